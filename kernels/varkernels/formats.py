@@ -1,0 +1,93 @@
+"""The four binary floating-point formats that the study knows, each with its exact parameters.
+
+Notation of IEEE 754-2019: precision p counts the implicit bit, emin and emax are the exponents of the smallest
+and largest normal binade, so the largest finite number is (2 - 2^(1-p)) * 2^emax. The unit roundoff is 2^-p:
+the largest relative error of one rounding to nearest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+__all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "FORMATS", "Format", "format_of"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A binary floating-point format, rounding to nearest, ties to even.
+
+    Attributes
+    ----------
+    name : the name users know: ``float16``, ``bfloat16``, ``float32``, ``float64``.
+    dtype : the numpy dtype of an array stored in this format.
+    precision : p, bits of the significand, the implicit one included.
+    emin, emax : exponents of the smallest and the largest normal binade.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    precision: int
+    emin: int
+    emax: int
+
+    @property
+    def unit_roundoff(self) -> Fraction:
+        """u = 2^-p, exact."""
+        return Fraction(1, 2**self.precision)
+
+    @property
+    def largest(self) -> Fraction:
+        """The largest finite number, exact."""
+        return (2 - Fraction(2) ** (1 - self.precision)) * Fraction(2) ** self.emax
+
+    @property
+    def smallest_normal(self) -> Fraction:
+        """2^emin, exact."""
+        return Fraction(2) ** self.emin
+
+    @property
+    def smallest_subnormal(self) -> Fraction:
+        """2^(emin - p + 1), exact: the spacing of the subnormal numbers."""
+        return Fraction(2) ** (self.emin - self.precision + 1)
+
+    @property
+    def compute_dtype(self) -> np.dtype[Any]:
+        """The hardware dtype that carries values of this format exactly inside a kernel: float32 or float64."""
+        return np.dtype(np.float64) if self.name == "float64" else np.dtype(np.float32)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+FLOAT16 = Format("float16", np.dtype(np.float16), 11, -14, 15)
+BFLOAT16 = Format("bfloat16", np.dtype(ml_dtypes.bfloat16), 8, -126, 127)
+FLOAT32 = Format("float32", np.dtype(np.float32), 24, -126, 127)
+FLOAT64 = Format("float64", np.dtype(np.float64), 53, -1022, 1023)
+FORMATS: dict[str, Format] = {f.name: f for f in (FLOAT16, BFLOAT16, FLOAT32, FLOAT64)}
+
+
+def format_of(dtype: object) -> Format:
+    """The format of a dtype, a dtype's name, an array's dtype or a Format itself.
+
+    Raises
+    ------
+    TypeError
+        The dtype is not one of float16, bfloat16, float32, float64.
+    """
+    if isinstance(dtype, Format):
+        return dtype
+    if isinstance(dtype, str) and dtype in FORMATS:
+        return FORMATS[dtype]
+    try:
+        wanted = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        wanted = None
+    for fmt in FORMATS.values():
+        if wanted is not None and fmt.dtype == wanted.newbyteorder("="):
+            return fmt
+    raise TypeError(f"dtype {dtype!r} is not supported: use one of {', '.join(FORMATS)}")

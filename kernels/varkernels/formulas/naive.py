@@ -1,0 +1,43 @@
+"""The textbook one-pass formula on raw sums.
+
+    s = sum x        q = sum x^2        mean = s / n        M2 = q - s s / n
+
+The subtraction cancels the digits that s s / n and q share, about 2 log10(kappa) of them; the result can be negative.
+Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.2.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .base import Formula, like
+
+
+class Naive(NamedTuple):
+    s: Any
+    q: Any
+
+
+def update(state, n, x):  # type: ignore[no-untyped-def]
+    return Naive(state.s + x, state.q + x * x)
+
+
+def merge(a, na, b, nb):  # type: ignore[no-untyped-def]
+    return Naive(a.s + b.s, a.q + b.q)
+
+
+def read(state, n):  # type: ignore[no-untyped-def]
+    k = like(state.s, n)
+    return state.s / k, state.q - state.s * state.s / k
+
+
+NAIVE = Formula(
+    name="naive",
+    title="naive one-pass",
+    summary="Raw sums of x and x^2; the final subtraction loses 2 log10(kappa) digits and can turn negative.",
+    source="Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.2",
+    state=Naive,
+    update=update,
+    read=read,
+    merge=merge,
+)

@@ -1,0 +1,83 @@
+"""How kernels are compiled: no fastmath, no contraction, one cache folder for one version of the sources.
+
+Numba looks only at a function's own file when it decides whether a cached machine code is stale; a formula edited
+in another file would go unnoticed. So the cache folder is named after a hash of every source file of this package
+and the versions of Python, numba, llvmlite and numpy, and it applies to this package's functions only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from numba import config, njit
+from numba.extending import register_jitable
+
+# Division as IEEE 754 has it, no exception; fastmath stays off: it would let LLVM reorder sums and contract products.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+
+__all__ = ["OPTIONS", "cached_njit", "fresh_njit", "inline", "source_hash"]
+
+
+@cache
+def source_hash() -> str:
+    """Sixteen hexadecimal digits that change when any source file of this package or a compiler's version does."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    for name in ("numba", "llvmlite", "numpy"):
+        digest.update(f"{name}=={version(name)}".encode())
+    digest.update(sys.version.encode())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: under NUMBA_CACHE_DIR where set, else under the user's cache folder."""
+    base = os.environ.get("NUMBA_CACHE_DIR")
+    if base:
+        return Path(base) / f"varkernels-{source_hash()}"
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(home) / "varstudy" / f"kernels-{source_hash()}"
+
+
+@contextlib.contextmanager
+def _own_cache() -> Iterator[None]:
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(cache_folder())
+    try:
+        yield
+    finally:
+        config.CACHE_DIR = before
+
+
+def _writable() -> bool:
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(cache_folder(), os.W_OK)
+
+
+def cached_njit(function: Callable[..., Any]) -> Any:
+    """`function` compiled on first use and kept on disk (recompiled each time where no folder can be written)."""
+    with _own_cache():
+        return njit(cache=_writable(), **OPTIONS)(function)
+
+
+def fresh_njit(function: Callable[..., Any]) -> Any:
+    """`function` compiled in this process only: for code whose sources the cache's key does not know."""
+    return njit(**OPTIONS)(function)
+
+
+def inline(function: Callable[..., Any]) -> Any:
+    """A helper that verbs call: compiled as a part of its caller, an ordinary function in Python."""
+    return register_jitable(function)

@@ -1,0 +1,206 @@
+"""Algorithm = formula x order: the table of all of them, and how others join it.
+
+Another package offers an algorithm by an entry point in the group ``varstudy.algorithms`` whose object is an
+`Algorithm` (made by `compose` from verbs, or round a function of its own) or a function that returns one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .formats import FORMATS, Format
+from .formulas import FORMULAS, Formula
+from .moments import Moments
+
+__all__ = ["Algorithm", "Order", "algorithms", "compose", "get", "order_of", "register"]
+
+# What a function of a third party answers: from a (segments, rows, length) view of float16, bfloat16, float32 or float64
+# values, a centre for each row or None, and the accumulator, the count of a row and the rows' means and M2.
+Run = Callable[[NDArray[Any], "NDArray[np.float64] | None", Format], "tuple[NDArray[Any], NDArray[Any]]"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A schedule: which kernel runs, and its parameter.
+
+    kernel : "running", "lanes" or "tree". width : lanes, or values in a leaf of the tree.
+    """
+
+    name: str
+    kernel: str
+    width: int
+
+    @property
+    def merges(self) -> bool:
+        return self.kernel != "running"
+
+
+def order_of(name: str) -> Order:
+    """The order called ``running``, ``pairwise``, ``lanesL`` or ``blockedB``, L and B whole numbers from 1 up.
+
+    Raises
+    ------
+    ValueError
+        The name is none of these.
+    """
+    if name == "running":
+        return Order(name, "running", 0)
+    if name == "pairwise":
+        return Order(name, "tree", 1)
+    found = re.fullmatch(r"(lanes|blocked)([1-9][0-9]{0,5})", name)
+    if not found:
+        raise ValueError(f"order {name!r} is unknown: use running, pairwise, lanesL (say lanes32) or blockedB (blocked128)")
+    return Order(name, "lanes" if found[1] == "lanes" else "tree", int(found[2]))
+
+
+@dataclass(frozen=True, eq=False)
+class Algorithm:
+    """A variance algorithm that the study can run.
+
+    Attributes
+    ----------
+    name : unique; ``formula`` or ``formula/order``.
+    formula, order : the names of its parts; for an algorithm with its own `run`, free words for the tables.
+    title, summary, source : for people.
+    run : a function (view, centre, accumulator) -> (means, M2s), or None for a formula in an order.
+    accumulators : names of the formats that it can accumulate in.
+    builtin : whether it comes with this package.
+    """
+
+    name: str
+    formula: str
+    order: str
+    title: str = ""
+    summary: str = ""
+    source: str = ""
+    run: Run | None = None
+    parts: tuple[Formula, Order] | None = None
+    accumulators: tuple[str, ...] = tuple(FORMATS)
+    builtin: bool = False
+
+    @property
+    def needs_centre(self) -> bool:
+        """Whether the caller must give a centre for each row."""
+        return self.parts is not None and self.parts[0].centre == "given"
+
+
+def compose(formula: str | Formula, order: str = "running", *, name: str | None = None) -> Algorithm:
+    """The algorithm that runs a formula in an order.
+
+    Parameters
+    ----------
+    formula : a formula's name, or a Formula with verbs of its own.
+    order : ``running``, ``pairwise``, ``lanesL`` or ``blockedB``.
+    name : how it is called; ``formula/order`` by default.
+
+    Raises
+    ------
+    ValueError
+        The formula or order is unknown, or the order merges states and the formula has no merge.
+    """
+    if isinstance(formula, str):
+        if formula not in FORMULAS:
+            raise ValueError(f"formula {formula!r} is unknown{_nearest(formula, list(FORMULAS))}")
+        formula = FORMULAS[formula]
+    schedule = order_of(order)
+    if schedule.merges and not formula.mergeable:
+        raise ValueError(
+            f"formula {formula.name!r} has no merge, so it cannot run in the order {order!r}, which merges states: "
+            "use the order 'running', or a formula with a merge, such as 'chan'"
+        )
+    return Algorithm(
+        name=name or f"{formula.name}/{order}",
+        formula=formula.name,
+        order=order,
+        title=f"{formula.title}, {order}",
+        summary=formula.summary,
+        source=formula.source,
+        parts=(formula, schedule),
+        builtin=FORMULAS.get(formula.name) is formula,
+    )
+
+
+# The names that people know.
+_KNOWN = {
+    "naive": ("naive", "running"),
+    "two_pass": ("two_pass", "running"),
+    "welford": ("welford", "running"),
+    "pairwise": ("two_pass", "pairwise"),
+    "chan": ("chan", "pairwise"),
+}
+_ORDERS = ("running", "lanes32", "pairwise", "blocked128")
+
+
+@cache
+def _table() -> dict[str, Algorithm]:
+    table = {name: compose(formula, order, name=name) for name, (formula, order) in _KNOWN.items()}
+    taken = set(_KNOWN.values())
+    for formula in FORMULAS.values():
+        for order in _ORDERS:
+            if (formula.name, order) in taken or (order != "running" and not formula.mergeable):
+                continue
+            name = formula.name if order == "running" and formula.name not in table else f"{formula.name}/{order}"
+            table[name] = compose(formula, order, name=name)
+    return table
+
+
+def register(algorithm: Algorithm) -> Algorithm:
+    """Add an algorithm to the table for this process and return it.
+
+    Raises
+    ------
+    TypeError
+        It is not an Algorithm.
+    ValueError
+        Its name is taken.
+    """
+    if not isinstance(algorithm, Algorithm):
+        raise TypeError(f"{algorithm!r} is not a varkernels.Algorithm")
+    if algorithm.name in _table():
+        raise ValueError(f"an algorithm named {algorithm.name!r} exists already: choose another name")
+    _table()[algorithm.name] = replace(algorithm, builtin=False)
+    return _table()[algorithm.name]
+
+
+@cache
+def _load_entry_points() -> None:
+    for point in entry_points(group="varstudy.algorithms"):
+        found = point.load()
+        register(found if isinstance(found, Algorithm) else found())
+
+
+def algorithms() -> dict[str, Algorithm]:
+    """Every algorithm by its name: ours first, then those of other packages."""
+    _load_entry_points()
+    return dict(_table())
+
+
+def get(name: str) -> Algorithm:
+    """The algorithm of that name, or the formula and order of ``formula/order``.
+
+    Raises
+    ------
+    ValueError
+        There is none; the sentence suggests near names.
+    """
+    known = algorithms()
+    if name in known:
+        return known[name]
+    formula, slash, order = name.partition("/")
+    if slash and formula in FORMULAS:
+        return compose(formula, order)
+    raise ValueError(f"algorithm {name!r} is unknown{_nearest(name, list(known))}")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f": did you mean {' or '.join(near)}?" if near else f": use one of {', '.join(known)}"

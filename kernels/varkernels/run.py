@@ -1,0 +1,185 @@
+"""From a view to its moments: checks, compiles the one kernel that is needed, runs it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import types, typeof
+from numpy.typing import ArrayLike, NDArray
+
+from . import orders
+from .formats import FLOAT32, FLOAT64, Format, format_of
+from .formulas import Formula
+from .jit import cached_njit, fresh_njit
+from .moments import Moments
+from .registry import Algorithm, Order, compose, get
+from .smallfloat import SmallZero
+from .verbs import learn
+
+__all__ = ["compile_ahead", "moments", "rows_of"]
+
+_KERNELS = {name: cached_njit(getattr(orders, name)) for name in orders.__all__}
+_FRESH = {name: fresh_njit(getattr(orders, name)) for name in orders.__all__}
+
+# How an array of a format enters a kernel: bfloat16 and float16 as 16-bit integers.
+_CARRIER = {"float16": np.uint16, "bfloat16": np.int16, "float32": np.float32, "float64": np.float64}
+
+
+def _empty(formula: Formula, accumulator: Format) -> Any:
+    zero: Any = SmallZero(accumulator) if accumulator.precision < 24 else accumulator.dtype.type(0)
+    return formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+
+
+@cache
+def _kernel(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
+    """The compiled kernel for exactly these types; `A` layout, so that one serves every stride."""
+    learn(formula)
+    carrier = types.Array(typeof(_CARRIER[storage.name](0)), 3, "A", readonly=True)
+    table = types.Array(types.float64, 2, "C")
+    signature = (carrier, typeof(_empty(formula, accumulator)), table, table, types.intp)
+    return (_KERNELS if builtin else _FRESH)[order.kernel].compile(signature)
+
+
+def _sweep(
+    view: NDArray[Any], storage: Format, formula: Formula, order: Order, centres: NDArray[np.float64], accumulator: Format, builtin: bool
+) -> NDArray[np.float64]:
+    out = np.empty_like(centres)
+    kernel = _kernel(formula, order, storage, accumulator, builtin)
+    kernel(view.view(_CARRIER[storage.name]), _empty(formula, accumulator), centres, out, order.width)
+    return out
+
+
+def _run(
+    view: NDArray[Any], storage: Format, algorithm: Algorithm, accumulator: Format, centre: NDArray[np.float64] | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Means and M2s of a three-dimensional view's rows, as float64 or in the accumulator's dtype."""
+    if algorithm.parts is None:
+        assert algorithm.run is not None
+        return algorithm.run(view, centre, accumulator)
+    formula, order = algorithm.parts
+    rows = view.shape[1]
+    centres = np.zeros((rows, 2))
+    if formula.centre == "first":
+        centres[:, 0] = view[0, :, 0].astype(np.float64)
+    elif formula.centre == "given":
+        assert centre is not None
+        centres[:, 0] = centre
+    elif isinstance(formula.centre, Formula):
+        centres = _sweep(view, storage, formula.centre, order, centres, accumulator, algorithm.builtin)
+    out = _sweep(view, storage, formula, order, centres, accumulator, algorithm.builtin)
+    return out[:, 0], out[:, 1]
+
+
+def rows_of(view: ArrayLike) -> tuple[NDArray[Any], Format]:
+    """A view checked: an array (blocks, segments, rows, length) of a known format, never copied.
+
+    Raises
+    ------
+    TypeError
+        The dtype is none of the four formats.
+    ValueError
+        It has neither three nor four dimensions.
+    """
+    array = np.asarray(view)
+    storage = format_of(array.dtype)
+    if not array.dtype.isnative:
+        array = array.astype(storage.dtype)
+    if array.ndim not in (3, 4):
+        raise ValueError(
+            f"view has shape {array.shape}: it must be (segments, rows, length), or (blocks, segments, rows, length)"
+        )
+    return (array if array.ndim == 4 else array[np.newaxis]), storage
+
+
+def moments(
+    view: ArrayLike,
+    algorithm: str | Algorithm = "welford",
+    accumulator: object = None,
+    *,
+    centre: ArrayLike | None = None,
+) -> Moments:
+    """Count, mean and M2 of every row of a view, by one algorithm, in one precision.
+
+    Parameters
+    ----------
+    view : array (segments, rows, length), of float16, bfloat16 (ml_dtypes), float32 or float64, of any strides; it is
+        not copied. Row r holds the values view[:, r, :]. Four dimensions (blocks, segments, rows, length) stand for
+        the blocks' rows one after the other.
+    algorithm : a name from `algorithms()`, ``formula/order``, or an Algorithm.
+    accumulator : the format of every operation: the storage's own (the default), float32 or float64. In float16 and
+        bfloat16 every operation is rounded to nearest even.
+    centre : for the formula ``shifted``: a number, or one for each row, rounded to the accumulator's format.
+
+    Returns
+    -------
+    Moments : count (int64), mean and m2 (the accumulator's dtype), each of shape (rows,). Rows without values have
+        mean NaN and M2 NaN.
+
+    Raises
+    ------
+    TypeError
+        A dtype is not supported.
+    ValueError
+        The view's rank is wrong; the algorithm is unknown; the accumulator is narrower than the storage or another
+        small format; a centre is missing, superfluous or of a wrong shape.
+    """
+    array, storage = rows_of(view)
+    fmt = storage if accumulator is None else format_of(accumulator)
+    if fmt not in (storage, FLOAT32, FLOAT64) or fmt.precision < storage.precision:
+        raise ValueError(
+            f"accumulator={fmt} does not serve {storage} values: use {storage} itself or a wider one of float32 and float64"
+        )
+    return accumulate(array, storage, algorithm, fmt, centre)
+
+
+def accumulate(
+    array: NDArray[Any], storage: Format, algorithm: str | Algorithm, fmt: Format, centre: ArrayLike | None = None
+) -> Moments:
+    """`moments` of a checked four-dimensional array, in any format, the values rounded to it as they are read."""
+    algo = get(algorithm) if isinstance(algorithm, str) else algorithm
+    if fmt.name not in algo.accumulators:
+        raise ValueError(f"algorithm {algo.name!r} does not accumulate in {fmt}: use {' or '.join(algo.accumulators)}")
+    blocks, segments, rows, length = array.shape
+    centres = _centres(algo, centre, blocks * rows)
+    mean = np.full(blocks * rows, np.nan)
+    m2 = np.full(blocks * rows, np.nan)
+    if segments * length > 0:
+        for b in range(blocks):
+            part = slice(b * rows, (b + 1) * rows)
+            given = None if centres is None else centres[part]
+            mean[part], m2[part] = _run(array[b], storage, algo, fmt, given)
+    count = np.full(blocks * rows, segments * length, dtype=np.int64)
+    with np.errstate(all="ignore"):
+        return Moments(count, mean.astype(fmt.dtype), m2.astype(fmt.dtype), fmt)
+
+
+def _centres(algorithm: Algorithm, centre: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
+    if not algorithm.needs_centre:
+        if centre is not None and algorithm.parts is not None:
+            raise ValueError(f"algorithm {algorithm.name!r} takes no centre: leave it out, or use 'shifted'")
+        return None if centre is None else np.broadcast_to(np.asarray(centre, dtype=np.float64), (rows,))
+    if centre is None:
+        raise ValueError(f"algorithm {algorithm.name!r} needs a centre: a number, or one for each of the {rows} rows")
+    given = np.asarray(centre).astype(np.float64)
+    if given.shape not in ((), (1,), (rows,)):
+        raise ValueError(f"centre has shape {given.shape}: give a number, or one for each of the {rows} rows")
+    return np.broadcast_to(given, (rows,))
+
+
+def compile_ahead(algorithms: list[str], accumulators: list[Format], storages: list[Format]) -> int:
+    """Compile (or load from disk) the kernels of these algorithms; how many there were."""
+    done = 0
+    for name in algorithms:
+        algo = get(name)
+        if algo.parts is None:
+            continue
+        formula, order = algo.parts
+        for storage in storages:
+            for fmt in accumulators:
+                for part in (formula, formula.centre):
+                    if isinstance(part, Formula):
+                        _kernel(part, order, storage, fmt, algo.builtin)
+                        done += 1
+    return done
