@@ -1,11 +1,11 @@
 """Variance kernels: numbers in, moments out.
 
-    >>> import numpy as np, varkernels
-    >>> x = np.array([2281.5, 2281.25], dtype=np.float32).reshape(1, 1, 2)
-    >>> float(varkernels.moments(x, "naive").variance(1)[0])
-    0.0
-    >>> float(varkernels.moments(x, "chan").variance(1)[0])
-    0.03125
+>>> import numpy as np, varkernels
+>>> x = np.array([2281.5, 2281.25], dtype=np.float32).reshape(1, 1, 2)
+>>> float(varkernels.moments(x, "naive").variance(1)[0])
+0.0
+>>> float(varkernels.moments(x, "chan").variance(1)[0])
+0.03125
 """
 
 from __future__ import annotations

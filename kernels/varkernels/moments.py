@@ -76,7 +76,9 @@ class Moments:
         if len(self) != len(other):
             raise ValueError(f"other has {len(other)} rows where these moments have {len(self)}")
         if self.accumulator != other.accumulator:
-            raise ValueError(f"other was accumulated in {other.accumulator}, these moments in {self.accumulator}")
+            raise ValueError(
+                f"other was accumulated in {other.accumulator}, these moments in {self.accumulator}"
+            )
         with np.errstate(all="ignore"):
             both = merge(Chan(self.mean, self.m2), self.count, Chan(other.mean, other.m2), other.count)
         empty, theirs = other.count == 0, self.count == 0

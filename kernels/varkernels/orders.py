@@ -95,7 +95,9 @@ def tree(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
                     carry = blocks
                     while carry & 1 == 0:
                         depth -= 1
-                        stack[depth - 1] = merge(stack[depth - 1], counts[depth - 1], stack[depth], counts[depth])
+                        stack[depth - 1] = merge(
+                            stack[depth - 1], counts[depth - 1], stack[depth], counts[depth]
+                        )
                         counts[depth - 1] += counts[depth]
                         carry >>= 1
                     state = begin

@@ -58,7 +58,9 @@ def order_of(name: str) -> Order:
         return Order(name, "tree", 1)
     found = re.fullmatch(r"(lanes|blocked)([1-9][0-9]{0,5})", name)
     if not found:
-        raise ValueError(f"order {name!r} is unknown: use running, pairwise, lanesL (say lanes32) or blockedB (blocked128)")
+        raise ValueError(
+            f"order {name!r} is unknown: use running, pairwise, lanesL (say lanes32) or blockedB (blocked128)"
+        )
     return Order(name, "lanes" if found[1] == "lanes" else "tree", int(found[2]))
 
 
@@ -148,7 +150,11 @@ def _table() -> dict[str, Algorithm]:
         for order in _ORDERS:
             if (formula.name, order) in taken or (order != "running" and not formula.mergeable):
                 continue
-            name = formula.name if order == "running" and formula.name not in table else f"{formula.name}/{order}"
+            name = (
+                formula.name
+                if order == "running" and formula.name not in table
+                else f"{formula.name}/{order}"
+            )
             table[name] = compose(formula, order, name=name)
     return table
 

@@ -43,7 +43,13 @@ def _kernel(formula: Formula, order: Order, storage: Format, accumulator: Format
 
 
 def _sweep(
-    view: NDArray[Any], storage: Format, formula: Formula, order: Order, centres: NDArray[np.float64], accumulator: Format, builtin: bool
+    view: NDArray[Any],
+    storage: Format,
+    formula: Formula,
+    order: Order,
+    centres: NDArray[np.float64],
+    accumulator: Format,
+    builtin: bool,
 ) -> NDArray[np.float64]:
     out = np.empty_like(centres)
     kernel = _kernel(formula, order, storage, accumulator, builtin)
@@ -52,7 +58,11 @@ def _sweep(
 
 
 def _run(
-    view: NDArray[Any], storage: Format, algorithm: Algorithm, accumulator: Format, centre: NDArray[np.float64] | None
+    view: NDArray[Any],
+    storage: Format,
+    algorithm: Algorithm,
+    accumulator: Format,
+    centre: NDArray[np.float64] | None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Means and M2s of a three-dimensional view's rows, as float64 or in the accumulator's dtype."""
     if algorithm.parts is None:
@@ -135,12 +145,18 @@ def moments(
 
 
 def accumulate(
-    array: NDArray[Any], storage: Format, algorithm: str | Algorithm, fmt: Format, centre: ArrayLike | None = None
+    array: NDArray[Any],
+    storage: Format,
+    algorithm: str | Algorithm,
+    fmt: Format,
+    centre: ArrayLike | None = None,
 ) -> Moments:
     """`moments` of a checked four-dimensional array, in any format, the values rounded to it as they are read."""
     algo = get(algorithm) if isinstance(algorithm, str) else algorithm
     if fmt.name not in algo.accumulators:
-        raise ValueError(f"algorithm {algo.name!r} does not accumulate in {fmt}: use {' or '.join(algo.accumulators)}")
+        raise ValueError(
+            f"algorithm {algo.name!r} does not accumulate in {fmt}: use {' or '.join(algo.accumulators)}"
+        )
     blocks, segments, rows, length = array.shape
     centres = _centres(algo, centre, blocks * rows)
     mean = np.full(blocks * rows, np.nan)
@@ -161,7 +177,9 @@ def _centres(algorithm: Algorithm, centre: ArrayLike | None, rows: int) -> NDArr
             raise ValueError(f"algorithm {algorithm.name!r} takes no centre: leave it out, or use 'shifted'")
         return None if centre is None else np.broadcast_to(np.asarray(centre, dtype=np.float64), (rows,))
     if centre is None:
-        raise ValueError(f"algorithm {algorithm.name!r} needs a centre: a number, or one for each of the {rows} rows")
+        raise ValueError(
+            f"algorithm {algorithm.name!r} needs a centre: a number, or one for each of the {rows} rows"
+        )
     given = np.asarray(centre).astype(np.float64)
     if given.shape not in ((), (1,), (rows,)):
         raise ValueError(f"centre has shape {given.shape}: give a number, or one for each of the {rows} rows")

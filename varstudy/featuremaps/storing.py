@@ -1,0 +1,120 @@
+"""Rounding to a storage format, once, and the layouts of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+
+from varkernels.formats import FORMATS
+
+from .case import Array
+from .streams import Floats, Stream
+
+__all__ = ["BLOCK", "Maker", "channels", "fill", "flat", "indices", "lines", "round_fraction", "store"]
+
+BLOCK = 1 << 15
+"""Values made at a time: they stay in cache, and a large array needs no float64 copy of itself."""
+
+
+class Maker(Protocol):
+    """Makes `rows` rows of `length` values each, in a storage format."""
+
+    def __call__(self, storage: str, stream: Stream, rows: int, length: int) -> Array: ...
+
+
+def store(values: Floats, storage: str, *, overflow: bool = False) -> Array:
+    """`values` rounded to a storage format: to nearest, ties to even, in one rounding.
+
+    Raises
+    ------
+    ValueError
+        A finite value became infinite, and `overflow` does not allow that.
+    """
+    exact = np.asarray(values, np.float64)
+    with np.errstate(all="ignore"):
+        stored: Array
+        if storage == "bfloat16":
+            stored = _round_to_odd_float32(exact).astype(FORMATS[storage].dtype)
+        else:
+            stored = exact.astype(FORMATS[storage].dtype)
+        if not overflow and bool((np.isfinite(exact) & ~np.isfinite(stored)).any()):
+            raise ValueError(f"values up to {np.nanmax(np.abs(exact)):g} overflow {storage}")
+    return stored
+
+
+def _round_to_odd_float32(exact: Floats) -> Array:
+    """float32 by rounding to odd, from which a second rounding to bfloat16 is right (Boldo and Melquiond
+    2008, doi:10.1109/TC.2007.70819). A direct cast goes through a rounded float32 and errs next to ties."""
+    near = exact.astype(np.float32)
+    wide = near.astype(np.float64)
+    bits = near.view(np.uint32)
+    inexact = (wide != exact) & np.isfinite(near)
+    bits = bits - (inexact & (np.abs(wide) > np.abs(exact)))
+    return np.asarray(bits | inexact, np.uint32).view(np.float32)
+
+
+def round_fraction(value: Fraction, storage: str) -> float:
+    """The number of a storage format nearest to an exact rational, ties to even, as a float that holds it
+    exactly.
+
+    Raises
+    ------
+    ValueError
+        The rounded number is beyond the format's largest.
+    """
+    fmt = FORMATS[storage]
+    exponent = fmt.emin
+    if value:
+        magnitude = abs(value)
+        exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
+        exponent -= magnitude < Fraction(2) ** exponent
+    quantum = Fraction(2) ** (max(exponent, fmt.emin) - fmt.precision + 1)
+    rounded = round(value / quantum) * quantum  # Python rounds a Fraction to nearest, ties to even
+    if abs(rounded) > fmt.largest:
+        raise ValueError(f"{float(value):g} overflows {storage}")
+    return float(rounded)
+
+
+def indices(start: int, stop: int) -> Floats:
+    """start, start + 1 .. stop - 1 as float64."""
+    return np.arange(start, stop, dtype=np.float64)
+
+
+def fill(storage: str, rows: int, length: int, values: Callable[[int, int, int], Floats]) -> Array:
+    """Rows filled block by block: `values(row, start, stop)` gives a block, asked for in order."""
+    out = np.empty((rows, length), FORMATS[storage].dtype)
+    for row in range(rows):
+        for start in range(0, length, BLOCK):
+            stop = min(start + BLOCK, length)
+            out[row, start:stop] = store(values(row, start, stop), storage)
+    return out
+
+
+def channels(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, ...], layout: str) -> Array:
+    """A map whose CHANNELS are the maker's rows, so that batch norm reduces each row in its order."""
+    if layout == "NCHW":
+        n, c, h, w = shape
+        rows = maker(storage, stream, c, n * h * w).reshape(c, n, h, w)
+        return np.ascontiguousarray(rows.transpose(1, 0, 2, 3))
+    if layout == "NHWC":
+        n, h, w, c = shape
+        rows = maker(storage, stream, c, n * h * w).reshape(c, n, h, w)
+        return np.ascontiguousarray(rows.transpose(1, 2, 3, 0))
+    n, c = shape
+    return np.ascontiguousarray(maker(storage, stream, c, n).T)
+
+
+def lines(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, int]) -> Array:
+    """An (N, C) array whose LINES are the maker's rows, so that layer norm reduces each row in its order."""
+    return maker(storage, stream, shape[0], shape[1])
+
+
+def flat(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, ...]) -> Array:
+    """An array of any shape that holds one row of the maker in memory order."""
+    size = 1
+    for extent in shape:
+        size *= extent
+    return maker(storage, stream, 1, size).reshape(shape)

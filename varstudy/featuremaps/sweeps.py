@@ -1,0 +1,162 @@
+"""The sweeps: error against condition number, against number of values, and against Bessel's correction."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .case import DEFAULT, FULL, QUICK, Case
+from .families import ALL, CGL, exact, exact_kappa, normal, offset, stagnation
+from .storing import channels, flat
+
+__all__ = ["BESSEL_COUNTS", "GROWTH_EXPONENTS", "KAPPAS", "bessel", "growth", "kappa_sweep"]
+
+SWEEP_MAP = (16, 8, 16, 16)  # 8 channels of 4096 values
+
+# Where each storage leaves the sweep: past 1/u and within reach of 4096 values a row.
+LIMITS = {"bfloat16": 3.2e3, "float16": 3.2e4, "float32": 1e9, "float64": 1e17}
+
+KAPPAS = (
+    *(float(f"{m}e{k}") for k in range(8) for m in ("1", "3.16")),
+    *(float(f"1e{k}") for k in (8, 9, 10, 12, 14, 15, 16, 17)),
+)
+EXACT_KAPPAS = {
+    1.0: ALL,
+    1e2: ALL,
+    1e3: ("float16", "float32", "float64"),
+    1e7: ("float32", "float64"),
+    1e11: ("float64",),
+    1e15: ("float64",),
+}
+GROWTH_EXPONENTS = (1, 3, 5, 8, 11, 14, 17, 20, 22, 24)
+BESSEL_COUNTS = (2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 512, 2048)
+
+
+def _label(kappa: float) -> str:
+    mantissa, exponent = f"{kappa:.2e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent):+03d}"
+
+
+def kappa_sweep() -> tuple[Case, ...]:
+    """kappa from 1 to past 1/u of each storage: the offset family, and one known in closed form."""
+    offsets = (
+        Case(
+            name=f"offset/kappa={_label(kappa)}",
+            family="offset",
+            group="kappa-sweep",
+            shape=SWEEP_MAP,
+            layout="NCHW",
+            norms=("batch",),
+            storages=tuple(s for s in ALL if kappa <= LIMITS[s]),
+            rationale=f"Normal values whose mean is {kappa:g} times their spread: the error of each formula "
+            "against the condition number, beside its theory line.",
+            source=CGL,
+            levels=QUICK if kappa in (1e2, 1e4, 1e6) else DEFAULT,
+            kappa_requested=kappa,
+            generate=partial(channels, maker=partial(offset, kappa=kappa), shape=SWEEP_MAP, layout="NCHW"),
+        )
+        for kappa in KAPPAS
+    )
+    exacts = (
+        Case(
+            name=f"exact/kappa={_label(kappa)}",
+            family="exact",
+            group="kappa-sweep",
+            shape=SWEEP_MAP,
+            layout="NCHW",
+            norms=("batch",),
+            storages=storages,
+            rationale="Two values at equal distance from an integer mean: variance and condition number "
+            "are known in closed form, so that the oracle itself is checked.",
+            levels=QUICK if kappa == 1e3 else DEFAULT,
+            kappa_requested=exact_kappa(kappa),
+            generate=partial(channels, maker=partial(exact, kappa=kappa), shape=SWEEP_MAP, layout="NCHW"),
+        )
+        for kappa, storages in EXACT_KAPPAS.items()
+    )
+    return (*offsets, *exacts)
+
+
+def growth() -> tuple[Case, ...]:
+    """N from 2 to 2^24, to 2^30 in the level full: a benign family, an offset one, and one that stagnates."""
+    made: list[Case] = []
+
+    def add(
+        family: str, k: int, levels: frozenset[str], storages: tuple[str, ...], rationale: str, **kw: float
+    ) -> None:
+        maker = stagnation if family == "stagnation" else partial(normal, mean=kw["mean"])
+        made.append(
+            Case(
+                name=f"growth/{family}/N=2^{k:02d}",
+                family=family,
+                group="growth",
+                shape=(1, 1 << k),
+                layout="NC",
+                norms=("flat",),
+                storages=storages,
+                rationale=rationale,
+                levels=levels,
+                kappa_requested=(1.0 + kw["mean"] ** 2 / kw["variance"]) ** 0.5,
+                population_variance=kw["variance"] if family != "stagnation" else None,
+                generate=partial(flat, maker=maker, shape=(1, 1 << k)),
+            )
+        )
+
+    for k in (*GROWTH_EXPONENTS, 26, 28, 30):
+        levels = FULL if k > 24 else QUICK if k == 14 else DEFAULT
+        add(
+            "normal",
+            k,
+            levels,
+            ("float16", "bfloat16", "float32") if k <= 17 else ("float32",),
+            f"2^{k} centred normal values: how the error grows with N where nothing but N is hard.",
+            mean=0.0,
+            variance=1.0,
+        )
+    for k in (*GROWTH_EXPONENTS, 26, 28, 30):
+        levels = FULL if k > 24 else QUICK if k in (8, 14) else DEFAULT
+        add(
+            "offset",
+            k,
+            levels,
+            ("float32", "float64") if k <= 20 else ("float32",),
+            f"2^{k} values of spread 1 round 1000: how the error grows with N where the mean is large.",
+            mean=1000.0,
+            variance=1.0,
+        )
+    for k in (5, 8, 11, 14, 17, 20, 22, 24, 25, 26, 28):
+        wide = ("float32",) if k >= 24 else ()
+        levels = FULL if k > 20 else QUICK if k == 14 else DEFAULT
+        add(
+            "stagnation",
+            k,
+            levels,
+            ("float16", "bfloat16", *wide),
+            f"2^{k} values 0, 1, 0, 1 ...: a running sum stops growing at 2^8 in bfloat16, 2^11 in float16 "
+            "and 2^24 in float32.",
+            mean=0.5,
+            variance=0.25,
+        )
+    return tuple(made)
+
+
+def bessel() -> tuple[Case, ...]:
+    """Few values a channel, many channels: sampling error, correction and rounding error on one axis."""
+    return tuple(
+        Case(
+            name=f"bessel/n={n:04d}",
+            family="bessel",
+            group="bessel",
+            shape=(n, 512),
+            layout="NC",
+            norms=("batch",),
+            storages=("float32",),
+            rationale=f"{n} standard normal values a channel: without Bessel's correction the variance is "
+            f"low by 1/{n} on average, beside a sampling error and a rounding error of their own sizes.",
+            levels=QUICK if n in (2, 32) else DEFAULT,
+            kappa_requested=None,
+            population_variance=1.0,
+            corrections=(0.0, 1.0),
+            generate=partial(channels, maker=normal, shape=(n, 512), layout="NC"),
+        )
+        for n in BESSEL_COUNTS
+    )
