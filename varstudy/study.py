@@ -1,0 +1,271 @@
+"""Plan, run, resume: the only place with the big loop.
+
+A cell is one case in one storage format. Finished cells are kept in the output folder's `cells/`, each under a key
+of everything that decides it: the input, the seed, the sources and the versions. A run that was ended at any
+moment goes on where it was, and ends with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+from varkernels import Algorithm, algorithms
+from varkernels.formats import FLOAT32, FLOAT64, FORMATS
+from varkernels.jit import source_hash
+from varkernels.run import compile_ahead
+
+from . import featuremaps, provenance, results
+from .featuremaps import Case
+from .files import write_whole
+from .measure import ACCUMULATORS, case_info, measure
+from .workers import Crew
+
+__all__ = ["Cell", "Progress", "plan", "run"]
+
+# Below so many values times algorithms, starting processes costs more than it saves.
+SMALL_WORK = 40_000_000
+
+
+class Progress(Protocol):
+    """What a run tells of itself."""
+
+    def start(self, total: int, done: int) -> None: ...
+    def advance(self, label: str) -> None: ...
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One case in one storage format."""
+
+    case: Case
+    storage: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.case.name} {self.storage}"
+
+    @property
+    def work(self) -> int:
+        """Values that one algorithm reads."""
+        return self.case.elements * len(self.case.norms) * len(ACCUMULATORS[self.storage]) + 2000
+
+    def key(self, seed: int) -> str:
+        """A hash of all that decides the cell's records."""
+        parts = [sources_hash(), source_hash(), self.case.name, self.storage, str(seed)]
+        if self.case.group == "photo":
+            parts += [_version("scikit-learn"), _version("pillow")]
+        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@cache
+def sources_hash() -> str:
+    """A hash of every source file of this package that takes part in a measurement, and of mpmath's version."""
+    digest = hashlib.sha256(f"mpmath=={_version('mpmath')}".encode())
+    root = Path(__file__).parent
+    names = ("measure", "reductions", "results", "rounding", "score", "theory", "truth")
+    for path in sorted([*(root / f"{name}.py" for name in names), *(root / "featuremaps").glob("*.py")]):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def select(level: str, only: str | None) -> tuple[Case, ...]:
+    """The cases of a level that a pattern names: exactly, as a glob, or by a part of the name.
+
+    Where none of the level's does, those of the other levels are tried.
+
+    Raises
+    ------
+    featuremaps.UnknownCase
+        The pattern names no case.
+    ValueError
+        The level is unknown.
+    """
+    listed = featuremaps.cases(level)
+    if only is None:
+        return listed
+    for candidates in (listed, featuremaps.cases("full")):
+        chosen = tuple(case for case in candidates if case.name == only)
+        chosen = chosen or tuple(case for case in candidates if _matches(case.name, only))
+        if chosen:
+            return chosen
+    featuremaps.find(only)
+    raise featuremaps.UnknownCase(f"case {only!r} is unknown")
+
+
+def _matches(name: str, pattern: str) -> bool:
+    name, pattern = name.lower(), pattern.lower()
+    return fnmatch.fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
+
+
+def plan(level: str = "default", only: str | None = None) -> tuple[Cell, ...]:
+    """The cells of a study, in the order of the results. Arguments and errors as for `run`."""
+    return tuple(Cell(case, storage) for case in select(level, only) for storage in case.storages)
+
+
+# Cells on disk --------------------------------------------------------------------------------------------------------
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / f"{key}.json"
+
+
+def _load(folder: Path, key: str, wanted: Sequence[str]) -> list[dict[str, Any]] | None:
+    """A finished cell's records; None where it is not there, is damaged, or lacks an algorithm."""
+    try:
+        content = json.loads(_path(folder, key).read_text("utf-8"))
+        if content["key"] != key or content["algorithms"] != list(wanted):
+            return None
+        records = content["records"]
+        return records if isinstance(records, list) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path) -> None:
+    """Measure a cell and keep it. In a worker or in this process."""
+    chosen = [algorithms()[name] for name in names]
+    records = list(measure(cell.case, cell.storage, seed, chosen))
+    key = cell.key(seed)
+    content = {"key": key, "algorithms": list(names), "records": records}
+    write_whole(_path(folder, key), json.dumps(content).encode())
+
+
+def warm(kernel: str, names: Sequence[str]) -> None:
+    """Compile every kernel of one order's schedule, into the cache on disk."""
+    known = algorithms()
+    mine = [n for n in names if (parts := known[n].parts) is not None and parts[1].kernel == kernel]
+    compile_ahead(mine, [FORMATS["float16"], FORMATS["bfloat16"], FLOAT32], [FLOAT32])
+    compile_ahead(mine, [FLOAT64], [FLOAT64])
+
+
+# The loop -------------------------------------------------------------------------------------------------------------
+
+
+def run(
+    level: str = "default",
+    *,
+    only: str | None = None,
+    seed: int = 0,
+    out: str | Path = "reports",
+    force: bool = False,
+    processes: int | None = None,
+    progress: Progress | None = None,
+    parquet: bool = False,
+    argv: Sequence[str] | None = None,
+) -> results.Results:
+    """Measure every algorithm on every feature map of a level, and write the table.
+
+    Parameters
+    ----------
+    level : ``quick``, ``default`` or ``full``.
+    only : a case's name, a glob, or a part of names.
+    seed : of all random values; 0 or more.
+    out : the folder for results.json, results.csv, provenance.json and the finished cells.
+    force : measure again what is there already.
+    processes : how many measure side by side; as many as there are cores, at most four, by default.
+    progress : told of every finished cell.
+    parquet : write results.parquet too; needs pyarrow.
+    argv : the command line to note in the provenance.
+
+    Raises
+    ------
+    ValueError
+        An unknown level, a negative seed, or fewer than one process.
+    featuremaps.UnknownCase
+        The pattern names no case.
+    OSError
+        The folder cannot be written; found out before anything is measured.
+    KeyboardInterrupt
+        It was interrupted: the finished cells are kept, and the same call goes on from there.
+    """
+    if seed < 0:
+        raise ValueError(f"seed={seed} is negative: use 0 or a positive integer")
+    if processes is not None and processes < 1:
+        raise ValueError(f"processes={processes}: use 1 or more")
+    cells = plan(level, only)
+    known = algorithms()
+    own = [name for name, algorithm in known.items() if algorithm.builtin]
+    foreign = [algorithm for algorithm in known.values() if not algorithm.builtin]
+    target = Path(out)
+    folder = target / "cells"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(target / ".writable", b"")
+    (target / ".writable").unlink()
+    missing = [cell for cell in cells if force or _load(folder, cell.key(seed), own) is None]
+    if progress is not None:
+        progress.start(len(cells), len(cells) - len(missing))
+    try:
+        for label in _measured(missing, seed, own, folder, processes):
+            if progress is not None:
+                progress.advance(label)
+    finally:
+        if progress is not None:
+            progress.stop()
+    found = results.from_records(
+        _collected(cells, seed, own, foreign, folder),
+        cases={cell.case.name: case_info(cell.case) for cell in cells},
+        algorithms={name: _algorithm_info(algorithm) for name, algorithm in known.items()},
+        settings={"level": level, "only": only, "seed": seed},
+        provenance=provenance.collect(argv),
+    )
+    results.write(found, target, parquet=parquet)
+    return found
+
+
+def _measured(
+    cells: Sequence[Cell], seed: int, names: Sequence[str], folder: Path, processes: int | None
+) -> Iterator[str]:
+    """Measure the cells, the largest first, and give each one's label when it is done."""
+    queue = sorted(cells, key=lambda cell: -cell.work)
+    count = min(processes or min(provenance.usable_cores(), 4), len(queue))
+    if count < 2 or (processes is None and sum(cell.work for cell in queue) * len(names) < SMALL_WORK):
+        for cell in queue:
+            compute(cell, seed, names, folder)
+            yield cell.label
+        return
+    with Crew(count) as crew:
+        # Each order's kernels in one process: two that compile the same function overwrite each other's index.
+        for _ in crew.run(("warm", kernel, tuple(names)) for kernel in ("lanes", "tree", "running")):
+            pass
+        tasks = [("cell", cell, seed, tuple(names), folder) for cell in queue]
+        for index in crew.run(tasks):
+            yield queue[index].label
+
+
+def _collected(
+    cells: Sequence[Cell], seed: int, own: Sequence[str], foreign: Sequence[Algorithm], folder: Path
+) -> Iterator[Mapping[str, Any]]:
+    for cell in cells:
+        records = _load(folder, cell.key(seed), own)
+        if records is None:
+            raise RuntimeError(f"the finished cell {cell.label!r} vanished from {folder}: run again")
+        yield from records
+        if foreign:  # code that no key knows: measured every time
+            yield from measure(cell.case, cell.storage, seed, foreign)
+
+
+def _algorithm_info(algorithm: Algorithm) -> dict[str, str]:
+    return {
+        "title": algorithm.title,
+        "summary": algorithm.summary,
+        "source": algorithm.source,
+        "formula": algorithm.formula,
+        "order": algorithm.order,
+    }
