@@ -152,9 +152,7 @@ def test_values_depend_on_name_and_seed_alone() -> None:
     other.make("float32", 0)
     np.testing.assert_array_equal(one.make("float32", 0), first)
     assert (one.make("float32", 1) != first).mean() > 0.9
-    assert (
-        featuremaps.find("growth/normal/N=2^08").make("float32", 0) != other.make("float32", 0).flat[:256]
-    ).all()
+    assert (featuremaps.find("growth/normal/N=2^08").make("float32", 0) != other.make("float32", 0).flat[:256]).all()
 
 
 # -------------------------------------------------------------------------------------- rounding to a storage
@@ -297,9 +295,7 @@ def test_unknown_things_are_named() -> None:
         featuremaps.find("")
     with pytest.raises(ValueError, match=r"level='huge' is unknown: use one of quick, default, full"):
         featuremaps.cases("huge")
-    with pytest.raises(
-        ValueError, match=r"'ramp/slow' is not defined for storage 'float16': use float32 or float64"
-    ):
+    with pytest.raises(ValueError, match=r"'ramp/slow' is not defined for storage 'float16': use float32 or float64"):
         featuremaps.find("ramp/slow").make("float16", 0)
 
 
@@ -455,9 +451,7 @@ def test_steps_ramps_spikes_and_constants() -> None:
     assert first[0] == last[-1] == 8192
     assert set(first[1:].tolist()) == set(last[:-1].tolist()) == {-1.0, 1.0}
     assert families.spike_height("bfloat16") ** 2 + 1 == 1025  # an ulp of 8 there
-    assert set(featuremaps.find("bright-image/uint8").make("bfloat16", 0).astype(float).ravel()) == {
-        *range(250, 256)
-    }
+    assert set(featuremaps.find("bright-image/uint8").make("bfloat16", 0).astype(float).ravel()) == {*range(250, 256)}
 
 
 def test_a_running_mean_stalls_on_the_slow_ramp() -> None:
@@ -542,9 +536,7 @@ def test_every_report_is_a_case_or_left_out_with_a_reason() -> None:
     for ref in REFERENCES:
         assert f"museum/{ref}" in {c.name for c in MUSEUM}
         assert any(museum.reference(c.name) == ref for c in DEFAULT)
-    assert [c.name for c in MUSEUM if museum.reference(c.name) is None] == [
-        "museum/scikit-learn/stability-test"
-    ]
+    assert [c.name for c in MUSEUM if museum.reference(c.name) is None] == ["museum/scikit-learn/stability-test"]
 
 
 def test_the_collected_list_of_bugs_is_covered() -> None:

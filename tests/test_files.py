@@ -87,9 +87,7 @@ def test_bfloat16(save) -> None:
     refused(save(np.zeros(2, "f4")), "not two raw bytes a value", storage="bfloat16")
     refused(save(np.zeros(2, "V4")), "raw values of 4 bytes")
     refused(save(np.zeros(2, "f4")), "is stored as float32, not as float64", storage="float64")
-    refused(
-        save(np.zeros(2, "f4")), "storage 'float8' of .* is unknown: use one of float16", storage="float8"
-    )
+    refused(save(np.zeros(2, "f4")), "storage 'float8' of .* is unknown: use one of float16", storage="float8")
     assert load(save(np.zeros(2, "f4")), storage="float32").storage == "float32"
 
 
@@ -238,9 +236,7 @@ def test_damaged_archives(tmp_path: Path) -> None:
     refused(flipped, "cannot be unpacked|cannot be read")
 
 
-@pytest.mark.parametrize(
-    "name", ["<script>alert(1)</script>.npy", "a:b.npy", 'sp ace\'s "q".npy', "ü\n{x}%s.npy"]
-)
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>.npy", "a:b.npy", 'sp ace\'s "q".npy', "ü\n{x}%s.npy"])
 def test_hostile_names_are_only_names(tmp_path: Path, name: str) -> None:
     path = tmp_path / name.replace("/", "\u2215")
     np.save(path, np.ones((2, 3), "f4"))

@@ -93,8 +93,9 @@ def reduction(
         return reductions.view(x, norm, layout=layout, groups=groups if norm == "group" else None)
 
     view = rows(array)
-    wide = view if array.dtype.itemsize >= 4 and array.dtype.isnative else rows(array.astype(np.float32))
-    carriers = {name: rows(wide_copy(array)) if name == "float64" else wide for name in accumulators}
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        wide = view if array.dtype.itemsize >= 4 and array.dtype.isnative else rows(array.astype(np.float32))
+        carriers = {name: rows(wide_copy(array)) if name == "float64" else wide for name in accumulators}
     exact = truth(view)
     four = wide if wide.ndim == 4 else wide[np.newaxis]
     with np.errstate(all="ignore"):
@@ -132,8 +133,8 @@ def sample_mean(view: NDArray[Any]) -> Floats:
     if not n:
         return np.full(blocks * rows, np.nan)
     at = np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
-    sample = view[:, at // length, :, at % length].astype(np.float64)  # (positions, blocks, rows)
     with np.errstate(all="ignore"):
+        sample = view[:, at // length, :, at % length].astype(np.float64)  # (positions, blocks, rows)
         return np.asarray(np.cumsum(sample, axis=0)[-1].reshape(-1) / len(at))
 
 

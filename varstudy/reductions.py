@@ -1,8 +1,8 @@
 """Which values a norm takes together, as views of the feature map.
 
-Every subset of a feature map is a row of a view (segments, rows, length): row r holds the values view[:, r, :]. Where the
-rows of a channels-last map have no single stride, the view has a fourth, leading dimension: (blocks, segments, rows,
-length) stands for the blocks' rows one after the other.
+Every subset of a feature map is a row of a view (segments, rows, length): row r holds the values
+view[:, r, :]. Where the rows of a channels-last map have no single stride, the view has a fourth, leading
+dimension: (blocks, segments, rows, length) stands for the blocks' rows one after the other.
 
 ============ ======================= ======================= ==================
 norm         NCHW                    NHWC                    NC
@@ -41,7 +41,7 @@ def _one_of(argument: str, value: object, known: Sequence[str]) -> None:
 
 
 def view(x: ArrayLike, norm: str, *, layout: str = "NCHW", groups: int | None = None) -> NDArray[Any]:
-    """The rows that a norm takes together, without copying wherever strides allow it (always for contiguous arrays).
+    """The rows that a norm takes together, not copied where strides allow it (for contiguous arrays always).
 
     Parameters
     ----------
@@ -52,20 +52,20 @@ def view(x: ArrayLike, norm: str, *, layout: str = "NCHW", groups: int | None = 
 
     Returns
     -------
-    array (segments, rows, length), or (blocks, segments, rows, length) for instance and group norm of ``NHWC``, of x's
-    dtype. Rows are ordered by sample, then channel or group.
+    array (segments, rows, length), or (blocks, segments, rows, length) for instance and group norm of
+    ``NHWC``, of x's dtype. Rows are ordered by sample, then channel or group.
 
     Raises
     ------
     ValueError
-        The norm or layout is unknown, the rank does not fit the layout, or groups is missing, superfluous or does not
-        divide the channels.
+        The norm or layout is unknown, the rank does not fit the layout, or groups is missing, superfluous or
+        does not divide the channels.
     """
     array = np.asarray(x)
     _one_of("norm", norm, NORMS)
     _one_of("layout", layout, tuple(LAYOUTS))
     if (groups is None) == (norm == "group"):
-        need = "needs" if norm == "group" else "takes no"
+        need = "needs a" if norm == "group" else "takes no"
         raise ValueError(f"groups={groups!r}: norm {norm!r} {need} number of groups")
     if norm == "flat":
         return array.reshape(1, 1, -1)
@@ -104,10 +104,11 @@ def sync_batch(
     algorithm: str | Algorithm = "welford",
     accumulator: object = None,
 ) -> Moments:
-    """Batch moments of a batch that is spread over devices: each device's own, then merged in the devices' order.
+    """Batch moments of a batch spread over devices: each device's own, then merged in the devices' order.
 
-    The devices' batches and images may differ in size, so that their counts differ; the merge weighs them by their
-    counts (Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115). A device may hold an empty batch.
+    The devices' batches and images may differ in size, so that their counts differ; the merge weighs them by
+    their counts (Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115). A device may hold an empty
+    batch.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def sync_batch(
     """
     from varkernels import moments  # noqa: PLC0415 - numba is loaded when it is needed
 
-    if not parts:
+    if len(parts) == 0:
         raise ValueError("parts is empty: give one feature map for each device")
     views = [view(part, "batch", layout=layout) for part in parts]
     channels = {v.shape[1] for v in views}

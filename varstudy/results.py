@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .files import write_whole
 
 if TYPE_CHECKING:
@@ -109,7 +111,6 @@ def _columns() -> tuple[Column, ...]:
 
 COLUMNS = _columns()
 KEY = ("case", "norm", "groups", "storage", "accumulator", "algorithm", "device", "correction")
-_KINDS = {column.name: column.kind for column in COLUMNS}
 
 
 class ResultsProblem(ValueError):
@@ -170,8 +171,8 @@ def _frame(rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - a second of import, needed by tables only
 
     columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-    types = {"str": object, "int": "int64", "float": "float64"}
-    return pd.DataFrame({c.name: pd.Series(v, dtype=types[c.kind]) for c, v in zip(COLUMNS, columns, strict=True)})
+    types: dict[str, type] = {"str": object, "int": np.int64, "float": np.float64}
+    return pd.DataFrame({c.name: np.array(v, dtype=types[c.kind]) for c, v in zip(COLUMNS, columns, strict=True)})
 
 
 def from_records(

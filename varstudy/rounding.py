@@ -7,11 +7,12 @@ mpmath's float(mpf) is wrong among the subnormal numbers.
 from __future__ import annotations
 
 import math
+import numbers
 from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from varkernels.formats import Format, format_of
+from varkernels.formats import BFLOAT16, Format, format_of
 
 __all__ = ["round_to", "ulp"]
 
@@ -29,8 +30,10 @@ def _power_of_two(exponent: int) -> Fraction:
 
 def _ratio(value: Any) -> tuple[int, int] | float:
     """Numerator and positive denominator; a float where the value is NaN, infinite, or a float's zero."""
-    if isinstance(value, (Fraction, int)):
-        return value.numerator, value.denominator
+    if isinstance(value, numbers.Rational):  # numpy's integers too
+        return int(value.numerator), int(value.denominator)
+    if isinstance(value, BFLOAT16.dtype.type):  # it has no as_integer_ratio
+        value = float(value)
     if hasattr(value, "_mpf_"):
         sign, man, exp, _ = value._mpf_
         if not man:
@@ -38,9 +41,7 @@ def _ratio(value: Any) -> tuple[int, int] | float:
         man = -int(man) if sign else int(man)
         return (man << exp, 1) if exp >= 0 else (man, 1 << -exp)
     if not hasattr(value, "as_integer_ratio"):
-        raise TypeError(
-            f"value {value!r} is not an exact number: give a Fraction, an int, a float or an mpmath number"
-        )
+        raise TypeError(f"value {value!r} is not an exact number: give a Fraction, an int, a float or an mpmath number")
     if not math.isfinite(value) or value == 0:
         return float(value)
     p, q = value.as_integer_ratio()
@@ -52,7 +53,7 @@ def round_to(value: Fraction | int | float | Any, fmt: Format | str | Any) -> An
 
     Parameters
     ----------
-    value : a Fraction, int, float or mpmath number, taken as exactly what it is.
+    value : a Fraction, int, float, mpmath number or numpy scalar, taken as exactly what it is.
     fmt : a Format, its name or its dtype.
 
     Returns
@@ -96,13 +97,13 @@ def round_to(value: Fraction | int | float | Any, fmt: Format | str | Any) -> An
 def ulp(value: Fraction | int | float | Any, fmt: Format | str | Any) -> Fraction:
     """The spacing of a format's numbers at |x|: 2^(max(e, emin) - p + 1) where 2^e <= |x| < 2^(e + 1).
 
-    At 0 and among the subnormal numbers it is the smallest subnormal number; beyond the largest number it goes
-    on as if the exponents had no end. It is Goldberg's definition extended to the reals: Muller 2005, "On the
-    definition of ulp(x)", INRIA research report RR-5504.
+    At 0 and among the subnormal numbers it is the smallest subnormal number; beyond the largest number it
+    goes on as if the exponents had no end. It is Goldberg's definition extended to the reals: Muller 2005,
+    "On the definition of ulp(x)", INRIA research report RR-5504.
 
     Parameters
     ----------
-    value : a finite Fraction, int, float or mpmath number.
+    value : a finite Fraction, int, float, mpmath number or numpy scalar.
     fmt : a Format, its name or its dtype.
 
     Raises

@@ -239,7 +239,7 @@ def normalised_error(
         worst = np.zeros_like(root)
         for x in (low, high):
             worst = np.maximum(worst, np.abs((x - mean) * root * change - off * root))
-    failed = ~np.isfinite(mean) | ~np.isfinite(variance) | np.isnan(worst)
+        failed = ~np.isfinite(mean) | ~np.isfinite(variance) | (variance + EPSILON <= 0) | np.isnan(worst)
     return np.where(exact.known, np.where(failed, np.inf, worst), np.nan)
 
 

@@ -138,11 +138,18 @@ def _load(folder: Path, key: str, wanted: Sequence[str]) -> list[dict[str, Any]]
         return None
 
 
-def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path) -> None:
-    """Measure a cell and keep it. In a worker or in this process."""
+def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str) -> None:
+    """Measure a cell and keep it under its key. In a worker or in this process.
+
+    Raises
+    ------
+    RuntimeError
+        The sources are not those that the key was made from: they were edited while the study ran.
+    """
+    if cell.key(seed) != key:
+        raise RuntimeError(f"the sources changed while {cell.label!r} was waiting: run again")
     chosen = [algorithms()[name] for name in names]
     records = list(measure(cell.case, cell.storage, seed, chosen))
-    key = cell.key(seed)
     content = {"key": key, "algorithms": list(names), "records": records}
     write_whole(_path(folder, key), json.dumps(content).encode())
 
@@ -237,14 +244,14 @@ def _measured(
     count = min(processes or min(provenance.usable_cores(), 4), len(queue))
     if count < 2 or (processes is None and sum(cell.work for cell in queue) * len(names) < SMALL_WORK):
         for cell in queue:
-            compute(cell, seed, names, folder)
+            compute(cell, seed, names, folder, cell.key(seed))
             yield cell.label
         return
     with Crew(count) as crew:
         # Each order's kernels in one process: two that compile the same function overwrite each other's index.
         for _ in crew.run(("warm", kernel, tuple(names)) for kernel in ("lanes", "tree", "running")):
             pass
-        tasks = [("cell", cell, seed, tuple(names), folder) for cell in queue]
+        tasks = [("cell", cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
         for index in crew.run(tasks):
             yield queue[index].label
 

@@ -6,8 +6,8 @@ With n values, s1 = sum x and s2 = sum x^2 as exact integers (times powers of tw
     kappa = sqrt(n s2 / (n s2 - s1^2))
 
 cancellation costs nothing. Each answer is rounded once, at the end, to the precision asked for. mpmath's own
-precision is never changed: the numbers are made with theirs. Arithmetic that you do WITH them rounds to mpmath's
-precision, 53 bits unless you say otherwise: use mpmath.workprec, or the fractions.
+precision is never changed: the numbers are made with theirs. Arithmetic that you do WITH them rounds to
+mpmath's precision, 53 bits unless you say otherwise: use mpmath.workprec, or the fractions.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Truth:
     sums : one `varkernels.exact.ExactSums` a row.
     bits : the precision of the mpmath numbers.
     count, nan, posinf, neginf : int64 arrays (rows,): all values of a row; those that are NaN, +inf, -inf.
-    finite : bool array (rows,): the row has values and all of them are finite; its moments are rational numbers.
+    finite : bool array (rows,): the row has values, and all of them are finite: its moments are rational.
     """
 
     def __init__(self, sums: Sequence[ExactSums], bits: int) -> None:
@@ -88,9 +88,7 @@ class Truth:
             raise ValueError(f"row {r} has no values: its moments are no numbers")
         if not self.finite[r]:
             infinite = row.posinf + row.neginf
-            raise ValueError(
-                f"row {r} has {row.nan} NaN and {infinite} infinite values: its moments are not rational"
-            )
+            raise ValueError(f"row {r} has {row.nan} NaN and {infinite} infinite values: its moments are not rational")
         return row
 
     def mean_fraction(self, r: int) -> Fraction:
@@ -119,15 +117,13 @@ class Truth:
         """
         divisor = self._rational(r).count - _exact(correction)
         if divisor <= 0:
-            raise ValueError(
-                f"row {r} has {self.sums[r].count} values: no variance for correction={correction!r}"
-            )
+            raise ValueError(f"row {r} has {self.sums[r].count} values: no variance for correction={correction!r}")
         return self.m2_fraction(r) / divisor
 
     @cached_property
     def mean(self) -> list[Mpf]:
-        """The mean of each row; infinite where there are infinities of one sign, NaN where there are some of both
-        signs or a NaN, or where the row is empty."""
+        """The mean of each row; infinite where there are infinities of one sign, NaN where there are some of
+        both signs or a NaN, or where the row is empty."""
         return [self._mean(row) for row in self.sums]
 
     @cached_property
@@ -147,10 +143,11 @@ class Truth:
 
     @cached_property
     def kappa(self) -> list[Mpf]:
-        """The condition number of each row's variance, sqrt(sum x^2 / M2) = sqrt(1 + n mean^2 / M2), rounded once.
+        """The condition number of each row's variance, sqrt(sum x^2 / M2) = sqrt(1 + n mean^2 / M2), rounded
+        once.
 
-        +inf where all values are one number other than 0, 1 where all are 0, NaN where a value is not finite or
-        the row is empty. Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, section 3.
+        +inf where all values are one number other than 0, 1 where all are 0, NaN where a value is not finite
+        or the row is empty. Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, section 3.
         """
         return [self._kappa(row) if ok else mpmath.nan for row, ok in self._each()]
 
@@ -184,13 +181,19 @@ class Truth:
         return _root(squares, deviations, self.bits)
 
 
+def _precision(bits: object) -> int:
+    if isinstance(bits, bool) or not isinstance(bits, (int, np.integer)) or bits < 1:
+        raise ValueError(f"bits={bits!r}: give a positive whole number, such as 256")
+    return int(bits)
+
+
 def truth(view: ArrayLike, *, bits: int = 256) -> Truth:
     """The exact moments of every row of a view.
 
     Parameters
     ----------
-    view : array (segments, rows, length) or (blocks, segments, rows, length) of float16, bfloat16, float32 or
-        float64, of any strides, as `varstudy.view` makes it; not copied. Row r holds the values view[:, r, :].
+    view : array (segments, rows, length) or (blocks, segments, rows, length) of float16, bfloat16, float32
+        or float64, of any strides, as `varstudy.view` makes it; not copied. Row r holds view[:, r, :].
     bits : the precision of the mpmath numbers, each rounded once, to nearest even.
 
     Raises
@@ -200,26 +203,33 @@ def truth(view: ArrayLike, *, bits: int = 256) -> Truth:
     ValueError
         The view's rank is wrong, or bits is not a positive whole number.
     """
-    if not isinstance(bits, int) or bits < 1:
-        raise ValueError(f"bits={bits!r}: give a positive whole number, such as 256")
-    return Truth(exact_sums(view), bits)
+    return Truth(exact_sums(view), _precision(bits))
 
 
 def reference_two_pass(values: ArrayLike, bits: int = 256) -> tuple[Mpf, Mpf]:
     """Mean and sum of squared deviations as a textbook has them, in mpmath: what `truth` is checked against.
 
-    The working precision holds every bit of the values' squares twice over. So both answers round as the exact
-    ones do, unless the mean is no binary number and the exact M2 lies halfway between two numbers of `bits` bits.
+    The working precision holds every bit of the values' squares twice over. So both answers round as the
+    exact ones do, unless the mean is no binary number and the exact M2 lies halfway between two numbers of
+    `bits` bits.
 
     Parameters
     ----------
     values : at least one finite float16, bfloat16, float32 or float64 number.
     bits : the precision of the answers.
+
+    Raises
+    ------
+    ValueError
+        There are no values, or some that are not finite.
     """
-    x = [mpmath.mpf(float(v)) for v in np.asarray(values)]
-    exponents = [math.frexp(v)[1] for v in x if v]
+    floats = [float(v) for v in np.asarray(values)]
+    if not floats or not all(map(math.isfinite, floats)):
+        raise ValueError("values must be finite numbers, at least one")
+    exponents = [math.frexp(v)[1] for v in floats if v]
     span = max(exponents) - min(exponents) + 53 if exponents else 0
-    with mpmath.workprec(bits + 4 * span + 2 * len(x).bit_length() + 64):
+    with mpmath.workprec(bits + 4 * span + 2 * len(floats).bit_length() + 64):
+        x = [mpmath.mpf(v) for v in floats]  # rounds to the working precision: not before it is set
         mean = sum(x, mpmath.mpf(0)) / len(x)
         m2 = sum(((v - mean) ** 2 for v in x), mpmath.mpf(0))
     with mpmath.workprec(bits):

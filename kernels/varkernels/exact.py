@@ -6,10 +6,10 @@ A finite number of any of the four formats is m 2^(E - b), with an integer signi
     x   = M   2^(8 k - b)      goes to the k-th of a row of int64 digits of weight 2^(8 k),
     x^2 = M^2 2^(16 k - 2 b)   goes to the k-th of a row of int64 digits of weight 2^(16 k),
 
-in pieces of less than 2^34 each, so that 2^28 values fit before any digit could overflow: no carry until then.
-At the end the carries turn each row of digits into one Python integer. This is the small superaccumulator of
-Neal 2015, "Fast exact summation using small and large superaccumulators", arXiv:1505.05571, with narrower
-digits and a second accumulator for the squares.
+in pieces of less than 2^34 each, so that 2^28 values fit before any digit could overflow: no carry until
+then. At the end the carries turn each row of digits into one Python integer. This is the small
+superaccumulator of Neal 2015, "Fast exact summation using small and large superaccumulators",
+arXiv:1505.05571, with narrower digits and a second accumulator for the squares.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ LIMIT = 2**28
 ROWS = 256
 
 _LOW = 0xFFFFFFFF
+_UNSIGNED_LOW, _HALF = np.uint64(_LOW), np.uint64(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +116,13 @@ def _wide(view, fraction, field, digits, squares, special):  # type: ignore[no-u
                     c = m & _LOW
                     ac = 2 * a * c
                     aa = a * a
-                    cc = c * c  # modulo 2^64: the masks below read it as unsigned
+                    u = np.uint64(c)  # a signed product could reach 2^63, and compiled code may not wrap
+                    cc = u * u
                     m = (m ^ sign) - sign
                     digits[r, k] += m & _LOW
                     digits[r, k + 4] += m >> 32
-                    squares[r, k] += cc & _LOW
-                    squares[r, k + 2] += ((cc >> 32) & _LOW) + (ac & _LOW)
+                    squares[r, k] += np.int64(cc & _UNSIGNED_LOW)
+                    squares[r, k + 2] += np.int64(cc >> _HALF) + (ac & _LOW)
                     squares[r, k + 4] += (ac >> 32) + (aa & _LOW)
                     squares[r, k + 6] += aa >> 32
 
@@ -145,7 +147,7 @@ _CARRY = cached_njit(_carry)
 
 # The integers that hold a format's bits, by the format's bytes.
 _BITS = {2: np.int16, 4: np.int32, 8: np.int64}
-_CARRIERS = {2: types.int16, 4: types.int32, 8: types.int64}
+_CARRIERS: dict[int, Any] = {2: types.int16, 4: types.int32, 8: types.int64}
 
 
 @cache
@@ -223,9 +225,9 @@ def exact_sums(view: ArrayLike) -> list[ExactSums]:
 
     Parameters
     ----------
-    view : array (segments, rows, length) of float16, bfloat16 (ml_dtypes), float32 or float64, of any strides;
-        it is not copied. Row r holds the values view[:, r, :]. Four dimensions (blocks, segments, rows, length)
-        stand for the blocks' rows one after the other.
+    view : array (segments, rows, length) of float16, bfloat16 (ml_dtypes), float32 or float64, of any
+        strides; it is not copied. Row r holds the values view[:, r, :]. Four dimensions (blocks, segments,
+        rows, length) stand for the blocks' rows one after the other.
 
     Returns
     -------
@@ -242,8 +244,5 @@ def exact_sums(view: ArrayLike) -> list[ExactSums]:
     array, fmt = rows_of(view)
     bits = array.view(_BITS[array.itemsize])
     return [
-        sums
-        for block in bits
-        for r in range(0, block.shape[1], ROWS)
-        for sums in _rows(block[:, r : r + ROWS], fmt)
+        sums for block in bits for r in range(0, block.shape[1], ROWS) for sums in _rows(block[:, r : r + ROWS], fmt)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Protocol
@@ -10,6 +11,7 @@ import numpy as np
 
 from varkernels.formats import FORMATS
 
+from ..rounding import round_to
 from .case import Array
 from .streams import Floats, Stream
 
@@ -65,17 +67,10 @@ def round_fraction(value: Fraction, storage: str) -> float:
     ValueError
         The rounded number is beyond the format's largest.
     """
-    fmt = FORMATS[storage]
-    exponent = fmt.emin
-    if value:
-        magnitude = abs(value)
-        exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
-        exponent -= magnitude < Fraction(2) ** exponent
-    quantum = Fraction(2) ** (max(exponent, fmt.emin) - fmt.precision + 1)
-    rounded = round(value / quantum) * quantum  # Python rounds a Fraction to nearest, ties to even
-    if abs(rounded) > fmt.largest:
-        raise ValueError(f"{float(value):g} overflows {storage}")
-    return float(rounded)
+    rounded = float(round_to(value, storage))
+    if math.isinf(rounded):
+        raise ValueError(f"{float(round_to(value, 'float64')):g} overflows {storage}")
+    return rounded
 
 
 def indices(start: int, stop: int) -> Floats:

@@ -1,0 +1,333 @@
+"""The study: resumable, seeded, cached under all that decides a cell; and the whole default study within its
+bounds."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import varkernels
+from varkernels import Algorithm
+from varstudy import featuremaps, reductions, results, study
+from varstudy.measure import ACCUMULATORS, measure
+from varstudy.workers import Crew, WorkerFailed
+
+FEW = "museum/*#[1-3]*"
+FILES = ("results.json", "results.csv")
+
+
+def content(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in FILES]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the default study, run in one go."""
+    out = tmp_path_factory.mktemp("whole")
+    study.run(only=FEW, out=out)
+    return out
+
+
+class Log:
+    def __init__(self) -> None:
+        self.said: list[object] = []
+
+    def start(self, total: int, done: int) -> None:
+        self.said.append((total, done))
+
+    def advance(self, label: str) -> None:
+        self.said.append(label)
+
+    def stop(self) -> None:
+        self.said.append("stop")
+
+
+# ------------------------------------------------------------------------------------- the whole default study
+
+
+def test_no_measurement_of_the_default_study_exceeds_its_bound(tmp_path: Path) -> None:
+    found = study.run(out=tmp_path)
+    frame = found.frame
+    assert set(frame.case) == {case.name for case in featuremaps.cases("default")}
+    builtin = [a.name for a in varkernels.algorithms().values() if a.builtin]
+    scored = frame[(frame.rows_scored > 0) & frame.algorithm.isin(builtin)]
+    assert len(scored) > 25_000
+    over = scored[~(scored.bound_used <= 1)]
+    assert over.empty, over[["case", "norm", "storage", "accumulator", "algorithm", "bound_used"]].to_string()
+    # Neither idle nor broken: some errors come within a factor of two of their bounds, and no bound is negative.
+    assert scored.groupby("accumulator").bound_used.max().min() > 0.5
+    assert (scored.var_bound >= 0).all()
+    assert (scored.mean_bound >= 0).all()
+    # Every measurement is there: each storage with its accumulators, each with every algorithm.
+    for storage, accumulators in ACCUMULATORS.items():
+        part = frame[frame.storage == storage]
+        assert set(part.accumulator) == set(accumulators)
+        assert (
+            part.groupby(["case", "norm", "accumulator", "correction"])
+            .algorithm.agg(set)
+            .map(len)
+            .eq(len(varkernels.algorithms()))
+            .all()
+        )
+    assert not frame.duplicated(list(results.KEY)).any()
+    # Ordinary feature maps and a careful formula: nothing reaches the output that a float32 network would notice.
+    ordinary = frame[(frame.algorithm == "double_double") & (frame.group == "norms") & (frame.accumulator == "float32")]
+    assert len(ordinary) >= 24
+    assert ordinary.y_error_worst.max() < 1e-4
+
+
+# --------------------------------------------------------------------------------------------- what is measured
+
+
+def test_a_record_agrees_with_fractions(whole: Path) -> None:
+    frame = results.read(whole).frame
+    row = frame[(frame.case == "museum/pytorch/pytorch#2470") & (frame.algorithm == "naive")]
+    assert row.exact.tolist() == [0.03125, 0.03125]  # 2281.5 and 2281.25: (1/4)^2 / 2
+    by = dict(zip(row.accumulator, row.computed, strict=True))
+    assert by == {"float32": 0.0, "float64": 0.03125}
+    errors = dict(zip(row.accumulator, row.var_error_worst, strict=True))
+    assert errors == {"float32": 1.0, "float64": 0.0}
+    assert dict(zip(row.accumulator, row.var_digits_worst, strict=True)) == {"float32": 0.0, "float64": math.inf}
+    kappa = math.sqrt(1 + 2 * Fraction(18251, 8) ** 2 / Fraction(1, 32))
+    assert row.kappa_worst.iloc[0] == pytest.approx(kappa, rel=1e-12)
+
+
+def test_records_follow_the_data_by_another_way() -> None:
+    case = featuremaps.find("shape/odd")
+    chosen = [varkernels.get("welford"), varkernels.get("chan/lanes32")]
+    records = list(measure(case, "bfloat16", 3, chosen))
+    x = case.make("bfloat16", 3)
+    for record in records:
+        view = reductions.view(
+            x, record["norm"], layout="NHWC", groups=case.groups if record["norm"] == "group" else None
+        )
+        got = varkernels.moments(view, record["algorithm"], record["accumulator"]).variance(0)
+        blocks = view if view.ndim == 4 else view[np.newaxis]
+        rows = blocks.transpose(0, 2, 1, 3).reshape(len(got), -1).astype(np.float64)
+        exact = []
+        for values in rows:
+            fractions = [Fraction(v) for v in values.tolist()]
+            mean = sum(fractions) / len(fractions)
+            exact.append(sum((v - mean) ** 2 for v in fractions) / len(fractions))
+        errors = [abs(Fraction(float(g)) / e - 1) for g, e in zip(got, exact, strict=True)]
+        assert record["var_error_worst"] == pytest.approx(float(max(errors)), rel=1e-14)
+        assert record["worst_row"] == int(np.argmax([float(e) for e in errors]))
+        assert (record["rows"], record["values"]) == rows.shape
+        assert record["groups"] == (5 if record["norm"] == "group" else 0)
+    assert len(records) == 4 * 2 * 2
+
+
+def test_rows_that_are_not_finite_are_counted_not_scored() -> None:
+    case = featuremaps.find("nonfinite/nan-and-inf")
+    for record in measure(case, "float32", 0, [varkernels.get("naive")]):
+        assert (record["rows"], record["rows_nonfinite"], record["rows_scored"]) == (4, 3, 1)
+        assert record["nonfinite_missed"] == 0
+        assert record["var_digits_worst"] > 3
+
+
+def test_a_variance_without_enough_values_is_undefined() -> None:
+    case = featuremaps.find("shape/one-value")
+    zero, one = list(measure(case, "float32", 0, [varkernels.get("welford")]))[:2]
+    assert (zero["correction"], zero["rows_undefined"], zero["rows_scored"]) == (0.0, 0, 16)
+    assert (one["correction"], one["rows_undefined"], one["rows_scored"]) == (1.0, 16, 0)
+    assert math.isnan(one["var_error_worst"])
+
+
+def test_storage_error_stands_apart() -> None:
+    case = featuremaps.find("nist/NumAcc4")
+    (record,) = measure(case, "float64", 0, [varkernels.get("double_double")])
+    assert 1e-9 < record["storage_error"] < 1e-7  # NumAcc4 in float64: at most 8.3 digits of the deviation
+    assert record["var_error_worst"] < 1e-15
+
+
+# ------------------------------------------------------------------------------------------------ run and resume
+
+
+def test_two_runs_are_identical(whole: Path, tmp_path: Path) -> None:
+    study.run(only=FEW, out=tmp_path, processes=1)
+    assert content(tmp_path) == content(whole)
+
+
+def test_a_seed_changes_values_and_nothing_else(tmp_path: Path) -> None:
+    one = study.run(only="normal/standard", out=tmp_path, seed=1).frame
+    other = study.run(only="normal/standard", out=tmp_path, seed=2).frame
+    assert (one.var_error_worst != other.var_error_worst).any()
+    assert one[list(results.KEY)].equals(other[list(results.KEY)])
+
+
+@pytest.mark.parametrize("moment", [1, 7])
+def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(whole: Path, tmp_path: Path, moment: int) -> None:
+    script = f"from varstudy import study; study.run(only={FEW!r}, out={str(tmp_path)!r}, processes=2)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment)
+    cells = tmp_path / "cells"
+    deadline = time.monotonic() + 300
+    while process.poll() is None and time.monotonic() < deadline:
+        if cells.is_dir() and len(list(cells.glob("*.json"))) >= moment:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    kept = {path.name for path in cells.glob("*.json")}
+    assert not (tmp_path / "results.json").exists()
+    log = Log()
+    study.run(only=FEW, out=tmp_path, progress=log)
+    total, done = log.said[0]  # type: ignore[misc]
+    assert done >= len(kept) >= moment
+    assert len(log.said) == total - done + 2
+    assert content(tmp_path) == content(whole)
+
+
+def test_finished_cells_are_not_measured_again(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(whole)
+    monkeypatch.setattr(study, "compute", None)
+    log = Log()
+    study.run(only=FEW, out=whole, progress=log)
+    total = len(study.plan(only=FEW))
+    assert log.said == [(total, total), "stop"]
+    assert content(whole) == before
+
+
+def test_force_measures_again(tmp_path: Path) -> None:
+    for force, done in ((False, 0), (False, 1), (True, 0)):
+        log = Log()
+        study.run(only="higham/three-values", out=tmp_path, progress=log, force=force)
+        assert log.said[0] == (2, 2 * done)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"key": "other", "algorithms": [], "records": []}'])
+def test_a_damaged_cell_is_measured_again(whole: Path, tmp_path: Path, damage: bytes) -> None:
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    before = content(tmp_path)
+    victim = next((tmp_path / "cells").glob("*.json"))
+    victim.write_bytes(damage)
+    log = Log()
+    study.run(only=FEW, out=tmp_path, progress=log)
+    assert len(log.said) == 3
+    assert content(tmp_path) == before
+
+
+def test_a_key_is_all_that_decides_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, other = study.plan(only="offset/kappa=1e+0[23]")[:2]
+    keys = {cell.key(0), cell.key(1), other.key(0)}
+    monkeypatch.setattr(study, "source_hash", lambda: "other kernels")
+    keys.add(cell.key(0))
+    monkeypatch.setattr(study, "sources_hash", lambda: "other scoring")
+    keys.add(cell.key(0))
+    assert len(keys) == 5
+
+
+def test_algorithms_of_others_are_measured_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def run(view, centre, accumulator):  # type: ignore[no-untyped-def]
+        calls.append(view.dtype)
+        rows = view.transpose(1, 0, 2).reshape(view.shape[1], -1).astype(np.float64)
+        return rows.mean(axis=1), np.full(len(rows), -1.0)
+
+    theirs = Algorithm("theirs/constant", "theirs", "none", run=run, builtin=False)
+    monkeypatch.setattr(study, "algorithms", lambda: {**varkernels.algorithms(), theirs.name: theirs})
+    for _ in range(2):
+        frame = study.run(only="higham/three-values", out=tmp_path).frame
+        mine = frame[frame.algorithm == theirs.name]
+        assert (mine.var_negative == 1).all()
+        assert mine.bound_used.isna().all()
+        assert len(mine) == 3
+    assert calls == [np.float32, np.float32, np.float64] * 2
+
+
+# ---------------------------------------------------------------------------------------------------- bad input
+
+
+def test_bad_input_is_named_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(featuremaps.UnknownCase, match=r"'museum/pytorch/pytorch#2471'.*pytorch#2470"):
+        study.run(only="museum/pytorch/pytorch#2471", out=tmp_path)
+    with pytest.raises(ValueError, match=r"level='huge' is unknown"):
+        study.run("huge", out=tmp_path)
+    with pytest.raises(ValueError, match=r"seed=-1 is negative"):
+        study.run(seed=-1, out=tmp_path)
+    with pytest.raises(ValueError, match=r"processes=0: use 1 or more"):
+        study.run(processes=0, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(OSError, match="file"):
+        study.run(only="higham/three-values", out=blocked)
+    assert blocked.read_text() == "in the way"
+
+
+def test_patterns_name_exactly_by_glob_or_by_part() -> None:
+    assert [c.name for c in study.select("default", "growth/normal/N=2^14")] == ["growth/normal/N=2^14"]
+    assert len(study.select("default", "growth/*/n=2^14")) == 3
+    assert {c.group for c in study.select("default", "NIST")} == {"nist"}
+    full = study.select("quick", "norms/relu-large/NHWC")  # of the level full only
+    assert [c.name for c in full] == ["norms/relu-large/NHWC"]
+
+
+# ------------------------------------------------------------------------------------------------------ workers
+
+
+def test_a_failing_task_says_what_failed() -> None:
+    cell = study.plan(only="higham/three-values")[0]
+    with Crew(1) as crew, pytest.raises(WorkerFailed, match="'no such algorithm'"):
+        list(crew.run([("cell", cell, 0, ("no such algorithm",), Path(), cell.key(0))]))
+
+
+def test_sources_edited_while_it_runs_are_noticed(tmp_path: Path) -> None:
+    cell = study.plan(only="higham/three-values")[0]
+    with pytest.raises(RuntimeError, match=r"the sources changed while 'higham/three-values float32'.*run again"):
+        study.compute(cell, 0, ["naive"], tmp_path, "an older key")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_in_a_worker_is_an_oserror_here(tmp_path: Path) -> None:
+    cell = study.plan(only="higham/three-values")[0]
+    with Crew(1) as crew, pytest.raises(OSError, match="No such file or directory"):
+        list(crew.run([("cell", cell, 0, ("naive",), tmp_path / "gone", cell.key(0))]))
+
+
+def test_workers_end_with_their_parent() -> None:
+    script = """if True:
+        import os, sys
+        from varstudy.workers import Crew
+        crew = Crew(2)
+        print(*(w.pid for w in crew._workers), flush=True)
+        os.kill(os.getpid(), 9)
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True, check=False
+    )
+    pids = [int(word) for word in done.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 60
+    while any(_alive(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_results_carry_what_cases_and_algorithms_are(whole: Path) -> None:
+    found = results.read(whole)
+    assert found.cases["museum/pytorch/pytorch#2470"]["observed"] == "var(dim)=0, true 0.03125"
+    assert found.algorithms["chan"]["source"].startswith("Chan, Golub, LeVeque 1983")
+    assert found.settings == {"level": "default", "only": FEW, "seed": 0}
+    assert found.provenance["versions"]["numba"]
+    json.dumps(found.provenance)
