@@ -21,7 +21,7 @@ from .score import Exact, describe, summary
 from .theory import Rows, bounds
 from .truth import Truth, truth
 
-__all__ = ["ACCUMULATORS", "Reduction", "case_info", "measure", "reduction"]
+__all__ = ["ACCUMULATORS", "Reduction", "carrier_of", "case_info", "measure", "moments_of", "reduction"]
 
 Floats = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def reduction(
     view = rows(array)
     with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
         wide = view if array.dtype.itemsize >= 4 and array.dtype.isnative else rows(array.astype(np.float32))
-        carriers = {name: rows(wide_copy(array)) if name == "float64" else wide for name in accumulators}
+        carriers = {name: rows(_float64(array)) if name == "float64" else wide for name in accumulators}
     exact = truth(view)
     four = wide if wide.ndim == 4 else wide[np.newaxis]
     with np.errstate(all="ignore"):
@@ -119,8 +119,14 @@ def reduction(
     )
 
 
-def wide_copy(array: NDArray[Any]) -> NDArray[Any]:
+def _float64(array: NDArray[Any]) -> NDArray[Any]:
     return array if array.dtype == np.float64 and array.dtype.isnative else array.astype(np.float64)
+
+
+def carrier_of(accumulator: Format) -> Format:
+    """The format that values reach an accumulator's kernels in: widening is exact, so that one compiled kernel
+    serves several storage formats."""
+    return FLOAT64 if accumulator is FLOAT64 else FLOAT32
 
 
 def sample_mean(view: NDArray[Any]) -> Floats:
@@ -144,9 +150,7 @@ def moments_of(reduced: Reduction, algorithm: Algorithm, fmt: Format) -> tuple[F
     if algorithm.parts is None:
         found = moments(reduced.view, algorithm, fmt, centre=centre)
     else:
-        # Widening the values is exact, so that one compiled kernel serves several storage formats.
-        carrier = FLOAT64 if fmt is FLOAT64 else FLOAT32
-        found = accumulate(rows_of(reduced.carriers[fmt.name])[0], carrier, algorithm, fmt, centre)
+        found = accumulate(rows_of(reduced.carriers[fmt.name])[0], carrier_of(fmt), algorithm, fmt, centre)
     with np.errstate(all="ignore"):
         mean = found.mean.astype(np.float64)
         return mean, {c: found.variance(c).astype(np.float64) for c in reduced.variance}

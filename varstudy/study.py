@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from varkernels import Algorithm, algorithms
-from varkernels.formats import FLOAT32, FLOAT64, FORMATS
+from varkernels.formats import FORMATS
 from varkernels.jit import source_hash
 from varkernels.run import compile_ahead
 
 from . import featuremaps, provenance, results
 from .featuremaps import Case
 from .files import write_whole
-from .measure import ACCUMULATORS, case_info, measure
+from .measure import ACCUMULATORS, carrier_of, case_info, measure
 from .workers import Crew
 
 __all__ = ["Cell", "Progress", "plan", "run"]
@@ -154,12 +154,22 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
     write_whole(_path(folder, key), json.dumps(content).encode())
 
 
-def warm(kernel: str, names: Sequence[str]) -> None:
-    """Compile every kernel of one order's schedule, into the cache on disk."""
+def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None:
+    """Compile the kernels of one order's schedule in some accumulators, into the cache on disk."""
     known = algorithms()
     mine = [n for n in names if (parts := known[n].parts) is not None and parts[1].kernel == kernel]
-    compile_ahead(mine, [FORMATS["float16"], FORMATS["bfloat16"], FLOAT32], [FLOAT32])
-    compile_ahead(mine, [FLOAT64], [FLOAT64])
+    for accumulator in accumulators:
+        compile_ahead(mine, [FORMATS[accumulator]], [carrier_of(FORMATS[accumulator])])
+
+
+# Shares of about the same size. Two processes that compile the same function at the same time may each miss what
+# the other added to its index on disk, and compile it again: so each order's kernels stay together where they can.
+_WARMING = (
+    ("lanes", tuple(FORMATS)),
+    ("tree", tuple(FORMATS)),
+    ("running", ("float16", "bfloat16")),
+    ("running", ("float32", "float64")),
+)
 
 
 # The loop -------------------------------------------------------------------------------------------------------------
@@ -248,8 +258,7 @@ def _measured(
             yield cell.label
         return
     with Crew(count) as crew:
-        # Each order's kernels in one process: two that compile the same function overwrite each other's index.
-        for _ in crew.run(("warm", kernel, tuple(names)) for kernel in ("lanes", "tree", "running")):
+        for _ in crew.run(("warm", *share, tuple(names)) for share in _WARMING):
             pass
         tasks = [("cell", cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
         for index in crew.run(tasks):

@@ -1,8 +1,8 @@
 """The four binary floating-point formats that the study knows, each with its exact parameters.
 
-Notation of IEEE 754-2019: precision p counts the implicit bit, emin and emax are the exponents of the smallest
-and largest normal binade, so the largest finite number is (2 - 2^(1-p)) * 2^emax. The unit roundoff is 2^-p:
-the largest relative error of one rounding to nearest.
+Notation of IEEE 754-2019: precision p counts the implicit bit, emin and emax are the exponents of the
+smallest and largest normal binade, so the largest finite number is (2 - 2^(1-p)) * 2^emax. The unit roundoff
+is 2^-p: the largest relative error of one rounding to nearest.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["BFLOAT16", "FLOAT16", "FLOAT32", "FLOAT64", "FORMATS", "Format", "format_of"]
 
@@ -57,8 +58,26 @@ class Format:
 
     @property
     def compute_dtype(self) -> np.dtype[Any]:
-        """The hardware dtype that carries values of this format exactly inside a kernel: float32 or float64."""
+        """The hardware dtype that holds values of this format exactly inside a kernel: float32 or float64."""
         return np.dtype(np.float64) if self.name == "float64" else np.dtype(np.float32)
+
+    def rounded(self, values: ArrayLike) -> NDArray[Any]:
+        """float64 values in this format, each rounded once, to nearest even.
+
+        ml_dtypes casts float64 to bfloat16 by way of a rounded float32 and errs next to ties. Here that
+        float32 is rounded to odd: the second rounding is then right (Boldo, Melquiond 2008,
+        doi:10.1109/TC.2007.70819).
+        """
+        exact = np.asarray(values, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            if self.name != "bfloat16":
+                return exact.astype(self.dtype)
+            near = exact.astype(np.float32)
+            bits = near.view(np.uint32)
+            inexact = (near != exact) & np.isfinite(exact)
+            bits = (bits - (inexact & (np.abs(near) > np.abs(exact)))) | inexact
+            odd: NDArray[Any] = np.asarray(bits, dtype=np.uint32).view(np.float32)
+            return odd.astype(self.dtype)
 
     def __str__(self) -> str:
         return self.name

@@ -1,8 +1,9 @@
 """How kernels are compiled: no fastmath, no contraction, one cache folder for one version of the sources.
 
-Numba looks only at a function's own file when it decides whether a cached machine code is stale; a formula edited
-in another file would go unnoticed. So the cache folder is named after a hash of every source file of this package
-and the versions of Python, numba, llvmlite and numpy, and it applies to this package's functions only.
+Numba looks only at a function's own file when it decides whether a cached machine code is stale; a formula
+edited in another file would go unnoticed. So the cache folder is named after a hash of every source file of
+this package and the versions of Python, numba, llvmlite and numpy, and it applies to this package's functions
+only.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+from numba import config as _config
+from numba import njit
 from numba.extending import register_jitable
 
-# Division as IEEE 754 has it, no exception; fastmath stays off: it would let LLVM reorder sums and contract products.
+# Division as IEEE 754 has it; fastmath stays off: it would let LLVM reorder sums and contract products.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+
+# numba sets its configuration when it is imported, where no type checker sees it.
+config: Any = _config
 
 __all__ = ["OPTIONS", "cached_njit", "fresh_njit", "inline", "source_hash"]
 
 
 @cache
 def source_hash() -> str:
-    """Sixteen hexadecimal digits that change when any source file of this package or a compiler's version does."""
+    """Sixteen hexadecimal digits that change when a source file of this package or the compiler does."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
@@ -41,7 +46,7 @@ def source_hash() -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: under NUMBA_CACHE_DIR where set, else under the user's cache folder."""
+    """Where compiled kernels are kept: under NUMBA_CACHE_DIR where set, else in the user's cache folder."""
     base = os.environ.get("NUMBA_CACHE_DIR")
     if base:
         return Path(base) / f"varkernels-{source_hash()}"
@@ -68,7 +73,7 @@ def _writable() -> bool:
 
 
 def cached_njit(function: Callable[..., Any]) -> Any:
-    """`function` compiled on first use and kept on disk (recompiled each time where no folder can be written)."""
+    """`function` compiled on first use and kept on disk (each time anew where no folder is writable)."""
     with _own_cache():
         return njit(cache=_writable(), **OPTIONS)(function)
 

@@ -1,4 +1,4 @@
-"""What every algorithm answers: count, mean and M2 of each row; and the one place where Bessel's correction stands."""
+"""What every algorithm answers: count, mean and M2 of each row; and Bessel's correction, only here."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Moments", "bessel"]
 def bessel(m2: NDArray[Any], count: NDArray[np.int64], correction: float, fmt: Format) -> NDArray[Any]:
     """M2 / (count - correction), NaN where count <= correction.
 
-    The quotient is taken in float64, which holds M2 exactly, and rounded to the format of M2.
+    The divisor and the quotient are taken in float64, which holds M2 exactly, and the quotient is rounded to
+    the format of M2.
     """
     divisor = count.astype(np.float64) - correction
     with np.errstate(all="ignore"):
-        variance = m2.astype(np.float64) / np.where(divisor > 0, divisor, np.nan)
-        return variance.astype(fmt.dtype)
+        return fmt.rounded(m2.astype(np.float64) / np.where(divisor > 0, divisor, np.nan))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +76,11 @@ class Moments:
         if len(self) != len(other):
             raise ValueError(f"other has {len(other)} rows where these moments have {len(self)}")
         if self.accumulator != other.accumulator:
-            raise ValueError(
-                f"other was accumulated in {other.accumulator}, these moments in {self.accumulator}"
-            )
+            raise ValueError(f"other was accumulated in {other.accumulator}, these moments in {self.accumulator}")
         with np.errstate(all="ignore"):
-            both = merge(Chan(self.mean, self.m2), self.count, Chan(other.mean, other.m2), other.count)
+            both = merge(  # type: ignore[no-untyped-call]
+                Chan(self.mean, self.m2), self.count, Chan(other.mean, other.m2), other.count
+            )
         empty, theirs = other.count == 0, self.count == 0
         return Moments(
             self.count + other.count,

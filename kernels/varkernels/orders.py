@@ -2,14 +2,15 @@
 
 Each kernel takes
 
-    view      (segments, rows, length), float32 or float64 or 16-bit integers that hold float16 or bfloat16; any strides
+    view      (segments, rows, length), float32 or float64 or 16-bit integers that hold float16 or bfloat16;
+              any strides
     empty     the formula's empty state; its type chooses the formula and the accumulator
     centres   float64 (rows, 2): each row's centre, high and low
     out       float64 (rows, 2): the answers of the verb read
     width     the order's parameter
 
-and visits a row's values in the order (segment, position). A row's answers depend on its own values only, one after
-the other on one thread: the same bits on every run.
+and visits a row's values in the order (segment, position). A row's answers depend on its own values only, one
+after the other on one thread: the same bits on every run.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def running(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
 
 
 def lanes(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
-    """`width` states side by side: value k goes to lane k mod width; at the end the upper half of the lanes is merged
-    into the lower until one is left."""
+    """`width` states side by side: value k goes to lane k mod width; at the end the upper half of the lanes
+    is merged into the lower until one is left."""
     zero = empty[0]
     segments, rows, length = view.shape
     states = [empty] * width
@@ -71,8 +72,8 @@ def lanes(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
 
 
 def tree(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
-    """Blocks of `width` consecutive values, each run through; the blocks are merged two by two, as a counter in binary
-    carries, so that no value takes part in more than ceil(log2(number of blocks)) merges."""
+    """Blocks of `width` consecutive values, each run through; the blocks are merged two by two, as a counter
+    in binary carries, so that no value takes part in more than ceil(log2(number of blocks)) merges."""
     zero = empty[0]
     segments, rows, length = view.shape
     stack = [empty] * 64
@@ -95,9 +96,7 @@ def tree(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
                     carry = blocks
                     while carry & 1 == 0:
                         depth -= 1
-                        stack[depth - 1] = merge(
-                            stack[depth - 1], counts[depth - 1], stack[depth], counts[depth]
-                        )
+                        stack[depth - 1] = merge(stack[depth - 1], counts[depth - 1], stack[depth], counts[depth])
                         counts[depth - 1] += counts[depth]
                         carry >>= 1
                     state = begin

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from numpy.typing import NDArray
 
 from .formats import FORMATS, Format
 from .formulas import FORMULAS, Formula
-from .moments import Moments
 
 __all__ = ["Algorithm", "Order", "algorithms", "compose", "get", "order_of", "register"]
 
-# What a function of a third party answers: from a (segments, rows, length) view of float16, bfloat16, float32 or float64
-# values, a centre for each row or None, and the accumulator, the count of a row and the rows' means and M2.
+GROUP = "varstudy.algorithms"
+
+# What a function of a third party does: from a view (segments, rows, length) of float16, bfloat16, float32 or
+# float64 values, a centre for each row or None, and the accumulator, to the rows' means and their M2s.
 Run = Callable[[NDArray[Any], "NDArray[np.float64] | None", Format], "tuple[NDArray[Any], NDArray[Any]]"]
 
 
@@ -45,7 +47,7 @@ class Order:
 
 
 def order_of(name: str) -> Order:
-    """The order called ``running``, ``pairwise``, ``lanesL`` or ``blockedB``, L and B whole numbers from 1 up.
+    """The order called ``running``, ``pairwise``, ``lanesL`` or ``blockedB``, L and B from 1 up.
 
     Raises
     ------
@@ -89,10 +91,24 @@ class Algorithm:
     accumulators: tuple[str, ...] = tuple(FORMATS)
     builtin: bool = False
 
+    def __post_init__(self) -> None:
+        if (self.run is None) == (self.parts is None):
+            raise ValueError(
+                f"algorithm {self.name!r} needs either parts (a formula and an order: see compose) or a run function"
+            )
+        unknown = [name for name in self.accumulators if name not in FORMATS]
+        if unknown or not self.accumulators:
+            raise ValueError(
+                f"algorithm {self.name!r}: accumulators={self.accumulators!r} must name some of {', '.join(FORMATS)}"
+            )
+
     @property
     def needs_centre(self) -> bool:
         """Whether the caller must give a centre for each row."""
-        return self.parts is not None and self.parts[0].centre == "given"
+        centre = self.parts[0].centre if self.parts else None
+        while isinstance(centre, Formula):
+            centre = centre.centre
+        return centre == "given"
 
 
 def compose(formula: str | Formula, order: str = "running", *, name: str | None = None) -> Algorithm:
@@ -116,8 +132,8 @@ def compose(formula: str | Formula, order: str = "running", *, name: str | None 
     schedule = order_of(order)
     if schedule.merges and not formula.mergeable:
         raise ValueError(
-            f"formula {formula.name!r} has no merge, so it cannot run in the order {order!r}, which merges states: "
-            "use the order 'running', or a formula with a merge, such as 'chan'"
+            f"formula {formula.name!r} has no merge, so it cannot run in the order {order!r}, which merges "
+            "states: use the order 'running', or a formula with a merge, such as 'chan'"
         )
     return Algorithm(
         name=name or f"{formula.name}/{order}",
@@ -150,11 +166,7 @@ def _table() -> dict[str, Algorithm]:
         for order in _ORDERS:
             if (formula.name, order) in taken or (order != "running" and not formula.mergeable):
                 continue
-            name = (
-                formula.name
-                if order == "running" and formula.name not in table
-                else f"{formula.name}/{order}"
-            )
+            name = formula.name if order == "running" and formula.name not in table else f"{formula.name}/{order}"
             table[name] = compose(formula, order, name=name)
     return table
 
@@ -177,16 +189,37 @@ def register(algorithm: Algorithm) -> Algorithm:
     return _table()[algorithm.name]
 
 
+def _load(point: EntryPoint) -> None:
+    found = point.load()
+    if not isinstance(found, Algorithm) and callable(found):
+        found = found()
+    register(found)
+
+
 @cache
-def _load_entry_points() -> None:
-    for point in entry_points(group="varstudy.algorithms"):
-        found = point.load()
-        register(found if isinstance(found, Algorithm) else found())
+def _complaints() -> list[str]:
+    """Register the algorithms of other packages; a sentence for each entry point that could not be."""
+    complaints = []
+    for point in entry_points(group=GROUP):
+        try:
+            _load(point)
+        except Exception as problem:  # whatever another package does, ours goes on
+            owner = f"package {point.dist.name!r}" if point.dist else "a package"
+            complaints.append(
+                f"entry point {point.name!r} = {point.value!r} of {owner} in the group {GROUP!r} gives no "
+                f"algorithm and is left out: {type(problem).__name__}: {problem}"
+            )
+    return complaints
 
 
 def algorithms() -> dict[str, Algorithm]:
-    """Every algorithm by its name: ours first, then those of other packages."""
-    _load_entry_points()
+    """Every algorithm by its name: ours first, then those of other packages.
+
+    An entry point of another package that fails is left out, with one warning that names it.
+    """
+    complaints = _complaints()
+    while complaints:
+        warnings.warn(complaints.pop(0), RuntimeWarning, stacklevel=2)
     return dict(_table())
 
 

@@ -6,15 +6,15 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import types, typeof
+from numba import typeof, types
 from numpy.typing import ArrayLike, NDArray
 
 from . import orders
-from .formats import FLOAT32, FLOAT64, Format, format_of
+from .formats import FLOAT32, FLOAT64, FORMATS, Format, format_of
 from .formulas import Formula
 from .jit import cached_njit, fresh_njit
 from .moments import Moments
-from .registry import Algorithm, Order, compose, get
+from .registry import Algorithm, Order, get
 from .smallfloat import SmallZero
 from .verbs import learn
 
@@ -25,6 +25,12 @@ _FRESH = {name: fresh_njit(getattr(orders, name)) for name in orders.__all__}
 
 # How an array of a format enters a kernel: bfloat16 and float16 as 16-bit integers.
 _CARRIER = {"float16": np.uint16, "bfloat16": np.int16, "float32": np.float32, "float64": np.float64}
+_ELEMENT: dict[str, Any] = {
+    "float16": types.uint16,
+    "bfloat16": types.int16,
+    "float32": types.float32,
+    "float64": types.float64,
+}
 
 
 def _empty(formula: Formula, accumulator: Format) -> Any:
@@ -32,14 +38,20 @@ def _empty(formula: Formula, accumulator: Format) -> Any:
     return formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
 
 
+def signature(formula: Formula, storage: Format, accumulator: Format) -> tuple[Any, ...]:
+    """The types of an order's arguments; `A` layout, so that one kernel serves every stride."""
+    learn(formula)
+    carrier = types.Array(_ELEMENT[storage.name], 3, "A", readonly=True)
+    table = types.Array(types.float64, 2, "C")
+    empty = typeof(_empty(formula, accumulator))  # type: ignore[no-untyped-call]
+    return carrier, empty, table, table, types.intp
+
+
 @cache
 def _kernel(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
-    """The compiled kernel for exactly these types; `A` layout, so that one serves every stride."""
-    learn(formula)
-    carrier = types.Array(typeof(_CARRIER[storage.name](0)), 3, "A", readonly=True)
-    table = types.Array(types.float64, 2, "C")
-    signature = (carrier, typeof(_empty(formula, accumulator)), table, table, types.intp)
-    return (_KERNELS if builtin else _FRESH)[order.kernel].compile(signature)
+    """The compiled kernel for exactly these types."""
+    kernels = _KERNELS if builtin else _FRESH
+    return kernels[order.kernel].compile(signature(formula, storage, accumulator))
 
 
 def _sweep(
@@ -47,10 +59,20 @@ def _sweep(
     storage: Format,
     formula: Formula,
     order: Order,
-    centres: NDArray[np.float64],
     accumulator: Format,
     builtin: bool,
+    given: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
+    """What a formula reads of each row, (rows, 2), after the sweeps for its centre, all in one order."""
+    centres = np.zeros((view.shape[1], 2))
+    if formula.centre == "first":
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            centres[:, 0] = view[0, :, 0].astype(np.float64)
+    elif formula.centre == "given":
+        assert given is not None
+        centres[:, 0] = given
+    elif isinstance(formula.centre, Formula):
+        centres = _sweep(view, storage, formula.centre, order, accumulator, builtin, given)
     out = np.empty_like(centres)
     kernel = _kernel(formula, order, storage, accumulator, builtin)
     kernel(view.view(_CARRIER[storage.name]), _empty(formula, accumulator), centres, out, order.width)
@@ -67,18 +89,16 @@ def _run(
     """Means and M2s of a three-dimensional view's rows, as float64 or in the accumulator's dtype."""
     if algorithm.parts is None:
         assert algorithm.run is not None
-        return algorithm.run(view, centre, accumulator)
-    formula, order = algorithm.parts
-    rows = view.shape[1]
-    centres = np.zeros((rows, 2))
-    if formula.centre == "first":
-        centres[:, 0] = view[0, :, 0].astype(np.float64)
-    elif formula.centre == "given":
-        assert centre is not None
-        centres[:, 0] = centre
-    elif isinstance(formula.centre, Formula):
-        centres = _sweep(view, storage, formula.centre, order, centres, accumulator, algorithm.builtin)
-    out = _sweep(view, storage, formula, order, centres, accumulator, algorithm.builtin)
+        mean, m2 = algorithm.run(view, centre, accumulator)
+        for name, answer in (("means", mean), ("M2s", m2)):
+            if np.shape(answer) != (view.shape[1],):
+                raise ValueError(
+                    f"algorithm {algorithm.name!r} answered {name} of shape {np.shape(answer)} "
+                    f"for a view of shape {view.shape}: its run must give one for each of the "
+                    f"{view.shape[1]} rows"
+                )
+        return np.asarray(mean), np.asarray(m2)
+    out = _sweep(view, storage, *algorithm.parts, accumulator, algorithm.builtin, centre)
     return out[:, 0], out[:, 1]
 
 
@@ -114,32 +134,33 @@ def moments(
 
     Parameters
     ----------
-    view : array (segments, rows, length), of float16, bfloat16 (ml_dtypes), float32 or float64, of any strides; it is
-        not copied. Row r holds the values view[:, r, :]. Four dimensions (blocks, segments, rows, length) stand for
-        the blocks' rows one after the other.
+    view : array (segments, rows, length), of float16, bfloat16 (ml_dtypes), float32 or float64, of any
+        strides; it is not copied. Row r holds the values view[:, r, :]. Four dimensions (blocks, segments,
+        rows, length) stand for the blocks' rows one after the other.
     algorithm : a name from `algorithms()`, ``formula/order``, or an Algorithm.
-    accumulator : the format of every operation: the storage's own (the default), float32 or float64. In float16 and
-        bfloat16 every operation is rounded to nearest even.
+    accumulator : the format of every operation: the storage's own (the default), float32 or float64. In
+        float16 and bfloat16 every operation is rounded to nearest even.
     centre : for the formula ``shifted``: a number, or one for each row, rounded to the accumulator's format.
 
     Returns
     -------
-    Moments : count (int64), mean and m2 (the accumulator's dtype), each of shape (rows,). Rows without values have
-        mean NaN and M2 NaN.
+    Moments : count (int64), mean and m2 (the accumulator's dtype), each of shape (rows,). Rows without values
+        have mean NaN and M2 NaN.
 
     Raises
     ------
     TypeError
-        A dtype is not supported.
+        A dtype is not supported, or the centre is no number.
     ValueError
-        The view's rank is wrong; the algorithm is unknown; the accumulator is narrower than the storage or another
-        small format; a centre is missing, superfluous or of a wrong shape.
+        The view's rank is wrong; the algorithm is unknown; the accumulator is narrower than the storage or
+        another small format; a centre is missing, superfluous or of a wrong shape.
     """
     array, storage = rows_of(view)
     fmt = storage if accumulator is None else format_of(accumulator)
     if fmt not in (storage, FLOAT32, FLOAT64) or fmt.precision < storage.precision:
         raise ValueError(
-            f"accumulator={fmt} does not serve {storage} values: use {storage} itself or a wider one of float32 and float64"
+            f"accumulator={fmt} does not serve {storage} values: use {storage} itself or a wider one of "
+            "float32 and float64"
         )
     return accumulate(array, storage, algorithm, fmt, centre)
 
@@ -151,36 +172,37 @@ def accumulate(
     fmt: Format,
     centre: ArrayLike | None = None,
 ) -> Moments:
-    """`moments` of a checked four-dimensional array, in any format, the values rounded to it as they are read."""
+    """`moments` of a checked four-dimensional array in any format, the values rounded to it when read."""
     algo = get(algorithm) if isinstance(algorithm, str) else algorithm
     if fmt.name not in algo.accumulators:
-        raise ValueError(
-            f"algorithm {algo.name!r} does not accumulate in {fmt}: use {' or '.join(algo.accumulators)}"
-        )
+        raise ValueError(f"algorithm {algo.name!r} does not accumulate in {fmt}: use {' or '.join(algo.accumulators)}")
     blocks, segments, rows, length = array.shape
     centres = _centres(algo, centre, blocks * rows)
     mean = np.full(blocks * rows, np.nan)
     m2 = np.full(blocks * rows, np.nan)
-    if segments * length > 0:
+    if array.size > 0:
         for b in range(blocks):
             part = slice(b * rows, (b + 1) * rows)
             given = None if centres is None else centres[part]
             mean[part], m2[part] = _run(array[b], storage, algo, fmt, given)
     count = np.full(blocks * rows, segments * length, dtype=np.int64)
-    with np.errstate(all="ignore"):
-        return Moments(count, mean.astype(fmt.dtype), m2.astype(fmt.dtype), fmt)
+    return Moments(count, fmt.rounded(mean), fmt.rounded(m2), fmt)
 
 
 def _centres(algorithm: Algorithm, centre: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
-    if not algorithm.needs_centre:
-        if centre is not None and algorithm.parts is not None:
-            raise ValueError(f"algorithm {algorithm.name!r} takes no centre: leave it out, or use 'shifted'")
-        return None if centre is None else np.broadcast_to(np.asarray(centre, dtype=np.float64), (rows,))
+    """A centre for each row, or None; a function of a third party may take a centre or leave it out."""
     if centre is None:
-        raise ValueError(
-            f"algorithm {algorithm.name!r} needs a centre: a number, or one for each of the {rows} rows"
-        )
-    given = np.asarray(centre).astype(np.float64)
+        if algorithm.needs_centre:
+            raise ValueError(
+                f"algorithm {algorithm.name!r} needs a centre: a number, or one for each of the {rows} rows"
+            )
+        return None
+    if not algorithm.needs_centre and algorithm.parts is not None:
+        raise ValueError(f"algorithm {algorithm.name!r} takes no centre: leave it out, or use 'shifted'")
+    given = np.asarray(centre)
+    if given.dtype.kind not in "biufO" and given.dtype not in (fmt.dtype for fmt in FORMATS.values()):
+        raise TypeError(f"centre has the dtype {given.dtype}: give a number, or one for each of the {rows} rows")
+    given = given.astype(np.float64)
     if given.shape not in ((), (1,), (rows,)):
         raise ValueError(f"centre has shape {given.shape}: give a number, or one for each of the {rows} rows")
     return np.broadcast_to(given, (rows,))
@@ -196,8 +218,9 @@ def compile_ahead(algorithms: list[str], accumulators: list[Format], storages: l
         formula, order = algo.parts
         for storage in storages:
             for fmt in accumulators:
-                for part in (formula, formula.centre):
-                    if isinstance(part, Formula):
-                        _kernel(part, order, storage, fmt, algo.builtin)
-                        done += 1
+                part: object = formula
+                while isinstance(part, Formula):
+                    _kernel(part, order, storage, fmt, algo.builtin)
+                    done += 1
+                    part = part.centre
     return done

@@ -1,9 +1,10 @@
 """float16 and bfloat16 as Numba scalar types whose every operation rounds to nearest, ties to even.
 
-Inside a kernel such a number is a float64 that the format can represent. An operation is done in float64 and rounded
-to the format at once. That is the correctly rounded result: float64 has more than twice the format's precision plus
-two bits, so that the two roundings of +, -, *, / agree with one (Figueroa 1995, doi:10.1145/221332.221334), also
-among the format's subnormals; `fma` rounds its sum to odd first (Boldo, Melquiond 2008, doi:10.1109/TC.2007.70819).
+Inside a kernel such a number is a float64 that the format can represent. An operation is done in float64 and
+rounded to the format at once. That is the correctly rounded result: float64 has more than twice the format's
+precision plus two bits, so that the two roundings of +, -, *, / agree with one (Figueroa 1995,
+doi:10.1145/221332.221334), also among the format's subnormals; `fma` rounds its sum to odd first (Boldo,
+Melquiond 2008, doi:10.1109/TC.2007.70819).
 
 Arrays of either format enter a kernel as integers of 16 bits: uint16 holds float16, int16 holds bfloat16.
 """
@@ -15,24 +16,20 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import (
-    NativeValue,
-    intrinsic,
-    models,
-    overload,
-    register_jitable,
-    register_model,
-    typeof_impl,
-    unbox,
-)
+from numba import extending, types
+from numba.extending import NativeValue, models, overload, register_model, typeof_impl
 
 from .formats import BFLOAT16, FLOAT16, Format
 
 __all__ = ["SmallFloat", "SmallZero", "decode", "fma_float", "narrow", "wide"]
 
+# Numba annotates these for Python's callers; compiled code calls an intrinsic without the typing context.
+intrinsic: Any = extending.intrinsic
+register_jitable: Any = extending.register_jitable
+unbox: Any = extending.unbox
 
-class SmallFloat(types.Type):  # type: ignore[misc]
+
+class SmallFloat(types.Type):
     """The Numba type of a scalar of a format narrower than float32."""
 
     def __init__(self, fmt: Format) -> None:
@@ -44,9 +41,9 @@ SMALL = {fmt.name: SmallFloat(fmt) for fmt in (FLOAT16, BFLOAT16)}
 
 
 @register_model(SmallFloat)
-class _SmallFloatModel(models.PrimitiveModel):  # type: ignore[misc]
+class _SmallFloatModel(models.PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, ir.DoubleType())
+        super().__init__(dmm, fe_type, ir.DoubleType())  # type: ignore[no-untyped-call]
 
 
 class SmallZero:
@@ -62,11 +59,11 @@ def _typeof_small_zero(value: SmallZero, context: Any) -> SmallFloat:
 
 
 @unbox(SmallFloat)
-def _unbox_small_zero(typ: SmallFloat, obj: Any, context: Any) -> NativeValue:
-    return NativeValue(ir.Constant(ir.DoubleType(), 0.0))
+def _unbox_small_zero(typ, obj, context):  # type: ignore[no-untyped-def]
+    return NativeValue(ir.Constant(ir.DoubleType(), 0.0))  # type: ignore[no-untyped-call]
 
 
-# Bits -----------------------------------------------------------------------------------------------------------------
+# Bits -------------------------------------------------------------------------------------------------------
 
 
 def _bitcast(typingctx: Any, value: Any, result: Any) -> tuple[Any, Any]:
@@ -90,8 +87,9 @@ def _from_bits(typingctx, value):  # type: ignore[no-untyped-def]
 def _nearest(x, drop, largest, tiny, magic):  # type: ignore[no-untyped-def]
     """float64 x rounded to nearest even in a format.
 
-    drop: bits of a float64's significand that the format lacks; largest: its largest number; tiny: its smallest
-    normal number; magic: 1.5 times the power of two whose float64 spacing is the format's smallest subnormal.
+    drop: bits of a float64's significand that the format lacks; largest: its largest number; tiny: its
+    smallest normal number; magic: 1.5 times the power of two whose float64 spacing is the format's smallest
+    subnormal.
     """
     if abs(x) < tiny:
         r = (x + magic) - magic
@@ -139,9 +137,7 @@ def _narrow(exemplar, value):  # type: ignore[no-untyped-def]
             exemplar, _nearest(np.float64(value), _DROP16, _LARGEST16, _TINY16, _MAGIC16)
         )
     if exemplar == SMALL["bfloat16"]:
-        return lambda exemplar, value: _tag(
-            exemplar, _nearest(np.float64(value), _DROPB, _LARGESTB, _TINYB, _MAGICB)
-        )
+        return lambda exemplar, value: _tag(exemplar, _nearest(np.float64(value), _DROPB, _LARGESTB, _TINYB, _MAGICB))
     if exemplar == types.float32:
         return lambda exemplar, value: np.float32(value)
     if exemplar == types.float64:
@@ -157,11 +153,11 @@ def wide(value: Any) -> float:
 @overload(wide)
 def _wide(value):  # type: ignore[no-untyped-def]
     if isinstance(value, SmallFloat):
-        return lambda value: _untag(value)
-    return lambda value: np.float64(value)
+        return lambda value: _untag(value)  # noqa: PLW0108 - a function, for Numba
+    return lambda value: np.float64(value)  # noqa: PLW0108
 
 
-# Arithmetic -----------------------------------------------------------------------------------------------------------
+# Arithmetic -------------------------------------------------------------------------------------------------
 
 
 def _both(a: Any, b: Any) -> bool:
@@ -237,10 +233,10 @@ def fma_overload(fma: Any) -> None:
     def _fma(a, b, c):  # type: ignore[no-untyped-def]
         if isinstance(a, SmallFloat) and a == b == c:
             return lambda a, b, c: narrow(a, _fma_odd(_untag(a), _untag(b), _untag(c)))
-        return lambda a, b, c: fma_float(a, b, c)
+        return lambda a, b, c: fma_float(a, b, c)  # noqa: PLW0108 - a function, for Numba
 
 
-# Storage --------------------------------------------------------------------------------------------------------------
+# Storage ----------------------------------------------------------------------------------------------------
 
 
 def decode(stored: Any) -> Any:
@@ -249,8 +245,8 @@ def decode(stored: Any) -> Any:
 
 
 @register_jitable
-def _decode_float16(h):  # type: ignore[no-untyped-def]
-    b = np.int64(h)
+def _decode_float16(stored):  # type: ignore[no-untyped-def]
+    b = np.int64(stored)
     x = _from_bits((b & 0x7FFF) << 42) * 2.0**1008
     if x >= 65536.0:
         x = _from_bits((b & 0x7FFF) << 42 | 0x7FF << 52)
@@ -258,8 +254,8 @@ def _decode_float16(h):  # type: ignore[no-untyped-def]
 
 
 @register_jitable
-def _decode_bfloat16(h):  # type: ignore[no-untyped-def]
-    b = np.int64(h)
+def _decode_bfloat16(stored):  # type: ignore[no-untyped-def]
+    b = np.int64(stored)
     x = _from_bits((b & 0x7FFF) << 45) * 2.0**896
     if (b & 0x7F80) == 0x7F80:
         x = _from_bits((b & 0x7FFF) << 45 | 0x7FF << 52)
@@ -269,7 +265,7 @@ def _decode_bfloat16(h):  # type: ignore[no-untyped-def]
 @overload(decode)
 def _decode(stored):  # type: ignore[no-untyped-def]
     if stored == types.uint16:
-        return lambda stored: _decode_float16(stored)
+        return _decode_float16
     if stored == types.int16:
-        return lambda stored: _decode_bfloat16(stored)
+        return _decode_bfloat16
     return lambda stored: stored

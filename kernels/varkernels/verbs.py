@@ -33,8 +33,8 @@ def learn(formula: Formula) -> None:
         formula.start,
     ):
         raise ValueError(
-            f"formula {formula.name!r} has the state type {formula.state.__name__} of formula {known.name!r}: "
-            "give it a NamedTuple of its own"
+            f"formula {formula.name!r} has the state type {formula.state.__name__} of formula {known.name!r}"
+            ": give it a NamedTuple of its own"
         )
     if isinstance(formula.centre, Formula):
         learn(formula.centre)
@@ -87,7 +87,7 @@ def _start(state, high, low):  # type: ignore[no-untyped-def]
 
 @overload(like)
 def _like(exemplar, value):  # type: ignore[no-untyped-def]
-    return lambda exemplar, value: narrow(exemplar, value)
+    return lambda exemplar, value: narrow(exemplar, value)  # noqa: PLW0108 - `narrow` itself is a stub
 
 
 fma_overload(fma)

@@ -9,9 +9,9 @@ A formula is a NamedTuple of scalars, its state, and plain functions on it, the 
 ``start(state, high, low)``         the empty state round the centre high + low. Without it there is no centre
 =================================== ==================================================================
 
-Counts are integers; `like(x, n)` converts one to the accumulator's type where the arithmetic needs it. Verbs use
-+, -, *, / and `fma` on values of one type and no literal, so that they mean the same in every precision. They run
-unchanged on numpy scalars, and compiled.
+Counts are integers; `like(x, n)` converts one to the accumulator's type where the arithmetic needs it. Verbs
+use +, -, *, / and `fma` on values of one type and no literal, so that they mean the same in every precision.
+They run unchanged on numpy scalars, and compiled.
 """
 
 from __future__ import annotations

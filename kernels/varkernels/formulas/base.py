@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..formats import BFLOAT16, format_of
+
 __all__ = ["Formula", "like"]
 
 
@@ -23,9 +25,9 @@ class Formula:
     source : author, year, DOI or section.
     state : the NamedTuple of scalars that the verbs carry.
     update, read, merge, start : the verbs; `merge` and `start` may be None.
-    centre : what the state starts round: None (nothing), "first" (the row's first value), "given" (the caller's
-        argument) or a Formula whose `read` gives it: a first sweep in the same order. Such a formula reads a pair
-        (high, low) whose sum is the centre, and is no algorithm by itself.
+    centre : what the state starts round: None (nothing), "first" (the row's first value), "given" (the
+        caller's argument) or a Formula whose `read` gives it: a first sweep in the same order. Such a formula
+        reads a pair (high, low) whose sum is the centre, and is no algorithm by itself.
     """
 
     name: str
@@ -58,7 +60,9 @@ class Formula:
 
 
 def like(exemplar: Any, value: Any) -> Any:
-    """`value`, an integer or a float, rounded to nearest even in the exemplar's type (arrays: elementwise)."""
+    """`value`, an integer or a float, rounded to nearest even in the exemplar's type; arrays elementwise."""
+    scalar = type(exemplar)
     if isinstance(exemplar, np.ndarray):
-        return np.asarray(value).astype(exemplar.dtype)
-    return type(exemplar)(value)
+        return format_of(exemplar.dtype).rounded(value)
+    # bfloat16's own constructor rounds twice.
+    return BFLOAT16.rounded(value)[()] if scalar is BFLOAT16.dtype.type else scalar(value)

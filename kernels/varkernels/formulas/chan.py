@@ -4,7 +4,7 @@
     mean = mean_a + d w        M2 = M2a + M2b + d d (na w)
 
 A single value is taken by Welford's recurrence, which is this merge with nb = 1.
-Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1, there written with sums in the means' place.
+Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1, written there with sums for means.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def read(state, n):  # type: ignore[no-untyped-def]
 CHAN = Formula(
     name="chan",
     title="Chan",
-    summary="Welford's recurrence with a merge of (count, mean, M2); in a tree its error grows with log2 n only.",
+    summary=("Welford's recurrence with a merge of (count, mean, M2); in a tree its error grows with log2 n only."),
     source="Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1",
     state=Chan,
     update=update,

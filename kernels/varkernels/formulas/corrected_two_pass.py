@@ -2,7 +2,8 @@
 
     first:  c = (sum x) / n        second:  M2 = sum (x - c)^2 - (sum (x - c))^2 / n
 
-The second term is exactly 0 for an exact mean; otherwise it removes n (c - mean)^2. The mean that it reports is still c.
+The second term is exactly 0 for an exact mean; otherwise it removes n (c - mean)^2. The mean that it reports
+is still c.
 Bjorck's suggestion in Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.7.
 """
 
@@ -40,7 +41,9 @@ def read(state, n):  # type: ignore[no-untyped-def]
 CORRECTED_TWO_PASS = Formula(
     name="corrected_two_pass",
     title="corrected two-pass",
-    summary="Two-pass less (sum of deviations)^2 / n, which removes the mean's error from M2, though not from the mean.",
+    summary=(
+        "Two-pass less (sum of deviations)^2 / n, which removes the mean's error from M2, though not from the mean."
+    ),
     source="Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.7",
     state=CorrectedTwoPass,
     update=update,

@@ -1,8 +1,9 @@
-"""Two-pass in double-double arithmetic: every number is an unevaluated sum high + low of two of the accumulator's.
+"""Two-pass in double-double arithmetic: a number is a sum high + low, never evaluated, of two floats.
 
     first:  (c, c') = (sum x) / n        second:  M2 = sum ((x - c) - c')^2
 
-About twice the accumulator's precision, by error-free transformations; the only formula here that asks for an fma.
+About twice the accumulator's precision, by error-free transformations; the only formula here that asks for an
+fma.
 Dekker 1971, doi:10.1007/BF01397083; the sum and product: Joldes, Muller, Popescu 2017, doi:10.1145/3121432
 (algorithms 4 to 6).
 """
@@ -91,7 +92,9 @@ DOUBLE_DOUBLE_MEAN = Formula(
 DOUBLE_DOUBLE = Formula(
     name="double_double",
     title="double-double",
-    summary="Two-pass with twice the accumulator's precision in every step; the slowest and nearly always exact to an ulp.",
+    summary=(
+        "Two-pass with twice the accumulator's precision in every step; the slowest and nearly always exact to an ulp."
+    ),
     source="Dekker 1971, doi:10.1007/BF01397083; Joldes, Muller, Popescu 2017, doi:10.1145/3121432",
     state=DoubleDouble,
     update=update,

@@ -1,7 +1,8 @@
 """Error-free transformations: the rounding error of one operation, itself a floating-point number.
 
-Valid in any binary format that rounds to nearest, as long as nothing overflows. Each takes and returns scalars of
-one type; `fma` is the only place in the CPU kernels where a product and a sum may be rounded together.
+Valid in any binary format that rounds to nearest, as long as nothing overflows. Each takes and returns
+scalars of one type; `fma` is the only place in the CPU kernels where a product and a sum may be rounded
+together.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def two_sum(a, b):  # type: ignore[no-untyped-def]
 
 @inline
 def fast_two_sum(a, b):  # type: ignore[no-untyped-def]
-    """(s, e) with s = fl(a + b) and s + e = a + b exactly where |a| >= |b|. Dekker 1971, doi:10.1007/BF01397083."""
+    """(s, e) with s = fl(a + b) and s + e = a + b exactly where |a| >= |b|.
+
+    Dekker 1971, doi:10.1007/BF01397083.
+    """
     s = a + b
     return s, b - (s - a)
 
@@ -44,9 +48,11 @@ def two_prod(a, b):  # type: ignore[no-untyped-def]
 
 
 def fma(a: Any, b: Any, c: Any) -> Any:
-    """a b + c, rounded once: the exact value here in Python; one instruction (or libm's fma) when compiled."""
-    if not (np.isfinite(a) and np.isfinite(b) and np.isfinite(c)):
+    """a b + c, rounded once: exact rationals here in Python; one instruction (or libm's fma) compiled."""
+    if not (np.isfinite(a) and np.isfinite(b)):
         return a * b + c
+    if not np.isfinite(c):
+        return c  # also where a b alone would overflow
     exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
     if exact == 0:
         return a * b + c  # the signs of zero follow IEEE's rules for a sum

@@ -2,8 +2,9 @@
 
     y = v - e        t = s + y        e <- (t - s) - y        s <- t
 
-s - e is the sum, kept to about two units roundoff however many values there are, as long as the partial sums do not
-cancel. Kahan 1965, doi:10.1145/363707.363723; Higham 2002, Accuracy and Stability, section 4.3.
+s - e is the sum, kept to about two units roundoff however many values there are, as long as the partial sums
+do not cancel.
+Kahan 1965, doi:10.1145/363707.363723; Higham 2002, Accuracy and Stability, section 4.3.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ KAHAN_MEAN = Formula(
 KAHAN_TWO_PASS = Formula(
     name="kahan_two_pass",
     title="Kahan two-pass",
-    summary="Two-pass with Kahan's compensation in both sums: an error that hardly grows with n, at four times the additions.",
+    summary=(
+        "Two-pass with Kahan's compensation in both sums: an error that hardly grows with n, at four times "
+        "the additions."
+    ),
     source="Kahan 1965, doi:10.1145/363707.363723",
     state=KahanTwoPass,
     update=update,

@@ -2,7 +2,8 @@
 
     s = sum x        q = sum x^2        mean = s / n        M2 = q - s s / n
 
-The subtraction cancels the digits that s s / n and q share, about 2 log10(kappa) of them; the result can be negative.
+The subtraction cancels the digits that s s / n and q share, about 2 log10(kappa) of them; the result can be
+negative.
 Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.2.
 """
 

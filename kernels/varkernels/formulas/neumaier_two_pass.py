@@ -2,8 +2,8 @@
 
     (s, r) = two_sum(s, v)        e <- e + r        the sum is s + e
 
-Neumaier compares |s| and |v| to get the rounding error r; two_sum gets the same r without a branch. The errors are
-themselves summed plainly, so that the compensation stagnates in its turn on very long rows.
+Neumaier compares |s| and |v| to get the rounding error r; two_sum gets the same r without a branch. The
+errors are themselves summed plainly, so that the compensation stagnates in its turn on very long rows.
 Neumaier 1974, doi:10.1002/zamm.19740540106.
 """
 
@@ -73,7 +73,7 @@ NEUMAIER_MEAN = Formula(
 NEUMAIER_TWO_PASS = Formula(
     name="neumaier_two_pass",
     title="Neumaier two-pass",
-    summary="Two-pass with Neumaier's compensation in both sums; survives cancellation, stagnates on very long rows.",
+    summary=("Two-pass with Neumaier's compensation in both sums; survives cancellation, stagnates on very long rows."),
     source="Neumaier 1974, doi:10.1002/zamm.19740540106",
     state=NeumaierTwoPass,
     update=update,

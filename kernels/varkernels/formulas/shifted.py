@@ -2,8 +2,8 @@
 
     d = x - c        s = sum d        q = sum d^2        mean = c + s / n        M2 = q - s s / n
 
-As good as the centre: the error is that of the raw sums with kappa_c^2 = sum (x - c)^2 / S. The row's first value keeps
-kappa_c <= sqrt(n); a running mean or a sample's mean usually keeps it near 1.
+As good as the centre: the error is that of the raw sums with kappa_c^2 = sum (x - c)^2 / S. The row's first
+value keeps kappa_c <= sqrt(n); a running mean or a sample's mean usually keeps it near 1.
 Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, section 3.
 """
 

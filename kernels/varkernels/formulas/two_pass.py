@@ -2,7 +2,8 @@
 
     first:  c = (sum x) / n        second:  M2 = sum (x - c)^2
 
-The error of the computed mean c enters M2 as n (c - mean)^2; a running sum makes that large, a pairwise one does not.
+The error of the computed mean c enters M2 as n (c - mean)^2; a running sum makes that large, a pairwise one
+does not.
 Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.1.
 """
 
@@ -65,7 +66,9 @@ MEAN = Formula(
 TWO_PASS = Formula(
     name="two_pass",
     title="textbook two-pass",
-    summary="The mean first, then the sum of squared deviations from it; the mean's own error enters squared, times n.",
+    summary=(
+        "The mean first, then the sum of squared deviations from it; the mean's own error enters squared, times n."
+    ),
     source="Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.1",
     state=TwoPass,
     update=update,

@@ -2,8 +2,8 @@
 
     d = x - mean        mean <- mean + d / n        M2 <- M2 + d (x - mean)
 
-It stalls once d / n falls under half an ulp of the mean. A recurrence takes one value at a time: it has no merge
-(`chan` is this recurrence with one).
+It stalls once d / n falls under half an ulp of the mean. A recurrence takes one value at a time: it has no
+merge (`chan` is this recurrence with one).
 Welford 1962, doi:10.1080/00401706.1962.10490022.
 """
 
@@ -32,7 +32,7 @@ def read(state, n):  # type: ignore[no-untyped-def]
 WELFORD = Formula(
     name="welford",
     title="Welford",
-    summary="The running mean and M2, updated with d (x - new mean); stalls on long rows whose mean drifts slowly.",
+    summary=("The running mean and M2, updated with d (x - new mean); stalls on long rows whose mean drifts slowly."),
     source="Welford 1962, doi:10.1080/00401706.1962.10490022",
     state=Welford,
     update=update,

@@ -31,7 +31,7 @@ def read(state, n):  # type: ignore[no-untyped-def]
 WEST = Formula(
     name="west",
     title="West",
-    summary="The running mean and M2, updated with (n - 1) d^2 / n; never negative, stalls as Welford's does.",
+    summary=("The running mean and M2, updated with (n - 1) d^2 / n; never negative, stalls as Welford's does."),
     source="West 1979, doi:10.1145/359146.359153",
     state=West,
     update=update,

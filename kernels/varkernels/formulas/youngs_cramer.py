@@ -45,7 +45,7 @@ def read(state, n):  # type: ignore[no-untyped-def]
 YOUNGS_CRAMER = Formula(
     name="youngs_cramer",
     title="Youngs-Cramer",
-    summary="One pass over (sum, M2) without a running mean; no cancellation, but the running sum's error grows.",
+    summary=("One pass over (sum, M2) without a running mean; no cancellation, but the running sum's error grows."),
     source="Youngs, Cramer 1971, doi:10.1080/00401706.1971.10488826",
     state=YoungsCramer,
     update=update,

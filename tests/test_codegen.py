@@ -1,0 +1,250 @@
+"""What the compiler makes of the kernels: no fused products, no wider arithmetic than asked for, and the same bits on
+every processor, in every process and on every thread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba import float32, njit
+
+from varkernels import FORMULAS, Formula, moments, orders
+from varkernels.formats import BFLOAT16, FLOAT32, FLOAT64, Format, format_of
+from varkernels.jit import OPTIONS, cache_folder, fresh_njit, source_hash
+from varkernels.run import _FRESH, _KERNELS, signature
+
+ROOT = Path(__file__).resolve().parents[1]
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+EVERY: dict[str, Formula] = {}
+for _formula in FORMULAS.values():
+    EVERY[_formula.name] = _formula
+    if isinstance(_formula.centre, Formula):
+        EVERY[_formula.centre.name] = _formula.centre
+
+# The one formula that asks for an fma, in both of its sweeps.
+FUSED = {"double_double", "double_double_mean"}
+# Formulas that have a loop of their own: shifted_first differs from shifted by its centre only.
+RUNNING = [name for name in EVERY if name != "shifted_first"]
+
+
+@cache
+def compiled(name: str, order: str, fmt: Format) -> tuple[str, str]:
+    """LLVM IR and assembly of a kernel, for values and accumulator of one format."""
+    dispatcher = fresh_njit(getattr(orders, order))
+    types = signature(EVERY[name], fmt, fmt)
+    dispatcher.compile(types)
+    return dispatcher.inspect_llvm(types), dispatcher.inspect_asm(types)
+
+
+CASES = [
+    *((name, "running", FLOAT32) for name in RUNNING),
+    *((name, "tree", FLOAT32) for name in RUNNING if EVERY[name].mergeable and "mean" not in name),
+    *((name, "lanes", FLOAT32) for name in ("naive", "chan", "youngs_cramer", "double_double")),
+    *((name, "running", FLOAT64) for name in ("naive", "welford", "double_double")),
+    ("naive", "running", BFLOAT16),
+]
+
+
+# An fma in the IR; in the assembly x86's vfmadd213ss and its like, Arm's fmadd and fmla, or a call of libm's.
+FMA_IR = re.compile(r"\bcall\b[^\n]*@(?:llvm\.fma|llvm\.fmuladd|fmaf?\b)")
+FMA_ASSEMBLY = re.compile(r"\bv?fn?m(?:add|sub|la|ls)\w*|\bfmaf?\b")
+# Arithmetic, with whatever flags stand before its type.
+ARITHMETIC = re.compile(r"= (?:tail )?(?:f(?:add|sub|mul|div|neg|cmp)|call) ([^@\n]*)")
+# The flags that let LLVM reorder, contract, take reciprocals or forget about NaN and signed zeros.
+LICENCE = re.compile(r"\b(?:fast|reassoc|contract|arcp|afn|nnan|ninf|nsz)\b")
+KINDS = re.compile(r"= f(?:add|sub|mul|div) (?:\w+ )*(?:<\d+ x )?(float|double|half|bfloat|x86_fp80)\b")
+
+
+def licences(ir: str) -> list[str]:
+    return [flags for flags in ARITHMETIC.findall(ir) if LICENCE.search(flags)]
+
+
+@pytest.mark.parametrize(("name", "order", "fmt"), CASES, ids=str)
+def test_generated_code(name: str, order: str, fmt: Format) -> None:
+    ir, assembly = compiled(name, order, fmt)
+    in_ir, in_assembly = FMA_IR.findall(ir), FMA_ASSEMBLY.findall(assembly)
+    assert bool(in_ir) == bool(in_assembly) == (name in FUSED), (in_ir[:3], in_assembly[:3])
+    assert "llvm.fmuladd" not in ir
+    assert not licences(ir)
+    # There is arithmetic, in the accumulator's format and in no other (bfloat16's is float64's, then rounded).
+    assert set(KINDS.findall(ir)) == {"float" if fmt is FLOAT32 else "double"}
+    if X86:
+        wide, narrow = (re.findall(rf"\bv?(?:add|sub|mul|div)[sp]{kind}\b", assembly) for kind in "ds")
+        assert bool(wide) == (fmt is not FLOAT32)
+        assert bool(narrow) == (fmt is FLOAT32)
+        assert not re.findall(r"\bf(?:ld|add|sub|mul|div|stp)[slt]?\b\s", assembly)  # the x87's 80 bits
+
+
+def test_the_checks_find_what_they_look_for() -> None:
+    """A kernel with fastmath and float64 inside: all of it is seen."""
+    dispatcher = njit(_sloppy, fastmath=True)
+    types = (float32[::1], float32)
+    dispatcher.compile(types)
+    ir, assembly = dispatcher.inspect_llvm(types), dispatcher.inspect_asm(types)
+    assert licences(ir)
+    assert set(KINDS.findall(ir)) == {"float", "double"}
+    assert FMA_ASSEMBLY.findall("\tvfmadd213ss\t%xmm0, %xmm1, %xmm2")
+    assert FMA_ASSEMBLY.findall("\tvfnmsub231ps (%rax), %ymm1, %ymm2")
+    assert FMA_ASSEMBLY.findall("\tfmadd\ts0, s1, s2, s3")
+    assert FMA_IR.findall("  %.5 = tail call float @llvm.fma.f32(float %x, float %y, float %z)")
+    assert assembly
+
+
+def _sloppy(x, y):
+    total = np.float32(0)
+    for i in range(len(x)):
+        total += x[i] * y
+    return total * np.float64(total) + 0.1
+
+
+def test_no_fastmath_anywhere() -> None:
+    assert set(OPTIONS) == {"error_model", "nogil"}
+    for table in (_KERNELS, _FRESH):
+        assert set(table) == {"running", "lanes", "tree"}
+        for dispatcher in table.values():
+            assert not dispatcher.targetoptions.get("fastmath", False)
+            assert not dispatcher.targetoptions.get("parallel", False)
+            assert dispatcher.targetoptions["error_model"] == "numpy"
+    sources = [path.read_text() for path in (ROOT / "kernels" / "varkernels").rglob("*.py")]
+    assert len(sources) > 20
+    assert not [text for text in sources if re.search(r"fastmath\s*=|parallel\s*=|prange", text)]
+
+
+# The same bits ----------------------------------------------------------------------------------------------
+
+FEW = [
+    ("naive", "float32"),
+    ("chan/lanes32", "float32"),
+    ("kahan_two_pass", "float32"),
+    ("double_double", "float32"),
+    ("double_double/blocked128", "float64"),
+    ("youngs_cramer", "float64"),
+    ("welford", "bfloat16"),
+    ("double_double", "bfloat16"),
+]
+
+
+def values(fmt: Format, rows: int = 3) -> np.ndarray:
+    """Values that round in every operation, subnormals and an overflow among them; from integers alone."""
+    k = np.arange(rows * 700, dtype=np.int64)
+    x = ((k * 7919) % 10007 - 5000) / 641.0
+    x[::97] *= 2.0**-70
+    x[::101] *= 2.0**40
+    return fmt.rounded(x).reshape(1, rows, 700)
+
+
+def digests() -> dict[str, str]:
+    answers = {}
+    for name, storage in FEW:
+        got = moments(values(format_of(storage)), name)
+        text = got.mean.tobytes() + got.m2.tobytes()
+        answers[f"{name} {storage}"] = hashlib.sha256(text).hexdigest()
+    return answers
+
+
+PRINT = "import test_codegen; [print(name, digest) for name, digest in test_codegen.digests().items()]"
+
+
+PROCESSORS = [("generic", "1"), *([("nehalem", "2"), ("haswell", "2")] if X86 else []), ("host", "1")]
+
+
+@pytest.mark.parametrize(("cpu", "threads"), PROCESSORS, ids=str)
+def test_every_processor_gives_the_same_bits(cpu: str, threads: str, tmp_path: Path) -> None:
+    """Processors with and without AVX and fma instructions: each compiles anew, in a cache folder of its own."""
+    if cpu == "haswell" and "fma" not in Path("/proc/cpuinfo").read_text():
+        cpu = "host"  # this machine could not run haswell's instructions
+    environment = {
+        **os.environ,
+        "NUMBA_CPU_NAME": cpu,
+        "NUMBA_NUM_THREADS": threads,
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("tests", "kernels", ".")),
+    }
+    if cpu == "generic":
+        environment["NUMBA_CPU_FEATURES"] = ""
+    if cpu == "host":
+        del environment["NUMBA_CPU_NAME"]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PRINT], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert dict(line.rsplit(" ", 1) for line in done.stdout.splitlines()) == digests()
+    assert [path.name for path in tmp_path.iterdir()] == [f"varkernels-{source_hash()}"]
+
+
+def test_every_thread_gives_the_same_bits() -> None:
+    wanted = digests()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: digests(), range(32)))
+    assert all(answer == wanted for answer in answers)
+
+
+def test_a_rows_neighbours_do_not_matter() -> None:
+    """A row of a large view, run beside others, and alone."""
+    x = values(FLOAT32, 40)
+    together = moments(x, "chan/lanes32")
+    for r in (0, 17, 39):
+        alone = moments(x[:, r : r + 1], "chan/lanes32")
+        assert alone.mean.tobytes() + alone.m2.tobytes() == together.mean[r].tobytes() + together.m2[r].tobytes()
+
+
+# The cache --------------------------------------------------------------------------------------------------
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+SUM = """
+import numpy as np
+from varkernels import moments, run
+print(moments(np.array([[[1.0, 2.0, 6.0]]]), "naive").m2[0])
+print(sum(run._KERNELS["running"].stats.cache_hits.values()))
+"""
+
+
+def test_kernels_are_kept_on_disk(tmp_path: Path) -> None:
+    first = run(SUM, NUMBA_CACHE_DIR=str(tmp_path)).stdout.split()
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    second = run(SUM, NUMBA_CACHE_DIR=str(tmp_path)).stdout.split()
+    assert first == ["14.0", "0"]
+    assert second == ["14.0", "1"]
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == files
+    assert files
+
+
+def test_a_folder_that_cannot_be_made_costs_time_only(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert run(SUM, NUMBA_CACHE_DIR=str(tmp_path / "file")).stdout.split() == ["14.0", "0"]
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert cache_folder() == tmp_path / f"varkernels-{source_hash()}"
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "varstudy" / f"kernels-{source_hash()}"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "varstudy" / f"kernels-{source_hash()}"
+
+
+def test_other_packages_keep_numbas_own_cache_folder() -> None:
+    code = "from numba import config; before = config.CACHE_DIR; import varkernels; assert config.CACHE_DIR == before"
+    run(code)
