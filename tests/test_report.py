@@ -1,0 +1,485 @@
+"""The report: it escapes what came from outside, loads nothing, agrees with its table, and bears any table."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterable
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from varkernels import FORMATS, algorithms
+from varstudy import report, results
+from varstudy.report import summary, tables, words
+from varstudy.report.facts import Facts, decimal_digits
+from varstudy.report.figures import bessel, draw, growth, kappa, norms
+from varstudy.results import COLUMNS, Results
+
+HOSTILE = "<script>alert(1)</script>\"'&$x^2$ \\frac ${evil} {{ 7*7 }}\u202e\x1b\x00 " + "y" * 60
+NAMES = ("naive", "two_pass", "welford", "pairwise", "chan", "corrected_two_pass", "shifted_first", "double_double")
+VOID = {"meta", "link", "br", "hr", "img", "input", "col", "wbr", "base", "source"}
+
+
+def record(case: str, group: str, algorithm: str, **given: Any) -> dict[str, Any]:
+    """One row of the table: what is not given is quiet."""
+    known = algorithms()
+    row: dict[str, Any] = {c.name: {"str": "", "int": 0, "float": math.nan}[c.kind] for c in COLUMNS}
+    row |= {
+        "case": case, "group": group, "family": "offset", "shape": "4x2", "layout": "NC", "norm": "batch",
+        "storage": "float32", "accumulator": "float32", "algorithm": algorithm, "device": "cpu", "correction": 0.0,
+        "formula": known[algorithm].formula if algorithm in known else algorithm,
+        "order": known[algorithm].order if algorithm in known else "own",
+        "rows": 2, "values": 4, "rows_scored": 2, "kappa_worst": 10.0, "kappa_median": 5.0, "worst_row": 0,
+        "exact": 1.0, "bound_used": 0.25, "var_error_worst": 1e-6,
+    }  # fmt: skip
+    row |= given
+    error = row["var_error_worst"]
+    if "var_digits_worst" not in given:
+        row["var_digits_worst"] = math.inf if error == 0 else -math.inf if math.isinf(error) else -math.log10(error)
+    if "computed" not in given:
+        row["computed"] = row["exact"] * (1 + error) if math.isfinite(error) else math.nan
+    row["var_error_median"] = error / 2
+    return row
+
+
+def made(records: Iterable[dict[str, Any]], **given: Any) -> Results:
+    rows = list(records)
+    given.setdefault("settings", {"level": "quick", "seed": 0, "only": None})
+    given.setdefault("cases", {row["case"]: {"group": row["group"], "rationale": "why"} for row in rows})
+    given.setdefault("algorithms", {row["algorithm"]: {"summary": "what it does"} for row in rows})
+    return results.from_records(rows, **given)
+
+
+def small_study(name: str = "") -> list[dict[str, Any]]:
+    """A little of every group; `name` becomes a part of every case's name."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for place, algorithm in enumerate(NAMES):
+
+        def add(case: str, group: str, algorithm: str = algorithm, **given: Any) -> None:
+            given.setdefault("var_error_worst", float(10.0 ** rng.uniform(-7, -2)))
+            rows.append(record(case + name, group, algorithm, **given))
+
+        for storage in FORMATS:
+            for k in (1.0, 1e2, 1e4):
+                error = {0: 1e-7 * k**2, 1: 0.0, 2: math.inf}.get(place, 1e-7 * k)
+                add(
+                    f"offset/kappa={k:g}", "kappa-sweep", storage=storage, accumulator=storage, kappa_worst=k,
+                    var_error_worst=error, var_nan=int(math.isinf(error)),
+                )  # fmt: skip
+        for family in ("normal", "offset"):
+            for n in (2, 32, 1024):
+                add(f"growth/{family}/{n}", "growth", family=family, values=n, norm="flat")
+        for n in (2, 32):
+            for correction in (0.0, 1.0):
+                add(
+                    f"bessel/n={n}", "bessel", family="bessel", values=n, correction=correction,
+                    sampling_error=math.sqrt(2 / n),
+                )  # fmt: skip
+        for norm in ("batch", "layer", "instance", "group"):
+            add("norms/a", "norms", norm=norm, groups=8 if norm == "group" else 0)
+        add("museum/x/y#1", "museum", exact=0.0, var_error_worst=math.inf if place < 2 else 0.0)
+        add("museum/x/y#2", "museum", var_negative=1 if place == 0 else 0, var_error_worst=30.0 if place == 0 else 1e-6)
+        add("museum/x/y#3", "museum", accumulator="float64", var_error_worst=1.0)
+        add("nist/NumAcc4", "nist", storage_error=1e-3, correction=1.0, norm="flat")
+        add("photo/p", "photo")
+        add("ramp/r", "families", var_error_worst={"two_pass": 1e4, "pairwise": 1e-5}.get(algorithm, 1e-3))
+        add("user/file.npy", "user", accumulator="float64")
+    return rows
+
+
+class Page(HTMLParser):
+    """What a browser would see: balance, attributes, text inside and outside of figures."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.stack: list[str] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.figure_text = ""
+        self.ids: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.stack
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]], closed: bool = False) -> None:
+        given = {k: v or "" for k, v in attrs}
+        self.tags.append((tag, given))
+        if "id" in given:
+            self.ids.append(given["id"])
+        if not closed and tag not in VOID:
+            self.stack.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert "svg" in self.stack or tag in VOID, f"<{tag}/> is no closed element in HTML"
+        self.handle_starttag(tag, attrs, closed=True)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.stack:
+            self.text += data
+            self.figure_text += data if "svg" in self.stack else ""
+
+
+@pytest.fixture(scope="module")
+def study() -> Results:
+    return made(small_study())
+
+
+@pytest.fixture(scope="module")
+def html(study: Results) -> str:
+    return report.render(study)
+
+
+# Safe ----------------------------------------------------------------------------------------------------------------
+
+
+def hostile() -> Results:
+    rows = small_study(HOSTILE)
+    for row in rows[::5]:
+        row["algorithm"] = row["formula"] = row["order"] = HOSTILE
+    for row in rows[::7]:
+        row["shape"] = row["layout"] = HOSTILE
+    for row in rows[3::7]:
+        row["device"] = HOSTILE
+    rows.append(record(HOSTILE, HOSTILE, "naive", norm=HOSTILE, storage="float32", accumulator=HOSTILE))
+    rows.append(record(HOSTILE, "norms", "naive"))
+    keys = ("rationale", "source", "observed", "group", "layout", "summary", HOSTILE)
+    text = dict.fromkeys(keys, HOSTILE)
+    return made(
+        rows,
+        cases={row["case"]: text | {"shape": [HOSTILE], "source": "javascript:alert(1)"} for row in rows},
+        algorithms={row["algorithm"]: text for row in rows},
+        settings={"level": HOSTILE, "seed": 0, "only": [HOSTILE]},
+        provenance={HOSTILE: {HOSTILE: [HOSTILE]}, "cpu": HOSTILE},
+    )
+
+
+def test_text_from_outside_stays_text() -> None:
+    html = report.render(hostile())
+    page = Page(html)
+    assert not [tag for tag, _ in page.tags if tag in ("script", "iframe", "object", "embed", "form", "img")]
+    assert not [k for _, given in page.tags for k in given if k.startswith("on") or k in ("srcdoc", "formaction")]
+    assert "<script>alert(1)</script>\"'&$x^2$" in page.text
+    assert "<script>alert(1)</script>" in page.figure_text, "a name on a figure's axis is text too"
+    assert "{{ 7*7 }}" in page.text
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", html)
+    html.encode("utf-8")
+
+
+def test_a_hostile_source_is_no_link() -> None:
+    for source in ("javascript:alert(1)", "data:text/html,x", "//evil.example", "https://a b", "http://[", " "):
+        assert "href" not in tables.link(source)
+    assert tables.link('https://a/"><b>') == (
+        '<a href="https://a/&#34;&gt;&lt;b&gt;" rel="noreferrer">a/&#34;&gt;&lt;b&gt;</a>'
+    )
+    assert tables.link("https://github.com/o/r/issues/7").endswith(">o/r#7</a>")
+
+
+def test_figures_are_well_formed_and_hold_no_foreign_markup() -> None:
+    facts = Facts(hostile())
+    for module in (kappa, growth, bessel, norms):
+        svg = module.draw(facts).svg
+        assert svg is not None
+        root = ET.fromstring(svg)
+        assert {e.tag for e in root.iter()} <= {"svg", "g", "path", "defs", "use", "text", "clipPath", "rect"}
+        assert not re.search(r"#0101[0-9a-f]{2}", svg), "a colour that does not follow the page"
+        assert root.get("role") == "img"
+        assert root.get("aria-label")
+
+
+def test_nothing_is_loaded(html: str) -> None:
+    page = Page(html)
+    policies = [g["content"] for t, g in page.tags if g.get("http-equiv") == "Content-Security-Policy"]
+    assert len(policies) == 1
+    assert policies[0].startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    for tag, given in page.tags:
+        assert tag not in ("link", "script", "iframe", "img", "video", "audio", "object", "base")
+        assert not {"src", "srcset", "xlink:href", "data", "background", "poster"} & set(given)
+        if "href" in given and tag != "a":
+            assert tag == "use"
+            assert given["href"][0] == "#"
+        for target in re.findall(r"url\(([^)]*)\)", " ".join(given.values())):
+            assert target[0] == "#"
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "@import" not in style
+    assert "url(" not in style
+    assert "@font-face" not in style
+
+
+def test_anchors_lead_somewhere_and_ids_are_unique(html: str) -> None:
+    page = Page(html)
+    assert len(page.ids) == len(set(page.ids))
+    local = [g["href"][1:] for _, g in page.tags if g.get("href", "").startswith("#")]
+    assert set(local) <= set(page.ids)
+    used = {name for _, g in page.tags for v in g.values() for name in re.findall(r"url\(#([^)]*)\)", v)}
+    assert used <= set(page.ids)
+
+
+# Accessible ----------------------------------------------------------------------------------------------------------
+
+
+def test_semantics(html: str) -> None:
+    page = Page(html)
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("h1") == tags.count("main") == 1
+    assert tags.count("table") == tags.count("caption")
+    assert all("scope" in g for t, g in page.tags if t == "th")
+    assert all(g.get("tabindex") == "0" and g.get("aria-label") for _, g in page.tags if g.get("class") == "scroll")
+    assert [g for t, g in page.tags if t == "html"] == [{"lang": "en"}]
+    levels = [int(tag[1]) for tag in tags if re.fullmatch("h[1-6]", tag)]
+    assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+
+
+def luminance(colour: str) -> float:
+    full = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+    parts = [int(full[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_contrast(html: str, dark: bool) -> None:
+    style = html[html.index("<style>") : html.index("</style>")]
+    themes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", themes[int(dark)]))
+    for cell in "abcdefghx":
+        assert contrast(colours[cell], colours[cell + "i"]) >= 4.5, cell
+    for text in ("ink", "muted", "link"):
+        assert contrast(colours[text], colours["back"]) >= 4.5, text
+    for line in (f"c{i}" for i in range(9)):
+        assert contrast(colours[line], colours["back"]) >= 3.0, line
+
+
+def test_every_algorithm_of_a_figure_is_told_apart_without_colour() -> None:
+    markers = [draw.STYLES[name].marker for name in draw.KNOWN]
+    assert len(set(markers)) == len(markers)
+
+
+# True ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_bytes_twice(study: Results, html: str) -> None:
+    assert report.render(study) == html
+
+
+def test_headlines_agree_with_the_table(study: Results) -> None:
+    made_ = {h.anchor + h.label[:4]: h for h in summary.headlines(Facts(study))}
+    frame = study.frame
+    naive = frame[
+        (frame.algorithm == "naive") & (frame.accumulator == "float32") & frame.group.isin(("norms", "photo"))
+    ]
+    worst = naive.var_digits_worst.min()
+    first, museum, order, choice = made_.values()
+    assert first.number == words.digits(worst)
+    assert naive.case.iloc[int(naive.var_digits_worst.argmin())] in first.sentence
+    assert museum.number == "2 of 2", "a spread on constants, a negative variance; not the wider accumulator"
+    assert order.number == "5.0", "from less than none to five digits"
+    assert "none (its error is 10,000 times the variance) to 5.0" in order.sentence
+    assert order.anchor == "heat"
+    best = summary.choose(Facts(study), "float32", "float32")
+    assert best is not None
+    chosen = frame[(frame.algorithm == best.algorithm) & (frame.accumulator == "float32")]
+    assert choice.number == words.digits(chosen.var_digits_worst.min())
+    page = Page(report.render(study))
+    for headline in made_.values():
+        assert headline.number in page.text
+        assert headline.anchor in page.ids
+
+
+def test_museum_tally(study: Results) -> None:
+    tally = summary.museum_tally(Facts(study), ["naive", "two_pass", "chan", "nobody"])
+    assert tally == {"naive": (2, 2), "two_pass": (1, 2), "chan": (0, 2)}
+
+
+def choose(*rows: dict[str, Any], single: bool = False) -> summary.Choice | None:
+    return summary.choose(Facts(made(rows)), "float32", "float32", single=single)
+
+
+def test_rule_of_the_recommendation() -> None:
+    def pair(name: str, easy: float, hard: float, **given: Any) -> list[dict[str, Any]]:
+        return [
+            record("easy", "families", name, var_error_worst=easy),
+            record("hard", "families", name, var_error_worst=hard, **given),
+        ]
+
+    # Fewest failures first, though the rest is worse.
+    best = choose(*pair("double_double", 1e-7, 0.5), *pair("chan", 1e-2, 1e-2))
+    assert best is not None
+    assert (best.algorithm, best.failures, best.lines, round(best.worst, 6)) == ("chan", 0, 2, 2.0)
+    # Within half a digit the simpler one; beyond it the better one.
+    best = choose(*pair("double_double", 1e-7, 1e-7), *pair("two_pass", 1e-7, 2e-7))
+    assert best is not None
+    assert best.algorithm == "two_pass"
+    best = choose(*pair("double_double", 1e-7, 1e-7), *pair("two_pass", 1e-7, 1e-6))
+    assert best is not None
+    assert (best.algorithm, best.case) == ("double_double", "easy")
+    # Digits that the storage format does not have count for nothing.
+    best = choose(*pair("double_double", 1e-15, 1e-15), *pair("two_pass", 1e-7, 1e-7))
+    assert best is not None
+    assert best.algorithm == "two_pass"
+    # Read once; and a centre that the caller must give is no candidate.
+    rows = (*pair("two_pass", 1e-7, 1e-7), *pair("chan", 1e-5, 1e-5), *pair("shifted", 1e-7, 1e-7))
+    best = choose(*rows, single=True)
+    assert best is not None
+    assert best.algorithm == "chan"
+    # A line that most overflow on, and one whose variance the format cannot hold, do not count.
+    nan = {"var_nan": 1, "var_digits_worst": -math.inf}
+    best = choose(*pair("naive", 1e-3, 1, **nan), *pair("two_pass", 1e-3, 1, **nan), *pair("chan", 1e-1, 1e-1))
+    assert best is not None
+    assert (best.algorithm, best.failures, best.left_out) == ("naive", 0, 1)
+    best = choose(*pair("naive", 1e-3, 1, exact=1e39), *pair("chan", 1e-1, 1e-1, exact=1e-39))
+    assert best is not None
+    assert (best.algorithm, best.lines, best.left_out) == ("naive", 1, 1)
+    assert choose(record("a", "families", "naive", rows_scored=0)) is None
+
+
+def test_few_lines_recommend_nothing() -> None:
+    few = report.render(made([record("a", "families", "chan")]))
+    assert "So few lines recommend nothing." in few
+    assert "<b>Caution.</b>" in few
+    many = report.render(made(record(f"a{i}", "families", "chan") for i in range(summary.FEW_LINES)))
+    assert "The recommended algorithm for float32 summed in float32: over 30 measured lines it fails on 0" in many
+    assert "Caution" not in many
+
+
+def test_cells() -> None:
+    rows = [
+        record("a", "families", "naive", var_nan=1, var_error_worst=math.inf),
+        record("b", "families", "naive", var_inf=1, var_error_worst=math.inf),
+        record("c", "families", "naive", var_negative=1, var_error_worst=3.0),
+        record("d", "families", "naive", var_error_worst=math.inf, exact=0.0),
+        record("e", "families", "naive", nonfinite_missed=2),
+        record("f", "families", "naive", var_inf=1, var_error_worst=math.inf, exact=1e40),
+        record("g", "families", "naive", rows_scored=0),
+        record("h", "families", "naive", var_error_worst=0.0),
+        record("i", "families", "naive", var_error_worst=1e3),
+        record("j", "families", "naive", var_error_worst=10.0**-3.04),
+        record("k", "families", "naive", var_error_worst=1e-9),
+        record("l", "families", "naive", var_error_worst=1.0),
+    ]
+    frame = Facts(made(rows)).frame
+    assert list(zip(frame.css, frame.text, strict=True)) == [
+        ("x", "NaN"), ("x", "inf"), ("x", "neg"), ("x", "≠0"), ("x", "missed"), ("n", "inf"), ("n", ""), ("h", "="),
+        ("a", "−3.0"), ("d", "3.0"), ("h", "9.0"), ("b", "0.0"),
+    ]  # fmt: skip
+
+
+def test_every_measurement_is_in_the_full_table(study: Results) -> None:
+    parts = tables.full(Facts(study))
+    assert sum(part.measurements for part in parts) == len(study.frame)
+    shown = sum(len(re.findall(r"<td class=[a-hx]>", part.table)) for part in parts)
+    assert shown == len(study.frame)
+    everything = "".join(part.table for part in parts)
+    assert "python -m varstudy run --only &#39;museum/x/y#1&#39;" in everything
+
+
+def test_nothing_is_clipped_before_it_is_drawn(study: Results) -> None:
+    drawn = kappa.draw(Facts(study))
+    rows = study.frame[(study.frame.group == "kappa-sweep") & study.frame.algorithm.isin(draw.KNOWN)]
+    exact, failed = int((rows.var_error_worst == 0).sum()), int(np.isinf(rows.var_error_worst).sum())
+    assert (
+        f"Of {len(rows)} points {failed} stand in the strip of NaN and infinities, {exact} in that of exact"
+        in (drawn.notes[0])
+    )
+    assert drawn.svg is not None
+    assert "NaN, ∞" in drawn.svg
+    assert ">exact<" in drawn.svg
+
+
+def test_bounds(study: Results) -> None:
+    assert "No measurement exceeds its bound." in report.render(study)
+    over = report.render(made([record("a", "families", "naive", bound_used=1.5)]))
+    assert "1 measurement exceed their bound" in over
+    assert "No measurement exceeds" not in over
+    none = report.render(made([record("a", "families", "naive", bound_used=math.nan)]))
+    assert "No measurement of this run has a finite bound." in none
+
+
+# Any table -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_table() -> None:
+    html = report.render(made([]))
+    page = Page(html)
+    assert page.text.count("Not measured in this run.") >= 9
+    assert "0 measurements" in page.text
+
+
+@pytest.mark.parametrize(
+    "group", ["families", "kappa-sweep", "growth", "norms", "bessel", "museum", "nist", "photo", "user"]
+)
+def test_one_case_of_one_algorithm(group: str) -> None:
+    nan = math.nan
+    unscored = {"rows_scored": 0, "worst_row": -1} | dict.fromkeys(
+        ("var_error_worst", "var_digits_worst", "kappa_worst", "exact", "computed"), nan
+    )
+    failed = {"var_error_worst": math.inf, "var_nan": 2}
+    constant = {"var_error_worst": 0.0, "kappa_worst": math.inf}
+    for given in ({}, unscored, failed, constant):
+        family = {"growth": "normal", "bessel": "bessel"}.get(group, "offset")
+        Page(report.render(made([record("one", group, "naive", family=family, **given)])))
+
+
+def test_an_algorithm_of_a_third_party_and_another_device() -> None:
+    rows = [record("a", "families", "mine", device="cpu"), record("a", "families", "mine", device="cuda")]
+    page = Page(report.render(made(rows)))
+    assert "The table holds 2 devices" in page.text
+    assert "mine" in page.text
+    best = summary.choose(Facts(made(rows)), "float32", "float32")
+    assert best is not None
+    assert best.algorithm == "mine"
+
+
+def test_write(tmp_path: Any, study: Results, html: str) -> None:
+    path = report.write(study, tmp_path / "new" / "folder")
+    assert path == tmp_path / "new" / "folder" / "report.html"
+    assert path.read_text("utf-8") == html
+    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+def test_size() -> None:
+    """Every algorithm on 30,000 rows stays under 5 MB."""
+    names = list(algorithms())
+    rows = [
+        record(f"families/{i}", "families", name, var_error_worst=10.0 ** -(1 + (i + j) % 7))
+        for i in range(30_000 // len(names))
+        for j, name in enumerate(names)
+    ]
+    html = report.render(made(rows))
+    assert len(html.encode()) < 5_000_000
+
+
+# Words ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"), (-0.0, "−0"), (math.nan, "NaN"), (math.inf, "∞"), (-math.inf, "−∞"), (1.0, "1"), (-2.5, "−2.5"),
+        (0.03125, "0.0312"), (221352.0, "221,000"), (999.6, "1,000"), (1e-5, "10⁻⁵"), (-3.14159e20, "−3.14×10²⁰"),
+        (5e-324, "4.94×10⁻³²⁴"), (1.7976931348623157e308, "1.8×10³⁰⁸"), (100.0, "100"), (0.00012345, "0.000123"),
+    ],
+)  # fmt: skip
+def test_number(value: float, shown: str) -> None:
+    assert words.number(value) == shown
+
+
+def test_digits() -> None:
+    values = (math.nan, math.inf, -math.inf, 7.25, -0.04, -3.0)
+    assert [words.digits(v) for v in values] == ["–", "exact", "fails", "7.2", "0.0", "−3.0"]
+    assert [round(decimal_digits(f), 1) for f in FORMATS] == [3.3, 2.4, 7.2, 16.0]

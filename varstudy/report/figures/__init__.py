@@ -1,0 +1,7 @@
+"""The figures, one module each: rows of the table in, a drawing and a paragraph that says what it shows out."""
+
+from __future__ import annotations
+
+from .draw import Drawn
+
+__all__ = ["Drawn"]

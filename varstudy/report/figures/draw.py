@@ -1,0 +1,300 @@
+"""What the figures share: styles that need no colour, strips for what no axis can hold, SVG that follows the page.
+
+Colours are drawn as tokens and become CSS variables, so that one drawing serves a light and a dark page.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import matplotlib as mpl
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends import backend_svg  # noqa: F401 - found by name when a figure is saved
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.transforms import blended_transform_factory
+from numpy.typing import NDArray
+
+from ..words import superscript
+
+__all__ = [
+    "KNOWN",
+    "STYLES",
+    "Drawn",
+    "Floats",
+    "Series",
+    "Style",
+    "canvas",
+    "decades",
+    "legend",
+    "plot",
+    "svg",
+    "token",
+]
+
+Floats = NDArray[np.float64]
+
+# Each stands for a CSS variable: --ink, --c0 ...
+_TOKENS = {
+    "ink": "#010101",
+    "muted": "#010102",
+    "grid": "#010103",
+    "strip": "#010104",
+    "paper": "#010105",
+    **{f"c{i}": f"#0101{0x10 + i:02x}" for i in range(9)},
+}
+_VARIABLES = {value: f"var(--{name})" for name, value in _TOKENS.items()}
+
+
+def token(name: str) -> str:
+    """The stand-in of a CSS variable."""
+    return _TOKENS[name]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an algorithm is drawn: colour, marker and line, each enough to tell it apart."""
+
+    colour: str
+    marker: str
+    line: Any = "-"
+
+
+STYLES = {
+    "naive": Style("c0", "o"),
+    "two_pass": Style("c1", "s", (0, (5, 1.5))),
+    "welford": Style("c2", "^", (0, (4, 1.5, 1, 1.5))),
+    "pairwise": Style("c3", "D"),
+    "chan": Style("c4", "v", (0, (1.5, 1.5))),
+    "corrected_two_pass": Style("c5", "P", (0, (7, 2))),
+    "shifted_first": Style("c6", "X", (0, (3, 1, 1, 1, 1, 1))),
+    "corrected_two_pass/pairwise": Style("c8", "p", (0, (8, 1.5, 1, 1.5))),
+}
+# The names that people know, and what becomes of the formulas that correct themselves.
+KNOWN = (
+    "naive",
+    "two_pass",
+    "welford",
+    "pairwise",
+    "chan",
+    "shifted_first",
+    "corrected_two_pass",
+    "corrected_two_pass/pairwise",
+)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, or None where its data was not measured, and the paragraphs under it."""
+
+    svg: Markup | None
+    notes: tuple[Markup, ...] = ()
+
+
+@dataclass
+class Series:
+    """What one call of `plot` could not place on the axis."""
+
+    exact: int = 0
+    failed: int = 0
+    points: int = 0
+    values: list[float] = field(default_factory=list)
+
+    def add(self, other: Series) -> None:
+        self.exact += other.exact
+        self.failed += other.failed
+        self.points += other.points
+        self.values += other.values
+
+
+@contextmanager
+def canvas(key: str) -> Iterator[None]:
+    """Settings for one drawing: nothing that is drawn is read as mathematics, and the bytes do not vary."""
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": f"varstudy-{key}",
+        "text.parse_math": False,
+        "text.usetex": False,
+        "font.family": ["DejaVu Sans"],
+        "font.size": 10.0,
+        "axes.titlesize": 11.0,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.edgecolor": token("muted"),
+        "axes.labelcolor": token("ink"),
+        "axes.titlecolor": token("ink"),
+        "axes.facecolor": "none",
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.facecolor": "none",
+        "figure.constrained_layout.h_pad": 0.1,
+        "grid.color": token("grid"),
+        "grid.linewidth": 0.6,
+        "text.color": token("ink"),
+        "xtick.color": token("muted"),
+        "ytick.color": token("muted"),
+        "xtick.labelcolor": token("ink"),
+        "ytick.labelcolor": token("ink"),
+        "legend.frameon": False,
+        "legend.fontsize": 10.0,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 5.5,
+        "path.simplify": False,
+    }
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def decades(ax: Axes, axis: str) -> None:
+    """Powers of ten at sensible distances on a logarithmic axis, in plain characters."""
+    low, high = getattr(ax, f"get_{axis}lim")()
+    first, last = int(np.ceil(np.log10(low) - 1e-9)), int(np.floor(np.log10(high) + 1e-9))
+    step = next(s for s in (1, 2, 3, 4, 5, 10, 20, 50, 100, 200) if (last - first) / s <= 9 or s == 200)
+    ticks = [10.0**k for k in range(first, last + 1) if k % step == 0]
+    side = getattr(ax, f"{axis}axis")
+    side.set_major_locator(FixedLocator(ticks))
+    side.set_minor_locator(FixedLocator([]))
+    side.set_major_formatter(FuncFormatter(lambda v, _: superscript(round(np.log10(v))) if v > 0 else ""))
+
+
+def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Series:
+    """Relative errors of algorithms against x, both axes logarithmic.
+
+    What a logarithmic axis cannot hold is drawn in strips of its own: errors that are infinite or NaN at the
+    top, errors of zero at the bottom, each algorithm on its own height. The limits hold every other point.
+
+    Parameters
+    ----------
+    curves : an algorithm's name, its x in rising order, its errors.
+    """
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    seen = Series()
+    strips: list[tuple[str, Floats, bool, int]] = []
+    for place, (name, x, error) in enumerate(curves):
+        style = STYLES.get(name, Style("c7", "."))
+        ordinary = np.isfinite(error) & (error > 0)
+        shown = np.where(ordinary, error, np.nan)
+        ax.plot(
+            x, shown, color=token(style.colour), marker=style.marker, ls=style.line,
+            mec=token("paper"), mew=0.4, zorder=3,
+        )  # fmt: skip
+        exact, failed = error == 0, ~np.isfinite(error)
+        seen.add(Series(int(exact.sum()), int(failed.sum()), len(error), [float(v) for v in error[ordinary]]))
+        strips += [(name, x[failed], True, place), (name, x[exact], False, place)]
+    values = seen.values or [1e-8, 1.0]
+    low, high = np.log10(min(values)), np.log10(max(*values, 1.0))
+    span = max(high - low, 2.0)
+    bottom, top = (0.16 if seen.exact else 0.04), (0.16 if seen.failed else 0.06)
+    scale = span / (1 - bottom - top)
+    ax.set_ylim(10 ** (low - bottom * scale), 10 ** (high + top * scale))
+    _draw_strips(ax, strips, seen, len(curves))
+    decades(ax, "y")
+    ax.axhline(1.0, color=token("muted"), lw=1.0, ls=(0, (2, 2)), zorder=2)
+    return seen
+
+
+def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Series, rows: int) -> None:
+    across = blended_transform_factory(ax.transData, ax.transAxes)
+    for there, y, word in ((seen.failed, 0.88, "NaN, ∞"), (seen.exact, 0.01, "exact")):
+        if there:
+            strip = Rectangle((0, y), 1, 0.11, transform=ax.transAxes, color=token("strip"), lw=0, zorder=1.5)
+            ax.add_artist(strip)
+            ax.text(
+                1.005, y + 0.055, word, transform=ax.transAxes, rotation=90, ha="left", va="center",
+                fontsize=8.5, color=token("muted"),
+            )  # fmt: skip
+    for name, x, up, place in strips:
+        style = STYLES.get(name, Style("c7", "."))
+        y = (0.885 if up else 0.015) + 0.1 * (place + 0.5) / max(rows, 1)
+        (line,) = ax.plot(
+            x, np.full(x.shape, y), color=token(style.colour), marker=style.marker, ls="none", ms=4.5,
+            transform=across, zorder=4, clip_on=False, scalex=False, scaley=False,
+        )  # fmt: skip
+        line.set_in_layout(False)
+
+
+def legend(fig: Figure, names: Sequence[str], extra: Sequence[Any] = (), columns: int = 4) -> None:
+    """One legend for all panels, above them."""
+    from matplotlib.lines import Line2D  # noqa: PLC0415 - beside its only use
+
+    handles: list[Any] = []
+    for name in names:
+        style = STYLES.get(name, Style("c7", "."))
+        handles.append(Line2D([], [], color=token(style.colour), marker=style.marker, ls=style.line, label=name))
+    fig.legend(
+        handles=[*handles, *extra],
+        loc="outside upper center",
+        ncols=columns,
+        handlelength=3.2,
+        columnspacing=1.6,
+    )
+
+
+# From matplotlib's SVG to the page's --------------------------------------------------------------------------------
+
+_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_HEX = re.compile(r"#[0-9a-f]{6}\b")
+_FONT = re.compile(r"font-family: [^;]*;? ?")
+_LOCAL = re.compile(r"url\(#([^)]*)\)")
+
+
+def _rounded(match: re.Match[str]) -> str:
+    return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def svg(fig: Figure, key: str, label: str) -> Markup:
+    """A figure as inline SVG: ids of its own, colours of the page, its text as text, and a name.
+
+    Parameters
+    ----------
+    key : a short word that no other figure of the page uses. label : what the drawing shows, for those who
+        do not see it.
+    """
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    root = ET.fromstring(buffer.getvalue())
+    for element in list(root.iter()):
+        for child in list(element):
+            if child.tag.rpartition("}")[2] in ("metadata", "style"):
+                element.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.attrib = {k.rpartition("}")[2]: _attribute(k, v, key) for k, v in element.attrib.items()}
+        # White space between elements, but never in a text, only makes the file larger.
+        if element.tag != "text":
+            element.text = None if element.text and not element.text.strip() else element.text
+        element.tail = None if element.tail and not element.tail.strip() else element.tail
+    width, height = root.get("viewBox", "0 0 1 1").split()[2:]
+    kept = {"viewBox": root.get("viewBox", "")}
+    root.attrib = {**kept, "width": width, "height": height, "role": "img", "aria-label": label}
+    return Markup(ET.tostring(root, encoding="unicode", short_empty_elements=True))
+
+
+def _attribute(name: str, value: str, key: str) -> str:
+    local = name.rpartition("}")[2]
+    if local == "id":
+        return f"{key}-{value}"
+    if local == "href":
+        return f"#{key}-{value[1:]}" if value.startswith("#") else ""
+    if local in ("d", "x", "y", "transform", "style", "points", "width", "height"):
+        value = _NUMBER.sub(_rounded, value)
+    if local == "style":
+        value = _HEX.sub(lambda m: _VARIABLES.get(m[0], m[0]), value)
+        value = _FONT.sub("", value)
+    return _LOCAL.sub(lambda m: f"url(#{key}-{m[1]})", value)

@@ -1,0 +1,93 @@
+"""Error against the number of values: benign, offset, and values at which running sums stall."""
+
+from __future__ import annotations
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from varkernels import FORMATS
+
+from ..facts import Facts
+from ..words import code, count, listing, number, superscript
+from .draw import KNOWN, Drawn, Floats, Series, canvas, legend, plot, svg
+
+__all__ = ["draw"]
+
+PANELS = (
+    ("normal", "float32", "centred normal values"),
+    ("offset", "float32", "spread 1 round 1000"),
+    ("normal", "bfloat16", "centred normal values"),
+    ("offset", "float64", "spread 1 round 1000"),
+    ("stagnation", "float16", "0, 1, 0, 1 …"),
+    ("stagnation", "bfloat16", "0, 1, 0, 1 …"),
+)
+
+
+def _power(n: float) -> str:
+    k = round(np.log2(n))
+    return superscript(k, 2) if n == 2**k else f"{n:,.0f}"
+
+
+def draw(facts: Facts) -> Drawn:
+    """The growth cases, accumulator = storage."""
+    frame = facts.figures
+    rows = frame[(frame["group"] == "growth") & frame["own"] & frame["scored"] & frame["algorithm"].isin(KNOWN)]
+    panels = [
+        (family, storage, title, rows[(rows["family"] == family) & (rows["storage"] == storage)])
+        for family, storage, title in PANELS
+        if storage in FORMATS
+    ]
+    panels = [p for p in panels if not p[3].empty]
+    if not panels:
+        return Drawn(None)
+    names = [name for name in KNOWN if (rows["algorithm"] == name).any()]
+    wide = min(2, len(panels))
+    tall = (len(panels) + wide - 1) // wide
+    total = Series()
+    notes: list[Markup] = []
+    with canvas("growth"):
+        fig = Figure(figsize=(6.2 * wide, 3.7 * tall + 0.7), layout="constrained")
+        for place, (family, storage, title, panel) in enumerate(panels):
+            ax = fig.add_subplot(tall, wide, place + 1)
+            curves = []
+            for name in names:
+                mine = panel[panel["algorithm"] == name].sort_values("values", kind="stable")
+                curves.append((name, mine["values"].to_numpy(float), mine["var_error_worst"].to_numpy(float)))
+            total.add(plot(ax, curves))
+            sizes = sorted(set(panel["values"].tolist()))
+            ax.set_xscale("log", base=2)
+            ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
+            ticks = sizes if len(sizes) <= 12 else sizes[::2]
+            ax.set_xticks(ticks, [_power(v) for v in ticks])
+            ax.minorticks_off()
+            ax.set_title(f"{title}: {storage}")
+            ax.set_xlabel("number of values N")
+            if place % wide == 0:
+                ax.set_ylabel("relative error of the variance")
+            notes.append(_note(family, storage, title, sizes[-1], curves))
+        legend(fig, names, columns=4)
+        drawing = svg(
+            fig,
+            "growth",
+            f"Relative error of the variance against the number of values, {len(panels)} panels",
+        )
+    lead = Markup(
+        "One row of N values, the accumulator in the format of the data. The dashed level 1 is an error as large "
+        "as the variance. Of {} {} stand in the strip of NaN and infinities, {} in that of exact answers; the "
+        "axes hold all others."
+    ).format(count(total.points, "point"), total.failed, total.exact)
+    return Drawn(drawing, (lead, *notes))
+
+
+def _note(family: str, storage: str, title: str, largest: int, curves: list[tuple[str, Floats, Floats]]) -> Markup:
+    at_end = []
+    for name, n, error in curves:
+        if len(n) and n[-1] == largest:
+            e = float(error[-1])
+            at_end.append((e if np.isfinite(e) else np.inf, name))
+    at_end.sort(key=lambda p: p[0])
+    shown = [Markup("{} {}").format(code(name), number(e) if np.isfinite(e) else "NaN or ∞") for e, name in at_end]
+    return Markup("<b>{}, {}</b>, at N = {}, from the smallest error to the largest: {}.").format(
+        title, storage, _power(largest), listing(shown)
+    )

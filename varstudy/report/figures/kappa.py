@@ -1,0 +1,123 @@
+"""Error against the condition number, with the rigorous bounds: one panel a precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+import varkernels
+from varkernels import FORMATS
+
+from ...theory import relative_bound
+from ..facts import Facts
+from ..words import code, count, digits, listing, number
+from .draw import KNOWN, STYLES, Drawn, Floats, Series, canvas, decades, legend, plot, svg, token
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["draw"]
+
+
+def _bound(name: str, storage: str, n: int, kappa: Floats) -> Floats:
+    try:
+        algorithm = varkernels.get(name)
+    except ValueError:
+        return np.full(kappa.shape, np.nan)
+    with np.errstate(all="ignore"):
+        found = np.asarray(relative_bound(algorithm, FORMATS[storage], n, kappa), dtype=float)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _curve(rows: pd.DataFrame, name: str) -> tuple[str, Floats, Floats]:
+    mine = rows[rows["algorithm"] == name].sort_values("kappa_worst", kind="stable")
+    return name, mine["kappa_worst"].to_numpy(float), mine["var_error_worst"].to_numpy(float)
+
+
+def draw(facts: Facts) -> Drawn:
+    """The offset family of the sweep, accumulator = storage."""
+    frame = facts.figures
+    rows = frame[(frame["group"] == "kappa-sweep") & (frame["family"] == "offset") & frame["own"] & frame["scored"]]
+    rows = rows[np.isfinite(rows["kappa_worst"]) & rows["algorithm"].isin(KNOWN)]
+    storages = [s for s in FORMATS if (rows["storage"] == s).any()]
+    if not storages:
+        return Drawn(None)
+    tall = (len(storages) + 1) // 2
+    wide = min(2, len(storages))
+    notes: list[Markup] = []
+    total = Series()
+    names = [name for name in KNOWN if (rows["algorithm"] == name).any()]
+    with canvas("kappa"):
+        fig = Figure(figsize=(6.2 * wide, 4.5 * tall + 0.7), layout="constrained")
+        for place, storage in enumerate(storages):
+            panel = rows[rows["storage"] == storage]
+            ax = fig.add_subplot(tall, wide, place + 1)
+            curves = [_curve(panel, name) for name in names]
+            total.add(plot(ax, curves))
+            low, high = panel["kappa_worst"].min(), panel["kappa_worst"].max()
+            ax.set_xlim(low / 1.6, high * 1.6)
+            grid = np.geomspace(max(low, 1.0), max(high, 1.001), 120)
+            n = int(panel["values"].median())
+            for name, _, _ in curves:
+                ax.plot(
+                    grid, _bound(name, storage, n, grid), color=token(STYLES[name].colour), lw=1.2,
+                    ls=(0, (1, 2)), zorder=1,
+                )  # fmt: skip
+            decades(ax, "x")
+            ax.set_title(f"{storage}, summed in {storage}")
+            ax.set_xlabel("condition number κ (worst row)")
+            if place % wide == 0:
+                ax.set_ylabel("relative error of the variance (worst row)")
+            notes.append(_note(panel, storage, n, curves))
+        extra = [Line2D([], [], color=token("muted"), lw=1.2, ls=(0, (1, 2)), label="its rigorous bound")]
+        legend(fig, names, extra, columns=4)
+        drawing = svg(
+            fig,
+            "kappa",
+            f"Relative error of the variance against the condition number, {len(storages)} panels",
+        )
+    used = rows["bound_used"].max()
+    lead = Markup(
+        "Normal values round a growing mean. Each point is the worst row of a feature map; each dotted line is "
+        "the rigorous bound of the same algorithm, and it ends where nothing can be promised; bounds continue "
+        "above the panel. The dashed level 1 is an error as large as the variance itself. Where κ nears 1/u, the "
+        "stored values are a few neighbouring numbers, and an answer can be right by luck. Of {} {} stand in the "
+        "strip of NaN and infinities, {} in that of exact answers; the axes hold all others.{}"
+    ).format(
+        count(total.points, "point"),
+        total.failed,
+        total.exact,
+        Markup(" The largest ratio of a measured error to its bound here is {}.").format(number(used))
+        if np.isfinite(used)
+        else "",
+    )
+    return Drawn(drawing, (lead, *notes))
+
+
+def _note(panel: pd.DataFrame, storage: str, n: int, curves: list[tuple[str, Floats, Floats]]) -> Markup:
+    lost = []
+    kept = []
+    for name, kappa, error in curves:
+        if not len(error):
+            continue
+        gone = np.flatnonzero(~(error < 1))
+        if len(gone):
+            lost.append(Markup("{} at κ = {}").format(code(name), number(kappa[gone[0]], 2)))
+        else:
+            worst = float(error.max())
+            shown = digits(-np.log10(worst)) if worst > 0 else "all"
+            kept.append(Markup("{} ({} digits)").format(code(name), shown))
+    parts = [Markup("<b>{}</b>, {} a row.").format(storage, count(n, "value"))]
+    if lost:
+        parts.append(Markup(" The error first reaches the variance itself: {}.").format(listing(lost)))
+    if kept:
+        parts.append(
+            Markup(" It stays below it over the whole sweep, to κ = {}: {}.").format(
+                number(float(panel["kappa_worst"].max()), 2), listing(kept)
+            )
+        )
+    return Markup("").join(parts)

@@ -1,0 +1,129 @@
+"""The page: facts, figures and tables into one template, whose every value is escaped unless it is markup."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from varkernels import FORMATS
+
+from .. import __version__
+from ..results import COLUMNS
+from . import tables
+from .facts import FEW_DIGITS, Facts, decimal_digits
+from .figures import bessel, growth, kappa, norms
+from .summary import FEW_LINES, STEP, choices, headlines
+from .words import clean, code, count, digits, number, superscript
+
+if TYPE_CHECKING:
+    from ..results import Results
+
+__all__ = ["page"]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("varstudy.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(clean=clean, code=code, digits=digits, number=number)
+    environment.globals.update(count=count)
+    return environment
+
+
+def _tree(value: Any, depth: int = 0) -> Markup:
+    """Nested settings as lists of terms."""
+    if isinstance(value, dict) and value and depth < 6:
+        rows = Markup("").join(
+            Markup("<dt>{}</dt><dd>{}</dd>").format(clean(key), _tree(value[key], depth + 1)) for key in value
+        )
+        return Markup("<dl>{}</dl>").format(rows)
+    if isinstance(value, (list, tuple)):
+        return Markup("{}").format(" ".join(clean(item) for item in value))
+    return Markup("{}").format("–" if value is None or value == "" else clean(value))
+
+
+def _bound(facts: Facts) -> Markup:
+    used = facts.frame["bound_used"]
+    finite = used[np.isfinite(used)]
+    if finite.empty:
+        return Markup("No measurement of this run has a finite bound.")
+    place = facts.frame.loc[finite.idxmax()]
+    over = int((finite > 1).sum())
+    return Markup(
+        "{} Of {} measurements {} have a finite bound; the largest ratio of an error to its bound is {} ({}, {}, {} "
+        "in {})."
+    ).format(
+        Markup("<b>No measurement exceeds its bound.</b>")
+        if not over
+        else Markup("<b>{} exceed their bound: a bound or a kernel is wrong.</b>").format(count(over, "measurement")),
+        f"{len(used):,}",
+        f"{len(finite):,}",
+        number(float(finite.max()), 4),
+        code(place["algorithm"]),
+        code(place["case"]),
+        clean(place["storage"]),
+        clean(place["accumulator"]),
+    )
+
+
+def _formats() -> list[tuple[str, str, str, str, str]]:
+    return [
+        (f.name, superscript(-f.precision, 2), f"{decimal_digits(f.name):.1f}", number(float(f.largest)),
+         number(float(f.smallest_normal)))
+        for f in FORMATS.values()
+    ]  # fmt: skip
+
+
+def page(results: Results) -> str:
+    """The report as one HTML document."""
+    facts = Facts(results)
+    frame = facts.frame
+    style = (files(__package__) / "templates" / "style.css").read_text("utf-8")
+    template = _environment().get_template("report.html.j2")
+    names, references, nist_note = tables.nist(facts)
+    only = facts.settings.get("only")
+    html = template.render(
+        style=Markup(style),
+        version=__version__,
+        measurements=len(frame),
+        cases=frame["case"].nunique(),
+        algorithms=len(facts.columns),
+        level=clean(facts.settings.get("level", "")),
+        seed=facts.seed,
+        only=_tree(only) if only else "",
+        device=clean(facts.device),
+        devices=frame["device"].nunique(),
+        headlines=headlines(facts),
+        choices=choices(facts),
+        few=f"{FEW_DIGITS:g}",
+        step=f"{STEP:g}",
+        few_lines=FEW_LINES,
+        heats=tables.heat(facts),
+        kappa=kappa.draw(facts),
+        growth=growth.draw(facts),
+        bessel=bessel.draw(facts),
+        norms=norms.draw(facts),
+        museum=tables.museum(facts),
+        parts=tables.full(facts),
+        nist_names=names,
+        nist=references,
+        nist_note=nist_note,
+        bound=_bound(facts),
+        columns=COLUMNS,
+        formats=_formats(),
+        catalogue=[(c, dict(results.algorithms.get(c.algorithm, {}))) for c in facts.columns],
+        catalogue_link=tables.link,
+        titles=tables.TITLES,
+        described=[(name, dict(info)) for name, info in results.cases.items()],
+        settings=_tree(facts.settings),
+        provenance=_tree(dict(results.provenance)) if results.provenance else "",
+    )
+    return clean(html)

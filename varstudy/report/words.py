@@ -1,0 +1,81 @@
+"""Numbers and names as a reader sees them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+__all__ = ["clean", "code", "count", "digits", "listing", "number", "percent", "short", "superscript"]
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# Characters that neither XML nor a terminal can carry: controls, lone surrogates, and what reverses the text.
+_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+def clean(text: object) -> str:
+    """Text from outside without the characters that would break a document, or reverse its reading order."""
+    return _UNFIT.sub("\ufffd", str(text))
+
+
+def code(text: object) -> Markup:
+    """A name, escaped, in the type of code."""
+    return Markup("<code>{}</code>").format(clean(text))
+
+
+def short(text: object, length: int = 44) -> str:
+    """A name cut to what fits in a figure."""
+    name = clean(text).replace("\n", " ").replace("\t", " ")
+    return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def superscript(exponent: int, base: int = 10) -> str:
+    """A power in plain characters: 10⁻³."""
+    return str(base) + str(exponent).translate(_SUPERSCRIPT)
+
+
+def number(value: float, figures: int = 3) -> str:
+    """A number with its leading figures, and a power of ten where it is very large or very small."""
+    value = float(value)
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "−0" if math.copysign(1.0, value) < 0 else "0"
+    mantissa, exponent = f"{abs(value):.{figures - 1}e}".split("e")
+    e = int(exponent)
+    sign = "−" if value < 0 else ""
+    if -4 <= e < 6:
+        plain = f"{round(abs(value), figures - 1 - e):,.{max(0, figures - 1 - e)}f}"
+        return sign + (plain.rstrip("0").rstrip(".") if "." in plain else plain)
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{sign}{'' if mantissa == '1' else mantissa + '×'}{superscript(e)}"
+
+
+def digits(value: float) -> str:
+    """Correct digits, to one place."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "exact" if value > 0 else "fails"
+    return f"{value:.1f}".replace("-", "−").replace("−0.0", "0.0")
+
+
+def count(value: int, one: str, many: str = "") -> str:
+    """A whole number and its noun."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def percent(value: float) -> str:
+    """A ratio as a percentage."""
+    return f"{100 * value:.3g}%"
+
+
+def listing(items: Sequence[Markup | str]) -> Markup:
+    """a, b and c; each item escaped."""
+    if len(items) < 2:
+        return Markup("").join(items)
+    return Markup("{} and {}").format(Markup(", ").join(items[:-1]), items[-1])
