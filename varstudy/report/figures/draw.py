@@ -229,8 +229,8 @@ def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Se
         line.set_in_layout(False)
 
 
-def legend(fig: Figure, names: Sequence[str], extra: Sequence[Any] = (), columns: int = 4) -> None:
-    """One legend for all panels, above them."""
+def legend(fig: Figure, names: Sequence[str], extra: Sequence[Any] = ()) -> None:
+    """One legend for all panels, above them, in as many columns as the width allows."""
     from matplotlib.lines import Line2D  # noqa: PLC0415 - beside its only use
 
     handles: list[Any] = []
@@ -240,7 +240,7 @@ def legend(fig: Figure, names: Sequence[str], extra: Sequence[Any] = (), columns
     fig.legend(
         handles=[*handles, *extra],
         loc="outside upper center",
-        ncols=columns,
+        ncols=4 if fig.get_figwidth() > 10 else 3,
         handlelength=3.2,
         columnspacing=1.6,
     )

@@ -47,7 +47,7 @@ def draw(facts: Facts) -> Drawn:
     total = Series()
     notes: list[Markup] = []
     with canvas("growth"):
-        fig = Figure(figsize=(6.2 * wide, 3.7 * tall + 0.7), layout="constrained")
+        fig = Figure(figsize=(6.2 * wide + 2.6 * (wide == 1), 3.7 * tall + 0.7), layout="constrained")
         for place, (family, storage, title, panel) in enumerate(panels):
             ax = fig.add_subplot(tall, wide, place + 1)
             curves = []
@@ -66,7 +66,7 @@ def draw(facts: Facts) -> Drawn:
             if place % wide == 0:
                 ax.set_ylabel("relative error of the variance")
             notes.append(_note(family, storage, title, sizes[-1], curves))
-        legend(fig, names, columns=4)
+        legend(fig, names)
         drawing = svg(
             fig,
             "growth",

@@ -52,7 +52,7 @@ def draw(facts: Facts) -> Drawn:
     total = Series()
     names = [name for name in KNOWN if (rows["algorithm"] == name).any()]
     with canvas("kappa"):
-        fig = Figure(figsize=(6.2 * wide, 4.5 * tall + 0.7), layout="constrained")
+        fig = Figure(figsize=(6.2 * wide + 2.6 * (wide == 1), 4.5 * tall + 0.7), layout="constrained")
         for place, storage in enumerate(storages):
             panel = rows[rows["storage"] == storage]
             ax = fig.add_subplot(tall, wide, place + 1)
@@ -74,7 +74,7 @@ def draw(facts: Facts) -> Drawn:
                 ax.set_ylabel("relative error of the variance (worst row)")
             notes.append(_note(panel, storage, n, curves))
         extra = [Line2D([], [], color=token("muted"), lw=1.2, ls=(0, (1, 2)), label="its rigorous bound")]
-        legend(fig, names, extra, columns=4)
+        legend(fig, names, extra)
         drawing = svg(
             fig,
             "kappa",

@@ -64,7 +64,7 @@ def draw(facts: Facts) -> Drawn:
             ax.grid(axis="y", visible=False)
             ax.tick_params(axis="y", labelleft=place == 0, length=0)
             ax.set_xlabel("correct digits (worst row)")
-        legend(fig, names, columns=4)
+        legend(fig, names)
         drawing = svg(fig, "norms", f"Correct digits of the variance under {', '.join(norms)} norm, {storage}")
     notes = [
         Markup(
