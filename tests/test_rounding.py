@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from varstudy.featuremaps import storing
-from varstudy.rounding import round_to, ulp
+from varkernels.rounding import round_to, ulp
 
 ALL = list(FORMATS.values())
 SMALL = [FLOAT16, BFLOAT16]
@@ -288,7 +288,7 @@ def test_rounding_needs_no_mpmath() -> None:
     script = """if True:
         import sys, varkernels.formats
         before = set(sys.modules)
-        import varstudy.rounding
+        import varkernels.rounding
         new = {name.partition(".")[0] for name in set(sys.modules) - before}
         print(sorted(new & {"numba", "mpmath", "pandas", "matplotlib"}))
     """

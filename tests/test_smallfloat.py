@@ -19,7 +19,7 @@ from varkernels.formulas import like
 from varkernels.formulas.errorfree import fma
 from varkernels.smallfloat import SmallZero, decode, narrow, wide
 from varkernels.verbs import learn  # noqa: F401 - makes like() and fma() known to the compiler
-from varstudy.rounding import round_to
+from varkernels.rounding import round_to
 
 SMALL = (FLOAT16, BFLOAT16)
 by_format = pytest.mark.parametrize("fmt", SMALL, ids=str)

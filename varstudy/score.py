@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from varkernels.formats import Format
+from varkernels.rounding import ulp
 
-from .rounding import ulp
 from .theory import Bound, Rows, variance_bound
 from .truth import Truth
 

@@ -71,7 +71,7 @@ def sources_hash() -> str:
     """A hash of every source file of this package that takes part in a measurement, and of mpmath's version."""
     digest = hashlib.sha256(f"mpmath=={_version('mpmath')}".encode())
     root = Path(__file__).parent
-    names = ("measure", "reductions", "results", "rounding", "score", "theory", "truth")
+    names = ("measure", "reductions", "results", "score", "theory", "truth")
     for path in sorted([*(root / f"{name}.py" for name in names), *(root / "featuremaps").glob("*.py")]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())

@@ -24,8 +24,8 @@ from mpmath import libmp
 from numpy.typing import ArrayLike, NDArray
 
 from varkernels.exact import ExactSums, exact_sums
+from varkernels.rounding import round_to, ulp
 
-from .rounding import round_to, ulp
 
 __all__ = ["Truth", "reference_two_pass", "round_to", "truth", "ulp"]
 

@@ -10,11 +10,16 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .formats import FORMATS, Format, format_of
-from .formulas import FORMULAS, Formula
-from .moments import Moments
-from .registry import Algorithm, algorithms, compose, get, register
-from .run import moments
+
+if TYPE_CHECKING:
+    from .answers import Moments
+    from .formulas import FORMULAS, Formula
+    from .registry import Algorithm, algorithms, compose, get, register
+    from .run import moments
 
 __all__ = [
     "FORMATS",
@@ -30,3 +35,26 @@ __all__ = [
     "moments",
     "register",
 ]
+
+# Loaded when first used: numba takes half a second.
+_HOME = {
+    "FORMULAS": ".formulas",
+    "Formula": ".formulas",
+    "Moments": ".answers",
+    "Algorithm": ".registry",
+    "algorithms": ".registry",
+    "compose": ".registry",
+    "get": ".registry",
+    "register": ".registry",
+    "moments": ".run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .answers import Moments
 from .formats import FORMATS, Format, format_of
 from .formulas import Formula
-from .moments import Moments
 from .registry import Algorithm, get
 from .run import moments
 

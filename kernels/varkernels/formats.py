@@ -103,7 +103,8 @@ def format_of(dtype: object) -> Format:
     if isinstance(dtype, str) and dtype in FORMATS:
         return FORMATS[dtype]
     try:
-        wanted = np.dtype(dtype)  # type: ignore[call-overload]
+        # numpy takes None for float64
+        wanted = None if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]
     except TypeError:
         wanted = None
     for fmt in FORMATS.values():

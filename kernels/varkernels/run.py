@@ -10,10 +10,10 @@ from numba import typeof, types
 from numpy.typing import ArrayLike, NDArray
 
 from . import orders
+from .answers import Moments
 from .formats import FLOAT32, FLOAT64, FORMATS, Format, format_of
 from .formulas import Formula
 from .jit import cached_njit, fresh_njit
-from .moments import Moments
 from .registry import Algorithm, Order, get
 from .smallfloat import SmallZero
 from .verbs import learn

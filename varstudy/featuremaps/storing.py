@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from varkernels.formats import FORMATS
+from varkernels.rounding import round_to
 
-from ..rounding import round_to
 from .case import Array
 from .streams import Floats, Stream
 
@@ -36,26 +36,10 @@ def store(values: Floats, storage: str, *, overflow: bool = False) -> Array:
         A finite value became infinite, and `overflow` does not allow that.
     """
     exact = np.asarray(values, np.float64)
-    with np.errstate(all="ignore"):
-        stored: Array
-        if storage == "bfloat16":
-            stored = _round_to_odd_float32(exact).astype(FORMATS[storage].dtype)
-        else:
-            stored = exact.astype(FORMATS[storage].dtype)
-        if not overflow and bool((np.isfinite(exact) & ~np.isfinite(stored)).any()):
-            raise ValueError(f"values up to {np.nanmax(np.abs(exact)):g} overflow {storage}")
+    stored = FORMATS[storage].rounded(exact)
+    if not overflow and bool((np.isfinite(exact) & ~np.isfinite(stored)).any()):
+        raise ValueError(f"values up to {np.nanmax(np.abs(exact)):g} overflow {storage}")
     return stored
-
-
-def _round_to_odd_float32(exact: Floats) -> Array:
-    """float32 by rounding to odd, from which a second rounding to bfloat16 is right (Boldo and Melquiond
-    2008, doi:10.1109/TC.2007.70819). A direct cast goes through a rounded float32 and errs next to ties."""
-    near = exact.astype(np.float32)
-    wide = near.astype(np.float64)
-    bits = near.view(np.uint32)
-    inexact = (wide != exact) & np.isfinite(near)
-    bits = bits - (inexact & (np.abs(wide) > np.abs(exact)))
-    return np.asarray(bits | inexact, np.uint32).view(np.float32)
 
 
 def round_fraction(value: Fraction, storage: str) -> float:

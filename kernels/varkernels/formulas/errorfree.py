@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..formats import format_of
 from ..jit import inline
+from ..rounding import round_to
 
 __all__ = ["fast_two_sum", "fma", "two_prod", "two_sum"]
 
@@ -56,17 +56,4 @@ def fma(a: Any, b: Any, c: Any) -> Any:
     exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
     if exact == 0:
         return a * b + c  # the signs of zero follow IEEE's rules for a sum
-    return _nearest(exact, type(a))
-
-
-def _nearest(exact: Fraction, scalar: Any) -> Any:
-    """`exact` rounded to nearest even in the format of the numpy scalar type `scalar`."""
-    fmt = format_of(scalar)
-    size = abs(exact)
-    exponent = size.numerator.bit_length() - size.denominator.bit_length()
-    if Fraction(2) ** exponent > size:
-        exponent -= 1
-    step = Fraction(2) ** (max(exponent, fmt.emin) - fmt.precision + 1)
-    rounded = round(size / step) * step  # round() of a Fraction is to nearest even
-    value = float("inf") if rounded > fmt.largest else float(rounded)
-    return scalar(-value if exact < 0 else value)
+    return round_to(exact, type(a))
