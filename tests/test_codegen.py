@@ -20,7 +20,8 @@ from numba import float32, njit
 from varkernels import FORMULAS, Formula, moments, orders
 from varkernels.formats import BFLOAT16, FLOAT32, FLOAT64, Format, format_of
 from varkernels.jit import OPTIONS, cache_folder, fresh_njit, source_hash
-from varkernels.run import _FRESH, _KERNELS, signature
+from varkernels.registry import order_of
+from varkernels.run import dispatcher, signature
 
 ROOT = Path(__file__).resolve().parents[1]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -40,10 +41,10 @@ RUNNING = [name for name in EVERY if name != "shifted_first"]
 @cache
 def compiled(name: str, order: str, fmt: Format) -> tuple[str, str]:
     """LLVM IR and assembly of a kernel, for values and accumulator of one format."""
-    dispatcher = fresh_njit(getattr(orders, order))
+    kernel = fresh_njit(getattr(orders, order))
     types = signature(EVERY[name], fmt, fmt)
-    dispatcher.compile(types)
-    return dispatcher.inspect_llvm(types), dispatcher.inspect_asm(types)
+    kernel.compile(types)
+    return kernel.inspect_llvm(types), kernel.inspect_asm(types)
 
 
 CASES = [
@@ -109,12 +110,12 @@ def _sloppy(x, y):
 
 def test_no_fastmath_anywhere() -> None:
     assert set(OPTIONS) == {"error_model", "nogil"}
-    for table in (_KERNELS, _FRESH):
-        assert set(table) == {"running", "lanes", "tree"}
-        for dispatcher in table.values():
-            assert not dispatcher.targetoptions.get("fastmath", False)
-            assert not dispatcher.targetoptions.get("parallel", False)
-            assert dispatcher.targetoptions["error_model"] == "numpy"
+    for order in ("running", "lanes8", "pairwise"):
+        for builtin in (True, False):
+            options = dispatcher(FORMULAS["naive"], order_of(order), FLOAT32, FLOAT32, builtin).targetoptions
+            assert not options.get("fastmath", False)
+            assert not options.get("parallel", False)
+            assert options["error_model"] == "numpy"
     sources = [path.read_text() for path in (ROOT / "kernels" / "varkernels").rglob("*.py")]
     assert len(sources) > 20
     assert not [text for text in sources if re.search(r"fastmath\s*=|parallel\s*=|prange", text)]
@@ -215,8 +216,26 @@ SUM = """
 import numpy as np
 from varkernels import moments, run
 print(moments(np.array([[[1.0, 2.0, 6.0]]]), "naive").m2[0])
-print(sum(run._KERNELS["running"].stats.cache_hits.values()))
+from varkernels import FORMATS, FORMULAS, registry
+f64 = FORMATS["float64"]
+kernel = run.dispatcher(FORMULAS["naive"], registry.order_of("running"), f64, f64, True)
+print(sum(kernel.stats.cache_hits.values()))
 """
+
+MANY = """
+from varkernels.run import compile_ahead
+from varkernels import FORMATS
+f32, f64 = FORMATS["float32"], FORMATS["float64"]
+print(compile_ahead(["naive", "welford", "west"], [f32, f64], [f32]))
+"""
+
+
+def test_no_two_signatures_share_an_index(tmp_path: Path) -> None:
+    """Two processes that add to one index at the same time overwrite each other's machine code."""
+    assert run(MANY, NUMBA_CACHE_DIR=str(tmp_path)).stdout.split() == ["6"]
+    indices, codes = list(tmp_path.rglob("*.nbi")), list(tmp_path.rglob("*.nbc"))
+    assert len(indices) == len(codes) == 6
+    assert len({path.parent for path in codes}) == 6
 
 
 def test_kernels_are_kept_on_disk(tmp_path: Path) -> None:

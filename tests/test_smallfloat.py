@@ -17,9 +17,9 @@ from numba import njit
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, Format, format_of
 from varkernels.formulas import like
 from varkernels.formulas.errorfree import fma
+from varkernels.rounding import round_to
 from varkernels.smallfloat import SmallZero, decode, narrow, wide
 from varkernels.verbs import learn  # noqa: F401 - makes like() and fma() known to the compiler
-from varkernels.rounding import round_to
 
 SMALL = (FLOAT16, BFLOAT16)
 by_format = pytest.mark.parametrize("fmt", SMALL, ids=str)

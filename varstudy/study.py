@@ -162,8 +162,7 @@ def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None
         compile_ahead(mine, [FORMATS[accumulator]], [carrier_of(FORMATS[accumulator])])
 
 
-# Shares of about the same size. Two processes that compile the same function at the same time may each miss what
-# the other added to its index on disk, and compile it again: so each order's kernels stay together where they can.
+# Shares of about the same size, for two processes.
 _WARMING = (
     ("lanes", tuple(FORMATS)),
     ("tree", tuple(FORMATS)),

@@ -141,10 +141,6 @@ def _carry(digits, width, out):  # type: ignore[no-untyped-def]
             carry = total >> (8 * width)
 
 
-_NARROW = cached_njit(_narrow)
-_WIDE = cached_njit(_wide)
-_CARRY = cached_njit(_carry)
-
 # The integers that hold a format's bits, by the format's bytes.
 _BITS = {2: np.int16, 4: np.int32, 8: np.int64}
 _CARRIERS: dict[int, Any] = {2: types.int16, 4: types.int32, 8: types.int64}
@@ -154,13 +150,15 @@ _CARRIERS: dict[int, Any] = {2: types.int16, 4: types.int32, 8: types.int64}
 def _adder(itemsize: int) -> Any:
     carrier = types.Array(_CARRIERS[itemsize], 4, "A", readonly=True)
     table = types.Array(types.int64, 2, "C")
-    kernel = _WIDE if itemsize == 8 else _NARROW
+    kernel = cached_njit(_wide if itemsize == 8 else _narrow, f"bytes{itemsize}")
     return kernel.compile((carrier, types.int64, types.int64, table, table, table))
 
 
 @cache
 def _carrier() -> Any:
-    return _CARRY.compile((types.Array(types.int64, 2, "C"), types.intp, types.Array(types.uint8, 2, "C")))
+    return cached_njit(_carry, "digits").compile(
+        (types.Array(types.int64, 2, "C"), types.intp, types.Array(types.uint8, 2, "C"))
+    )
 
 
 def _pieces(view: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -4,6 +4,9 @@ Numba looks only at a function's own file when it decides whether a cached machi
 edited in another file would go unnoticed. So the cache folder is named after a hash of every source file of
 this package and the versions of Python, numba, llvmlite and numpy, and it applies to this package's functions
 only.
+
+Each signature has a folder of its own in it. In a shared one, two processes that compile two signatures of one
+function at the same time may give both the same file name, and either then runs the other's machine code.
 """
 
 from __future__ import annotations
@@ -55,9 +58,9 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def _own_cache() -> Iterator[None]:
+def _own_cache(signature: str) -> Iterator[None]:
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder())
+    config.CACHE_DIR = str(cache_folder() / signature)
     try:
         yield
     finally:
@@ -72,9 +75,12 @@ def _writable() -> bool:
     return os.access(cache_folder(), os.W_OK)
 
 
-def cached_njit(function: Callable[..., Any]) -> Any:
-    """`function` compiled on first use and kept on disk (each time anew where no folder is writable)."""
-    with _own_cache():
+def cached_njit(function: Callable[..., Any], signature: str) -> Any:
+    """`function` compiled on first use and kept on disk (each time anew where no folder is writable).
+
+    signature : a word for the only signature that it will be compiled for, fit for a folder's name.
+    """
+    with _own_cache(signature):
         return njit(cache=_writable(), **OPTIONS)(function)
 
 

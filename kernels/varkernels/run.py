@@ -20,9 +20,6 @@ from .verbs import learn
 
 __all__ = ["compile_ahead", "moments", "rows_of"]
 
-_KERNELS = {name: cached_njit(getattr(orders, name)) for name in orders.__all__}
-_FRESH = {name: fresh_njit(getattr(orders, name)) for name in orders.__all__}
-
 # How an array of a format enters a kernel: bfloat16 and float16 as 16-bit integers.
 _CARRIER = {"float16": np.uint16, "bfloat16": np.int16, "float32": np.float32, "float64": np.float64}
 _ELEMENT: dict[str, Any] = {
@@ -50,8 +47,16 @@ def signature(formula: Formula, storage: Format, accumulator: Format) -> tuple[A
 @cache
 def _kernel(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
     """The compiled kernel for exactly these types."""
-    kernels = _KERNELS if builtin else _FRESH
-    return kernels[order.kernel].compile(signature(formula, storage, accumulator))
+    return dispatcher(formula, order, storage, accumulator, builtin).compile(signature(formula, storage, accumulator))
+
+
+@cache
+def dispatcher(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
+    """An order's schedule, to be compiled for exactly these types; kept on disk if its sources are this package's."""
+    schedule = getattr(orders, order.kernel)
+    if not builtin:
+        return fresh_njit(schedule)
+    return cached_njit(schedule, f"{formula.name}-{storage}-{accumulator}")
 
 
 def _sweep(
