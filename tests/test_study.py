@@ -267,6 +267,14 @@ def test_bad_input_is_named_before_anything_is_measured(tmp_path: Path) -> None:
     assert blocked.read_text() == "in the way"
 
 
+def test_the_quick_study_leaves_out_lanes_and_nothing_else() -> None:
+    quick, default = study.chosen("quick"), study.chosen("default")
+    assert default == varkernels.algorithms()
+    left = {name for name in default if name not in quick}
+    assert left == {name for name in default if name.endswith("/lanes32")}
+    assert len(left) >= 9
+
+
 def test_patterns_name_exactly_by_glob_or_by_part() -> None:
     assert [c.name for c in study.select("default", "growth/normal/N=2^14")] == ["growth/normal/N=2^14"]
     assert len(study.select("default", "growth/*/n=2^14")) == 3

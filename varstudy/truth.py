@@ -26,7 +26,6 @@ from numpy.typing import ArrayLike, NDArray
 from varkernels.exact import ExactSums, exact_sums
 from varkernels.rounding import round_to, ulp
 
-
 __all__ = ["Truth", "reference_two_pass", "round_to", "truth", "ulp"]
 
 # mpmath comes without types: an mpmath.mpf.

@@ -66,17 +66,13 @@ def constant(storage: str, stream: Stream, rows: int, length: int, *, number: fl
     return np.full((rows, length), one, FORMATS[storage].dtype)
 
 
-def normal(
-    storage: str, stream: Stream, rows: int, length: int, *, mean: float = 0.0, sigma: float = 1.0
-) -> Array:
+def normal(storage: str, stream: Stream, rows: int, length: int, *, mean: float = 0.0, sigma: float = 1.0) -> Array:
     """mean + sigma z, z of N(0, 1): kappa is close to sqrt(1 + mean^2 / sigma^2)."""
     sample = fill(storage, 1, rows * length, lambda _, a, b: mean + sigma * stream.normal(b - a))
     return sample.reshape(rows, length)
 
 
-def uniform(
-    storage: str, stream: Stream, rows: int, length: int, *, low: float = 0.0, width: float = 1.0
-) -> Array:
+def uniform(storage: str, stream: Stream, rows: int, length: int, *, low: float = 0.0, width: float = 1.0) -> Array:
     """low + width u, u of U[0, 1)."""
     sample = fill(storage, 1, rows * length, lambda _, a, b: low + width * stream.uniform(b - a))
     return sample.reshape(rows, length)
@@ -215,9 +211,7 @@ def spike_height(storage: str) -> float:
     return 2.0 ** math.ceil((FORMATS[storage].precision + 2) / 2)
 
 
-def spike(
-    storage: str, stream: Stream, rows: int, length: int, *, height: float | None, at: int, noise: str
-) -> Array:
+def spike(storage: str, stream: Stream, rows: int, length: int, *, height: float | None, at: int, noise: str) -> Array:
     """One value of the given height (None: `spike_height`) at index `at`, the rest noise: normal or signs."""
     top = spike_height(storage) if height is None else height
     draw = stream.normal if noise == "normal" else stream.signs
@@ -241,9 +235,7 @@ def alternating_sign(storage: str, stream: Stream, rows: int, length: int, *, he
     )
 
 
-def bright_image(
-    storage: str, stream: Stream, rows: int, length: int, *, low: int = 250, levels: int = 6
-) -> Array:
+def bright_image(storage: str, stream: Stream, rows: int, length: int, *, low: int = 250, levels: int = 6) -> Array:
     """Integers of low .. low + levels - 1: kappa^2 = 1 + 12 mean^2 / (levels^2 - 1), 148^2 for 250 .. 255."""
     return fill(storage, rows, length, lambda _, a, b: low + stream.below(b - a, levels))
 
@@ -397,8 +389,7 @@ def _kamat_nandi_growth(k: int) -> Case:
     return _row(
         f"kamat-nandi/N=1e{k:02d}",
         partial(uniform, low=1e5),
-        f"A published experiment repeated: 10^{k} uniform values shifted by 10^5, whose error grows with "
-        "their number.",
+        f"A published experiment repeated: 10^{k} uniform values shifted by 10^5, whose error grows with their number.",
         storages=WIDE,
         shape=(1, 10**k),
         levels=FULL,
@@ -422,8 +413,7 @@ def cases() -> tuple[Case, ...]:
         _family(
             "offset/mean=1000",
             partial(normal, mean=1000.0),
-            "Values of spread 1 round 1000, as after a large bias: kappa^2 = 10^6 eats float32's digits in "
-            "raw sums.",
+            "Values of spread 1 round 1000, as after a large bias: kappa^2 = 10^6 eats float32's digits in raw sums.",
             kappa=math.sqrt(1.0 + 1e6),
             sigma2=1.0,
             source=CGL,
@@ -445,8 +435,7 @@ def cases() -> tuple[Case, ...]:
         _row(
             "ramp/range-1",
             partial(ramp, start=1e4, step=2.0**-20),
-            "A drift of 1 in 10,000 over a million values, finer than the storage's lattice: the running "
-            "mean stalls.",
+            "A drift of 1 in 10,000 over a million values, finer than the storage's lattice: the running mean stalls.",
             kappa=math.sqrt(1.0 + 12.0 * 10000.5**2),
         ),
         _family(
@@ -490,8 +479,7 @@ def cases() -> tuple[Case, ...]:
         _row(
             "spike/stagnation-last",
             partial(spike, height=None, at=-1, noise="signs"),
-            "The same values with the outlier last, which costs nothing: it is the order of summation that "
-            "fails.",
+            "The same values with the outlier last, which costs nothing: it is the order of summation that fails.",
             storages=("bfloat16", "float32"),
         ),
         _row(
@@ -504,8 +492,7 @@ def cases() -> tuple[Case, ...]:
         _family(
             "alternating/1000",
             partial(alternating_sign, height=1000.0),
-            "Large values of alternating sign have condition number 1, yet a running sum of a million "
-            "squares errs.",
+            "Large values of alternating sign have condition number 1, yet a running sum of a million squares errs.",
             storages=("bfloat16", "float32", "float64"),
             kappa=1.0,
             sigma2=1e6 + 1.0,
@@ -531,8 +518,7 @@ def cases() -> tuple[Case, ...]:
         _family(
             "overflow/spread",
             partial(near_overflow, what="spread"),
-            "The variance is finite but N times the variance is not, so that even Welford's and Chan's M2 "
-            "overflow.",
+            "The variance is finite but N times the variance is not, so that even Welford's and Chan's M2 overflow.",
             storages=ALL,
             shape=(16, 8, 16, 16),
             kappa=1.0,
@@ -572,8 +558,7 @@ def cases() -> tuple[Case, ...]:
         _family(
             "shape/one-value",
             partial(normal, mean=3.0),
-            "One value a channel (N H W = 1): the population variance is 0 and the sample variance does "
-            "not exist.",
+            "One value a channel (N H W = 1): the population variance is 0 and the sample variance does not exist.",
             storages=ALL,
             shape=(1, 16, 1, 1),
             levels=QUICK,

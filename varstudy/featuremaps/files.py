@@ -190,30 +190,22 @@ def _kind(file: Path) -> str:
     if start.startswith(ZIP_MAGIC):
         return "npz"
     if start[:1] == b"\x80":
-        raise FileProblem(
-            f"{file} is a pickle, which is never loaded: save the array with numpy.save instead"
-        )
+        raise FileProblem(f"{file} is a pickle, which is never loaded: save the array with numpy.save instead")
     if NPY_MAGIC.startswith(start):
         raise FileProblem(f"{file} is truncated: save the array again with numpy.save")
-    raise FileProblem(
-        f"{file} is neither a .npy nor a .npz file: save the array with numpy.save or numpy.savez"
-    )
+    raise FileProblem(f"{file} is neither a .npy nor a .npz file: save the array with numpy.save or numpy.savez")
 
 
 def _archive(file: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError) as error:
-        raise FileProblem(
-            f"{file} is truncated or damaged ({error}): save it again with numpy.savez"
-        ) from error
+        raise FileProblem(f"{file} is truncated or damaged ({error}): save it again with numpy.savez") from error
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return {
-        entry.filename.removesuffix(".npy"): entry
-        for entry in archive.infolist()
-        if entry.filename.endswith(".npy")
+        entry.filename.removesuffix(".npy"): entry for entry in archive.infolist() if entry.filename.endswith(".npy")
     }
 
 
@@ -224,9 +216,7 @@ def _choose(archive: zipfile.ZipFile, file: Path, member: str | None) -> str:
     shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
     if member is None:
         if len(known) > 1:
-            raise FileProblem(
-                f"{file} holds {len(known)} arrays ({shown}): choose one with {file}:{known[0]}"
-            )
+            raise FileProblem(f"{file} holds {len(known)} arrays ({shown}): choose one with {file}:{known[0]}")
         return known[0]
     if member not in known:
         raise FileProblem(f"{file} holds no array {member!r}: choose one of {shown}")
@@ -260,9 +250,7 @@ def _header(stream: IO[bytes], what: str) -> _Header:
             # Version 3 differs from 2 only in how names of fields are written, and fields are refused.
             shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
     except (ValueError, TypeError, EOFError, UnicodeError, SyntaxError) as error:
-        raise FileProblem(
-            f"{what} has a damaged or truncated header: save the array again with numpy.save"
-        ) from error
+        raise FileProblem(f"{what} has a damaged or truncated header: save the array again with numpy.save") from error
     if dtype.hasobject:
         raise FileProblem(
             f"{what} holds Python objects, which would have to be unpickled and never are: convert the "
@@ -273,9 +261,7 @@ def _header(stream: IO[bytes], what: str) -> _Header:
         raise FileProblem(f"{what} states the impossible shape {header.shape}: save the array again")
     _check_dtype(dtype, what)
     if 0 in header.shape:
-        raise FileProblem(
-            f"{what} has shape {header.shape} and so no values: give an array without zero-size axes"
-        )
+        raise FileProblem(f"{what} has shape {header.shape} and so no values: give an array without zero-size axes")
     stream.seek(0)
     return header
 
@@ -298,9 +284,7 @@ def _read(stream: IO[bytes], what: str) -> Array:
 def _check_dtype(dtype: np.dtype[Any], what: str) -> None:
     """Refuses what no storage format can hold."""
     if dtype.fields is not None:
-        raise FileProblem(
-            f"{what} is a structured array: save one of its fields ({', '.join(dtype.names or ())})"
-        )
+        raise FileProblem(f"{what} is a structured array: save one of its fields ({', '.join(dtype.names or ())})")
     if dtype.kind in "biu" or dtype.kind == "V":
         return
     if dtype.kind == "f":
@@ -334,8 +318,7 @@ def _converted(array: Array, storage: str | None, what: str) -> Loaded:
         loaded = Loaded(array if array.dtype.isnative else array.astype(native), fmt.name, "")
     if storage is not None and storage != loaded.storage:
         raise FileProblem(
-            f"{what} is stored as {array.dtype}, not as {storage}: convert it yourself, with "
-            f"x.astype('{storage}')"
+            f"{what} is stored as {array.dtype}, not as {storage}: convert it yourself, with x.astype('{storage}')"
         )
     return loaded
 
@@ -344,20 +327,14 @@ def _as_bfloat16(array: Array, storage: str | None, what: str) -> Loaded:
     if array.dtype.itemsize != 2 or array.dtype.kind not in "Vui":
         if storage == "bfloat16":
             raise FileProblem(
-                f"{what} is of {array.dtype}, which is not two raw bytes a value: only those can be read as "
-                "bfloat16"
+                f"{what} is of {array.dtype}, which is not two raw bytes a value: only those can be read as bfloat16"
             )
         raise FileProblem(f"{what} holds raw values of {array.dtype.itemsize} bytes: save them as float32")
     if storage != "bfloat16":
         raise FileProblem(
-            f"{what} holds raw two-byte values, as numpy saves bfloat16: if they are that, say storage "
-            "bfloat16"
+            f"{what} holds raw two-byte values, as numpy saves bfloat16: if they are that, say storage bfloat16"
         )
-    bits = (
-        array
-        if array.dtype.kind == "V" or array.dtype.isnative
-        else array.astype(array.dtype.newbyteorder("="))
-    )
+    bits = array if array.dtype.kind == "V" or array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     return Loaded(bits.view(ml_dtypes.bfloat16), "bfloat16", f"its {array.dtype} bytes read as bfloat16")
 
 
@@ -366,9 +343,7 @@ def _from_integers(array: Array, what: str) -> Loaded:
     largest = max(abs(int(array.min())), abs(int(array.max())))
     for storage in ("float32", "float64"):
         if largest <= 2 ** FORMATS[storage].precision:
-            return Loaded(
-                array.astype(FORMATS[storage].dtype), storage, f"{kind} converted exactly to {storage}"
-            )
+            return Loaded(array.astype(FORMATS[storage].dtype), storage, f"{kind} converted exactly to {storage}")
     raise FileProblem(
         f"{what} holds integers up to {largest}, beyond 2^53, which float64 cannot hold exactly: subtract "
         "an offset or convert it yourself"

@@ -20,9 +20,7 @@ from .streams import Floats, Stream
 
 __all__ = ["LEFT_OUT", "cases", "reference"]
 
-_CONVENTION = (
-    "about a convention (Bessel's correction, running variance), not about the arithmetic of a variance"
-)
+_CONVENTION = "about a convention (Bessel's correction, running variance), not about the arithmetic of a variance"
 _NO_INPUT = "the report names no input"
 
 LEFT_OUT: dict[str, str] = {
@@ -62,9 +60,7 @@ def _per_storage(storage: str, stream: Stream, rows: int, length: int, *, number
     return constant(storage, stream, rows, length, number=numbers[storage])
 
 
-def _one_draw_a_row(
-    storage: str, stream: Stream, rows: int, length: int, *, mean: float, sigma: float
-) -> Array:
+def _one_draw_a_row(storage: str, stream: Stream, rows: int, length: int, *, mean: float, sigma: float) -> Array:
     """Each row is one number, mean + sigma z, repeated."""
     column = store(mean + sigma * stream.normal(rows), storage)
     return np.ascontiguousarray(np.broadcast_to(column[:, None], (rows, length)))
@@ -124,9 +120,7 @@ def _near_constant(storage: str, stream: Stream, rows: int, length: int) -> Arra
     )
 
 
-def _two_halves(
-    storage: str, stream: Stream, rows: int, length: int, *, halves: tuple[float, float]
-) -> Array:
+def _two_halves(storage: str, stream: Stream, rows: int, length: int, *, halves: tuple[float, float]) -> Array:
     """One number in the first half of each row, another in the second."""
     return fill(storage, rows, length, lambda _, a, b: np.where(indices(a, b) < length // 2, *halves))
 
@@ -194,8 +188,7 @@ def _deep_learning() -> tuple[Case, ...]:
             "flat",
             F32,
             "var(dim)=0, true 0.03125",
-            "Two numbers a quarter apart: float32 rounds both squares, and their difference is nothing but "
-            "rounding.",
+            "Two numbers a quarter apart: float32 rounds both squares, and their difference is nothing but rounding.",
             corrections=(1.0,),
             levels=QUICK,
         ),
@@ -483,8 +476,7 @@ def _deep_learning() -> tuple[Case, ...]:
             "batch",
             F32,
             "wrong mean/var",
-            "65 channels in channels-last order, not a power of two: the last channel's lanes were merged "
-            "wrongly.",
+            "65 channels in channels-last order, not a power of two: the last channel's lanes were merged wrongly.",
             layout="NHWC",
             sigma2=1.0 / 12.0,
         ),
@@ -541,9 +533,7 @@ def _deep_learning() -> tuple[Case, ...]:
 
 
 def _array_libraries() -> tuple[Case, ...]:
-    reduced = (
-        "(the mechanism at a small size: float16 stagnates at 2048 ones as float32 does at 16.8 million)"
-    )
+    reduced = "(the mechanism at a small size: float16 stagnates at 2048 ones as float32 does at 16.8 million)"
     return (
         _bug(
             "numpy/numpy#14691",
@@ -582,8 +572,7 @@ def _array_libraries() -> tuple[Case, ...]:
             "flat",
             F16,
             "inf",
-            "100,000 standard normal values: the sum of their squares is beyond 65,504, float16's largest "
-            "number.",
+            "100,000 standard normal values: the sum of their squares is beyond 65,504, float16's largest number.",
             sigma2=1.0,
         ),
         _bug(
@@ -638,9 +627,7 @@ def _array_libraries() -> tuple[Case, ...]:
         ),
         _bug(
             "pandas-dev/pandas#52407",
-            partial(
-                _windows, series=(0.0, 0.0, 3.16e-18, 2.96e-16, 2.2e-51, 0.0, 0.0, 5.4e-48, 1.4e-73, 0.0)
-            ),
+            partial(_windows, series=(0.0, 0.0, 3.16e-18, 2.96e-16, 2.2e-51, 0.0, 0.0, 5.4e-48, 1.4e-73, 0.0)),
             (8, 3),
             "layer",
             F64,
@@ -667,8 +654,7 @@ def _array_libraries() -> tuple[Case, ...]:
             "layer",
             F64,
             "NaN",
-            "Two groups of five equal values: the one-pass variance is a tiny negative number, and its "
-            "root NaN.",
+            "Two groups of five equal values: the one-pass variance is a tiny negative number, and its root NaN.",
             corrections=(1.0,),
         ),
         _bug(

@@ -77,11 +77,7 @@ def cases() -> tuple[Case, ...]:
                         storages=("float16", "bfloat16", "float32") if shape == SMALL else ("float32",),
                         rationale=f"A feature map {why}, in {layout} order: the same values under four "
                         "norms and two memory layouts.",
-                        levels=FULL
-                        if shape == LARGE
-                        else QUICK
-                        if (kind, layout) == ("relu", "NCHW")
-                        else DEFAULT,
+                        levels=FULL if shape == LARGE else QUICK if (kind, layout) == ("relu", "NCHW") else DEFAULT,
                         stream=f"norms/{kind}{size}",
                         generate=partial(
                             activations,

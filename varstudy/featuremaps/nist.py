@@ -115,10 +115,7 @@ def cases() -> tuple[Case, ...]:
             pi_digits,
             1.87129808633,
             tuple(FORMATS),
-            (
-                "5000 digits of pi, small integers that every format holds: a control that every algorithm "
-                "should pass."
-            ),
+            ("5000 digits of pi, small integers that every format holds: a control that every algorithm should pass."),
         ),
     ):
         made.append(

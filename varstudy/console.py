@@ -1,0 +1,199 @@
+"""What the terminal sees: sentences, tables, progress and JSON. Only click is imported before something is shown."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+import click
+
+__all__ = [
+    "Problem",
+    "Reporter",
+    "dump",
+    "matches",
+    "nearest",
+    "number",
+    "plain",
+    "progress",
+    "say",
+    "show_table",
+    "shown",
+]
+
+# Columns of a table where the output is no terminal and COLUMNS is not set.
+WIDTH = 132
+
+
+class Problem(Exception):
+    """Bad input: one sentence that names it and says what to do. The command ends with exit code 2."""
+
+
+def say(text: str) -> None:
+    """One line to the standard error, so that the standard output holds results only."""
+    click.echo(text, err=True)
+
+
+def nearest(name: str, known: Iterable[str], fallback: str) -> str:
+    """``did you mean A or B?`` where something known is near, else the fallback."""
+    candidates = list(known)
+    near = difflib.get_close_matches(name, candidates, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else fallback
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a name matches a glob, or contains the pattern where it is none; upper and lower case are one."""
+    name, pattern = name.lower(), pattern.lower()
+    return fnmatch.fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
+
+
+# JSON -----------------------------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """A value for strict JSON: NaN and the infinities become the strings nan, inf and -inf."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def dump(value: Any) -> None:
+    """A value as one JSON document on the standard output."""
+    click.echo(json.dumps(plain(value), indent=1, allow_nan=False))
+
+
+# Numbers and tables ---------------------------------------------------------------------------------------------
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for people: three significant digits; nan, inf and -inf as these words."""
+    value = float(value)
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.{digits}g}"
+
+
+def shown(value: float) -> str:
+    """Correct decimal digits for people: one decimal; ``exact`` for inf, ``none`` for no number at all."""
+    value = float(value)
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "exact" if value > 0 else "none"
+    return f"{value:.1f}"
+
+
+def show_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, note: str = ""
+) -> None:
+    """A table on the standard output; the first `left` columns are text, the others numbers."""
+    from rich import box  # noqa: PLC0415 - a tenth of a second, needed by tables only
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    fixed = not sys.stdout.isatty() and not os.environ.get("COLUMNS")
+    # Where TERM is dumb, rich heeds a width only together with a height.
+    width, height = (WIDTH, 100) if fixed else (None, None)
+    console = Console(width=width, height=height, highlight=False, legacy_windows=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for k, column in enumerate(columns):
+        table.add_column(Text(column), justify="left" if k < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*[Text(cell) for cell in row])
+    with console.capture() as captured:
+        console.print(table)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    click.echo("\n".join([title, *lines]).strip() + "\n")
+    if note:
+        click.echo(note + "\n")
+
+
+# Progress -------------------------------------------------------------------------------------------------------
+
+
+class Reporter(Protocol):
+    """What a long command tells while it works."""
+
+    def start(self, total: int, done: int) -> None: ...
+
+    def advance(self, label: str) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class _Lines:
+    """Twenty plain lines at most, for logs."""
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.total = self.done = self.told = 0
+
+    def start(self, total: int, done: int) -> None:
+        self.total, self.done, self.told = total, done, done * 20 // max(1, total)
+        say(f"{total} to be {self.verb}" + (f", {done} of them done before" if done else ""))
+
+    def advance(self, label: str) -> None:
+        self.done += 1
+        if self.done * 20 // max(1, self.total) > self.told:
+            self.told = self.done * 20 // max(1, self.total)
+            say(f"{self.verb} {self.done} of {self.total}: {label}")
+
+    def stop(self) -> None:
+        pass
+
+
+class _Bar:
+    """A bar on the terminal's standard error."""
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.stack = ExitStack()
+        self.tick: Callable[[str], None] = lambda label: None
+
+    def start(self, total: int, done: int) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        bar = Progress(
+            TextColumn(self.verb),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        task = bar.add_task("", total=total, completed=done)
+        self.tick = lambda label: bar.update(task, advance=1, description=label)
+        self.stack.enter_context(bar)
+
+    def advance(self, label: str) -> None:
+        self.tick(label)
+
+    def stop(self) -> None:
+        self.stack.close()
+
+
+def progress(verb: str) -> Reporter:
+    """A bar on a terminal, plain lines elsewhere; both on the standard error."""
+    return _Bar(verb) if sys.stderr.isatty() else _Lines(verb)
