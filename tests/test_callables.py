@@ -13,8 +13,8 @@ import pytest
 
 import varkernels
 from varstudy import featuremaps
+from varstudy.answers import CHOSEN
 from varstudy.callables import CallableProblem, convention, resolve, score
-from varstudy.check import CHOSEN
 
 
 def exact(values: np.ndarray, correction: int = 0) -> Fraction:

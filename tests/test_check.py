@@ -12,7 +12,8 @@ import pytest
 
 import varkernels
 from varstudy import featuremaps
-from varstudy.check import CHOSEN, accumulators_for, algorithms_for, check, decimal
+from varstudy.answers import CHOSEN, accumulators_for, algorithms_for, decimal
+from varstudy.check import check
 from varstudy.explain import explain
 
 FEW = ("naive", "pairwise", "chan")

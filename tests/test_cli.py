@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import varstudy.__main__ as command
+import varstudy.cli as command
 from varkernels import FORMATS, algorithms
 from varstudy import featuremaps, reductions, results, study
 from varstudy import report as drawing
+from varstudy.cli import look, options
 from varstudy.measure import case_info, measure
 
 COMMANDS = ("run", "report", "list", "explain", "check", "score", "compare", "env")
@@ -116,13 +117,41 @@ def test_help(words: tuple[str, ...]) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     script = (
-        "import sys, varstudy.__main__ as m\n"
+        "import sys, varstudy.__main__, varstudy.cli as m\n"
         "try: m.cli.main(['run', '--help'])\n"
         "except SystemExit as e: assert e.code == 0\n"
         "bad = {'numpy', 'numba', 'pandas', 'rich', 'mpmath', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
         "assert not bad, bad\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+
+
+FIRST = {
+    "the package": "import varstudy; found = varstudy.truth",
+    "the module": "import varstudy.truth; import varstudy; found = varstudy.truth",
+    "the function": "from varstudy.truth import truth; import varstudy; found = varstudy.truth",
+    "from the package": "from varstudy import truth as found",
+    "the others": "import varstudy; varstudy.view, varstudy.cases, varstudy.run; found = varstudy.truth",
+}
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_truth_is_the_module_whatever_is_imported_first(first: str) -> None:
+    script = f"{FIRST[first]}\nimport sys, varstudy\nassert found is varstudy.truth is sys.modules['varstudy.truth']\n"
+    script += "assert callable(found.truth) and 'truth' in dir(varstudy)\n"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_names_of_the_package_are_what_they_are_before_and_after_every_module_is_imported() -> None:
+    script = (
+        "import importlib, pkgutil, varstudy\n"
+        "before = {name: getattr(varstudy, name) for name in varstudy.__all__}\n"
+        "modules = {each.name for each in pkgutil.iter_modules(varstudy.__path__)}\n"
+        "for name in modules - {'__main__'}: importlib.import_module(f'varstudy.{name}')\n"
+        "assert all(getattr(varstudy, name) is found for name, found in before.items())\n"
+        "assert modules & set(varstudy.__all__) == {'truth'}\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_version_and_module() -> None:
@@ -133,9 +162,9 @@ def test_version_and_module() -> None:
 
 
 def test_the_names_that_help_shows_are_the_real_ones() -> None:
-    assert command.NORMS == reductions.NORMS == tuple(command.NORM_SUMMARIES)
-    assert set(command.LAYOUTS) == set(reductions.LAYOUTS)
-    assert set(command.STORAGES) == set(FORMATS)
+    assert options.NORMS == reductions.NORMS == tuple(look.NORM_SUMMARIES)
+    assert set(options.LAYOUTS) == set(reductions.LAYOUTS)
+    assert set(options.STORAGES) == set(FORMATS)
 
 
 # ------------------------------------------------------------------------------------------------ bad usage
@@ -308,7 +337,7 @@ def compute(cell, seed, names, folder, *_):
         {"key": key, "algorithms": list(names), "records": []}).encode())
     time.sleep(0.2)
 study.compute = compute
-from varstudy.__main__ import cli
+from varstudy.cli import cli
 cli.main(sys.argv[1:], prog_name="python -m varstudy")
 """
 
@@ -366,7 +395,7 @@ def test_a_bar_on_a_terminal_and_json_on_the_other_side(tmp_path: Path) -> None:
     main, side = os.openpty()
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm-256color"}
     script = (
-        "import sys; from varstudy.console import progress, dump\n"
+        "import sys; from varstudy.cli.console import progress, dump\n"
         "bar = progress('measured'); bar.start(3, 1)\n"
         "bar.advance('a[b]'); bar.advance('c'); bar.stop(); dump({'x': float('nan'), 'y': [float('inf')]})\n"
     )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from varkernels import Algorithm, Moments, algorithms, compose, moments, register
 
+    from . import truth
     from .featuremaps import cases
     from .reductions import sync_batch, view
     from .study import run
-    from .truth import truth
 
 __all__ = [
     "Algorithm",
@@ -43,12 +43,15 @@ _HOME = {
     "cases": "varstudy.featuremaps",
     "run": "varstudy.study",
     "sync_batch": "varstudy.reductions",
-    "truth": "varstudy.truth",
     "view": "varstudy.reductions",
 }
+# Names that are modules of this package. No name in _HOME may be one: importing the module would replace it.
+_MODULES = ("truth",)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

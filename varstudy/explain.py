@@ -10,7 +10,7 @@ import numpy as np
 
 from varkernels.formats import FORMATS
 
-from .check import Answer, accumulators_for, algorithms_for, answers, row_name
+from .answers import Answer, accumulators_for, algorithms_for, answers, row_name
 from .featuremaps import Case
 from .measure import case_info, reduction
 
@@ -79,7 +79,7 @@ def explain(
     accumulator : the format of every operation; by default those of the study. Storage formats that it does not
         serve are left out.
     seed : of the random values.
-    algorithms : names; by default those of `check.CHOSEN`.
+    algorithms : names; by default those of `answers.CHOSEN`.
 
     Raises
     ------

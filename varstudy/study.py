@@ -7,7 +7,6 @@ moment goes on where it was, and ends with the same bytes as one that was not.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from . import featuremaps, provenance, results
 from .featuremaps import Case
 from .files import write_whole
 from .measure import ACCUMULATORS, carrier_of, case_info, measure
+from .names import matches
 from .workers import Crew
 
 __all__ = ["Cell", "Progress", "plan", "run"]
@@ -102,16 +102,11 @@ def select(level: str, only: str | None) -> tuple[Case, ...]:
         return listed
     for candidates in (listed, featuremaps.cases("full")):
         chosen = tuple(case for case in candidates if case.name == only)
-        chosen = chosen or tuple(case for case in candidates if _matches(case.name, only))
+        chosen = chosen or tuple(case for case in candidates if matches(case.name, only))
         if chosen:
             return chosen
     featuremaps.find(only)
     raise featuremaps.UnknownCase(f"case {only!r} is unknown")
-
-
-def _matches(name: str, pattern: str) -> bool:
-    name, pattern = name.lower(), pattern.lower()
-    return fnmatch.fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
 
 
 def plan(level: str = "default", only: str | None = None) -> tuple[Cell, ...]:

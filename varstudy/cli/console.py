@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 import json
 import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from ..study import Progress
+
 __all__ = [
     "Problem",
-    "Reporter",
     "dump",
-    "matches",
-    "nearest",
+    "many",
     "number",
     "plain",
     "progress",
@@ -39,19 +38,6 @@ class Problem(Exception):
 def say(text: str) -> None:
     """One line to the standard error, so that the standard output holds results only."""
     click.echo(text, err=True)
-
-
-def nearest(name: str, known: Iterable[str], fallback: str) -> str:
-    """``did you mean A or B?`` where something known is near, else the fallback."""
-    candidates = list(known)
-    near = difflib.get_close_matches(name, candidates, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else fallback
-
-
-def matches(name: str, pattern: str) -> bool:
-    """Whether a name matches a glob, or contains the pattern where it is none; upper and lower case are one."""
-    name, pattern = name.lower(), pattern.lower()
-    return fnmatch.fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
 
 
 # JSON -----------------------------------------------------------------------------------------------------------
@@ -96,6 +82,11 @@ def shown(value: float) -> str:
     return f"{value:.1f}"
 
 
+def many(count: int, what: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
 def show_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, note: str = ""
 ) -> None:
@@ -123,16 +114,6 @@ def show_table(
 
 
 # Progress -------------------------------------------------------------------------------------------------------
-
-
-class Reporter(Protocol):
-    """What a long command tells while it works."""
-
-    def start(self, total: int, done: int) -> None: ...
-
-    def advance(self, label: str) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 class _Lines:
@@ -194,6 +175,6 @@ class _Bar:
         self.stack.close()
 
 
-def progress(verb: str) -> Reporter:
+def progress(verb: str) -> Progress:
     """A bar on a terminal, plain lines elsewhere; both on the standard error."""
     return _Bar(verb) if sys.stderr.isatty() else _Lines(verb)

@@ -1,0 +1,20 @@
+"""Any function that claims to compute a variance, scored on the study's feature maps beside our algorithms."""
+
+from __future__ import annotations
+
+from .calling import CallableProblem, Convention, convention, resolve
+from .scorecard import CaseScore, Scorecard, Standing
+from .scoring import MAX_LENGTH, MAX_ROWS, score
+
+__all__ = [
+    "MAX_LENGTH",
+    "MAX_ROWS",
+    "CallableProblem",
+    "CaseScore",
+    "Convention",
+    "Scorecard",
+    "Standing",
+    "convention",
+    "resolve",
+    "score",
+]

@@ -1,0 +1,115 @@
+"""What was found of a function: its scores, and its place among our algorithms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .calling import Convention
+
+__all__ = ["CaseScore", "Scorecard", "Standing", "lower_median", "place", "standing"]
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """How the function does on one case in one storage format.
+
+    Attributes
+    ----------
+    case, group, storage : which. rows, values : rows scored and values in each.
+    digits_worst, digits_median : correct decimal digits; inf: exact, -inf: no number, or not 0 where 0 is exact.
+    negative, nan, infinite : variances that came out so.
+    failures : rows for which it raised; `failure` is the most frequent text.
+    nonfinite_missed : rows with a NaN or an infinity for which it answers a finite number.
+    """
+
+    case: str
+    group: str
+    storage: str
+    rows: int
+    values: int
+    digits_worst: float
+    digits_median: float
+    negative: int
+    nan: int
+    infinite: int
+    failures: int
+    failure: str
+    nonfinite_missed: int
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the worst row has no correct digit, or no answer."""
+        return not self.digits_worst > 0 or bool(self.negative or self.failures)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the ranking: a function, on how many cases it is wrong, and its median over the cases of the
+    worst row's digits."""
+
+    name: str
+    accumulator: str
+    cases: int
+    wrong: int
+    digits_median: float
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """A function's scores, one a case and storage format, and where it stands among our algorithms."""
+
+    name: str
+    convention: Convention
+    seed: int
+    level: str
+    scores: list[CaseScore]
+    ranking: list[Standing]
+    left_out: dict[str, str] = field(default_factory=dict)
+    """What was not tried, and why."""
+    shortened: dict[str, str] = field(default_factory=dict)
+    """Cases of which only some rows were tried."""
+
+    @property
+    def rank(self) -> int:
+        """Its place in the ranking, from 1; equal ones share the better place."""
+        own = next(each for each in self.ranking if each.name == self.name and not each.accumulator)
+        return self.place_of(own)
+
+    def place_of(self, standing: Standing) -> int:
+        """The place of one line of the ranking."""
+        return 1 + sum(place(each) < place(standing) for each in self.ranking)
+
+    def record(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {
+            "function": self.name,
+            "call": str(self.convention),
+            "convention": asdict(self.convention),
+            "level": self.level,
+            "seed": self.seed,
+            "rank": self.rank,
+            "of": len(self.ranking),
+            "scores": [asdict(each) for each in self.scores],
+            "ranking": [asdict(each) for each in self.ranking],
+            "left_out": self.left_out,
+            "shortened": self.shortened,
+        }
+
+
+def place(standing: Standing) -> tuple[int, float]:
+    """What the ranking is sorted by: the fewest wrong cases, then the most digits."""
+    return standing.wrong, -standing.digits_median
+
+
+def standing(name: str, accumulator: str, found: Sequence[tuple[float, bool]]) -> Standing:
+    """The line of a function of which `found` has each case's worst digits, and whether they are wrong."""
+    middle = lower_median([worst for worst, _ in found])
+    return Standing(name, accumulator, len(found), sum(wrong for _, wrong in found), middle)
+
+
+def lower_median(values: Sequence[float]) -> float:
+    """The median, of two middle ones the lower: there is nothing between an exact answer and an inexact one."""
+    return sorted(values)[(len(values) - 1) // 2] if values else math.nan

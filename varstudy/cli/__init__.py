@@ -1,0 +1,52 @@
+"""The command line: ``python -m varstudy``.
+
+Only click is imported here; each command loads what it needs when it runs, so that help costs nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import click
+
+from .. import __version__
+from . import detail, look, score, study
+from .program import Program
+
+__all__ = ["cli", "main"]
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="varstudy")
+def cli() -> None:
+    """What is a computed variance worth?
+
+    Variance algorithms on adversarial, historical and real feature maps, scored against exact truth.
+    Without a command, the default study runs and its report is written to reports/.
+
+    Exit codes: 0 done, 1 a regression was found, 2 bad input, 130 interrupted.
+    """
+
+
+for _command in (
+    study.run,
+    study.report,
+    look.list_,
+    study.compare,
+    detail.explain,
+    detail.check,
+    score.score,
+    look.env,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """The entry point of ``varstudy`` and ``python -m varstudy``."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 still gets its answer
+    as_module = Path(sys.argv[0]).name == "__main__.py"
+    cli.main(prog_name="python -m varstudy" if as_module else "varstudy")

@@ -1,0 +1,157 @@
+"""How a command ends: what it did, or one sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from ..names import nearest
+from .console import Problem, say
+
+__all__ = ["INTERRUPTED", "REGRESSION", "Program", "about", "ours", "sentences"]
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# What this package cannot do without.
+NEEDED = ("varkernels", "numpy", "numba", "ml_dtypes", "mpmath", "pandas", "matplotlib", "rich", "jinja2")
+REGRESSION, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+
+class Program(click.Group):
+    """The command group: without a command it runs the study; failures are one sentence and an exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "-h", "--version")):
+            args = ["run", *args]
+        if "--quick" in args and "--full" in args:
+            raise Problem("--quick and --full are two levels of the study: choose one of them")
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands:
+            known = list(self.commands)
+            raise Problem(
+                f"command {args[0]!r} is unknown: {nearest(args[0], known, 'use one of ' + ', '.join(known))}"
+            )
+        return super().resolve_command(ctx, args)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run the command line and exit: 0, 1 regression, 2 bad input, 130 interrupted, 141 broken pipe."""
+        given = list(sys.argv[1:] if args is None else args)
+        code = 0
+        try:
+            with self.make_context(prog_name or "varstudy", given, **extra) as ctx:
+                self.invoke(ctx)
+            sys.stdout.flush()
+        except click.exceptions.Exit as request:
+            code = _flushed(request.exit_code)
+        except SystemExit as request:
+            # click's own way out of a broken pipe while it prints help
+            code = BROKEN_PIPE if request.code == 1 else int(request.code or 0)
+        except (KeyboardInterrupt, click.Abort):
+            code = INTERRUPTED
+            say("Interrupted.")
+        except Exception as error:
+            code = _explain(error)
+        sys.exit(code)
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return _explain(error)
+    return code
+
+
+def _silence() -> None:
+    """Nothing more can be written: what is left in the buffers must not make the interpreter complain."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    except (OSError, ValueError):
+        pass
+
+
+def _explain(error: Exception) -> int:
+    """One sentence for the failures that are the user's to mend; others are bugs and keep their traceback."""
+    if isinstance(error, BrokenPipeError):
+        _silence()
+        return BROKEN_PIPE
+    sentence = _sentence(error)
+    if sentence is None:
+        raise error
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _silence()
+    say(f"varstudy: {sentence}")
+    return BAD_INPUT
+
+
+def _sentence(error: Exception) -> str | None:
+    if isinstance(error, click.ClickException):
+        where = getattr(error, "ctx", None)
+        path = where.command_path if where is not None else "varstudy"
+        return f"{error.format_message().rstrip('.')} (see {path} --help)"
+    if isinstance(error, Problem):
+        return str(error)
+    if isinstance(error, OSError):
+        return None if ours(error) else about(error, error.filename)
+    if isinstance(error, ModuleNotFoundError) and error.name in NEEDED:
+        return f"{error.name} is not installed: run pip install -e . in the checkout, or pip install varstudy"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this: use a smaller array or a smaller level of the study"
+    # Loaded by now if one of them was raised.
+    module = type(error).__module__
+    if module.startswith("varstudy.") and isinstance(error, (ValueError, LookupError)):
+        return _tidy(str(error))
+    if type(error).__name__ == "WorkerFailed" and str(error).startswith("a worker ended"):
+        return str(error)
+    return None
+
+
+def ours(error: OSError) -> bool:
+    """Whether the trouble is with a file of this package: a broken installation, or a bug."""
+    if not isinstance(error.filename, str):
+        return False
+    return Path(error.filename).resolve().is_relative_to(PACKAGE)
+
+
+def about(error: OSError, path: object) -> str:
+    where = "the output" if path is None else str(path)
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        return f"{where} cannot be written ({reason}): free some space, or choose another folder with --out"
+    return f"{where} cannot be used ({reason}): check the path and its permissions, or choose another"
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """What a function of this package refuses in one sentence is bad input."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError) as error:
+        text = str(error)
+        if isinstance(error, (IndexError, KeyError, UnicodeError)) or not text or "\n" in text:
+            raise
+        raise Problem(_tidy(text)) from error
+
+
+def _tidy(text: str) -> str:
+    """A sentence of the library in the words of the command line."""
+    return text.replace("the cases of a level are listed by cases()", "see 'python -m varstudy list'")
