@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from numba import float32, njit
 
-from varkernels import FORMULAS, Formula, moments, orders
+from varkernels import FORMATS, FORMULAS, Formula, moments, orders
 from varkernels.formats import BFLOAT16, FLOAT32, FLOAT64, Format, format_of
 from varkernels.jit import OPTIONS, cache_folder, fresh_njit, source_hash
 from varkernels.registry import order_of
@@ -132,16 +132,18 @@ FEW = [
     ("youngs_cramer", "float64"),
     ("welford", "bfloat16"),
     ("double_double", "bfloat16"),
+    *(("fast", storage) for storage in FORMATS),
+    *(("exact", storage) for storage in FORMATS),
 ]
 
 
 def values(fmt: Format, rows: int = 3) -> np.ndarray:
     """Values that round in every operation, subnormals and an overflow among them; from integers alone."""
-    k = np.arange(rows * 700, dtype=np.int64)
+    k = np.arange(rows * 5000, dtype=np.int64)
     x = ((k * 7919) % 10007 - 5000) / 641.0
     x[::97] *= 2.0**-70
     x[::101] *= 2.0**40
-    return fmt.rounded(x).reshape(1, rows, 700)
+    return fmt.rounded(x).reshape(1, rows, 5000)
 
 
 def digests() -> dict[str, str]:

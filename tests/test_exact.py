@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 from numpy.typing import NDArray
 
-from varkernels import exact
+from varkernels import exact, superaccumulator
 from varkernels.exact import ExactSums, exact_sums
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
+from varkernels.tiles import CARRIERS
 from varstudy import reductions
 
 ALL = list(FORMATS.values())
@@ -174,6 +176,19 @@ def test_one_sum_each_of_every_power_of_two(fmt: Format) -> None:
 # ---------------------------------------------------------------------------------------- no digit overflows
 
 
+def added(fmt: Format, values: NDArray[Any], one_row_each: bool = False) -> tuple[NDArray[Any], ...]:
+    """Digits, squares and specials after the values, by the uncompiled verbs; an overflow raises."""
+    add = superaccumulator.add_wide if fmt is FLOAT64 else superaccumulator.add_narrow
+    rows = len(values) if one_row_each else 1
+    count = (field(fmt) >> 3) + 16
+    digits, squares, special = (np.zeros((rows, c), dtype=np.int64) for c in (count, count, 3))
+    with np.errstate(over="raise"):
+        for k, bits in enumerate(values.view(SIGNED[fmt.dtype.itemsize]).astype(np.int64)):
+            row = k if one_row_each else 0
+            add(bits, np.int64(fmt.precision - 1), np.int64(field(fmt)), row, digits, squares, special)
+    return digits, squares, special
+
+
 @formats
 def test_a_value_adds_less_than_a_limit_th_of_a_digit(fmt: Format) -> None:
     """Digits add up, so what one value can do to a digit, times LIMIT, is what a digit must hold."""
@@ -185,13 +200,8 @@ def test_a_value_adds_less_than_a_limit_th_of_a_digit(fmt: Format) -> None:
         np.arange(field(fmt)).reshape(-1, 1),
         fractions.reshape(1, 1, -1),
     )
-    values = np.concatenate([ends.ravel(), any_finite(fmt, (100_000,), seed=2)])
-    rows = len(values)
-    count = (field(fmt) >> 3) + 16
-    digits, squares = (np.zeros((rows, count), dtype=np.int64) for _ in range(2))
-    special = np.zeros((rows, 3), dtype=np.int64)
-    bits = values.view(SIGNED[fmt.dtype.itemsize]).reshape(1, 1, -1, 1)
-    exact._adder(fmt.dtype.itemsize)(bits, fmt.precision - 1, field(fmt), digits, squares, special)
+    values = np.concatenate([ends.ravel(), any_finite(fmt, (20_000,), seed=2)])
+    digits, squares, special = added(fmt, values, one_row_each=True)
     piece = 2**34
     assert np.abs(digits).max() < piece
     assert squares.max() > 2**29
@@ -208,15 +218,78 @@ def test_no_operation_of_a_kernel_overflows(fmt: Format) -> None:
     full = (1 << (fmt.precision - 1)) - 1
     ends = assemble(fmt, np.arange(2).reshape(-1, 1), field(fmt) - 1 - np.arange(16), full)
     values = np.concatenate([ends.ravel(), any_finite(fmt, (500,), seed=9)])
-    bits = values.view(SIGNED[fmt.dtype.itemsize]).reshape(1, 1, 1, -1)
-    kernel = exact._wide if fmt is FLOAT64 else exact._narrow
-    shape = (1, (field(fmt) >> 3) + 16)
-    tables = [tuple(np.zeros(s, dtype=np.int64) for s in (shape, shape, (1, 3))) for _ in range(2)]
-    with np.errstate(over="raise"):
-        kernel(bits, fmt.precision - 1, field(fmt), *tables[0])
-    exact._adder(fmt.dtype.itemsize)(bits, fmt.precision - 1, field(fmt), *tables[1])
-    for interpreted, compiled in zip(*tables, strict=True):
-        np.testing.assert_array_equal(interpreted, compiled)
+    digits, squares, special = added(fmt, values)
+    assert not special.any()
+    unit = fmt.emin - fmt.precision
+    want = oracle(values)
+    assert exact._integers(digits, 1)[0] * Fraction(2) ** unit == want.s1 * Fraction(2) ** want.exponent
+    assert exact._integers(squares, 2)[0] * Fraction(4) ** unit == want.s2 * Fraction(4) ** want.exponent
+
+
+# ------------------------------------------------------------------------------------ blocks in floating point
+
+
+def widest(fmt: Format) -> int:
+    """How many binades the values of a block may span."""
+    return 16 if fmt is FLOAT64 else 43 - fmt.precision
+
+
+@formats
+@pytest.mark.parametrize("over", [-1, 0, 1])
+@pytest.mark.parametrize("signs", ["equal", "mixed"])
+def test_blocks_at_the_edge_of_what_float64_adds_exactly(fmt: Format, over: int, signs: str) -> None:
+    """A full block of the largest significands of one exponent, with the smallest odd ones as far below it as may be."""
+    full, n = (1 << (fmt.precision - 1)) - 1, superaccumulator.BLOCK
+    span = min(widest(fmt) + over, field(fmt) - 3)
+    highest = [field(fmt) - 1, field(fmt) // 2 + span // 2, span + 1]
+    for top in highest if fmt is not FLOAT64 else [*highest, 1023 + 480, 1023 + 481, 600 + span, 599 + span]:
+        rng = np.random.default_rng(top)
+        exponents = np.full(n, top)
+        exponents[rng.permutation(n)[:3]] = top - span
+        fractions = np.full(n, full)
+        fractions[1::2] = full - rng.integers(0, 4, n // 2)
+        signed = rng.integers(0, 2, n) if signs == "mixed" else np.ones(n, np.int64)
+        row = assemble(fmt, signed, exponents, fractions)
+        assert exact_sums(row.reshape(1, 1, -1)) == [oracle(row)]
+
+
+@njit(error_model="numpy")
+def short_way(values, bits, fraction, field, unit, digits, squares):  # type: ignore[no-untyped-def]
+    return superaccumulator.block(values, bits, 0, 0, 0, values.shape[2], 0, fraction, field, unit, 0, digits, squares)
+
+
+@formats
+def test_which_blocks_float64_may_add(fmt: Format) -> None:
+    def taken(row: NDArray[Any]) -> bool:
+        view = row.astype(fmt.dtype).reshape(1, 1, -1)
+        digits, squares = (np.zeros((1, (field(fmt) >> 3) + 16), np.int64) for _ in range(2))
+        values, bits = view.view(CARRIERS[fmt.name][0]), view.view(SIGNED[fmt.dtype.itemsize])
+        unit = fmt.emin - fmt.precision
+        done = short_way(values, bits, fmt.precision - 1, field(fmt), unit, digits, squares)
+        assert done or not (digits.any() or squares.any())
+        return bool(done)
+
+    rng = np.random.default_rng(0)
+    assert taken(100 + rng.normal(size=1024))
+    assert taken(np.zeros(8))
+    assert taken(np.r_[np.zeros(7), 3.0])
+    for bad in (np.nan, np.inf, -np.inf):
+        assert not taken(np.r_[np.ones(15), bad])
+    if fmt is not FLOAT16:  # whose whole range is narrow enough
+        span = 2.0 ** widest(fmt)
+        assert taken(np.r_[np.full(8, span), np.ones(8)])
+        assert not taken(np.r_[np.full(8, 2 * span), np.ones(8)])
+
+
+@formats
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 1023, 1024, 1025, 2047, 2050])
+def test_blocks_tails_and_segments(fmt: Format, n: int) -> None:
+    rng = np.random.default_rng(n)
+    x = (3 + rng.normal(size=(3, 2, n))).astype(fmt.dtype)
+    x[1, 0, n // 2], x[2, 1, n - 1] = np.nan, -np.inf
+    x[0, 1, : n // 2] = 0
+    for view in (x, x[:1], x.transpose(2, 1, 0), x.transpose(0, 2, 1), x[:, :, ::-1]):
+        assert exact_sums(view) == expected(view)
 
 
 @formats

@@ -173,7 +173,7 @@ def test_accumulate_rounds_the_values_as_it_reads_them() -> None:
     x = X.astype(np.float64).reshape(2, 3, 20) * (1 + 2**-30)
     array, storage = rows_of(x)
     for fmt in (FLOAT16, BFLOAT16):
-        assert same(accumulate(array, storage, "chan", fmt), moments(fmt.rounded(x), "chan"))
+        assert same(accumulate(array, storage, get("chan"), fmt), moments(fmt.rounded(x), "chan"))
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.complex64, np.bool_, object, "U3", ml_dtypes.float8_e4m3fn])
@@ -205,7 +205,14 @@ def test_an_algorithm_with_few_accumulators() -> None:
         "algorithm 'few' does not accumulate in float16: use float64 or float32",
         X.astype(np.float16),
         algorithm,
+        accumulator="float16",
     )
+
+
+def test_the_default_accumulator_is_the_narrowest_that_the_algorithm_has() -> None:
+    for dtype in (np.float16, np.float32, np.float64):
+        assert moments(X.astype(dtype), "fast").accumulator is FLOAT64
+        assert moments(X.astype(dtype), "exact").accumulator is format_of(dtype)
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (1, 2, 3, 4, 5)])

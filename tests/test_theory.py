@@ -16,7 +16,7 @@ import varkernels
 from varkernels import FORMATS
 from varkernels.registry import order_of
 from varstudy import theory
-from varstudy.measure import ACCUMULATORS, Reduction, moments_of, reduction
+from varstudy.measure import ACCUMULATORS, Reduction, accumulators_of, moments_of, reduction
 from varstudy.score import summary
 
 BUILTIN = [a for a in varkernels.algorithms().values() if a.builtin]
@@ -51,8 +51,8 @@ def scored(rows: Reduction, algorithm: varkernels.Algorithm, storage: str, accum
 def hold(x: np.ndarray, storage: str, corrections: tuple[float, ...] = (0.0, 1.0, 0.5)) -> float:
     """The largest share that any algorithm takes of its bound."""
     rows, most = reduced(x, corrections=corrections), 0.0
-    for accumulator in ACCUMULATORS[storage]:
-        for algorithm in BUILTIN:
+    for algorithm in BUILTIN:
+        for accumulator in accumulators_of(algorithm, storage):
             for found in scored(rows, algorithm, storage, accumulator):
                 used = found["bound_used"]
                 if not math.isnan(used):

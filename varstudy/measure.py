@@ -156,6 +156,13 @@ def moments_of(reduced: Reduction, algorithm: Algorithm, fmt: Format) -> tuple[F
         return mean, {c: found.variance(c).astype(np.float64) for c in reduced.variance}
 
 
+def accumulators_of(algorithm: Algorithm, storage: str) -> tuple[str, ...]:
+    """Which formats the study lets an algorithm accumulate a storage format in: those of `ACCUMULATORS` that it has,
+    or float64 if it has none of them."""
+    own = tuple(name for name in ACCUMULATORS[storage] if name in algorithm.accumulators)
+    return own or tuple(name for name in ("float64",) if name in algorithm.accumulators)
+
+
 def measure(case: Case, storage: str, seed: int, algorithms: Sequence[Algorithm]) -> Iterator[dict[str, Any]]:
     """The table's records of a case in one storage format, in the order norm, accumulator, algorithm, correction."""
     array = case.make(storage, seed)
@@ -171,10 +178,10 @@ def measure(case: Case, storage: str, seed: int, algorithms: Sequence[Algorithm]
         )
         common = _common(case, storage, norm, reduced)
         by_correction = {c: _by_correction(case, reduced, c, decimals) for c in case.corrections}
-        for accumulator in ACCUMULATORS[storage]:
+        for accumulator in FORMATS:
             fmt = FORMATS[accumulator]
             for algorithm in algorithms:
-                if accumulator not in algorithm.accumulators:
+                if accumulator not in accumulators_of(algorithm, storage):
                     continue
                 mean, variances = moments_of(reduced, algorithm, fmt)
                 bound = bounds(algorithm, fmt, reduced.rows)

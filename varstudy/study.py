@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
-from varkernels import Algorithm, algorithms
+import numpy as np
+
+from varkernels import Algorithm, algorithms, moments
 from varkernels.formats import FORMATS
 from varkernels.jit import source_hash
 from varkernels.run import compile_ahead
@@ -160,8 +166,14 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
 
 
 def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None:
-    """Compile the kernels of one order's schedule in some accumulators, into the cache on disk."""
+    """Compile the kernels of one order's schedule in some accumulators, into the cache on disk; or ``sums``, those of
+    the ground truth and of the algorithms that have a kernel of their own."""
     known = algorithms()
+    if kernel == "sums":
+        for storage in accumulators:
+            for name in ("exact", "fast"):
+                moments(np.ones((1, 1, 1), FORMATS[storage].dtype), name)
+        return
     mine = [n for n in names if (parts := known[n].parts) is not None and parts[1].kernel == kernel]
     for accumulator in accumulators:
         compile_ahead(mine, [FORMATS[accumulator]], [carrier_of(FORMATS[accumulator])])
@@ -169,6 +181,7 @@ def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None
 
 # Shares of about the same size, for two processes.
 _WARMING = (
+    ("sums", tuple(FORMATS)),
     ("lanes", tuple(FORMATS)),
     ("tree", tuple(FORMATS)),
     ("running", ("float16", "bfloat16")),
@@ -233,9 +246,12 @@ def run(
     if progress is not None:
         progress.start(len(cells), len(cells) - len(missing))
     try:
-        for label in _measured(missing, seed, own, folder, processes):
-            if progress is not None:
-                progress.advance(label)
+        with interruptible() as asked:
+            for label in _measured(missing, seed, own, folder, processes):
+                if progress is not None:
+                    progress.advance(label)
+                if asked.is_set():
+                    raise KeyboardInterrupt
     finally:
         if progress is not None:
             progress.stop()
@@ -248,6 +264,26 @@ def run(
     )
     results.write(found, target, parquet=parquet)
     return found
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Notes Ctrl-C beside raising it: raised within a callback of the compiler, it would be reported and forgotten."""
+    asked = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield asked
+        return
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _measured(

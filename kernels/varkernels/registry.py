@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .answers import Moments
 from .formats import FORMATS, Format
 from .formulas import FORMULAS, Formula
 
@@ -28,6 +29,7 @@ GROUP = "varstudy.algorithms"
 # What a function of a third party does: from a view (segments, rows, length) of float16, bfloat16, float32 or
 # float64 values, a centre for each row or None, and the accumulator, to the rows' means and their M2s.
 Run = Callable[[NDArray[Any], "NDArray[np.float64] | None", Format], "tuple[NDArray[Any], NDArray[Any]]"]
+Whole = Callable[[NDArray[Any], Format], Moments]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Algorithm:
     formula, order : the names of its parts; for an algorithm with its own `run`, free words for the tables.
     title, summary, source : for people.
     run : a function (view, centre, accumulator) -> (means, M2s), or None for a formula in an order.
+    whole : instead, a function (view with blocks in front, accumulator) -> Moments, of any rows and empty ones too,
+        for one whose variance is more than M2 / (count - correction).
     accumulators : names of the formats that it can accumulate in.
     builtin : whether it comes with this package.
     """
@@ -87,14 +91,16 @@ class Algorithm:
     summary: str = ""
     source: str = ""
     run: Run | None = None
+    whole: Whole | None = None
     parts: tuple[Formula, Order] | None = None
     accumulators: tuple[str, ...] = tuple(FORMATS)
     builtin: bool = False
 
     def __post_init__(self) -> None:
-        if (self.run is None) == (self.parts is None):
+        if sum(part is not None for part in (self.run, self.whole, self.parts)) != 1:
             raise ValueError(
-                f"algorithm {self.name!r} needs either parts (a formula and an order: see compose) or a run function"
+                f"algorithm {self.name!r} needs either parts (a formula and an order: see compose), or a run function, "
+                "or a whole function"
             )
         unknown = [name for name in self.accumulators if name not in FORMATS]
         if unknown or not self.accumulators:
@@ -168,6 +174,10 @@ def _table() -> dict[str, Algorithm]:
                 continue
             name = formula.name if order == "running" and formula.name not in table else f"{formula.name}/{order}"
             table[name] = compose(formula, order, name=name)
+    from .exactmoments import EXACT  # noqa: PLC0415 - these two build on this module
+    from .fast import FAST  # noqa: PLC0415
+
+    table |= {algorithm.name: replace(algorithm, builtin=True) for algorithm in (FAST, EXACT)}
     return table
 
 

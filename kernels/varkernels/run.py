@@ -16,18 +16,10 @@ from .formulas import Formula
 from .jit import cached_njit, fresh_njit
 from .registry import Algorithm, Order, get
 from .smallfloat import SmallZero
+from .tiles import CARRIERS
 from .verbs import learn
 
 __all__ = ["compile_ahead", "moments", "rows_of"]
-
-# How an array of a format enters a kernel: bfloat16 and float16 as 16-bit integers.
-_CARRIER = {"float16": np.uint16, "bfloat16": np.int16, "float32": np.float32, "float64": np.float64}
-_ELEMENT: dict[str, Any] = {
-    "float16": types.uint16,
-    "bfloat16": types.int16,
-    "float32": types.float32,
-    "float64": types.float64,
-}
 
 
 def _empty(formula: Formula, accumulator: Format) -> Any:
@@ -38,7 +30,7 @@ def _empty(formula: Formula, accumulator: Format) -> Any:
 def signature(formula: Formula, storage: Format, accumulator: Format) -> tuple[Any, ...]:
     """The types of an order's arguments; `A` layout, so that one kernel serves every stride."""
     learn(formula)
-    carrier = types.Array(_ELEMENT[storage.name], 3, "A", readonly=True)
+    carrier = types.Array(CARRIERS[storage.name][1], 3, "A", readonly=True)
     table = types.Array(types.float64, 2, "C")
     empty = typeof(_empty(formula, accumulator))  # type: ignore[no-untyped-call]
     return carrier, empty, table, table, types.intp
@@ -80,7 +72,7 @@ def _sweep(
         centres = _sweep(view, storage, formula.centre, order, accumulator, builtin, given)
     out = np.empty_like(centres)
     kernel = _kernel(formula, order, storage, accumulator, builtin)
-    kernel(view.view(_CARRIER[storage.name]), _empty(formula, accumulator), centres, out, order.width)
+    kernel(view.view(CARRIERS[storage.name][0]), _empty(formula, accumulator), centres, out, order.width)
     return out
 
 
@@ -143,8 +135,8 @@ def moments(
         strides; it is not copied. Row r holds the values view[:, r, :]. Four dimensions (blocks, segments,
         rows, length) stand for the blocks' rows one after the other.
     algorithm : a name from `algorithms()`, ``formula/order``, or an Algorithm.
-    accumulator : the format of every operation: the storage's own (the default), float32 or float64. In
-        float16 and bfloat16 every operation is rounded to nearest even.
+    accumulator : the format of every operation: the storage's own (the default, or the narrowest wider one that the
+        algorithm has), float32 or float64. In float16 and bfloat16 every operation is rounded to nearest even.
     centre : for the formula ``shifted``: a number, or one for each row, rounded to the accumulator's format.
 
     Returns
@@ -161,28 +153,36 @@ def moments(
         another small format; a centre is missing, superfluous or of a wrong shape.
     """
     array, storage = rows_of(view)
-    fmt = storage if accumulator is None else format_of(accumulator)
+    algo = get(algorithm) if isinstance(algorithm, str) else algorithm
+    fmt = _default(algo, storage) if accumulator is None else format_of(accumulator)
     if fmt not in (storage, FLOAT32, FLOAT64) or fmt.precision < storage.precision:
         raise ValueError(
             f"accumulator={fmt} does not serve {storage} values: use {storage} itself or a wider one of "
             "float32 and float64"
         )
-    return accumulate(array, storage, algorithm, fmt, centre)
+    return accumulate(array, storage, algo, fmt, centre)
+
+
+def _default(algo: Algorithm, storage: Format) -> Format:
+    """The storage's own format, or the narrowest wider one that the algorithm can accumulate in."""
+    wider = (f for f in (storage, FLOAT32, FLOAT64) if f.precision >= storage.precision and f.name in algo.accumulators)
+    return next(wider, storage)
 
 
 def accumulate(
     array: NDArray[Any],
     storage: Format,
-    algorithm: str | Algorithm,
+    algo: Algorithm,
     fmt: Format,
     centre: ArrayLike | None = None,
 ) -> Moments:
     """`moments` of a checked four-dimensional array in any format, the values rounded to it when read."""
-    algo = get(algorithm) if isinstance(algorithm, str) else algorithm
     if fmt.name not in algo.accumulators:
         raise ValueError(f"algorithm {algo.name!r} does not accumulate in {fmt}: use {' or '.join(algo.accumulators)}")
     blocks, segments, rows, length = array.shape
     centres = _centres(algo, centre, blocks * rows)
+    if algo.whole is not None:
+        return algo.whole(array, fmt)
     mean = np.full(blocks * rows, np.nan)
     m2 = np.full(blocks * rows, np.nan)
     if array.size > 0:

@@ -74,12 +74,12 @@ def _bitcast(typingctx: Any, value: Any, result: Any) -> tuple[Any, Any]:
 
 
 @intrinsic
-def _bits(typingctx, value):  # type: ignore[no-untyped-def]
+def bits_of(typingctx, value):  # type: ignore[no-untyped-def]
     return _bitcast(typingctx, types.float64, types.int64)
 
 
 @intrinsic
-def _from_bits(typingctx, value):  # type: ignore[no-untyped-def]
+def from_bits(typingctx, value):  # type: ignore[no-untyped-def]
     return _bitcast(typingctx, types.int64, types.float64)
 
 
@@ -96,8 +96,8 @@ def _nearest(x, drop, largest, tiny, magic):  # type: ignore[no-untyped-def]
         return np.copysign(r, x)
     if not abs(x) < np.inf:
         return x
-    b = _bits(x)
-    r = _from_bits((b + ((np.int64(1) << (drop - 1)) - 1 + ((b >> drop) & 1))) & ~((np.int64(1) << drop) - 1))
+    b = bits_of(x)
+    r = from_bits((b + ((np.int64(1) << (drop - 1)) - 1 + ((b >> drop) & 1))) & ~((np.int64(1) << drop) - 1))
     return np.copysign(np.inf, x) if abs(r) > largest else r
 
 
@@ -220,10 +220,10 @@ def _fma_odd(a, b, c):  # type: ignore[no-untyped-def]
     e = (p - (s - bb)) + (c - bb)
     if e == 0.0 or not abs(s) < np.inf:
         return s
-    b = _bits(s)
+    b = bits_of(s)
     if b & 1:
         return s
-    return _from_bits(b + 1) if (e > 0.0) == (s > 0.0) else _from_bits(b - 1)
+    return from_bits(b + 1) if (e > 0.0) == (s > 0.0) else from_bits(b - 1)
 
 
 def fma_overload(fma: Any) -> None:
@@ -247,18 +247,18 @@ def decode(stored: Any) -> Any:
 @register_jitable
 def _decode_float16(stored):  # type: ignore[no-untyped-def]
     b = np.int64(stored)
-    x = _from_bits((b & 0x7FFF) << 42) * 2.0**1008
+    x = from_bits((b & 0x7FFF) << 42) * 2.0**1008
     if x >= 65536.0:
-        x = _from_bits((b & 0x7FFF) << 42 | 0x7FF << 52)
+        x = from_bits((b & 0x7FFF) << 42 | 0x7FF << 52)
     return -x if b & 0x8000 else x
 
 
 @register_jitable
 def _decode_bfloat16(stored):  # type: ignore[no-untyped-def]
     b = np.int64(stored)
-    x = _from_bits((b & 0x7FFF) << 45) * 2.0**896
+    x = from_bits((b & 0x7FFF) << 45) * 2.0**896
     if (b & 0x7F80) == 0x7F80:
-        x = _from_bits((b & 0x7FFF) << 45 | 0x7FF << 52)
+        x = from_bits((b & 0x7FFF) << 45 | 0x7FF << 52)
     return -x if b & 0x8000 else x
 
 

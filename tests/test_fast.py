@@ -1,0 +1,164 @@
+"""The recommended kernel and the correctly rounded one, as algorithms: against exact rationals, in every layout."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import varkernels
+from varkernels import FORMATS, moments
+from varkernels.conformance import Conformance, check_algorithm
+from varkernels.exact import exact_sums, joined
+from varkernels.exactmoments import ExactMoments
+from varkernels.fast import BLOCK, fast_moments
+from varkernels.formats import FLOAT64, Format
+from varkernels.rounding import round_to
+from varstudy.truth import truth
+
+formats = pytest.mark.parametrize("fmt", FORMATS.values(), ids=str)
+LENGTHS = (1, 2, 7, 8, 15, 16, 17, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5)
+
+
+def sample(fmt: Format, shape: tuple[int, ...], seed: int = 0) -> Any:
+    return (3 + np.random.default_rng(seed).normal(size=shape)).astype(fmt.dtype)
+
+
+# ---------------------------------------------------------------------------------------------------------- fast
+
+
+@formats
+@pytest.mark.parametrize("length", LENGTHS)
+def test_fast_is_right_to_a_few_units_of_float64(fmt: Format, length: int) -> None:
+    x = sample(fmt, (2, 3, length))
+    exact, got = truth(x), fast_moments(x, fmt)
+    for r in range(3):
+        m2 = exact.m2_fraction(r)
+        assert abs(Fraction(got[r, 2]) - m2) <= m2 * Fraction(32, 2**53)
+        mean = Fraction(got[r, 0]) + Fraction(got[r, 1])
+        assert abs(mean - exact.mean_fraction(r)) <= Fraction(1, 2**52)  # of a spread of 1, whatever the mean
+        assert got[r, 0] == float(round_to(mean, FLOAT64))
+
+
+@formats
+def test_fast_does_not_see_the_layout(fmt: Format) -> None:
+    """Values in the same order give the same bits: in place, gathered, several rows side by side, cut in segments."""
+    x = sample(fmt, (3, 5, 1700))
+    want = fast_moments(x, fmt).tobytes()
+    rows_last = np.ascontiguousarray(x.transpose(0, 2, 1)).transpose(0, 2, 1)
+    segments_last = np.ascontiguousarray(x.transpose(1, 2, 0)).transpose(2, 0, 1)
+    one_segment = np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(1, 5, -1)
+    reverse = x[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1]
+    for view in (rows_last, segments_last, one_segment, reverse, np.asfortranarray(x)):
+        assert fast_moments(view, fmt).tobytes() == want
+
+
+def test_fast_on_a_row_longer_than_a_tree_of_blocks() -> None:
+    x = (1000 + np.random.default_rng(1).normal(size=1_000_003)).astype(np.float32).reshape(1, 1, -1)
+    got, exact = fast_moments(x, FORMATS["float32"])[0], truth(x)
+    assert abs(Fraction(got[2]) / exact.m2_fraction(0) - 1) < 1e-14
+
+
+def test_fast_keeps_constants() -> None:
+    for c in (0.1, 1e10, -3e100, 1e-300, 5e-324):
+        got = moments(np.full((1, 1, 10_001), c), "fast")
+        assert got.mean[0] == c
+        assert got.m2[0] >= 0
+        assert got.variance(1)[0] <= 1e-30 * c * c
+
+
+@formats
+def test_fast_spreads_nan_and_infinities_within_their_rows(fmt: Format) -> None:
+    x = sample(fmt, (1, 4, 3000))
+    x[0, 1, 2999], x[0, 2, 5] = np.nan, np.inf
+    got = moments(x, "fast")
+    assert np.isfinite(got.m2).tolist() == [True, False, False, True]
+
+
+class TestFast(Conformance):
+    algorithm = varkernels.get("fast")
+
+
+# --------------------------------------------------------------------------------------------------------- exact
+
+
+class TestExact(Conformance):
+    algorithm = varkernels.get("exact")
+
+
+def half_ulp(got: Any, exact: Fraction, fmt: Format) -> bool:
+    """Whether a number is the nearest of its format to an exact one, ties to even, by its neighbours."""
+    return bool(fmt.dtype.type(got) == round_to(exact, fmt))
+
+
+@formats
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_exact_is_correctly_rounded_on_any_bits(fmt: Format, data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 6))
+    bits = data.draw(st.lists(st.integers(0, 2 ** (8 * fmt.dtype.itemsize) - 1), min_size=size, max_size=size))
+    x = np.array(bits, dtype=f"u{fmt.dtype.itemsize}").view(fmt.dtype)
+    got = moments(x.reshape(1, 1, -1), "exact")
+    correction = data.draw(st.sampled_from([0.0, 1.0, 0.5, -2.25, 1e-3]))
+    with np.errstate(all="ignore"):
+        values = [float(v) for v in x]
+    if not all(map(math.isfinite, values)):
+        assert np.isnan(got.variance(correction)[0].astype(np.float64))
+        return
+    fractions = [Fraction(v) for v in values]
+    mean = sum(fractions) / size
+    m2 = sum((v - mean) ** 2 for v in fractions)
+    assert half_ulp(got.mean[0], mean, fmt)
+    assert half_ulp(got.m2[0], m2, fmt)
+    if size > correction:
+        assert half_ulp(got.variance(correction)[0], m2 / (size - Fraction(correction)), fmt)
+    else:
+        assert np.isnan(got.variance(correction)[0].astype(np.float64))
+
+
+@formats
+def test_exact_does_not_see_order_layout_or_parts(fmt: Format) -> None:
+    x = sample(fmt, (1, 1, 5000))
+    whole = moments(x, "exact")
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        shuffled = rng.permuted(x, axis=2)
+        cut = int(rng.integers(0, 5001))
+        parts = [moments(shuffled[:, :, a:b], "exact") for a, b in ((0, cut), (cut, 5000))]
+        for merged in (parts[0].merge(parts[1]), parts[1].merge(parts[0])):
+            assert isinstance(merged, ExactMoments)
+            assert merged.sums == whole.sums
+            assert merged.variance(1).tobytes() == whole.variance(1).tobytes()
+
+
+def test_sums_of_nothing_and_of_opposites_join() -> None:
+    a, b = exact_sums(np.array([[[1e300, 5e-324], [-1e300, 1.0]]]))
+    empty = joined([])
+    assert (empty.count, empty.s1, empty.s2) == (0, 0, 0)
+    both = joined([a, empty, b])
+    assert both == exact_sums(np.array([[[1e300, 5e-324, -1e300, 1.0]]]))[0]
+
+
+def test_exact_has_no_range_of_its_own() -> None:
+    """No overflow or underflow on the way where the answer is a number of the format."""
+    big = np.array([[[1.7e308, 1.7e308, 1.7e308, 1.6e308]]])
+    got = moments(big, "exact")
+    assert got.mean[0] == float(sum(map(Fraction, big.ravel().tolist())) / 4)
+    assert got.variance(0)[0] == math.inf  # which is beyond the format
+    half = np.array([[[300.0, 301.0] * 40_000]], dtype=np.float16)
+    assert moments(half, "exact").variance(0)[0] == np.float16(0.25)
+
+
+def test_a_correction_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="correction=inf: give a finite number"):
+        moments(np.ones((1, 1, 3)), "exact").variance(math.inf)
+
+
+def test_conformance_runs_them_in_every_storage() -> None:
+    for name in ("fast", "exact"):
+        check_algorithm(varkernels.get(name), exact=True)
