@@ -17,7 +17,7 @@ from varkernels.run import rows_of
 from .. import featuremaps, reductions
 from ..answers import algorithms_for
 from ..featuremaps import Case
-from ..measure import ACCUMULATORS, moments_of, reduction
+from ..measure import ACCUMULATORS, accumulators_of, moments_of, reduction
 from ..names import matches
 from ..score import Exact, digits
 from ..truth import truth
@@ -192,9 +192,11 @@ def _rivals(
         matrix, "layer", layout="NC", groups=None, corrections=(float(correction),), accumulators=formats
     )
     exact = reduced.variance[float(correction)]
-    for kind, name in (("storage's own", formats[0]), ("wider", formats[-1])):
+    for kind, place in (("storage's own", 0), ("wider", -1)):
         for algorithm in algorithms:
-            if name in algorithm.accumulators:
+            # One that lacks some format stands in the ranking once, in the widest that it has for each storage.
+            if kind == "wider" or set(FORMATS) <= set(algorithm.accumulators):
+                name = accumulators_of(algorithm, storage)[place]
                 variance = moments_of(reduced, algorithm, FORMATS[name])[1][float(correction)]
                 worst = float(digits(np.abs(exact.errors(variance)[exact.known]).max()))
                 yield algorithm.name, kind, worst, not worst > 0 or bool((variance[exact.known] < 0).any())

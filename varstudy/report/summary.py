@@ -45,6 +45,8 @@ _LADDER = (
     "kahan_two_pass",
     "neumaier_two_pass",
     "double_double",
+    "fast",
+    "exact",
 )
 _ORDERS = ("running", "lanes32", "pairwise", "blocked128")
 
@@ -58,7 +60,9 @@ def ladder(formula: str, order: str) -> tuple[int, int]:
 
 
 def one_sweep(formula: str) -> bool:
-    """Whether a formula reads the values once; False for those that the package does not know."""
+    """Whether a formula reads the values from memory once; False for those that the package does not know."""
+    if formula in ("fast", "exact"):
+        return True
     return formula in FORMULAS and not isinstance(FORMULAS[formula].centre, Formula)
 
 
