@@ -316,7 +316,7 @@ def test_rows_cut_at_any_limit_give_the_same_sums(fmt: Format, limit: int, monke
     assert exact_sums(values) == want
     channels_last = np.ascontiguousarray(values.transpose(0, 2, 1)).transpose(0, 2, 1)
     assert exact_sums(channels_last) == want
-    pieces = list(exact._pieces(values))
+    pieces = list(exact._pieces(values, limit))
     assert max(piece.shape[0] * piece.shape[2] for piece in pieces) <= limit
     assert sum(piece.size for piece in pieces) == values.size
 

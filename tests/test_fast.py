@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import varkernels
-from varkernels import FORMATS, moments
+from varkernels import FORMATS, exact, fast, get_threads, moments, set_threads
+from varkernels import threads as limits
 from varkernels.conformance import Conformance, check_algorithm
 from varkernels.exact import exact_sums, joined
 from varkernels.exactmoments import ExactMoments
@@ -82,6 +83,56 @@ def test_fast_spreads_nan_and_infinities_within_their_rows(fmt: Format) -> None:
 
 class TestFast(Conformance):
     algorithm = varkernels.get("fast")
+
+
+# -------------------------------------------------------------------------------------------------------- threads
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets the number of threads, and lets them work on small arrays."""
+    for module in (fast, exact):
+        monkeypatch.setattr(module, "WORTHWHILE", 0)
+    monkeypatch.setattr(limits._Limit, "threads", 1)
+    return set_threads
+
+
+@formats
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (1, 1, 100_003), (1, 1, 8 * BLOCK), (3, 1, 7000), (2, 9, 3000), (1, 700, 16)]
+)
+def test_any_number_of_threads_gives_the_same_bits(fmt: Format, shape: tuple[int, ...], threads: Any) -> None:
+    x = sample(fmt, shape)
+    x[0, 0, 0] = np.inf
+    approximate, sums = fast_moments(x, fmt).tobytes(), exact_sums(x)
+    x[0, 0, 0] = 1
+    finite, exactly = fast_moments(x, fmt).tobytes(), exact_sums(x)
+    for n in (2, 3, 5, 16):
+        threads(n)
+        assert fast_moments(x, fmt).tobytes() == finite
+        assert exact_sums(x) == exactly
+    x[0, 0, 0] = np.inf
+    assert fast_moments(x, fmt).tobytes() == approximate
+    assert exact_sums(x) == sums
+
+
+def test_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits._Limit, "threads", None)
+    monkeypatch.delenv("VARKERNELS_NUM_THREADS", raising=False)
+    assert get_threads() == 1
+    set_threads(3)
+    assert get_threads() == 3
+    for bad in (0, -1, 2.0, True, "2"):
+        with pytest.raises(ValueError, match=f"threads={bad!r}: give a whole number"):
+            set_threads(bad)  # type: ignore[arg-type]
+    monkeypatch.setattr(limits._Limit, "threads", None)
+    monkeypatch.setenv("VARKERNELS_NUM_THREADS", "2")
+    assert get_threads() == 2
+    for text in ("0", "two", "-1", ""):
+        monkeypatch.setattr(limits._Limit, "threads", None)
+        monkeypatch.setenv("VARKERNELS_NUM_THREADS", text)
+        with pytest.raises(ValueError, match="VARKERNELS_NUM_THREADS"):
+            get_threads()
 
 
 # --------------------------------------------------------------------------------------------------------- exact

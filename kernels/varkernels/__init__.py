@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .formulas import FORMULAS, Formula
     from .registry import Algorithm, algorithms, compose, get, register
     from .run import moments
+    from .threads import get_threads, set_threads
 
 __all__ = [
     "FORMATS",
@@ -32,8 +33,10 @@ __all__ = [
     "compose",
     "format_of",
     "get",
+    "get_threads",
     "moments",
     "register",
+    "set_threads",
 ]
 
 # Loaded when first used: numba takes half a second.
@@ -47,6 +50,8 @@ _HOME = {
     "get": ".registry",
     "register": ".registry",
     "moments": ".run",
+    "get_threads": ".threads",
+    "set_threads": ".threads",
 }
 
 

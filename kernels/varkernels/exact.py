@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from .formats import FORMATS, Format
 from .jit import cached_njit
 from .run import rows_of
 from .superaccumulator import BLOCK, carry, sweep
+from .threads import WORTHWHILE, get_threads, run_all
 from .tiles import CARRIERS, contiguous, held, rows_together
 
 __all__ = ["ExactSums", "exact_sums", "joined"]
@@ -70,13 +70,13 @@ def _carry() -> Any:
     )
 
 
-def _pieces(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """A view (segments, rows, length) cut so that no row has more than LIMIT values in a piece."""
+def _pieces(view: NDArray[Any], limit: int) -> Iterator[NDArray[Any]]:
+    """A view (segments, rows, length) cut so that no row has more than `limit` values in a piece."""
     segments, _, length = view.shape
-    step = max(1, LIMIT // max(1, length))
+    step = max(1, limit // max(1, length))
     for s in range(0, segments, step):
-        for i in range(0, length, LIMIT):
-            yield view[s : s + step, :, i : i + LIMIT]
+        for i in range(0, length, limit):
+            yield view[s : s + step, :, i : i + limit]
 
 
 def _integers(digits: NDArray[np.int64], width: int) -> list[int]:
@@ -108,9 +108,10 @@ def _scaled(count: int, special: list[int], s1: int, s2: int, exponent: int) -> 
     return ExactSums(count, nan, posinf, neginf, s1 >> shift, s2 >> 2 * shift, exponent + shift)
 
 
-def _rows(view: NDArray[Any], fmt: Format) -> Iterator[ExactSums]:
-    """The sums of at most ROWS rows of a view (segments, rows, length)."""
-    segments, rows, length = view.shape
+def _sums(piece: NDArray[Any], fmt: Format) -> tuple[list[int], list[int], list[list[int]]]:
+    """The sums of x and of x^2 over the rows of a piece, in units of 2^e and 4^e, e = emin - precision, and what is
+    counted and not summed."""
+    rows = piece.shape[1]
     fraction, field = fmt.precision - 1, fmt.emax - fmt.emin + 2
     top = field >> 3
     wide = fmt.precision > 24
@@ -118,23 +119,27 @@ def _rows(view: NDArray[Any], fmt: Format) -> Iterator[ExactSums]:
     digits = np.zeros((rows, top + (4 if wide else 0) + 9), dtype=np.int64)
     squares = np.zeros((rows, top + (6 if wide else 2) + 5), dtype=np.int64)
     special = np.zeros((rows, 3), dtype=np.int64)
-    exponent = fmt.emin - fraction - 1
-    s1, s2 = [0] * rows, [0] * rows
-    carrier, integer = CARRIERS[fmt.name][0], _BITS[fmt.dtype.itemsize]
-    for piece in _pieces(view):
+    if piece.size:
+        carrier, integer = CARRIERS[fmt.name][0], _BITS[fmt.dtype.itemsize]
         together = rows_together(piece)
         direct = contiguous(piece) and together == 1
         buffer = held(together, BLOCK, integer)
-        values, bits = piece.view(carrier), piece.view(integer)
-        table = (digits, squares, special)
-        if piece.size:
-            _kernel(fmt.name)(
-                values, bits, buffer.view(carrier), buffer, direct, together, fraction, field, exponent, *table
-            )
-        s1 = list(map(add, s1, _integers(digits, 1)))
-        s2 = list(map(add, s2, _integers(squares, 2)))
-    for counted, total, square in zip(special.tolist(), s1, s2, strict=True):
-        yield _scaled(segments * length, counted, total, square, exponent)
+        views = (piece.view(carrier), piece.view(integer), buffer.view(carrier), buffer)
+        unit = fmt.emin - fmt.precision
+        _kernel(fmt.name)(*views, direct, together, fraction, field, unit, digits, squares, special)
+    return _integers(digits, 1), _integers(squares, 2), special.tolist()
+
+
+def _rows(view: NDArray[Any], fmt: Format, threads: int) -> Iterator[ExactSums]:
+    """The sums of at most ROWS rows of a view (segments, rows, length)."""
+    segments, rows, length = view.shape
+    n = segments * length
+    share = -(-n // threads // BLOCK) * BLOCK
+    parts = run_all(lambda piece: _sums(piece, fmt), _pieces(view, min(LIMIT, max(share, BLOCK))), threads)
+    for r in range(rows):
+        special = [sum(part[2][r][kind] for part in parts) for kind in range(3)]
+        s1, s2 = sum(part[0][r] for part in parts), sum(part[1][r] for part in parts)
+        yield _scaled(n, special, s1, s2, fmt.emin - fmt.precision)
 
 
 def exact_sums(view: ArrayLike) -> list[ExactSums]:
@@ -159,7 +164,10 @@ def exact_sums(view: ArrayLike) -> list[ExactSums]:
         The view has neither three nor four dimensions.
     """
     array, fmt = rows_of(view)
-    bits = array.view(_BITS[array.itemsize])
-    return [
-        sums for block in bits for r in range(0, block.shape[1], ROWS) for sums in _rows(block[:, r : r + ROWS], fmt)
-    ]
+    threads = get_threads() if array.size >= WORTHWHILE else 1
+    groups = [part[:, r : r + ROWS] for part in array for r in range(0, part.shape[1], ROWS)]
+    if len(groups) >= threads:  # a thread takes whole rows
+        found = run_all(lambda group: list(_rows(group, fmt, 1)), groups, threads)
+    else:
+        found = [list(_rows(group, fmt, threads)) for group in groups]
+    return [row for rows in found for row in rows]

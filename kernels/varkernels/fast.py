@@ -11,6 +11,7 @@ an unevaluated sum of two numbers, so that a large mean costs a merge nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -24,6 +25,7 @@ from .jit import cached_njit, inline
 from .registry import Algorithm
 from .simd import LANES, load, prefetch, splat, total
 from .smallfloat import decode
+from .threads import WORTHWHILE, get_threads, run_all
 from .tiles import CARRIERS, TOGETHER, contiguous, gather, held, rows_together
 
 __all__ = ["BLOCK", "FAST", "fast_moments"]
@@ -148,14 +150,58 @@ def fast_moments(view: NDArray[Any], storage: Format) -> NDArray[np.float64]:
     -------
     float64 array (rows, 3): high and low, whose sum is the mean, and M2.
     """
+    segments, rows, length = view.shape
+    threads = get_threads() if view.size >= WORTHWHILE else 1
+    if threads == 1 or (rows == 1 and segments > 1):
+        return _rows(view, storage)
+    if rows == 1:
+        return _tree(view, storage, -(-length // BLOCK), -(-length // (4 * threads)), threads)
+    share = -(-rows // (4 * threads))
+    groups = [view[:, r : r + share] for r in range(0, rows, share)]
+    return np.concatenate(run_all(lambda group: _rows(group, storage), groups, threads))
+
+
+def _rows(view: NDArray[Any], storage: Format) -> NDArray[np.float64]:
     carrier = CARRIERS[storage.name][0]
-    bits = view.view(carrier)
     together = rows_together(view)
     direct = contiguous(view) and together == 1
     buffer = held(together, BLOCK, carrier)
     out = np.empty((view.shape[1], 3))
-    _kernel(storage.name)(bits, buffer, direct, together, out)
+    _kernel(storage.name)(view.view(carrier), buffer, direct, together, out)
     return out
+
+
+def _tree(view: NDArray[Any], storage: Format, blocks: int, small: int, threads: int) -> NDArray[np.float64]:
+    """One long row, cut at the nodes of its own tree of blocks into parts of `small` values or less."""
+
+    def split(begin: int, count: int) -> Any:
+        if count * BLOCK <= max(small, BLOCK):
+            return (begin, count)
+        left = 1 << ((count - 1).bit_length() - 1)  # as a counter in binary carries
+        return [split(begin, left), split(begin + left, count - left)]
+
+    def leaves(node: Any) -> Iterator[tuple[int, int]]:
+        if isinstance(node, tuple):
+            yield node
+        else:
+            yield from leaves(node[0])
+            yield from leaves(node[1])
+
+    def values(leaf: tuple[int, int]) -> NDArray[Any]:
+        return view[:, :, leaf[0] * BLOCK : (leaf[0] + leaf[1]) * BLOCK]
+
+    root = split(0, blocks)
+    order = list(leaves(root))
+    found = dict(zip(order, run_all(lambda leaf: _rows(values(leaf), storage)[0], order, threads), strict=True))
+
+    def joined(node: Any) -> tuple[int, Any]:
+        if isinstance(node, tuple):
+            return values(node).size, found[node]
+        (na, a), (nb, b) = joined(node[0]), joined(node[1])
+        with np.errstate(all="ignore"):
+            return na + nb, merge(na, a, b, nb)
+
+    return np.array([joined(root)[1]])
 
 
 def _run(

@@ -1,0 +1,63 @@
+"""How many threads `exact` and `fast` may use. One by default: a library that is called must not surprise.
+
+The answers have the same bits for any number of threads: exact sums do not depend on how they are cut, and the tree
+of `fast` is cut where one of its own nodes is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["get_threads", "run_all", "set_threads"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+VARIABLE = "VARKERNELS_NUM_THREADS"
+# Values below which a second thread costs more than it saves.
+WORTHWHILE = 1 << 19
+
+
+class _Limit:
+    threads: int | None = None
+
+
+def set_threads(threads: object) -> None:
+    """Let `exact` and `fast` use that many threads on large arrays, in this process.
+
+    Raises
+    ------
+    ValueError
+        It is not a whole number of 1 or more.
+    """
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"threads={threads!r}: give a whole number, 1 or more")
+    _Limit.threads = threads
+
+
+def get_threads() -> int:
+    """How many threads may be used: what `set_threads` was told, else the environment's VARKERNELS_NUM_THREADS, else 1.
+
+    Raises
+    ------
+    ValueError
+        The environment's is no whole number of 1 or more.
+    """
+    if _Limit.threads is None:
+        text = os.environ.get(VARIABLE, "1")
+        if not text.isascii() or not text.isdecimal() or int(text) < 1:
+            raise ValueError(f"{VARIABLE}={text!r}: give a whole number, 1 or more")
+        _Limit.threads = int(text)
+    return _Limit.threads
+
+
+def run_all(function: Callable[[T], R], tasks: Iterable[T], threads: int) -> list[R]:
+    """The function of each task, in the tasks' order, by that many threads. The function must release the GIL."""
+    listed = list(tasks)
+    if threads < 2 or len(listed) < 2:
+        return [function(task) for task in listed]
+    with ThreadPoolExecutor(min(threads, len(listed))) as pool:
+        return list(pool.map(function, listed))
