@@ -124,7 +124,7 @@ def test_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     assert get_threads() == 3
     for bad in (0, -1, 2.0, True, "2"):
         with pytest.raises(ValueError, match=f"threads={bad!r}: give a whole number"):
-            set_threads(bad)  # type: ignore[arg-type]
+            set_threads(bad)
     monkeypatch.setattr(limits._Limit, "threads", None)
     monkeypatch.setenv("VARKERNELS_NUM_THREADS", "2")
     assert get_threads() == 2
