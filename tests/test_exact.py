@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from varkernels import exact, superaccumulator
-from varkernels.exact import ExactSums, exact_sums
+from varkernels.exact import ExactSums, exact_row, exact_sums
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from varkernels.tiles import CARRIERS
 from varstudy import reductions
@@ -222,8 +223,9 @@ def test_no_operation_of_a_kernel_overflows(fmt: Format) -> None:
     assert not special.any()
     unit = fmt.emin - fmt.precision
     want = oracle(values)
-    assert exact._integers(digits, 1)[0] * Fraction(2) ** unit == want.s1 * Fraction(2) ** want.exponent
-    assert exact._integers(squares, 2)[0] * Fraction(4) ** unit == want.s2 * Fraction(4) ** want.exponent
+    out = [np.empty((1, width * digits.shape[1]), np.uint8) for width in (1, 2)]
+    assert exact._integers(digits, 1, out[0])[0] * Fraction(2) ** unit == want.s1 * Fraction(2) ** want.exponent
+    assert exact._integers(squares, 2, out[1])[0] * Fraction(4) ** unit == want.s2 * Fraction(4) ** want.exponent
 
 
 # ------------------------------------------------------------------------------------ blocks in floating point
@@ -238,7 +240,7 @@ def widest(fmt: Format) -> int:
 @pytest.mark.parametrize("over", [-1, 0, 1])
 @pytest.mark.parametrize("signs", ["equal", "mixed"])
 def test_blocks_at_the_edge_of_what_float64_adds_exactly(fmt: Format, over: int, signs: str) -> None:
-    """A full block of the largest significands of one exponent, with the smallest odd ones as far below it as may be."""
+    """A full block of the largest significands of one exponent, with others as far below it as may be."""
     full, n = (1 << (fmt.precision - 1)) - 1, superaccumulator.BLOCK
     span = min(widest(fmt) + over, field(fmt) - 3)
     highest = [field(fmt) - 1, field(fmt) // 2 + span // 2, span + 1]
@@ -474,3 +476,35 @@ def test_signs_and_opposites(values: list[float]) -> None:
     s1, s2 = sums_of(values)
     assert sums_of([-v for v in values]) == (-s1, s2)
     assert sums_of(values + [-v for v in values]) == (0, 2 * s2)
+
+
+# -------------------------------------------------------------------------------------------- one row, quickly
+
+
+@formats
+@pytest.mark.parametrize("n", [1, 8, 1000, 5001])
+def test_one_row_is_the_same_time_and_again(fmt: Format, n: int) -> None:
+    for seed in range(3):
+        x = any_finite(fmt, (n,), seed)
+        x[n // 2] = [np.nan, np.inf, 1][seed]
+        assert exact_row(x, fmt) == oracle(x) == exact_sums(x.reshape(1, 1, -1))[0]
+
+
+def test_an_interrupted_row_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.arange(10.0)
+
+    def stop(self: object) -> None:
+        raise KeyboardInterrupt
+
+    exact_row(x, FLOAT64)
+    with monkeypatch.context() as patch:
+        patch.setattr(exact._Digits, "empty", stop)
+        with pytest.raises(KeyboardInterrupt):
+            exact_row(x, FLOAT64)
+    assert exact_row(x, FLOAT64) == oracle(x)
+
+
+def test_rows_in_many_threads() -> None:
+    rows = [any_finite(FLOAT32, (500,), seed) for seed in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda x: exact_row(x, FLOAT32), rows)) == [oracle(x) for x in rows]

@@ -18,7 +18,7 @@ from .superaccumulator import BLOCK, carry, sweep
 from .threads import WORTHWHILE, get_threads, run_all
 from .tiles import CARRIERS, contiguous, held, rows_together
 
-__all__ = ["ExactSums", "exact_sums", "joined"]
+__all__ = ["ExactSums", "exact_row", "exact_sums", "joined"]
 
 # Values that a row of digits takes before it is emptied: each adds less than 2^34 to a digit of 63 bits.
 LIMIT = 2**28
@@ -79,15 +79,6 @@ def _pieces(view: NDArray[Any], limit: int) -> Iterator[NDArray[Any]]:
             yield view[s : s + step, :, i : i + limit]
 
 
-def _integers(digits: NDArray[np.int64], width: int) -> list[int]:
-    """One integer a row of digits; the digits are zeroed."""
-    size = digits.shape[1] * width
-    out = np.empty((len(digits), size), dtype=np.uint8)
-    _carry()(digits, width, out)
-    data = out.tobytes()
-    return [int.from_bytes(data[i : i + size], "little", signed=True) for i in range(0, len(data), size)]
-
-
 def joined(parts: Iterable[ExactSums]) -> ExactSums:
     """The sums of several samples together; of none, those of no values."""
     rows = list(parts)
@@ -108,26 +99,76 @@ def _scaled(count: int, special: list[int], s1: int, s2: int, exponent: int) -> 
     return ExactSums(count, nan, posinf, neginf, s1 >> shift, s2 >> 2 * shift, exponent + shift)
 
 
+def _integers(digits: NDArray[np.int64], width: int, out: NDArray[np.uint8]) -> list[int]:
+    """One integer a row of digits, by way of the bytes `out`; the digits are zeroed."""
+    _carry()(digits, width, out)
+    data, size = out.tobytes(), out.shape[1]
+    return [int.from_bytes(data[i : i + size], "little", signed=True) for i in range(0, len(data), size)]
+
+
+class _Digits:
+    """The digits of some rows of a format, and the kernels that fill and empty them."""
+
+    def __init__(self, fmt: Format, rows: int, together: int) -> None:
+        self.carrier, self.integer = CARRIERS[fmt.name][0], _BITS[fmt.dtype.itemsize]
+        self.unit = fmt.emin - fmt.precision
+        self.shape = (fmt.precision - 1, fmt.emax - fmt.emin + 2, self.unit)  # fraction, largest field
+        top = self.shape[1] >> 3
+        wide = fmt.precision > 24
+        # Beyond the highest digit that a value reaches, 64 bits take the carries.
+        self.digits = np.zeros((rows, top + (4 if wide else 0) + 9), dtype=np.int64)
+        self.squares = np.zeros((rows, top + (6 if wide else 2) + 5), dtype=np.int64)
+        self.special = np.zeros((rows, 3), dtype=np.int64)
+        self.together = together
+        self.buffer = held(together, BLOCK, self.integer)
+        self.values = self.buffer.view(self.carrier)
+        self.kernel = _kernel(fmt.name)
+        self.bytes = [np.empty((rows, t.shape[1] * w), np.uint8) for t, w in ((self.digits, 1), (self.squares, 2))]
+
+    def add(self, piece: NDArray[Any], direct: bool) -> None:
+        """Add the rows of a piece (segments, rows, length), whose values lie next to each other if `direct`."""
+        views = (piece.view(self.carrier), piece.view(self.integer), self.values, self.buffer)
+        self.kernel(*views, direct, self.together, *self.shape, self.digits, self.squares, self.special)
+
+    def empty(self) -> tuple[list[int], list[int], list[list[int]]]:
+        """The sums of x and of x^2 of each row, in units of 2^unit and 4^unit, and what is counted and not summed.
+        The digits are zeroed."""
+        s1 = _integers(self.digits, 1, self.bytes[0])
+        s2 = _integers(self.squares, 2, self.bytes[1])
+        special = self.special.tolist()
+        self.special[:] = 0
+        return s1, s2, special
+
+
 def _sums(piece: NDArray[Any], fmt: Format) -> tuple[list[int], list[int], list[list[int]]]:
-    """The sums of x and of x^2 over the rows of a piece, in units of 2^e and 4^e, e = emin - precision, and what is
-    counted and not summed."""
-    rows = piece.shape[1]
-    fraction, field = fmt.precision - 1, fmt.emax - fmt.emin + 2
-    top = field >> 3
-    wide = fmt.precision > 24
-    # Beyond the highest digit that a value reaches, 64 bits take the carries.
-    digits = np.zeros((rows, top + (4 if wide else 0) + 9), dtype=np.int64)
-    squares = np.zeros((rows, top + (6 if wide else 2) + 5), dtype=np.int64)
-    special = np.zeros((rows, 3), dtype=np.int64)
+    """What `_Digits.empty` gives for the rows of a piece."""
+    together = rows_together(piece)
+    table = _Digits(fmt, piece.shape[1], together)
     if piece.size:
-        carrier, integer = CARRIERS[fmt.name][0], _BITS[fmt.dtype.itemsize]
-        together = rows_together(piece)
-        direct = contiguous(piece) and together == 1
-        buffer = held(together, BLOCK, integer)
-        views = (piece.view(carrier), piece.view(integer), buffer.view(carrier), buffer)
-        unit = fmt.emin - fmt.precision
-        _kernel(fmt.name)(*views, direct, together, fraction, field, unit, digits, squares, special)
-    return _integers(digits, 1), _integers(squares, 2), special.tolist()
+        table.add(piece, contiguous(piece) and together == 1)
+    return table.empty()
+
+
+# Digits of one row, by format, between two calls of `exact_row`.
+_ONE: dict[str, _Digits] = {}
+
+
+def exact_row(x: NDArray[Any], fmt: Format) -> ExactSums:
+    """`exact_sums` of all values of one array, with little else around it.
+
+    Parameters
+    ----------
+    x : array of any shape, C-contiguous, of native byte order; not checked.
+    fmt : its format.
+    """
+    if x.size >= WORTHWHILE:
+        return exact_sums(x.reshape(1, 1, -1))[0]
+    # Taken out while in use: neither another thread nor an interrupted call can leave it half filled.
+    table = _ONE.pop(fmt.name, None) or _Digits(fmt, 1, 1)
+    table.add(x.reshape(1, 1, -1), True)
+    s1, s2, special = table.empty()
+    _ONE[fmt.name] = table
+    return _scaled(x.size, special[0], s1[0], s2[0], table.unit)
 
 
 def _rows(view: NDArray[Any], fmt: Format, threads: int) -> Iterator[ExactSums]:
