@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import varkernels
+from varkernels.rounding import ulp
 from varstudy import featuremaps
 from varstudy.answers import CHOSEN
 from varstudy.callables import CallableProblem, convention, resolve, score
@@ -157,6 +158,7 @@ def test_digits_are_exact() -> None:
         else:
             assert each.digits_worst == (-math.inf if computed else math.inf)
         assert (each.rows, each.values, each.failures) == (1, x.size, 0)
+        assert each.beyond_half_ulp == (abs(Fraction(computed) - wanted) > ulp(wanted, each.storage) / 2)
     names = {(each.name, each.accumulator) for each in card.ranking}
     both = {(n, kind) for n in CHOSEN for kind in ("storage's own", "wider")}
     assert names == {("numpy:var", "")} | both - {("fast", "storage's own")}
@@ -242,3 +244,10 @@ def test_rows_are_those_of_the_first_norm() -> None:
     for r, x in enumerate(seen[-4:]):
         assert x.flags.c_contiguous
         assert np.array_equal(x, rows[r])
+
+
+def test_the_librarys_own_variance_is_correctly_rounded_everywhere() -> None:
+    function = resolve("varstudy:var")
+    card = score(function, "varstudy:var", level="quick", seed=0, max_length=3000, max_rows=2)
+    assert sum(each.rows for each in card.scores) > 30
+    assert [each.case for each in card.scores if each.beyond_half_ulp] == []

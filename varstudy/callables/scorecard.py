@@ -20,6 +20,8 @@ class CaseScore:
     ----------
     case, group, storage : which. rows, values : rows scored and values in each.
     digits_worst, digits_median : correct decimal digits; inf: exact, -inf: no number, or not 0 where 0 is exact.
+    beyond_half_ulp : rows off by more than half an ulp of the storage format: a correctly rounded answer never is, and
+        is infinite where the exact one is beyond the format.
     negative, nan, infinite : variances that came out so.
     failures : rows for which it raised; `failure` is the most frequent text.
     nonfinite_missed : rows with a NaN or an infinity for which it answers a finite number.
@@ -32,6 +34,7 @@ class CaseScore:
     values: int
     digits_worst: float
     digits_median: float
+    beyond_half_ulp: int
     negative: int
     nan: int
     infinite: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from varkernels import Algorithm
 from varkernels.formats import FORMATS
+from varkernels.rounding import round_to, ulp
 from varkernels.run import rows_of
 
 from .. import featuremaps, reductions
@@ -174,6 +176,7 @@ def _score(case: Case, storage: str, function: Callable[..., Any], how: Conventi
         values=matrix.shape[1],
         digits_worst=float(digits(off.max())) if len(off) else math.nan,
         digits_median=float(digits(np.median(off))) if len(off) else math.nan,
+        beyond_half_ulp=sum(not _rounded(computed[r], exact.values[r], storage) for r in np.flatnonzero(known)),
         negative=int(np.count_nonzero(answered < 0)),
         nan=int(np.count_nonzero(np.isnan(answered))),
         infinite=int(np.count_nonzero(np.isinf(answered))),
@@ -181,6 +184,13 @@ def _score(case: Case, storage: str, function: Callable[..., Any], how: Conventi
         failure=raised.most_common(1)[0][0] if raised else "",
         nonfinite_missed=int(np.count_nonzero(missed)),
     )
+
+
+def _rounded(computed: float, exact: Fraction | None, storage: str) -> bool:
+    """Whether a number is within half an ulp of the exact one, or as infinite as the nearest of the format."""
+    if exact is None or not math.isfinite(computed):
+        return exact is None or computed == float(round_to(exact, storage))
+    return abs(Fraction(float(computed)) - exact) <= ulp(exact, storage) / 2
 
 
 def _rivals(
@@ -192,11 +202,11 @@ def _rivals(
         matrix, "layer", layout="NC", groups=None, corrections=(float(correction),), accumulators=formats
     )
     exact = reduced.variance[float(correction)]
-    for kind, place in (("storage's own", 0), ("wider", -1)):
+    for kind, which in (("storage's own", 0), ("wider", -1)):
         for algorithm in algorithms:
             # One that lacks some format stands in the ranking once, in the widest that it has for each storage.
             if kind == "wider" or set(FORMATS) <= set(algorithm.accumulators):
-                name = accumulators_of(algorithm, storage)[place]
+                name = accumulators_of(algorithm, storage)[which]
                 variance = moments_of(reduced, algorithm, FORMATS[name])[1][float(correction)]
                 worst = float(digits(np.abs(exact.errors(variance)[exact.known]).max()))
                 yield algorithm.name, kind, worst, not worst > 0 or bool((variance[exact.known] < 0).any())

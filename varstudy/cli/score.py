@@ -138,4 +138,9 @@ def _show_scorecard(card: Scorecard) -> None:
         click.echo(f"Left out: {len(longer)} cases with longer rows; raise --max-length to try them.")
     if card.shortened:
         click.echo(f"Of {len(card.shortened)} cases only the first rows were tried; raise --max-rows to try more.")
+    beyond = sum(each.beyond_half_ulp > 0 for each in card.scores)
+    click.echo(
+        f"{beyond} of {len(card.scores)} cases have a row that is off by more than half a unit in the last place of "
+        "the storage format; a correctly rounded function has none."
+    )
     click.echo(f"{card.name} takes place {card.rank} of {len(card.ranking)}.")
