@@ -206,10 +206,18 @@ def _folded(planes: Planes, table: NDArray[np.intp]) -> Planes:
         nothing = np.full(len(table), np.nan)
         stored = planes.accumulator.rounded(nothing)
         return Planes(np.zeros(len(table), dtype=np.int64), stored, stored, planes.accumulator)
-    parts = [
-        Planes(planes.count[column], planes.mean[column], planes.m2[column], planes.accumulator) for column in table.T
-    ]
-    while len(parts) > 1:
-        merged = [a.merge(b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
-        parts = merged + parts[2 * len(merged) :]
-    return parts[0]
+
+    def of(places: NDArray[Any]) -> Planes:
+        return Planes(count[places], mean[places], m2[places], planes.accumulator)
+
+    count, mean, m2 = planes.count, planes.mean, planes.m2
+    while table.shape[1] > 1:
+        left, right = table[:, 0::2], table[:, 1::2]
+        pairs, alone = left[:, : right.shape[1]], left[:, right.shape[1] :]  # one is left over of an odd number
+        merged = of(pairs.ravel()).merge(of(right.ravel()))
+        count, mean, m2 = (
+            np.concatenate([new.reshape(right.shape), old[alone]], axis=1).ravel()
+            for new, old in ((merged.count, count), (merged.mean, mean), (merged.m2, m2))
+        )
+        table = np.arange(left.size).reshape(left.shape)
+    return of(table[:, 0])
