@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
-from . import detail, look, score, study
+from . import bench, detail, look, score, study
 from .program import Program
 
 __all__ = ["cli", "main"]
@@ -38,6 +38,7 @@ for _command in (
     detail.explain,
     detail.check,
     score.score,
+    bench.bench,
     look.env,
 ):
     cli.add_command(_command)

@@ -4,13 +4,15 @@
 >>> report.write(results.read("out"), "out")                        # doctest: +SKIP
 PosixPath('out/report.html')
 
-The report only reads the table: it measures nothing, and it clips nothing before it is drawn.
+The report only reads the table, and the bench.json beside it: it measures nothing, and it clips nothing before it is
+drawn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..files import write_whole
 
@@ -20,15 +22,22 @@ if TYPE_CHECKING:
 __all__ = ["render", "write"]
 
 
-def render(results: Results) -> str:
-    """The report as one HTML document."""
+def render(results: Results, bench: Mapping[str, Any] | str | None = None) -> str:
+    """The report as one HTML document.
+
+    Parameters
+    ----------
+    bench : the content of a bench.json, for the section on speed; or a sentence why there is none to show.
+    """
     from .page import page  # noqa: PLC0415 - matplotlib and Jinja2 take a second to import
 
-    return page(results)
+    return page(results, bench)
 
 
 def write(results: Results, folder: str | Path) -> Path:
     """Write report.html into a folder, whole or not at all, and return its path.
+
+    A bench.json in the folder becomes the section on speed.
 
     Raises
     ------
@@ -38,5 +47,16 @@ def write(results: Results, folder: str | Path) -> Path:
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    write_whole(path, render(results).encode())
+    write_whole(path, render(results, _bench(out)).encode())
     return path
+
+
+def _bench(folder: Path) -> dict[str, Any] | str | None:
+    from ..bench import record  # noqa: PLC0415 - beside its only use
+
+    try:
+        return record.read(folder)
+    except FileNotFoundError:
+        return None
+    except record.BenchProblem as problem:
+        return str(problem)

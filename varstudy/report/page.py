@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from .. import __version__
 from ..results import COLUMNS
 from . import tables
 from .facts import FEW_DIGITS, Facts, decimal_digits
-from .figures import bessel, growth, kappa, norms
+from .figures import bessel, growth, kappa, norms, pareto
 from .summary import FEW_LINES, STEP, choices, headlines
 from .words import clean, code, count, digits, number, superscript
 
@@ -82,8 +83,8 @@ def _formats() -> list[tuple[str, str, str, str, str]]:
     ]  # fmt: skip
 
 
-def page(results: Results) -> str:
-    """The report as one HTML document."""
+def page(results: Results, bench: Mapping[str, Any] | str | None = None) -> str:
+    """The report as one HTML document; `bench` is a bench.json's content, or why there is none to show."""
     facts = Facts(results)
     frame = facts.frame
     style = (files(__package__) / "templates" / "style.css").read_text("utf-8")
@@ -111,6 +112,7 @@ def page(results: Results) -> str:
         growth=growth.draw(facts),
         bessel=bessel.draw(facts),
         norms=norms.draw(facts),
+        speed=pareto.draw(bench),
         museum=tables.museum(facts),
         parts=tables.full(facts),
         nist_names=names,

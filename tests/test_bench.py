@@ -1,0 +1,584 @@
+"""The benchmark: what its table holds, who may be missing, and that its errors are those of exact arithmetic."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import varstudy.cli as command
+from varstudy import report
+from varstudy.bench import launch, limit, peers, record, targets, timing, work
+from varstudy.bench.peers import CONTENDERS, NORMS, Call, Contender
+from varstudy.bench.record import LIMIT, BenchProblem, Row
+from varstudy.report.figures import pareto
+
+HOSTILE = "<script>alert(1)</script>\"'&$x^2$ {{ 7*7 }}\u202e\x1b"
+
+
+def installed(contender: Contender) -> bool:
+    try:
+        version(contender.package)
+        if "bottleneck" in contender.name:
+            version("bottleneck")
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def exact_variance(values: Any) -> Fraction:
+    x = [Fraction(float(v)) for v in np.ravel(values)]
+    mean = sum(x, Fraction(0)) / len(x)
+    return sum(((v - mean) ** 2 for v in x), Fraction(0)) / len(x)
+
+
+def request(**given: Any) -> dict[str, Any]:
+    asked: dict[str, Any] = {
+        "threads": 1, "sizes": [3, 130], "dtypes": ["float32", "float64"], "shape": [2, 4, 3, 3], "groups": 2,
+        "rounds": 2, "seed": 7, "contenders": [],
+    }  # fmt: skip
+    return asked | given
+
+
+def content(rows: list[Row], **given: Any) -> dict[str, Any]:
+    names = dict.fromkeys(row.contender for row in rows)
+    filled: dict[str, Any] = {
+        "settings": {"left_out": []},
+        "provenance": {},
+        "peers": [{"name": name, "package": "p", "version": "1.2", "threads": "one"} for name in names],
+        "targets": [each.record() for each in targets.judged(rows)],
+        "rows": [row.record() for row in rows],
+    }
+    return filled | given
+
+
+def timed(contender: str, seconds: float, error: float = 1e-8, **given: Any) -> Row:
+    values = given.pop("values", 2**26)
+    filled: dict[str, Any] = {
+        "dtype": "float32", "shape": [values], "norm": "flat", "threads": 1, "contender": contender, "rounds": 3,
+        "seconds": seconds, "low": seconds, "high": seconds, "gbps": 1 / seconds, "of_limit": 0.5 / seconds,
+        "cpus": 1.0, "error": error,
+    }  # fmt: skip
+    return Row(**(filled | given))
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, Any]:
+    return work.measure(request())
+
+
+# ------------------------------------------------------------------------------------------------ the table
+
+
+def test_every_contender_has_a_row_for_every_array(measured: dict[str, Any]) -> None:
+    rows = record.rows(measured)
+    flat = {(r.contender, r.dtype, r.values) for r in rows if r.norm == "flat"}
+    names = {LIMIT, *(each.name for each in CONTENDERS)}
+    assert flat == {(name, dtype, n) for name in names for dtype in ("float32", "float64") for n in (3, 130)}
+    some = {(r.contender, r.norm) for r in rows if r.norm not in ("flat", "all")}
+    assert some == {(each.name, norm) for each in CONTENDERS if each.norm for norm in NORMS} | {
+        (LIMIT, norm) for norm in NORMS
+    }
+    assert {r.contender for r in rows if r.norm == "all"} == {LIMIT, *peers.OURS}
+    assert {each["name"] for each in measured["peers"]} == names - {LIMIT}
+    here = {each.name: installed(each) for each in CONTENDERS}
+    assert {r.contender: r.status for r in rows if r.status != "ok"} == {
+        name: "not installed" for name, there in here.items() if not there
+    }
+
+
+def test_the_numbers_of_a_row(measured: dict[str, Any]) -> None:
+    for row in record.rows(measured):
+        if row.status != "ok":
+            assert row.reason
+            assert row.rounds == 0
+            continue
+        assert (row.rounds, row.threads) == (2, 1)
+        assert row.loops >= 1
+        assert 0 < row.low <= row.seconds <= row.high
+        size = np.dtype(row.dtype).itemsize * row.values
+        assert row.gbps == size / row.seconds / 1e9
+        assert row.of_limit > 0
+        assert math.isnan(row.error) is (row.contender == LIMIT)
+        if row.contender == LIMIT:
+            assert row.of_limit == 1
+
+
+def test_errors_are_those_of_exact_arithmetic(measured: dict[str, Any]) -> None:
+    found = {(r.contender, r.dtype, r.norm, r.values): r for r in record.rows(measured)}
+    for dtype in ("float32", "float64"):
+        for n in (3, 130):
+            x = work.data((n,), dtype, 7)
+            exact = exact_variance(x)
+            wanted = abs(Fraction(float(np.var(x))) - exact) / exact
+            assert found["numpy.var", dtype, "flat", n].error == float(wanted)
+            ours = found["varstudy exact", dtype, "flat", n]
+            assert ours.rounded
+            assert ours.error <= float(np.finfo(dtype).eps) / 2
+        x = work.data((2, 4, 3, 3), dtype, 7)
+        by_channel = np.var(x, axis=(0, 2, 3))
+        truths = [exact_variance(x[:, c]) for c in range(4)]
+        wanted = max(abs(Fraction(float(v)) - e) / e for v, e in zip(by_channel, truths, strict=True))
+        assert found["numpy.var", dtype, "batch", x.size].error == float(wanted)
+        every = found["varstudy exact", dtype, "all", x.size]
+        assert every.rounded
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("contender", CONTENDERS, ids=lambda c: c.name)
+def test_every_contender_answers_the_same_question(contender: Contender, dtype: str) -> None:
+    """Well-conditioned values, so that every correct formula has digits to show."""
+    if not installed(contender):
+        pytest.skip("not installed")
+    x = np.random.default_rng(3).standard_normal((2, 4, 3, 3)).astype(dtype)
+    tolerance = 100 * float(np.finfo(dtype).eps)
+
+    def error(call: Call, exact: work.Exact) -> float:
+        if call.before is not None:
+            call.before()
+        return exact.score(call.answer(call.run()))[0]
+
+    assert error(contender.flat(x.reshape(-1), 1), work.Exact(x, "flat", 0)) < tolerance
+    for norm in NORMS if contender.norm else ():
+        assert contender.norm is not None
+        assert error(contender.norm(x, norm, 2, 1), work.Exact(x, norm, 2)) < tolerance
+    if contender.every is not None:
+        call = contender.every(x, 2)
+        answers = call.answer(call.run())
+        assert set(answers) == set(NORMS)
+        assert all(work.Exact(x, norm, 2).score(answers[norm])[0] < tolerance for norm in NORMS)
+
+
+def test_the_data_depend_on_the_seed_alone() -> None:
+    one, again, other = (work.data((50,), "float32", seed) for seed in (1, 1, 2))
+    assert one.dtype == np.float32
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    assert 995 < one.mean() < 1005
+
+
+def test_scores_of_odd_answers() -> None:
+    exact = work.Exact(np.array([1.0, 2.0, 4.0], dtype=np.float32), "flat", 0)
+    third = Fraction(14, 9)
+    assert exact.score(np.float32(14 / 9)) == (float(abs(Fraction(float(np.float32(14 / 9))) - third) / third), True)
+    assert exact.score(float(np.float32(14 / 9)))[1]  # the same number in a wider container
+    assert exact.score(14 / 9)[1]
+    assert not exact.score(math.nextafter(14 / 9, 2))[1]
+    for lost in (math.nan, math.inf):
+        assert exact.score(lost) == (math.inf, False)
+    with pytest.raises(ValueError, match="2 answers for 1 rows"):
+        exact.score([1.0, 2.0])
+    constant = work.Exact(np.ones(4), "flat", 0)
+    assert constant.score(0.0) == (0.0, True)
+    assert constant.score(1e-300) == (math.inf, False)
+
+
+# ------------------------------------------------------------------------------------------------ missing, failing
+
+
+class Panic(BaseException):
+    """As some libraries raise."""
+
+
+def _raises(error: BaseException) -> Callable[..., Any]:
+    def never(*_: Any) -> Any:
+        raise error
+
+    return never
+
+
+def _later(x: Any, threads: int) -> Call:
+    answers = iter([np.var(x)])
+    return Call(lambda: next(answers))
+
+
+@pytest.mark.parametrize(
+    ("flat", "reason"),
+    [
+        (_raises(ImportError("libnothing.so is missing\nand more")), "ImportError: libnothing.so is missing"),
+        (_raises(Panic("at the disco")), "Panic: at the disco"),
+        (lambda x, threads: Call(_raises(MemoryError())), "MemoryError"),
+        (lambda x, threads: Call(lambda: [1.0, 2.0]), "ValueError: 2 answers for 1 rows"),
+        (_later, "StopIteration"),
+    ],
+)
+def test_a_contender_fails_alone(flat: Any, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Contender("broken", "numpy", "one", flat)
+    numpy_var = next(each for each in CONTENDERS if each.name == "numpy.var")
+    monkeypatch.setattr(work, "CONTENDERS", (broken, numpy_var))
+    found = {row.contender: row for row in record.rows(work.measure(request(sizes=[5], shape=None)))}
+    assert (found["broken"].status, found["broken"].reason) == ("failed", reason)
+    assert math.isnan(found["broken"].seconds)
+    assert found["numpy.var"].status == found[LIMIT].status == "ok"
+
+
+def test_an_interruption_is_no_failure() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        timing.guarded(timing.Runner("x", lambda: None), _raises(KeyboardInterrupt()))
+
+
+def test_nothing_is_loaded_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str) -> str:
+        if name in ("torch", "bottleneck", "duckdb"):
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(work, "version", none)
+    names = ["torch.var", "bottleneck", "pandas + bottleneck", "duckdb"]
+    rows = record.rows(work.measure(request(sizes=[4], shape=None, contenders=names)))
+    assert {r.contender: (r.status, r.reason) for r in rows if r.contender != LIMIT} == {
+        name: ("not installed", f"{name.split('.')[0].split()[-1]} is not installed") for name in names
+    }
+
+
+def test_an_array_that_does_not_fit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "_memory", lambda: 1e6)
+    found = work.measure(request(sizes=[2**20], dtypes=["float64"], shape=None))
+    assert found["rows"] == []
+    assert found["left_out"] == ["1,048,576 values of float64: that needs 0 GiB of free memory"]
+
+
+# ------------------------------------------------------------------------------------------------ timing and the limit
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("n", [1, 31, 32, 1000, 2**18 + 77])
+@pytest.mark.parametrize("stride", limit.STRIDES)
+def test_the_limit_reads_everything(stride: int, n: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit, "_SHARE", 64)
+    x = np.arange(n, dtype=np.float64)
+    assert limit.reader(x, threads, stride)() == n * (n - 1) / 2
+    assert limit.reader(x.reshape(1, n, 1), threads, stride)() == n * (n - 1) / 2
+    odd = np.zeros(2 * n + 1, dtype=np.float32)  # the last one is left out
+    assert limit.reader(odd, threads, stride)() == 0
+
+
+def test_rounds_are_interleaved_and_rotate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "LEAST", 0.0)
+    called: list[str] = []
+    runners = [timing.Runner(name, lambda name=name: called.append(name)) for name in "abc"]  # type: ignore[misc]
+    timing.interleave(runners, 3)
+    assert "".join(called[-9:]) == "abcbcacab"
+    assert [len(runner.seconds) for runner in runners] == [3, 3, 3]
+
+
+def test_slow_contenders_join_a_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "SLOW", -1.0)
+    runner = timing.Runner("slow", lambda: None)
+    timing.interleave([runner], 7)
+    assert len(runner.seconds) == timing.FEW
+
+
+def test_before_is_called_once_a_sample() -> None:
+    called: list[str] = []
+    runner = timing.Runner("x", lambda: called.append("call"), lambda: called.append("before"), loops=3)
+    runner.sample()
+    assert called == ["before", "call", "call", "call"]
+
+
+# ------------------------------------------------------------------------------------------------ processes
+
+
+def test_limits_are_set_and_the_machines_own_choice_is_not() -> None:
+    given = {"PATH": "p", "OPENBLAS_CORETYPE": "x", "OMP_NUM_THREADS": "9", "XLA_FLAGS": "--a=1"}
+    env, settings, gone = launch.environment(1, given)
+    assert gone == ["OPENBLAS_CORETYPE"]
+    assert "OPENBLAS_CORETYPE" not in env
+    assert {env[name] for name in ("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "VARKERNELS_NUM_THREADS")} == {"1"}
+    assert env["XLA_FLAGS"] == "--a=1 --xla_cpu_multi_thread_eigen=false"
+    assert env["PATH"] == "p"
+    assert "PATH" not in settings
+    env, settings, gone = launch.environment(2, {})
+    assert env == settings
+    assert gone == []
+    assert "XLA_FLAGS" not in env
+
+
+def test_each_number_of_threads_has_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, str]] = []
+
+    def child(asked: dict[str, Any], env: dict[str, str]) -> dict[str, Any]:
+        seen.append((asked["threads"], env["OMP_NUM_THREADS"]))
+        row = timed("numpy.var", 1.0, threads=asked["threads"])
+        return {"rows": [row.record()], "peers": [{"name": "numpy.var"}], "left_out": ["x"]}
+
+    monkeypatch.setattr(launch, "_child", child)
+    found = launch.run(replace(launch.QUICK, threads=(1, 2)), ["varstudy", "bench"])
+    assert seen == [(1, "1"), (2, "2")]
+    assert [row.threads for row in record.rows(found)] == [1, 2]
+    assert found["peers"] == [{"name": "numpy.var"}]
+    assert found["settings"]["left_out"] == ["x"]
+    assert set(found["settings"]["environment"]) == {"1", "2"}
+    assert found["provenance"]["command"] == ["varstudy", "bench"]
+
+
+def test_a_process_that_ends_early_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    done = call("--out", tmp_path, "--quick")
+    assert done.exit_code == 2
+    assert "the measuring process for 1 thread(s) ended with exit code 1" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------------------ bench.json
+
+
+def test_bench_json_round_trip(tmp_path: Path, measured: dict[str, Any]) -> None:
+    rows = record.rows(measured)
+    path = tmp_path / record.NAME
+    record.write(path, content(rows))
+    found = record.read(tmp_path)
+    assert (found["format"], found["version"]) == (record.FORMAT, record.SCHEMA_VERSION)
+    assert [repr(row) for row in record.rows(found)] == [repr(row) for row in rows]
+    json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileNotFoundError):
+        record.read(tmp_path / "nowhere")
+
+
+def _spoiled(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda found: found["rows"][0].update({key: value})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda found: found.update(format="x"), "no benchmark of varstudy"),
+        (lambda found: found.update(version=99), "schema version 99"),
+        (lambda found: found.pop("settings"), "was edited or cut ('settings')"),
+        (lambda found: found.update(peers={}), "peers is no list"),
+        (lambda found: found["rows"].append({}), "its columns are not dtype"),
+        (_spoiled("seconds", "fast"), "seconds is 'fast', which is no number"),
+        (_spoiled("seconds", True), "which is no number"),
+        (_spoiled("shape", [0]), "which is no shape"),
+        (_spoiled("shape", 3), "which is no shape"),
+        (_spoiled("threads", 1.5), "which is no int"),
+        (_spoiled("contender", 3), "which is no str"),
+        (_spoiled("rounded", "yes"), "which is no bool"),
+    ],
+)
+def test_a_bench_json_that_cannot_be_used(spoil: Any, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / record.NAME
+    record.write(path, content([timed("numpy.var", 1.0)]))
+    found = json.loads(path.read_text())
+    spoil(found)
+    path.write_text(json.dumps(found))
+    with pytest.raises(BenchProblem) as caught:
+        record.read(path)
+    assert sentence in str(caught.value)
+    assert "python -m varstudy bench" in str(caught.value)
+    for text in ("", "[1", "[]", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")):
+        path.write_text(text)
+        with pytest.raises(BenchProblem):
+            record.read(path)
+
+
+# ------------------------------------------------------------------------------------------------ targets
+
+
+def test_targets_are_ratios_of_one_run() -> None:
+    rows = [
+        timed(LIMIT, 0.9, math.nan), timed("varstudy fast", 1.0), timed("varstudy exact", 4.0), timed("numpy.var", 7.0),
+        timed("varstudy fast", 0.5, threads=2, cpus=2.0), timed(LIMIT, 0.45, math.nan, threads=2, cpus=1.9),
+        timed("varstudy fast", 2.0, values=1000), timed("numpy.var", 1.0, values=1000),
+        timed("varstudy fast", 1.0, norm="all"), timed("varstudy exact", 0.1, norm="all"),
+        *(timed("numpy.var", float(k), norm=norm) for k, norm in enumerate(NORMS, 1)),
+    ]  # fmt: skip
+    found = {each.name: each for each in targets.judged(rows) if each.dtype == "float32"}
+    assert found["fast / read limit, 2^26"].measured == 0.9
+    assert found["fast / numpy.var, 2^26"].met is True
+    assert found["exact / numpy.var, 2^26"].met is False
+    call = found["a call of 1,000 values by varstudy fast / numpy.var"]
+    assert (call.measured, call.met) == (2.0, False)
+    assert found["a call of 1,000 values by varstudy exact / numpy.var"].met is None
+    assert found["four norms by varstudy fast, one read / numpy's slowest"].measured == 4.0
+    assert found["fast: two threads / one, 2^26"].measured == 2.0
+    assert all(each.met is None and each.note for each in targets.judged([]))
+    rows[3].low, rows[3].high = 6.0, 8.0
+    noisy = {each.name for each in targets.judged(rows) if each.note.startswith("noisy (quartiles 29 %")}
+    assert noisy == {"fast / numpy.var, 2^26", "exact / numpy.var, 2^26"}
+    again = targets.targets([each.record() for each in found.values()])
+    assert [repr(each) for each in again] == [repr(each) for each in found.values()]
+
+
+@pytest.mark.parametrize(
+    ("ours", "reading", "note"), [(1.0, 2.0, "it ran in one thread"), (2.0, 1.0, "no second core was free")]
+)
+def test_two_threads_that_did_not_run_are_no_measurement(ours: float, reading: float, note: str) -> None:
+    rows = [
+        timed("varstudy fast", 1.0),
+        timed("varstudy fast", 1.0, threads=2, cpus=ours),
+        timed(LIMIT, 1.0, threads=2, cpus=reading),
+    ]
+    (two,) = (each for each in targets.judged(rows) if "two threads" in each.name and each.dtype == "float32")
+    assert two.met is None
+    assert note in two.note
+
+
+# ------------------------------------------------------------------------------------------------ the command
+
+
+def call(*words: Any) -> Any:
+    return CliRunner().invoke(command.cli, ["bench", *map(str, words)], prog_name="varstudy")
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+
+    def run(plan: launch.Plan, argv: list[str]) -> dict[str, Any]:
+        asked.update(plan=plan, argv=argv)
+        rows = [
+            timed(LIMIT, 0.5, math.nan), timed("varstudy fast", 0.6), timed("numpy.var", 3.0, cpus=2.0),
+            timed("numpy.var", 1e-6, values=1000), timed("numpy.var", 1.0, norm="batch", shape=[2, 4, 3, 3]),
+            Row("float32", [2**26], "flat", 1, "polars", "not installed", "polars is not installed"),
+            Row("float32", [2**26], "flat", 1, "duckdb", "failed", "Error: it broke"),
+        ]  # fmt: skip
+        return content(rows, settings={"left_out": ["2^27"]})
+
+    monkeypatch.setattr(launch, "run", run)
+    return asked
+
+
+def test_the_command_prints_tables_and_writes_a_file(stub: dict[str, Any], tmp_path: Path) -> None:
+    done = call("--out", tmp_path / "new", "--sizes", "1000,2^10..2^12", "--threads", "2", "--only", "numpy*")
+    assert done.exit_code == 0, done.output
+    plan = stub["plan"]
+    assert plan.sizes == (1000, 1024, 2048, 4096)
+    assert (plan.threads, plan.contenders) == ((2,), ("numpy.var",))
+    words = ["--sizes", "1000,1024,2048,4096", "--threads", "2", "--only", "numpy*"]
+    assert stub["argv"][:2] == ["varstudy", "bench"]
+    assert sorted(stub["argv"][2:]) == sorted(words)
+    for text in (
+        "2^26 values of float32, 1 thread", "GB/s by number of values", "Feature map 2x4x3x3", "2.0 !",
+        "polars: not installed (polars is not installed).", "duckdb: failed (Error: it broke).", "Left out: 2^27.",
+        "pip install 'varstudy[peers]'", "MISSED", "at least 0.85",
+    ):  # fmt: skip
+        assert text in done.stdout
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "new" / "bench.json")
+    assert "holds no results.json" in done.stderr
+
+
+def test_the_command_writes_json(stub: dict[str, Any], tmp_path: Path) -> None:
+    done = call("--json", "--quick", "--no-norms", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout, parse_constant=pytest.fail) == json.loads((tmp_path / "bench.json").read_text())
+    assert (stub["plan"].sizes, stub["plan"].shape) == (launch.QUICK.sizes, None)
+    assert sorted(stub["argv"][2:]) == ["--json", "--no-norms", "--quick"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--sizes", "many"], "--sizes 'many' is no number of values"),
+        (["--sizes", "1"], "names no size of two values or more"),
+        (["--sizes", "2^9..2^8"], "names no size"),
+        (["--threads", "0"], "'--threads'"),
+        (["--only", "nunpy.var"], "contender 'nunpy.var' is unknown: did you mean numpy.var"),
+    ],
+)
+def test_bad_usage(words: list[str], sentence: str, stub: dict[str, Any], tmp_path: Path) -> None:
+    done = call(*words, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert stub == {}
+
+
+def test_a_folder_that_cannot_be_written(stub: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = call("--out", tmp_path / "file")
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
+    assert stub == {}
+
+
+def test_the_whole_of_it(tmp_path: Path) -> None:
+    """In processes, as users run it, and by the script of the checkout."""
+    script = Path(__file__).resolve().parents[1] / "benchmarks" / "run.py"
+    words = ["--sizes", "9", "--threads", "1", "--rounds", "1", "--only", "numpy.var", "--json", "--out", str(tmp_path)]
+    done = subprocess.run([sys.executable, str(script), *words], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    kinds = {(row["contender"], row["dtype"], row["norm"]) for row in found["rows"]}
+    norms = ("flat", *NORMS)
+    wanted = {(who, dtype, norm) for who in ("numpy.var", LIMIT) for dtype in ("float32", "float64") for norm in norms}
+    assert kinds == wanted | {(LIMIT, dtype, "all") for dtype in ("float32", "float64")}
+    assert {row["status"] for row in found["rows"]} == {"ok"}
+    assert "9 values of float32" in done.stderr
+
+
+# ------------------------------------------------------------------------------------------------ the figure
+
+
+def test_the_front() -> None:
+    rows = [timed("a", 1, 1e-3), timed("b", 2, 1e-3), timed("c", 3, 1e-9), timed("d", 4, 1e-8), timed("e", 5, 0.0)]
+    assert [row.contender for row in pareto.front(rows)] == ["a", "c", "e"]
+
+
+def test_the_section_shows_the_longest_array_and_the_fewest_threads() -> None:
+    rows = [
+        timed("numpy.var", 1.0, values=64), timed("numpy.var", 3.0), timed("numpy.var", 2.0, threads=2),
+        timed(LIMIT, 0.5, math.nan), timed(HOSTILE, 0.7, math.inf), timed("varstudy exact", 0.6, 0.0),
+        Row("float32", [2**26], "flat", 1, "duckdb", "failed", HOSTILE),
+    ]  # fmt: skip
+    speed = pareto.draw(content(rows))
+    (part,) = speed.tables
+    assert [row["name"][:9] for row in part.rows] == ["read limi", "varstudy ", "<script>a", "numpy.var"]
+    assert (part.size, part.threads) == ("2²⁶", 1)
+    assert part.rows[-1]["version"] == "1.2"
+    assert speed.absent.startswith("duckdb (<script>")
+    assert speed.drawn.svg is not None
+    assert "<script" not in speed.drawn.svg
+    assert "NaN, ∞" in speed.drawn.svg
+    assert not any("<script" in note for note in speed.drawn.notes)
+    assert pareto.draw(content(rows)).drawn.svg == speed.drawn.svg
+
+
+@pytest.mark.parametrize("bench", [None, "bench.json is broken.", content([]), content([timed(LIMIT, 1.0)])])
+def test_a_section_without_a_figure(bench: Any) -> None:
+    speed = pareto.draw(bench)
+    assert speed.drawn.svg is None
+    assert speed.tables == ()
+
+
+def _study() -> Any:
+    from varkernels import algorithms  # noqa: PLC0415
+    from varstudy import featuremaps, results  # noqa: PLC0415
+    from varstudy.measure import case_info, measure  # noqa: PLC0415
+
+    case = featuremaps.find("higham/three-values")
+    return results.from_records(
+        list(measure(case, "float32", 0, [algorithms()[name] for name in ("naive", "welford")])),
+        cases={case.name: case_info(case)},
+        algorithms={name: {"title": name} for name in ("naive", "welford")},
+        settings={"level": "quick", "only": case.name, "seed": 0},
+    )
+
+
+def test_the_report_takes_a_bench_json_beside_it(tmp_path: Path, stub: dict[str, Any]) -> None:
+    from varstudy import results  # noqa: PLC0415
+
+    study = _study()
+    results.write(study, tmp_path)
+    page = report.write(study, tmp_path)
+    assert "<code>python -m varstudy bench</code> measures it" in page.read_text()
+    done = call("--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1] == str(page)
+    text = page.read_text()
+    assert 'id="pareto-' in text
+    assert 'href="#speed"' in text
+    assert "polars (polars is not installed)" in text
+    (tmp_path / record.NAME).write_text("{")
+    report.write(study, tmp_path)
+    assert "Not measured: bench.json cannot be read" in page.read_text()

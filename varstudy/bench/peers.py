@@ -1,0 +1,222 @@
+"""Whom we measure, and how each is called: the population variance of what its users hold in their hands.
+
+A peer's library is imported when it is prepared, never before, and what turns a numpy array into the peer's own
+container is not timed. Each is called as its documentation has it, with the answer in the format that it chooses.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CONTENDERS", "NORMS", "OURS", "Call", "Contender"]
+
+NORMS = ("batch", "layer", "instance", "group")
+OURS = ("varstudy fast", "varstudy exact")
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is timed, what precedes each sample, and how its result becomes arrays: one for each norm."""
+
+    run: Callable[[], Any]
+    answer: Callable[[Any], Any] = lambda result: result
+    before: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A variance of a library.
+
+    Attributes
+    ----------
+    package : its name for pip, whose version is recorded.
+    threads : how its threads are limited: ``one`` it has only one; ``call`` by its own call; ``environment`` by a
+        variable set before it loads.
+    flat : (array of one dimension, threads) -> Call.
+    norm : (array NCHW, norm, groups, threads) -> Call for one norm; None where it has none.
+    every : (array NCHW, groups) -> Call for all norms at once, whose answer is a dict; None where it has none.
+    """
+
+    name: str
+    package: str
+    threads: str
+    flat: Callable[[Array, int], Call]
+    norm: Callable[[Array, str, int, int], Call] | None = None
+    every: Callable[[Array, int], Call] | None = None
+
+
+def _load(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+def _cut(shape: tuple[int, ...], norm: str, groups: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shape and the axes whose variance is that of a norm of an array NCHW."""
+    n, c, h, w = shape
+    if norm == "group":
+        return (n, groups, c // groups, h, w), (2, 3, 4)
+    return shape, {"batch": (0, 2, 3), "layer": (1, 2, 3), "instance": (2, 3)}[norm]
+
+
+# This library ------------------------------------------------------------------------------------------------------
+
+
+def _ours(method: str) -> Contender:
+    def flat(x: Array, threads: int) -> Call:
+        var = _load("varstudy").var
+        return Call(lambda: var(x, method=method))
+
+    def norm(x: Array, name: str, groups: int, threads: int) -> Call:
+        moments = _load("varstudy").feature_moments
+
+        def run() -> Any:
+            return moments(x, (name,), groups=groups, method=method)[name].variance()
+
+        return Call(run)
+
+    def every(x: Array, groups: int) -> Call:
+        moments = _load("varstudy").feature_moments
+
+        def run() -> dict[str, Any]:
+            found = moments(x, NORMS, groups=groups, method=method)
+            return {name: found[name].variance() for name in NORMS}
+
+        return Call(run)
+
+    return Contender(f"varstudy {method}", "varstudy", "environment", flat, norm, every)
+
+
+# Arrays ------------------------------------------------------------------------------------------------------------
+
+
+def _numpy_flat(x: Array, threads: int) -> Call:
+    return Call(lambda: np.var(x))
+
+
+def _numpy_norm(x: Array, norm: str, groups: int, threads: int) -> Call:
+    shape, axes = _cut(x.shape, norm, groups)
+    view = x.reshape(shape)
+    return Call(lambda: np.var(view, axis=axes))
+
+
+def _torch(function: str) -> tuple[Callable[..., Call], Callable[..., Call]]:
+    first = function == "var_mean"  # the variance comes first
+
+    def call(x: Array, threads: int, axes: tuple[int, ...] | None) -> Call:
+        torch = _load("torch")
+        torch.set_num_threads(threads)
+        tensor, of = torch.from_numpy(x), getattr(torch, function)
+        return Call(
+            lambda: of(tensor, dim=axes, correction=0),
+            lambda result: (result[0] if first else result).numpy(),
+        )
+
+    def flat(x: Array, threads: int) -> Call:
+        return call(x, threads, None)
+
+    def norm(x: Array, name: str, groups: int, threads: int) -> Call:
+        shape, axes = _cut(x.shape, name, groups)
+        return call(x.reshape(shape), threads, axes)
+
+    return flat, norm
+
+
+def _jax(x: Array, axes: tuple[int, ...] | None) -> Call:
+    jax = _load("jax")
+    jax.config.update("jax_enable_x64", True)  # or else float64 is silently cut to float32
+    var = jax.jit(lambda a: jax.numpy.var(a, axis=axes))
+    held = jax.numpy.asarray(x)
+    return Call(lambda: var(held).block_until_ready(), np.asarray)
+
+
+def _jax_flat(x: Array, threads: int) -> Call:
+    return _jax(x, None)
+
+
+def _jax_norm(x: Array, norm: str, groups: int, threads: int) -> Call:
+    shape, axes = _cut(x.shape, norm, groups)
+    return _jax(x.reshape(shape), axes)
+
+
+def _bottleneck_flat(x: Array, threads: int) -> Call:
+    nanvar = _load("bottleneck").nanvar
+    return Call(lambda: nanvar(x))
+
+
+def _bottleneck_norm(x: Array, norm: str, groups: int, threads: int) -> Call:
+    """It reduces one axis: batch norm's rows must be brought together first, and that is timed."""
+    nanvar = _load("bottleneck").nanvar
+    n, c = x.shape[:2]
+    if norm == "batch":
+        return Call(lambda: nanvar(np.moveaxis(x, 1, 0).reshape(c, -1), axis=1))
+    rows = x.reshape({"layer": n, "instance": n * c, "group": n * groups}[norm], -1)
+    return Call(lambda: nanvar(rows, axis=1))
+
+
+# Tables ------------------------------------------------------------------------------------------------------------
+
+
+def _polars(x: Array, threads: int) -> Call:
+    series = _load("polars").Series(x)
+    return Call(lambda: series.var(ddof=0))
+
+
+def _pyarrow(x: Array, threads: int) -> Call:
+    arrow = _load("pyarrow")
+    variance = _load("pyarrow.compute").variance
+    arrow.set_cpu_count(threads)
+    array = arrow.array(x)
+    return Call(lambda: variance(array, ddof=0), lambda result: result.as_py())
+
+
+def _pandas(bottleneck: bool) -> Callable[[Array, int], Call]:
+    def flat(x: Array, threads: int) -> Call:
+        if bottleneck:
+            _load("bottleneck")
+        pandas = _load("pandas")
+        series = pandas.Series(x, copy=False)
+        return Call(
+            lambda: series.var(ddof=0),
+            before=lambda: pandas.set_option("compute.use_bottleneck", bottleneck),
+        )
+
+    return flat
+
+
+def _duckdb(x: Array, threads: int) -> Call:
+    duckdb, pandas = _load("duckdb"), _load("pandas")
+    connection = duckdb.connect(config={"threads": threads})
+    connection.register("given", pandas.DataFrame({"x": x}, copy=False))
+    connection.execute("CREATE TABLE held AS SELECT x FROM given")
+    connection.unregister("given")
+    return Call(lambda: connection.execute("SELECT var_pop(x) FROM held").fetchone(), lambda result: result[0])
+
+
+def _sklearn(x: Array, threads: int) -> Call:
+    scaler = _load("sklearn.preprocessing").StandardScaler
+    column = x.reshape(-1, 1)
+    return Call(lambda: scaler(copy=False).fit(column).var_[0])
+
+
+CONTENDERS = (
+    _ours("fast"),
+    _ours("exact"),
+    Contender("numpy.var", "numpy", "one", _numpy_flat, _numpy_norm),
+    Contender("torch.var", "torch", "call", *_torch("var")),
+    Contender("torch.var_mean", "torch", "call", *_torch("var_mean")),
+    Contender("jax.jit(var)", "jax", "environment", _jax_flat, _jax_norm),
+    Contender("polars", "polars", "environment", _polars),
+    Contender("pyarrow", "pyarrow", "call", _pyarrow),
+    Contender("bottleneck", "bottleneck", "one", _bottleneck_flat, _bottleneck_norm),
+    Contender("pandas", "pandas", "one", _pandas(bottleneck=False)),
+    Contender("pandas + bottleneck", "pandas", "one", _pandas(bottleneck=True)),
+    Contender("duckdb", "duckdb", "call", _duckdb),
+    Contender("scikit-learn", "scikit-learn", "environment", _sklearn),
+)

@@ -1,0 +1,248 @@
+"""Accuracy against speed: what each library's variance costs and what it is worth, from bench.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from varkernels import FORMATS
+
+from ...bench import record
+from ...bench.record import LIMIT, Row
+from ..words import clean, code, count, listing, number, percent, short, superscript
+from .draw import Drawn, Style, canvas, decades, svg, token
+
+__all__ = ["Part", "Speed", "draw", "front"]
+
+# Its own colour and marker for each contender; ours are filled, the others hollow.
+_STYLES = {
+    "varstudy fast": Style("c0", "o"),
+    "varstudy exact": Style("c1", "*"),
+    "numpy.var": Style("c2", "s"),
+    "torch.var": Style("c3", "^"),
+    "torch.var_mean": Style("c3", "v"),
+    "jax.jit(var)": Style("c4", "D"),
+    "polars": Style("c5", "P"),
+    "pyarrow": Style("c6", "X"),
+    "bottleneck": Style("c8", "p"),
+    "pandas": Style("c7", "<"),
+    "pandas + bottleneck": Style("c7", ">"),
+    "duckdb": Style("c2", "h"),
+    "scikit-learn": Style("c5", "d"),
+}
+_OTHER = Style("muted", ".")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A panel's numbers, as a table shows them."""
+
+    dtype: str
+    size: str
+    threads: int
+    rows: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The section on speed: its figure, its tables, who is missing; or why there is none."""
+
+    drawn: Drawn
+    tables: tuple[Part, ...] = ()
+    absent: str = ""
+    problem: str = ""
+
+
+def front(rows: Sequence[Row]) -> list[Row]:
+    """The rows that no other beats in both speed and error, fastest first."""
+    best: list[Row] = []
+    for row in sorted(rows, key=lambda r: (r.seconds, r.error)):
+        if not best or row.error < best[-1].error:
+            best.append(row)
+    return best
+
+
+def _panels(rows: Sequence[Row]) -> list[list[Row]]:
+    """For each format the rows of the longest array, with as few threads as were measured."""
+    panels = []
+    for dtype in dict.fromkeys(row.dtype for row in rows):
+        mine = [row for row in rows if row.dtype == dtype and row.norm == "flat"]
+        mine = [row for row in mine if row.threads == min(r.threads for r in mine)]
+        mine = [row for row in mine if row.values == max(r.values for r in mine)]
+        if any(row.status == "ok" and row.contender != LIMIT for row in mine):
+            panels.append(mine)
+    return panels
+
+
+def draw(bench: Mapping[str, Any] | str | None) -> Speed:
+    """The section for a bench.json's content; for a sentence, or nothing, a section without a figure."""
+    if bench is None or isinstance(bench, str):
+        return Speed(Drawn(None), problem=clean(bench or "").rstrip("."))
+    panels = _panels(record.rows(bench))
+    if not panels:
+        return Speed(Drawn(None), problem="bench.json holds no array of one dimension")
+    measured = [_measured(panel) for panel in panels]
+    drawing = _drawing(measured)
+    notes = [
+        Markup(
+            "Each mark is one library’s variance of the same array: to the right is faster, further down is more "
+            "accurate. Speed is the share of the read limit, the speed at which the same run reads the same array and "
+            "only adds it up; 1 cannot be passed while the array is longer than the caches. The error is that of the "
+            "answer as the library returns it, so that an answer in float32 has up to 6×10⁻⁸ of rounding in it; below "
+            "the dotted line, the unit roundoff of the data’s format, it is luck how near to the exact variance a "
+            "number of that format lies. The dashed line joins what nothing else beats in both. Timings are medians "
+            "of {} interleaved rounds."
+        ).format(number(max(row.rounds for rows in measured for row in rows)))
+    ]
+    for rows in measured:
+        notes.append(_note(rows))
+    versions = {str(p.get("name", "")): str(p.get("version", "")) for p in bench["peers"] if isinstance(p, dict)}
+    away = dict.fromkeys(
+        f"{row.contender} ({row.reason or row.status})" for panel in panels for row in panel if row.status != "ok"
+    )
+    return Speed(
+        Drawn(drawing, tuple(notes)),
+        tuple(_part(panel, versions) for panel in panels),
+        clean("; ".join(away)),
+    )
+
+
+def _measured(panel: Sequence[Row]) -> list[Row]:
+    return [row for row in panel if row.status == "ok" and row.contender != LIMIT and row.of_limit > 0]
+
+
+def _size(values: int) -> str:
+    power = values.bit_length() - 1
+    return superscript(power, 2) if values == 1 << power else f"{values:,}"
+
+
+def _drawing(measured: Sequence[Sequence[Row]]) -> Markup:
+    names = [name for name in _STYLES if any(row.contender == name for rows in measured for row in rows)]
+    others = [r.contender for rows in measured for r in rows if r.contender not in _STYLES]
+    with canvas("pareto"):
+        fig = Figure(figsize=(12.4, 6.0), layout="constrained")
+        for place, rows in enumerate(measured):
+            ax = fig.add_subplot(1, len(measured), place + 1)
+            threads = count(rows[0].threads, "thread")
+            ax.set_title(f"{short(rows[0].dtype)}, {_size(rows[0].values)} values, {threads}")
+            _panel(ax, rows)
+        handles = [_mark(name) for name in (*names, *dict.fromkeys(others))]
+        fig.legend(handles=handles, loc="outside upper center", ncols=5, columnspacing=1.6)
+        return svg(fig, "pareto", "Relative error of the variance against speed as a share of the read limit")
+
+
+def _mark(name: str) -> Any:
+    return Line2D([], [], ls="none", label=short(name), **_look(name))
+
+
+def _look(name: str) -> dict[str, Any]:
+    style = _STYLES.get(name, _OTHER)
+    ours = name.startswith("varstudy")
+    return {
+        "marker": style.marker,
+        "color": token(style.colour),
+        "mfc": token(style.colour) if ours else "none",
+        "mew": 0.8 if ours else 1.8,
+        "ms": 14 if style.marker == "*" else 10 if ours else 8,
+    }
+
+
+def _panel(ax: Axes, rows: Sequence[Row]) -> None:
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    errors = [row.error for row in rows if math.isfinite(row.error) and row.error > 0] or [1.0]
+    low, high = math.log10(min(errors)), math.log10(max(errors))
+    room = max(1.0, 0.12 * (high - low))
+    exact = any(row.error == 0 for row in rows)
+    failed = any(not math.isfinite(row.error) for row in rows)
+    bottom, top = low - room * (2 if exact else 1), high + room * (2 if failed else 1)
+
+    def height(error: float) -> float:
+        if error == 0:
+            return float(10 ** (bottom + 0.5 * room))
+        return error if math.isfinite(error) else float(10 ** (top - 0.5 * room))
+
+    for there, edge, at, word in ((exact, bottom, bottom, "exact"), (failed, top - room, top - 0.5 * room, "NaN, ∞")):
+        if there:
+            ax.axhspan(10**edge, 10 ** (edge + room), color=token("strip"), lw=0, zorder=1)
+            ax.text(
+                1.005, 10 ** (at + (0.5 * room if word == "exact" else 0)), word, rotation=90, va="center",
+                transform=ax.get_yaxis_transform(), color=token("muted"), fontsize=8.5,
+            )  # fmt: skip
+    best = front(rows)
+    ax.plot(
+        [row.of_limit for row in best], [height(row.error) for row in best],
+        color=token("muted"), lw=1.2, ls=(0, (4, 2)), drawstyle="steps-post", zorder=2,
+    )  # fmt: skip
+    for row in rows:
+        ax.plot([row.of_limit], [height(row.error)], ls="none", zorder=3, **_look(row.contender))
+    shares = [row.of_limit for row in rows]
+    left, right = 0.7 * min(shares), max(1.3, 1.3 * max(shares))
+    ax.set_xlim(left, right)
+    ax.set_ylim(10**bottom, 10**top)
+    ax.axvline(1.0, color=token("muted"), lw=1.0, ls=(0, (2, 2)), zorder=1.5)
+    if rows[0].dtype in FORMATS:
+        ax.axhline(
+            float(FORMATS[rows[0].dtype].unit_roundoff), color=token("muted"), lw=1.0, ls=(0, (1, 2)), zorder=1.5
+        )
+    ticks = [t for t in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0) if left <= t <= right]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.xaxis.set_minor_locator(NullLocator())
+    decades(ax, "y")
+    ax.set_xlabel("speed, as a share of the read limit")
+    ax.set_ylabel("relative error of the variance")
+
+
+def _note(rows: Sequence[Row]) -> Markup:
+    best = front(rows)
+    slow, wrong = max(rows, key=lambda r: r.seconds), max(rows, key=lambda r: (not math.isfinite(r.error), r.error))
+    text = Markup("<b>{}</b>: on the line: {}.").format(
+        clean(rows[0].dtype),
+        listing(
+            [
+                Markup("{} ({} of the limit, error {})").format(
+                    code(row.contender), percent(row.of_limit), number(row.error, 2)
+                )
+                for row in best
+            ]
+        ),
+    )
+    if len(rows) > 1:
+        text += Markup(
+            " The largest error is that of {}, {}; the slowest is {}, {} times as slow as the fastest."
+        ).format(
+            code(wrong.contender),
+            number(wrong.error, 2),
+            code(slow.contender),
+            number(slow.seconds / min(r.seconds for r in rows), 2),
+        )
+    return text
+
+
+def _part(panel: Sequence[Row], versions: Mapping[str, str]) -> Part:
+    shown = sorted((row for row in panel if row.status == "ok"), key=lambda row: row.seconds)
+    return Part(
+        clean(panel[0].dtype),
+        _size(panel[0].values),
+        panel[0].threads,
+        tuple(
+            {
+                "name": clean(row.contender),
+                "version": clean(versions.get(row.contender, "")),
+                "ms": number(1e3 * row.seconds),
+                "gbps": number(row.gbps),
+                "of_limit": number(row.of_limit, 2),
+                "error": "–" if math.isnan(row.error) else number(row.error, 2),
+                "rounded": "yes" if row.rounded else "",
+            }
+            for row in shown
+        ),
+    )
