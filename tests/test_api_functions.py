@@ -839,3 +839,22 @@ def test_the_result_dtypes() -> None:
         assert varstudy.std(np.ones((3, 2), dtype=fmt.dtype), axis=0).dtype == fmt.dtype
     for dtype in INTEGERS:
         assert varstudy.mean(np.ones(3, dtype=dtype)).dtype == np.float64
+
+
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=str)
+@pytest.mark.parametrize("n", [1, 2, 1000, 5000])
+@pytest.mark.parametrize("correction", [0, 1, 0.5, -3.25])
+def test_the_short_way_of_fast_is_the_long_way(fmt: Any, n: int, correction: float) -> None:
+    x = (3 + np.random.default_rng(n).normal(size=n)).astype(fmt.dtype)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        short = varstudy.var(x, correction=correction, method="fast")
+        (long,) = varstudy.var(x[np.newaxis], axis=1, correction=correction, method="fast")
+    assert type(short) is type(long)
+    assert short.tobytes() == long.tobytes()
+
+
+def test_fast_beyond_a_format_is_infinite() -> None:
+    x = np.array([6e4, -6e4, 6e4, -6e4], dtype=np.float16)
+    assert varstudy.var(x, method="fast") == np.inf
+    assert varstudy.var(x.astype(np.float32), method="fast") == np.float32(x.astype(np.float64)[0] ** 2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 __all__ = ["get_threads", "run_all", "set_threads"]
@@ -18,7 +19,7 @@ R = TypeVar("R")
 
 VARIABLE = "VARKERNELS_NUM_THREADS"
 # Values below which a second thread costs more than it saves.
-WORTHWHILE = 1 << 19
+WORTHWHILE = 1 << 21
 
 
 class _Limit:
@@ -59,5 +60,10 @@ def run_all(function: Callable[[T], R], tasks: Iterable[T], threads: int) -> lis
     listed = list(tasks)
     if threads < 2 or len(listed) < 2:
         return [function(task) for task in listed]
-    with ThreadPoolExecutor(min(threads, len(listed))) as pool:
-        return list(pool.map(function, listed))
+    return list(_pool(threads).map(function, listed))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that wait for work: starting some for every call would cost more than a megabyte's variance."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="varkernels")

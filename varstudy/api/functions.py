@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from varkernels.exact import ExactSums, exact_row
-from varkernels.formats import FLOAT32, FLOAT64, Format
+from varkernels.fast import fast_moments
+from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
 
 from .axes import Plan, normalized
 from .exactly import (
@@ -49,6 +50,10 @@ _ERRSTATE: dict[str, str | None] = {
     SUBTRACT: "invalid",
     OVERFLOW: "over",
 }
+
+
+# Half the largest number of each format.
+_HALF = {fmt.name: float(fmt.largest) / 2 for fmt in FORMATS.values()}
 
 
 def _tell(notes: Iterable[str], stacklevel: int = 3) -> None:
@@ -277,6 +282,18 @@ def _plain(x: Any, method: str) -> ExactSums | None:
     return None if fmt is None else exact_row(x, fmt)
 
 
+def _plain_fast(x: Any, correction: Any) -> Any:
+    """What the general way answers for method="fast", for a plain array in one piece; None where it has to decide."""
+    if type(x) is not np.ndarray or not x.size or not x.flags.c_contiguous or type(correction) not in (float, int):
+        return None
+    fmt = FLOATS.get(x.dtype)
+    if fmt is None:
+        return None
+    divisor = float(x.size) - correction
+    value = float(fast_moments(x.reshape(1, 1, -1), fmt)[0, 2]) / divisor if divisor > 0 else math.nan
+    return _stored(value, fmt) if value < _HALF[fmt.name] else None  # neither NaN nor near the format's end
+
+
 def _stored(value: float, fmt: Format) -> Any:
     # A Python float becomes a bfloat16 in two roundings.
     return fmt.rounded(value)[()] if fmt.precision == 8 else fmt.dtype.type(value)
@@ -368,6 +385,8 @@ def var(
         sums = _plain(x, method)
         if sums is not None:
             return _quickly(variance_of, sums, correction, FLOATS[x.dtype], notes)
+        if method == "fast" and (found := _plain_fast(x, correction)) is not None:
+            return found
     request = Request(("var",), axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
     (result,) = _answers(x, request, notes)
     _tell(notes)
