@@ -16,7 +16,7 @@ from .jit import cached_njit
 from .run import rows_of
 from .superaccumulator import BLOCK, carry, sweep
 from .threads import WORTHWHILE, get_threads, run_all
-from .tiles import CARRIERS, contiguous, held, rows_together
+from .tiles import CARRIERS, contiguous, held, onward, rows_together
 
 __all__ = ["ExactSums", "exact_row", "exact_sums", "joined"]
 
@@ -59,7 +59,7 @@ def _kernel(storage: str) -> Any:
     views = [types.Array(kind, 3, "A", readonly=True) for kind in (value, integer)]
     buffers = [types.Array(kind, 3, "A") for kind in (value, integer)]
     table = types.Array(types.int64, 2, "C")
-    numbers = (types.boolean, types.intp, types.int64, types.int64, types.int64)
+    numbers = (types.boolean, types.boolean, types.intp, types.int64, types.int64, types.int64)
     return cached_njit(sweep, f"exact-{storage}").compile((*views, *buffers, *numbers, table, table, table))
 
 
@@ -128,7 +128,7 @@ class _Digits:
     def add(self, piece: NDArray[Any], direct: bool) -> None:
         """Add the rows of a piece (segments, rows, length), whose values lie next to each other if `direct`."""
         views = (piece.view(self.carrier), piece.view(self.integer), self.values, self.buffer)
-        self.kernel(*views, direct, self.together, *self.shape, self.digits, self.squares, self.special)
+        self.kernel(*views, direct, onward(piece), self.together, *self.shape, self.digits, self.squares, self.special)
 
     def empty(self) -> tuple[list[int], list[int], list[list[int]]]:
         """The sums of x and of x^2 of each row, in units of 2^unit and 4^unit, and what is counted and not summed.

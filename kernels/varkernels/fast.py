@@ -26,7 +26,7 @@ from .registry import Algorithm
 from .simd import LANES, load, prefetch, splat, total
 from .smallfloat import decode
 from .threads import WORTHWHILE, get_threads, run_all
-from .tiles import CARRIERS, TOGETHER, contiguous, gather, held, rows_together
+from .tiles import CARRIERS, TOGETHER, contiguous, gather, held, onward, rows_together
 
 __all__ = ["BLOCK", "FAST", "fast_moments"]
 
@@ -92,7 +92,7 @@ def merge(na, a, b, nb):  # type: ignore[no-untyped-def]
     return high, low, a[2] + b[2] + d * d * (np.float64(na) * w)
 
 
-def _sweep(view, buffer, direct, together, out):  # type: ignore[no-untyped-def]
+def _sweep(view, buffer, direct, ahead, together, out):  # type: ignore[no-untyped-def]
     """Rows of a view (segments, rows, length): out[r] = (high, low, M2)."""
     segments, rows, length = view.shape
     size = segments * length
@@ -110,7 +110,7 @@ def _sweep(view, buffer, direct, together, out):  # type: ignore[no-untyped-def]
                 gather(view, first, some, begin, n, buffer, direct)
             for r in range(some):
                 if here:
-                    found = _block(view, s, first + r, i, n, min(length - i - n, n))
+                    found = _block(view, s, first + r, i, n, n if ahead else min(length - i - n, n))
                 else:
                     found = _block(buffer, 0, r, 0, n, 0)
                 stack[r, depth, 0], stack[r, depth, 1], stack[r, depth, 2] = found
@@ -134,7 +134,7 @@ def _sweep(view, buffer, direct, together, out):  # type: ignore[no-untyped-def]
 def _kernel(storage: str) -> Any:
     array = types.Array(CARRIERS[storage][1], 3, "A", readonly=True)
     buffer = types.Array(CARRIERS[storage][1], 3, "A")
-    signature = (array, buffer, types.boolean, types.intp, types.Array(types.float64, 2, "C"))
+    signature = (array, buffer, types.boolean, types.boolean, types.intp, types.Array(types.float64, 2, "C"))
     return cached_njit(_sweep, f"fast-{storage}").compile(signature)
 
 
@@ -167,7 +167,7 @@ def _rows(view: NDArray[Any], storage: Format) -> NDArray[np.float64]:
     direct = contiguous(view) and together == 1
     buffer = held(together, BLOCK, carrier)
     out = np.empty((view.shape[1], 3))
-    _kernel(storage.name)(view.view(carrier), buffer, direct, together, out)
+    _kernel(storage.name)(view.view(carrier), buffer, direct, onward(view), together, out)
     return out
 
 

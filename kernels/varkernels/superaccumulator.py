@@ -267,12 +267,12 @@ def _block(values, bits, s, r, i, n, following, fraction, field, unit, row, digi
     return block_wide if bits.dtype == types.int64 else block_narrow
 
 
-def sweep(values, bits, held, held_bits, direct, together, fraction, field, unit, digits, squares, special):  # type: ignore[no-untyped-def]
+def sweep(values, bits, held, held_bits, direct, ahead, together, fraction, field, unit, digits, squares, special):  # type: ignore[no-untyped-def]
     """Add every row of a view (segments, rows, length) to its digits.
 
     values, bits: the view as `simd.load` takes it, and as signed integers. held, held_bits: a buffer of the same kinds,
-    (1, together, BLOCK). direct: whether values lie next to each other. unit: exponent of the last digit's weight.
-    fraction, field, digits, squares, special: as for `add_narrow`.
+    (1, together, BLOCK). direct: whether values lie next to each other; ahead: whether rows do, too. unit: exponent of
+    the last digit's weight. fraction, field, digits, squares, special: as for `add_narrow`.
     """
     segments, rows, length = values.shape
     size = segments * length
@@ -284,7 +284,7 @@ def sweep(values, bits, held, held_bits, direct, together, fraction, field, unit
             i = begin - s * length
             if direct and i + n <= length:
                 whole = n - n % LANES
-                after = min(length - i - whole, whole)
+                after = whole if ahead else min(length - i - whole, whole)
                 if not whole or not block(
                     values, bits, s, first, i, whole, after, fraction, field, unit, first, digits, squares
                 ):

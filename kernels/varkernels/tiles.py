@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .jit import inline
 from .simd import copy_run
 
-__all__ = ["CARRIERS", "TOGETHER", "contiguous", "gather", "held", "rows_together"]
+__all__ = ["CARRIERS", "TOGETHER", "contiguous", "gather", "held", "onward", "rows_together"]
 
 # How an array of a format enters a kernel: bfloat16 and float16 as 16-bit integers; the dtype, and Numba's type.
 CARRIERS: dict[str, Any] = {
@@ -33,6 +33,12 @@ TOGETHER = 16
 def contiguous(view: NDArray[Any]) -> bool:
     """Whether the values of a segment lie next to each other."""
     return view.shape[2] == 1 or view.strides[2] == view.itemsize
+
+
+def onward(view: NDArray[Any]) -> bool:
+    """Whether a row of one segment is followed by the next row in memory, so that it pays to read ahead across rows."""
+    segments, _, length = view.shape
+    return segments == 1 and view.strides[1] == length * view.itemsize
 
 
 def rows_together(view: NDArray[Any]) -> int:
