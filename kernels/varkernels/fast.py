@@ -155,8 +155,8 @@ def fast_moments(view: NDArray[Any], storage: Format) -> NDArray[np.float64]:
     if threads == 1 or (rows == 1 and segments > 1):
         return _rows(view, storage)
     if rows == 1:
-        return _tree(view, storage, -(-length // BLOCK), -(-length // (4 * threads)), threads)
-    share = -(-rows // (4 * threads))
+        return _tree(view, storage, -(-length // BLOCK), -(-length // (2 * threads)), threads)
+    share = -(-rows // (2 * threads))
     groups = [view[:, r : r + share] for r in range(0, rows, share)]
     return np.concatenate(run_all(lambda group: _rows(group, storage), groups, threads))
 
