@@ -38,7 +38,7 @@ def contiguous(view: NDArray[Any]) -> bool:
 def onward(view: NDArray[Any]) -> bool:
     """Whether a row of one segment is followed by the next row in memory, so that it pays to read ahead across rows."""
     segments, _, length = view.shape
-    return segments == 1 and view.strides[1] == length * view.itemsize
+    return bool(segments == 1 and view.strides[1] == length * view.itemsize)
 
 
 def rows_together(view: NDArray[Any]) -> int:
