@@ -7,7 +7,6 @@ depend on the order of the values, their layout, or how they were cut into parts
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 
 from .answers import Moments
 from .exact import ExactSums, exact_sums, joined
+from .exactly import correction_ratio, mean_of, variance_of
 from .formats import Format
 from .registry import Algorithm
-from .rounding import round_to
 
 __all__ = ["EXACT", "ExactMoments"]
 
@@ -36,8 +35,9 @@ class ExactMoments(Moments):
     @classmethod
     def of(cls, sums: tuple[ExactSums, ...], fmt: Format) -> ExactMoments:
         """The moments of rows of these sums, rounded to a format."""
-        mean = np.array([_mean(row, fmt) for row in sums], dtype=fmt.dtype)
-        m2 = np.array([_variance(row, None, fmt) for row in sums], dtype=fmt.dtype)
+        mean = fmt.rounded([mean_of(row, fmt, set()) for row in sums])
+        # M2 is what a divisor of 1 leaves of the variance.
+        m2 = fmt.rounded([variance_of(row, (row.count - 1, 1), fmt, set()) for row in sums])
         return cls(np.array([row.count for row in sums], dtype=np.int64), mean, m2, fmt, sums)
 
     def variance(self, correction: float = 0.0) -> NDArray[Any]:
@@ -47,14 +47,13 @@ class ExactMoments(Moments):
 
         Raises
         ------
+        TypeError
+            The correction is no real number.
         ValueError
-            The correction is not a finite number.
+            It is not finite.
         """
-        correction = float(correction)
-        if not np.isfinite(correction):
-            raise ValueError(f"correction={correction!r}: give a finite number, such as 0 or 1")
-        exact = Fraction(correction)
-        return np.array([_variance(row, exact, self.accumulator) for row in self.sums], dtype=self.accumulator.dtype)
+        ratio = correction_ratio(correction)
+        return self.accumulator.rounded([variance_of(row, ratio, self.accumulator, set()) for row in self.sums])
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both samples, exactly; by Chan's merge if the other's sums are not known."""
@@ -62,23 +61,6 @@ class ExactMoments(Moments):
             return super().merge(other)
         pairs = zip(self.sums, other.sums, strict=True)
         return ExactMoments.of(tuple(joined(pair) for pair in pairs), self.accumulator)
-
-
-def _mean(row: ExactSums, fmt: Format) -> Any:
-    if row.nan or not row.count or (row.posinf and row.neginf):
-        return np.nan
-    if row.posinf or row.neginf:
-        return np.inf if row.posinf else -np.inf
-    return round_to(Fraction(row.s1, row.count) * Fraction(2) ** row.exponent, fmt)
-
-
-def _variance(row: ExactSums, correction: Fraction | None, fmt: Format) -> Any:
-    """M2, or M2 / (count - correction)."""
-    n = row.count
-    divisor = Fraction(1) if correction is None else n - correction
-    if not n or divisor <= 0 or row.nan or row.posinf or row.neginf:
-        return np.nan
-    return round_to(Fraction(n * row.s2 - row.s1 * row.s1, n) * Fraction(4) ** row.exponent / divisor, fmt)
 
 
 def _whole(view: NDArray[Any], accumulator: Format) -> Moments:

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from varkernels.answers import Moments as Planes
 from varkernels.exact import ExactSums
+from varkernels.exactly import correction_ratio, join, mean_of, std_of, variance_of
 from varkernels.formats import FLOAT64, Format
 from varstudy.reductions import LAYOUTS, NORMS
 
-from .exactly import correction_ratio, join, mean_of, std_of, variance_of
 from .inputs import FLOATS, array_of, result_format
 from .sums import row_sums
 

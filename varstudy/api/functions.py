@@ -17,11 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from varkernels.exact import ExactSums, exact_row
-from varkernels.fast import fast_moments
-from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
-
-from .axes import Plan, normalized
-from .exactly import (
+from varkernels.exactly import (
     DEGREES,
     EMPTY,
     OPPOSITE,
@@ -33,6 +29,10 @@ from .exactly import (
     variance_of,
     without_nan,
 )
+from varkernels.fast import fast_moments
+from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
+
+from .axes import Plan, normalized
 from .inputs import FLOATS, Given, given, is_pandas, result_format
 from .sums import row_sums
 

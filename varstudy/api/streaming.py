@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from varkernels.exact import ExactSums
+from varkernels.exactly import NOTHING, correction_ratio, join, mean_of, std_of, total, variance_of
 from varkernels.formats import FLOAT64, FORMATS, Format
 
-from .exactly import NOTHING, correction_ratio, join, mean_of, std_of, total, variance_of
 from .inputs import FLOATS, array_of, result_format, wider
 from .sums import row_sums
 

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels.exact import ExactSums, exact_sums
+from varkernels.exactly import NOTHING, join, total
 
 from .axes import Plan, contiguous_view
-from .exactly import NOTHING, join, total
 
 __all__ = ["PIECE", "row_sums"]
 

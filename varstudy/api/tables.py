@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from varkernels.exactly import join
 from varkernels.formats import Format
 
 from .axes import normalized
-from .exactly import join
 from .functions import Request, answer, from_sums, refuse_nan
 from .inputs import Given, array_of, result_format, where_of, wider
 from .sums import row_sums

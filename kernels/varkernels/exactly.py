@@ -18,9 +18,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from varkernels.exact import ExactSums, joined
-from varkernels.formats import Format
-from varkernels.rounding import round_to
+from .exact import ExactSums, joined
+from .formats import Format
+from .rounding import round_to
 
 __all__ = [
     "DEGREES",
