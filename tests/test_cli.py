@@ -586,7 +586,7 @@ def test_score() -> None:
     done = call(*words)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("statistics:pvariance, called f(x). Without a keyword it divides by n")
-    assert "takes place 1 of 31." in done.stdout.splitlines()[-1]
+    assert "takes place 1 of 34." in done.stdout.splitlines()[-1]
     assert "1 to be scored" in done.stderr
     record = strictly(call(*words, "--json").stdout)
     assert record["scores"][0]["digits_worst"] in ("inf", pytest.approx(16, abs=1))
