@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -248,6 +249,24 @@ def test_kernels_are_kept_on_disk(tmp_path: Path) -> None:
     assert second == ["14.0", "1"]
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == files
     assert files
+
+
+def test_an_edited_formula_is_compiled_anew(tmp_path: Path) -> None:
+    """Numba itself looks at the schedule's own file only, and the formula stands in another."""
+    package = tmp_path / "varkernels"
+    shutil.copytree(ROOT / "kernels" / "varkernels", package, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "import numpy as np, varkernels; print(varkernels.moments(np.array([[[1.0, 2.0, 6.0]]]), 'naive').mean[0])"
+    there = {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    assert run(code, **there).stdout.split() == ["3.0"]
+    formula = package / "formulas" / "naive.py"
+    text = formula.read_text()
+    assert text.count("return state.s / k,") == 1
+    formula.write_text(text.replace("return state.s / k,", "return -(state.s / k),"))
+    assert run(code, **there).stdout.split() == ["-3.0"]
+    formula.write_text(text)
+    files = len(list((tmp_path / "cache").rglob("*.nbc")))
+    assert run(code, **there).stdout.split() == ["3.0"]
+    assert len(list((tmp_path / "cache").rglob("*.nbc"))) == files == 2
 
 
 def test_a_folder_that_cannot_be_made_costs_time_only(tmp_path: Path) -> None:
