@@ -571,4 +571,3 @@ def test_formats_know_their_numbers(fmt: Format) -> None:
     assert 2 * float(fmt.unit_roundoff) == float(info.eps)
     assert format_of(fmt) is format_of(fmt.name) is format_of(fmt.dtype) is format_of(fmt.dtype.type) is fmt
     assert str(fmt) == fmt.name
-    assert fmt.compute_dtype == (np.float64 if fmt is FLOAT64 else np.float32)

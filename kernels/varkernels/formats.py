@@ -56,11 +56,6 @@ class Format:
         """2^(emin - p + 1), exact: the spacing of the subnormal numbers."""
         return Fraction(2) ** (self.emin - self.precision + 1)
 
-    @property
-    def compute_dtype(self) -> np.dtype[Any]:
-        """The hardware dtype that holds values of this format exactly inside a kernel: float32 or float64."""
-        return np.dtype(np.float64) if self.name == "float64" else np.dtype(np.float32)
-
     def rounded(self, values: ArrayLike) -> NDArray[Any]:
         """float64 values in this format, each rounded once, to nearest even.
 

@@ -118,14 +118,6 @@ class Facts:
         orders = {name: i for i, name in enumerate(("running", "lanes32", "pairwise", "blocked128"))}
         return tuple(sorted(found, key=lambda c: (formulas.index(c.formula), orders.get(c.order, 9))))
 
-    @cached_property
-    def heads(self) -> tuple[tuple[str, tuple[Column, ...]], ...]:
-        """The columns by their formula."""
-        groups: dict[str, list[Column]] = {}
-        for column in self.columns:
-            groups.setdefault(column.formula, []).append(column)
-        return tuple((formula, tuple(columns)) for formula, columns in groups.items())
-
     def info(self, case: str) -> dict[str, Any]:
         """What is known of a case; empty for one that the results do not describe."""
         return dict(self.results.cases.get(case, {}))
