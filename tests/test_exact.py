@@ -498,7 +498,7 @@ def test_an_interrupted_row_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
 
     exact_row(x, FLOAT64)
     with monkeypatch.context() as patch:
-        patch.setattr(exact._Digits, "empty", stop)
+        patch.setattr(exact.Digits, "empty", stop)
         with pytest.raises(KeyboardInterrupt):
             exact_row(x, FLOAT64)
     assert exact_row(x, FLOAT64) == oracle(x)

@@ -10,8 +10,8 @@ concerns. Each of those must fail, and must pass as soon as its reasons, and no 
 answers in our place, or an argument or a warning is mended, just there. A test that starts to pass, or fails for one
 more reason, is an error.
 
-The official array-api-tests are not distributed as a package, and are not run. What the standard (2024.12) says
-about mean, var and std is tested here instead, in its own options.
+The official array-api-tests are no package to install: test_array_api_suite runs a clone. What the standard (2024.12)
+says about mean, var and std is tested here too, in its own options.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numba import types
@@ -18,7 +18,7 @@ from .superaccumulator import BLOCK, carry, sweep
 from .threads import WORTHWHILE, get_threads, run_all
 from .tiles import CARRIERS, contiguous, held, onward, rows_together
 
-__all__ = ["ExactSums", "exact_row", "exact_sums", "joined"]
+__all__ = ["Digits", "ExactSums", "exact_row", "exact_sums", "integer_sums", "joined", "sweep_into"]
 
 # Values that a row of digits takes before it is emptied: each adds less than 2^34 to a digit of 63 bits.
 LIMIT = 2**28
@@ -86,10 +86,11 @@ def joined(parts: Iterable[ExactSums]) -> ExactSums:
     s1 = sum(row.s1 << (row.exponent - exponent) for row in rows if row.s2)
     s2 = sum(row.s2 << 2 * (row.exponent - exponent) for row in rows if row.s2)
     special = [sum(row.nan for row in rows), sum(row.posinf for row in rows), sum(row.neginf for row in rows)]
-    return _scaled(sum(row.count for row in rows), special, s1, s2, exponent)
+    return integer_sums(sum(row.count for row in rows), special, s1, s2, exponent)
 
 
-def _scaled(count: int, special: list[int], s1: int, s2: int, exponent: int) -> ExactSums:
+def integer_sums(count: int, special: list[int], s1: int, s2: int, exponent: int) -> ExactSums:
+    """The sums s1 2^exponent and s2 4^exponent in their one form; special: how many are NaN, +inf, -inf."""
     nan, posinf, neginf = special
     if not s2:
         return ExactSums(count, nan, posinf, neginf, 0, 0, 0)
@@ -106,7 +107,7 @@ def _integers(digits: NDArray[np.int64], width: int, out: NDArray[np.uint8]) -> 
     return [int.from_bytes(data[i : i + size], "little", signed=True) for i in range(0, len(data), size)]
 
 
-class _Digits:
+class Digits:
     """The digits of some rows of a format, and the kernels that fill and empty them."""
 
     def __init__(self, fmt: Format, rows: int, together: int) -> None:
@@ -140,17 +141,36 @@ class _Digits:
         return s1, s2, special
 
 
-def _sums(piece: NDArray[Any], fmt: Format) -> tuple[list[int], list[int], list[list[int]]]:
-    """What `_Digits.empty` gives for the rows of a piece."""
+# Digits between two calls, by format, rows and how many are gathered together: for one row and for ROWS.
+_KEPT: dict[tuple[str, int, int], Digits] = {}
+
+
+def _taken(fmt: Format, rows: int, together: int) -> Digits:
+    """Digits, all zero. Taken out while in use: no other thread and no interrupted call can leave them half filled."""
+    return _KEPT.pop((fmt.name, rows, together), None) or Digits(fmt, rows, together)
+
+
+def _given_back(fmt: Format, digits: Digits) -> None:
+    rows = len(digits.digits)
+    if rows in (1, ROWS):
+        _KEPT[fmt.name, rows, digits.together] = digits
+
+
+def _filled(piece: NDArray[Any], fmt: Format) -> Digits:
+    """The digits of the rows of a piece (segments, rows, length)."""
     together = rows_together(piece)
-    table = _Digits(fmt, piece.shape[1], together)
+    digits = _taken(fmt, piece.shape[1], together)
     if piece.size:
-        table.add(piece, contiguous(piece) and together == 1)
-    return table.empty()
+        digits.add(piece, contiguous(piece) and together == 1)
+    return digits
 
 
-# Digits of one row, by format, between two calls of `exact_row`.
-_ONE: dict[str, _Digits] = {}
+def _emptied(piece: NDArray[Any], fmt: Format) -> tuple[list[int], list[int], list[list[int]]]:
+    """What `Digits.empty` gives for the rows of a piece."""
+    digits = _filled(piece, fmt)
+    found = digits.empty()
+    _given_back(fmt, digits)
+    return found
 
 
 def exact_row(x: NDArray[Any], fmt: Format) -> ExactSums:
@@ -163,24 +183,69 @@ def exact_row(x: NDArray[Any], fmt: Format) -> ExactSums:
     """
     if x.size >= WORTHWHILE:
         return exact_sums(x.reshape(1, 1, -1))[0]
-    # Taken out while in use: neither another thread nor an interrupted call can leave it half filled.
-    table = _ONE.pop(fmt.name, None) or _Digits(fmt, 1, 1)
-    table.add(x.reshape(1, 1, -1), True)
-    s1, s2, special = table.empty()
-    _ONE[fmt.name] = table
-    return _scaled(x.size, special[0], s1[0], s2[0], table.unit)
+    digits = _taken(fmt, 1, 1)
+    digits.add(x.reshape(1, 1, -1), True)
+    s1, s2, special = digits.empty()
+    _KEPT[fmt.name, 1, 1] = digits
+    return integer_sums(x.size, special[0], s1[0], s2[0], digits.unit)
 
 
-def _rows(view: NDArray[Any], fmt: Format, threads: int) -> Iterator[ExactSums]:
-    """The sums of at most ROWS rows of a view (segments, rows, length)."""
+class Sink(Protocol):
+    """What takes the sums of rows, in any order of the rows and from any thread."""
+
+    def add(self, begin: int, digits: Digits) -> None:
+        """The rows from `begin` on; it leaves the digits zero."""
+
+    def put(self, row: int, sums: ExactSums) -> None:
+        """One row."""
+
+
+def _sweep_group(view: NDArray[Any], fmt: Format, threads: int, begin: int, sink: Sink) -> None:
+    """At most ROWS rows of a view (segments, rows, length), the first of which is the row `begin` of all."""
     segments, rows, length = view.shape
     n = segments * length
     share = -(-n // threads // BLOCK) * BLOCK
-    parts = run_all(lambda piece: _sums(piece, fmt), _pieces(view, min(LIMIT, max(share, BLOCK))), threads)
+    pieces = list(_pieces(view, min(LIMIT, max(share, BLOCK))))
+    if len(pieces) == 1:
+        digits = _filled(pieces[0], fmt)
+        sink.add(begin, digits)
+        _given_back(fmt, digits)
+        return
+    parts = run_all(lambda piece: _emptied(piece, fmt), pieces, threads)
     for r in range(rows):
         special = [sum(part[2][r][kind] for part in parts) for kind in range(3)]
         s1, s2 = sum(part[0][r] for part in parts), sum(part[1][r] for part in parts)
-        yield _scaled(n, special, s1, s2, fmt.emin - fmt.precision)
+        sink.put(begin + r, integer_sums(n, special, s1, s2, fmt.emin - fmt.precision))
+
+
+def sweep_into(view: ArrayLike, sink_of: Callable[[NDArray[np.int64]], Sink]) -> None:
+    """Give the sums of every row of a view to a sink, which is made from the rows' counts; see `exact_sums`."""
+    array, fmt = rows_of(view)
+    threads = get_threads() if array.size >= WORTHWHILE else 1
+    blocks, segments, rows, length = array.shape
+    sink = sink_of(np.full(blocks * rows, segments * length, dtype=np.int64))
+    groups = [(b * rows + r, array[b, :, r : r + ROWS]) for b in range(blocks) for r in range(0, rows, ROWS)]
+    if len(groups) >= threads:  # a thread takes whole rows
+        run_all(lambda group: _sweep_group(group[1], fmt, 1, group[0], sink), groups, threads)
+    else:
+        for begin, group in groups:
+            _sweep_group(group, fmt, threads, begin, sink)
+
+
+class _Sums:
+    """A sink that makes a list of them."""
+
+    def __init__(self, count: NDArray[np.int64]) -> None:
+        self.count = count.tolist()
+        self.rows: list[Any] = [None] * len(count)
+
+    def add(self, begin: int, digits: Digits) -> None:
+        s1, s2, special = digits.empty()
+        for r in range(len(s1)):
+            self.rows[begin + r] = integer_sums(self.count[begin + r], special[r], s1[r], s2[r], digits.unit)
+
+    def put(self, row: int, sums: ExactSums) -> None:
+        self.rows[row] = sums
 
 
 def exact_sums(view: ArrayLike) -> list[ExactSums]:
@@ -204,11 +269,11 @@ def exact_sums(view: ArrayLike) -> list[ExactSums]:
     ValueError
         The view has neither three nor four dimensions.
     """
-    array, fmt = rows_of(view)
-    threads = get_threads() if array.size >= WORTHWHILE else 1
-    groups = [part[:, r : r + ROWS] for part in array for r in range(0, part.shape[1], ROWS)]
-    if len(groups) >= threads:  # a thread takes whole rows
-        found = run_all(lambda group: list(_rows(group, fmt, 1)), groups, threads)
-    else:
-        found = [list(_rows(group, fmt, threads)) for group in groups]
-    return [row for rows in found for row in rows]
+    made: list[_Sums] = []
+
+    def sink(count: NDArray[np.int64]) -> _Sums:
+        made.append(_Sums(count))
+        return made[0]
+
+    sweep_into(view, sink)
+    return list(made[0].rows)

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .answers import Moments
-from .exact import ExactSums, exact_sums, joined
-from .exactly import correction_ratio, mean_of, variance_of
+from .exactly import correction_ratio
 from .formats import Format
 from .registry import Algorithm
+from .sumtable import SumTable, exact_table
 
 __all__ = ["EXACT", "ExactMoments"]
 
@@ -30,15 +29,12 @@ class ExactMoments(Moments):
     sums : the exact sums of each row.
     """
 
-    sums: tuple[ExactSums, ...]
+    sums: SumTable
 
     @classmethod
-    def of(cls, sums: tuple[ExactSums, ...], fmt: Format) -> ExactMoments:
+    def of(cls, sums: SumTable, fmt: Format) -> ExactMoments:
         """The moments of rows of these sums, rounded to a format."""
-        mean = fmt.rounded([mean_of(row, fmt, set()) for row in sums])
-        # M2 is what a divisor of 1 leaves of the variance.
-        m2 = fmt.rounded([variance_of(row, (row.count - 1, 1), fmt, set()) for row in sums])
-        return cls(np.array([row.count for row in sums], dtype=np.int64), mean, m2, fmt, sums)
+        return cls(sums.counts, sums.means(fmt, set()), sums.m2s(fmt, set()), fmt, sums)
 
     def variance(self, correction: float = 0.0) -> NDArray[Any]:
         """M2 / (count - correction) of each row, correctly rounded; NaN where count <= correction.
@@ -53,18 +49,17 @@ class ExactMoments(Moments):
             It is not finite.
         """
         ratio = correction_ratio(correction)
-        return self.accumulator.rounded([variance_of(row, ratio, self.accumulator, set()) for row in self.sums])
+        return self.sums.variances(ratio, self.accumulator, set())
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both samples, exactly; by Chan's merge if the other's sums are not known."""
         if not isinstance(other, ExactMoments) or len(other) != len(self) or other.accumulator != self.accumulator:
             return super().merge(other)
-        pairs = zip(self.sums, other.sums, strict=True)
-        return ExactMoments.of(tuple(joined(pair) for pair in pairs), self.accumulator)
+        return ExactMoments.of(SumTable.together([self.sums, other.sums]), self.accumulator)
 
 
 def _whole(view: NDArray[Any], accumulator: Format) -> Moments:
-    return ExactMoments.of(tuple(exact_sums(view)), accumulator)
+    return ExactMoments.of(exact_table(view), accumulator)
 
 
 EXACT = Algorithm(

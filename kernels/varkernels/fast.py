@@ -28,7 +28,7 @@ from .smallfloat import decode
 from .threads import WORTHWHILE, get_threads, run_all
 from .tiles import CARRIERS, TOGETHER, contiguous, gather, held, onward, rows_together
 
-__all__ = ["BLOCK", "FAST", "fast_moments"]
+__all__ = ["BLOCK", "FAST", "fast_joined", "fast_moments"]
 
 # Values that are read twice from the first-level cache: 16 KiB of float64.
 BLOCK = 2048
@@ -202,6 +202,54 @@ def _tree(view: NDArray[Any], storage: Format, blocks: int, small: int, threads:
             return na + nb, merge(na, a, b, nb)
 
     return np.array([joined(root)[1]])
+
+
+def _fold(parts, n, places, state, counts, out):  # type: ignore[no-untyped-def]
+    """The samples places[r, :], of n values each, merged in pairs of neighbours, then those pairs, and so on."""
+    for r in range(places.shape[0]):
+        left = places.shape[1]
+        for j in range(left):
+            k = places[r, j]
+            state[j, 0], state[j, 1], state[j, 2] = parts[k, 0], parts[k, 1], parts[k, 2]
+            counts[j] = n
+        while left > 1:
+            for j in range(left // 2):
+                a = (state[2 * j, 0], state[2 * j, 1], state[2 * j, 2])
+                b = (state[2 * j + 1, 0], state[2 * j + 1, 1], state[2 * j + 1, 2])
+                found = merge(counts[2 * j], a, b, counts[2 * j + 1])
+                state[j, 0], state[j, 1], state[j, 2] = found
+                counts[j] = counts[2 * j] + counts[2 * j + 1]
+            if left % 2 == 1:
+                last = (state[left - 1, 0], state[left - 1, 1], state[left - 1, 2])
+                state[left // 2, 0], state[left // 2, 1], state[left // 2, 2] = last
+                counts[left // 2] = counts[left - 1]
+            left = (left + 1) // 2
+        out[r, 0], out[r, 1], out[r, 2] = state[0, 0], state[0, 1], state[0, 2]
+
+
+@cache
+def _folding() -> Any:
+    table, long = types.Array(types.float64, 2, "C"), types.Array(types.int64, 1, "C")
+    signature = (table, types.int64, types.Array(types.int64, 2, "C"), table, long, table)
+    return cached_njit(_fold, "fold").compile(signature)
+
+
+def fast_joined(parts: NDArray[np.float64], n: int, places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The moments of the samples places[r, :] taken together, for every r.
+
+    Parameters
+    ----------
+    parts : float64 (samples, 3), as `fast_moments` gives them, of n >= 1 values each.
+    places : int64 (rows, k), k >= 1.
+
+    Returns
+    -------
+    float64 array (rows, 3), as from `fast_moments`.
+    """
+    rows, k = places.shape
+    out = np.empty((rows, 3))
+    _folding()(parts, n, np.ascontiguousarray(places), np.empty((k, 3)), np.empty(k, np.int64), out)
+    return out
 
 
 def _run(

@@ -7,7 +7,7 @@ a group's of a sample; instance norm takes each alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels.answers import Moments as Planes
-from varkernels.exact import ExactSums
-from varkernels.exactly import correction_ratio, join, mean_of, std_of, variance_of
+from varkernels.exactly import correction_ratio
+from varkernels.fast import fast_joined, fast_moments
 from varkernels.formats import FLOAT64, Format
+from varkernels.sumtable import SumTable
 from varstudy.reductions import LAYOUTS, NORMS
 
 from .inputs import FLOATS, array_of, result_format
@@ -39,7 +40,7 @@ class FeatureMoments:
 
     shape: tuple[int, ...]
     format: Format
-    rows: Sequence[ExactSums] | Planes
+    rows: SumTable | Planes
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -48,16 +49,15 @@ class FeatureMoments:
     @cached_property
     def count(self) -> NDArray[np.int64]:
         """How many values each statistic is of."""
-        if isinstance(self.rows, Planes):
-            return self.rows.count.reshape(self.shape)
-        return np.array([row.count for row in self.rows], dtype=np.int64).reshape(self.shape)
+        counts = self.rows.count if isinstance(self.rows, Planes) else self.rows.counts
+        return counts.reshape(self.shape)
 
     @cached_property
     def mean(self) -> NDArray[Any]:
         """The means, in the unit of the values; NaN without values."""
         if isinstance(self.rows, Planes):
             return self._stored(self.rows.mean)
-        return self._stored([mean_of(row, self.format, set()) for row in self.rows])
+        return self.rows.means(self.format, set()).reshape(self.shape)
 
     def variance(self, correction: float = 0.0) -> NDArray[Any]:
         """The variances, in the unit of the values squared; NaN where count <= correction.
@@ -72,7 +72,7 @@ class FeatureMoments:
         numerator, denominator = correction_ratio(correction)
         if isinstance(self.rows, Planes):
             return self._stored(self.rows.variance(numerator / denominator))
-        return self._stored([variance_of(row, (numerator, denominator), self.format, set()) for row in self.rows])
+        return self.rows.variances((numerator, denominator), self.format, set()).reshape(self.shape)
 
     def std(self, correction: float = 0.0) -> NDArray[Any]:
         """The standard deviations; as `variance`."""
@@ -80,7 +80,7 @@ class FeatureMoments:
         if isinstance(self.rows, Planes):
             with np.errstate(invalid="ignore"):
                 return self._stored(np.sqrt(self.rows.variance(ratio[0] / ratio[1]).astype(np.float64)))
-        return self._stored([std_of(row, ratio, self.format, set()) for row in self.rows])
+        return self.rows.stds(ratio, self.format, set()).reshape(self.shape)
 
     def _stored(self, values: Any) -> NDArray[Any]:
         return self.format.rounded(values).reshape(self.shape)
@@ -167,37 +167,57 @@ def feature_moments(
     if method == "exact":
         sums = _plane_sums(array, spatial)
         return {
-            norm: FeatureMoments(shape, fmt, [join([sums[i] for i in row]) for row in table.tolist()])
+            norm: FeatureMoments(shape, fmt, sums.join(table))
             for norm, (shape, table) in ((norm, tables[norm]) for norm in norms)
         }
-    planes = _plane_moments(array, spatial, method)
+    fold = _fast_fold(array, spatial) if method == "fast" and array.size else _fold(array, spatial, method)
     return {
-        norm: FeatureMoments(shape, fmt, _folded(planes, table))
+        norm: FeatureMoments(shape, fmt, fold(table))
         for norm, (shape, table) in ((norm, tables[norm]) for norm in norms)
     }
 
 
-def _plane_sums(array: NDArray[Any], spatial: tuple[int, ...]) -> list[ExactSums]:
+def _plane_sums(array: NDArray[Any], spatial: tuple[int, ...]) -> SumTable:
     """The sums of every plane, by sample and channel."""
     sums, arrange = row_sums(array, None, spatial)
     kept = tuple(n for a, n in enumerate(array.shape) if a not in spatial)
-    order = arrange(np.arange(len(sums)), kept)
-    return [sums[i] for i in order.ravel().tolist()]
+    return sums.join(arrange(np.arange(len(sums)), kept).reshape(-1, 1))
 
 
-def _plane_moments(array: NDArray[Any], spatial: tuple[int, ...], method: str) -> Planes:
-    from varkernels import moments  # noqa: PLC0415 - numba is loaded when it is needed
-
+def _planes(array: NDArray[Any], spatial: tuple[int, ...]) -> NDArray[Any]:
+    """A view (blocks, segments, rows, length) whose rows are the planes, by sample and channel."""
     native = array.dtype.newbyteorder("=")
     array = array.astype(native if native in FLOATS else np.float64, copy=False)
-    storage = FLOATS[array.dtype]
     if spatial == (1, 2):
         n, h, w, c = array.shape
-        view = array.reshape(n, h * w, c, 1)
-    else:
-        n, c = array.shape[:2]
-        view = array.reshape(1, n * c, -1) if array.size else np.zeros((1, n * c, 0), dtype=array.dtype)
-    return moments(view, method, FLOAT64 if method == "fast" else storage)
+        return array.reshape(n, h * w, c, 1)
+    n, c = array.shape[:2]
+    return array.reshape(1, 1, n * c, -1) if array.size else np.zeros((1, 1, n * c, 0), dtype=array.dtype)
+
+
+# From a table of places, a row of planes for each answer, to the moments of each row's planes together.
+Fold = Callable[[NDArray[np.intp]], Planes]
+
+
+def _fast_fold(array: NDArray[Any], spatial: tuple[int, ...]) -> Fold:
+    view = _planes(array, spatial)
+    n = view.shape[1] * view.shape[3]
+    parts = np.concatenate([fast_moments(block, FLOATS[view.dtype]) for block in view])
+
+    def fold(table: NDArray[np.intp]) -> Planes:
+        found = fast_joined(parts, n, table)
+        count = np.full(len(table), n * table.shape[1], dtype=np.int64)
+        return Planes(count, found[:, 0], found[:, 2], FLOAT64)
+
+    return fold
+
+
+def _fold(array: NDArray[Any], spatial: tuple[int, ...], method: str) -> Fold:
+    from varkernels import moments  # noqa: PLC0415 - numba is loaded when it is needed
+
+    view = _planes(array, spatial)
+    planes = moments(view, method, FLOAT64 if method == "fast" else FLOATS[view.dtype])
+    return lambda table: _folded(planes, table)
 
 
 def _folded(planes: Planes, table: NDArray[np.intp]) -> Planes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, MutableSet, Sequence
+from collections.abc import Callable, Iterable, MutableSet
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,10 @@ from varkernels.exactly import (
     mean_of,
     std_of,
     variance_of,
-    without_nan,
 )
 from varkernels.fast import fast_moments
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
+from varkernels.sumtable import SumTable
 
 from .axes import Plan, normalized
 from .inputs import FLOATS, Given, given, is_pandas, result_format
@@ -110,20 +110,19 @@ def refuse_nan() -> None:
     raise ValueError("The input contains nan values")
 
 
-def from_sums(sums: Sequence[ExactSums], fmt: Format, request: Request, notes: MutableSet[str]) -> list[NDArray[Any]]:
+def from_sums(sums: SumTable, fmt: Format, request: Request, notes: MutableSet[str]) -> list[NDArray[Any]]:
     """The wanted answers of rows whose exact sums are known."""
-    if request.refuse and any(each.nan for each in sums):
+    if request.refuse and sums.special[:, 0].any():
         refuse_nan()
     if request.omit:
-        sums = [without_nan(each) for each in sums]
+        sums = sums.without_nan()
     answers = []
     for want in request.wants:
         if want == "mean":
-            values = [mean_of(each, fmt, notes) for each in sums]
+            answers.append(sums.means(fmt, notes))
         else:
-            of = variance_of if want == "var" else std_of
-            values = [of(each, request.correction, fmt, notes) for each in sums]
-        answers.append(fmt.rounded(values))
+            of = sums.variances if want == "var" else sums.stds
+            answers.append(of(request.correction, fmt, notes))
     return answers
 
 
@@ -178,7 +177,7 @@ def _exactly(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
     answers = from_sums(sums, fmt, request, notes)
     if not source.masked:
         return answers, None, arrange
-    return answers, np.array([each.count - (each.nan if request.omit else 0) for each in sums], dtype=np.int64), arrange
+    return answers, sums.counts - sums.special[:, 0] * request.omit, arrange
 
 
 def _accumulator(storage: Format, fmt: Format, method: str) -> Format:

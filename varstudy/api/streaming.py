@@ -145,8 +145,8 @@ class Moments:
         mask = ~np.ma.getmaskarray(chunk) if isinstance(chunk, np.ma.MaskedArray) else None
         fmt = result_format(array.dtype, None)
         if self._method == "exact":
-            (sums,), _ = row_sums(array, mask, tuple(range(array.ndim)))
-            self._sums = join([self._sums, sums])
+            sums, _ = row_sums(array, mask, tuple(range(array.ndim)))
+            self._sums = join([self._sums, sums[0]])
         else:
             self._pair = _merged(self._pair, _by_name(array if mask is None else array[mask], self._method))
         self._format = fmt if self._format is None else wider(self._format, fmt)

@@ -14,14 +14,14 @@ byte order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varkernels.exact import ExactSums, exact_sums
-from varkernels.exactly import NOTHING, join, total
+from varkernels.exact import ExactSums
+from varkernels.exactly import total
+from varkernels.sumtable import SumTable, exact_table
 
 from .axes import Plan, contiguous_view
 
@@ -48,55 +48,55 @@ def _cut(view: NDArray[Any]) -> Iterator[tuple[int, tuple[slice, slice, slice]]]
                 yield r, (slice(s, s + deep), slice(r, r + wide), slice(i, i + step))
 
 
-def _wide_integers(piece: NDArray[Any]) -> list[ExactSums]:
+def _wide_integers(piece: NDArray[Any]) -> SumTable:
     if int(piece.min()) >= -_EXACT and int(piece.max()) <= _EXACT:
-        return exact_sums(piece.astype(np.float64))
+        return exact_table(piece.astype(np.float64))
     kind = piece.dtype.type
     high = (piece >> kind(_SPLIT)).astype(np.float64)
     low = (piece & kind(0xFFFFFFFF)).astype(np.float64)
-    answers = []
-    for a, b, both in zip(exact_sums(high), exact_sums(low), exact_sums(high + low), strict=True):
+    answers: list[ExactSums] = []
+    for a, b, both in zip(exact_table(high), exact_table(low), exact_table(high + low), strict=True):
         a2, b2 = a.s2 << 2 * a.exponent, b.s2 << 2 * b.exponent
         twice = (both.s2 << 2 * both.exponent) - a2 - b2
         s1 = (a.s1 << a.exponent + _SPLIT) + (b.s1 << b.exponent)
         s2 = (a2 << 2 * _SPLIT) + (twice << _SPLIT) + b2
         answers.append(total((s1, s2), a, 0))
-    return answers
+    return SumTable.of(answers)
 
 
-def _converted(piece: NDArray[Any]) -> list[ExactSums]:
+def _converted(piece: NDArray[Any]) -> SumTable:
     """The sums of a small piece (segments, rows, length) of any real dtype."""
     dtype = piece.dtype
     if dtype.kind not in "biu":
-        return exact_sums(piece.astype(dtype.newbyteorder("="), copy=not (dtype.isnative and piece.flags.aligned)))
+        return exact_table(piece.astype(dtype.newbyteorder("="), copy=not (dtype.isnative and piece.flags.aligned)))
     if dtype.kind != "b" and dtype.itemsize == 8:
         return _wide_integers(piece.astype(dtype.newbyteorder("="), copy=False))
-    return exact_sums(piece.astype(np.float32 if dtype.itemsize <= 2 else np.float64))
+    return exact_table(piece.astype(np.float32 if dtype.itemsize <= 2 else np.float64))
 
 
-def _masked(piece: NDArray[Any], mask: NDArray[np.bool_]) -> list[ExactSums]:
+def _masked(piece: NDArray[Any], mask: NDArray[np.bool_]) -> SumTable:
     """The sums of the values under a mask: the others are 0, and are not counted."""
     values = piece.copy(order="K")
     np.copyto(values, np.zeros((), dtype=values.dtype), where=~mask)
-    counts = mask.sum(axis=(0, 2)).tolist()
-    return [replace(sums, count=n) for sums, n in zip(_converted(values), counts, strict=True)]
+    return _converted(values).counted(mask.sum(axis=(0, 2), dtype=np.int64))
 
 
-def _by_pieces(view: NDArray[Any], mask: NDArray[np.bool_] | None) -> list[ExactSums]:
-    answers = []
+def _by_pieces(view: NDArray[Any], mask: NDArray[np.bool_] | None) -> SumTable:
+    parts: list[list[SumTable]] = []  # of neighbouring rows, the pieces that they are cut into
+    last = None
     for b, block in enumerate(view):
-        rows: list[list[ExactSums]] = [[] for _ in range(block.shape[1])]
         for first, cut in _cut(block):
             found = _converted(block[cut]) if mask is None else _masked(block[cut], mask[b][cut])
-            for r, sums in enumerate(found, first):
-                rows[r].append(sums)
-        answers += [join(parts) for parts in rows]
-    return answers
+            if (b, first) != last:
+                parts.append([])
+                last = (b, first)
+            parts[-1].append(found)
+    return SumTable.stacked([SumTable.together(part) for part in parts])
 
 
 def row_sums(
     array: NDArray[Any], where: NDArray[np.bool_] | None, axes: tuple[int, ...]
-) -> tuple[list[ExactSums], Callable[[NDArray[Any], tuple[int, ...]], NDArray[Any]]]:
+) -> tuple[SumTable, Callable[[NDArray[Any], tuple[int, ...]], NDArray[Any]]]:
     """The exact sums of an array over some axes, and a function that arranges an answer a row in a shape.
 
     Parameters
@@ -107,17 +107,17 @@ def row_sums(
     """
     if not array.size:
         kept = [size for a, size in enumerate(array.shape) if a not in axes]
-        return [NOTHING] * int(np.prod(kept)), lambda answers, shape: answers.reshape(shape)
+        return SumTable(np.zeros(int(np.prod(kept)), dtype=np.int64)), lambda answers, shape: answers.reshape(shape)
     direct = where is None and array.dtype.kind not in "biu" and array.dtype.isnative and array.flags.aligned
     if direct and array.flags.c_contiguous:
         view = contiguous_view(array, axes)
         if view is not None:
-            return exact_sums(view), lambda answers, shape: answers.reshape(shape)
+            return exact_table(view), lambda answers, shape: answers.reshape(shape)
     plan = Plan([array] if where is None else [array, where], axes)
-    sums: list[ExactSums] = []
-    for part in plan:
-        found = []
-        for view, *mask in part:
-            found.append(exact_sums(view) if direct else _by_pieces(view, mask[0] if mask else None))
-        sums += found[0] if len(found) == 1 else [join(parts) for parts in zip(*found, strict=True)]
-    return sums, plan.arranged
+    tables = [
+        SumTable.together(
+            [exact_table(view) if direct else _by_pieces(view, mask[0] if mask else None) for view, *mask in part]
+        )
+        for part in plan
+    ]
+    return SumTable.stacked(tables), plan.arranged

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varkernels.exactly import join
 from varkernels.formats import Format
+from varkernels.sumtable import SumTable
 
 from .axes import normalized
 from .functions import Request, answer, from_sums, refuse_nan
@@ -110,9 +110,9 @@ def _by_columns(
     parts: list[Given], axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]
 ) -> list[Any]:
     """The exact answers of each column, or of all of them together."""
-    sums = [row_sums(part.array, part.where, (0,))[0][0] for part in parts]
+    tables = [row_sums(part.array, part.where, (0,))[0] for part in parts]
     if axes == (0,):
-        shape = (1, len(sums)) if request.keepdims else (len(sums),)
-        return [values.reshape(shape) for values in from_sums(sums, fmt, request, notes)]
-    found = from_sums([join(sums)], fmt, request, notes)
+        shape = (1, len(tables)) if request.keepdims else (len(tables),)
+        return [values.reshape(shape) for values in from_sums(SumTable.stacked(tables), fmt, request, notes)]
+    found = from_sums(SumTable.together(tables), fmt, request, notes)
     return [values.reshape(1, 1) if request.keepdims else values[0] for values in found]
