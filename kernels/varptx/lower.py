@@ -1,0 +1,165 @@
+"""A kernel's instructions as one LLVM function that runs one thread from where it last waited to where it waits next.
+
+The function is ``i32 @step(ptr ctx, ptr frame)``; it returns 0 when the thread waits or has ended (the frame says
+which), and 1 when the whole run must stop. Registers are allocas, which LLVM turns into values; those alive across a
+wait are kept in the frame.
+"""
+
+from __future__ import annotations
+
+from . import opcodes
+from .errors import UnknownInstruction
+from .flow import Flow, analyse, fusible
+from .parse import Entry, Instruction
+from .prelude import CTX, E_BUDGET, E_TRAP, EXITED, HEADER_BYTES, HELPERS
+from .schedule import FAIL
+from .sync import Suspending
+from .values import Form
+
+
+class Lowering(Suspending):
+    """The lowering of one kernel."""
+
+    def __init__(self, entry: Entry, flow: Flow, forms: list[Form]) -> None:
+        super().__init__(entry, flow)
+        self.forms = forms
+        self.kept: dict[str, int] = {}
+
+    def body(self) -> None:
+        code = self.entry.instructions
+        open_block = True
+        for i, (ins, form) in enumerate(zip(code, self.forms, strict=True)):
+            self.at = i
+            if i in self.flow.leaders or not open_block:
+                if open_block:
+                    self.emit(f"br label %I{i}")
+                self.emit(f"I{i}:")
+                open_block = True
+            if form.name in opcodes.CONTROL:
+                open_block = self.control(ins, form.name)
+            elif ins.guard:
+                run, over = self.label("run"), self.label("over")
+                self.branch(ins, run, over)
+                self.emit(f"{run}:")
+                form.lower(self, ins)
+                self.emit(f"br label %{over}")
+                self.emit(f"{over}:")
+            else:
+                form.lower(self, ins)
+        # Running off the end is a return.
+        if open_block:
+            self.emit(f"br label %I{len(code)}")
+        self.emit(f"I{len(code)}:")
+        self.emit("br label %exit")
+
+    def branch(self, ins: Instruction, yes: str, no: str) -> None:
+        taken = self.new(f"load i1, ptr {self.slot(ins.guard)}")
+        if ins.guard_negated:
+            yes, no = no, yes
+        self.emit(f"br i1 {taken}, label %{yes}, label %{no}")
+
+    def control(self, ins: Instruction, name: str) -> bool:
+        """bra, ret, exit and trap; True when the text that follows is still in this block."""
+        following = f"I{self.at + 1}"
+        if name == "bra":
+            target = self.entry.labels[ins.operands[0].name]
+            if target <= self.at:
+                back = self.label("back")
+                self.leave(ins, back, following)
+                self.emit(f"{back}:")
+                left = self.new("load i64, ptr %budget")
+                less = self.new(f"sub i64 {left}, 1")
+                self.emit(f"store i64 {less}, ptr %budget")
+                self.fail_unless(self.new(f"icmp sgt i64 {left}, 0"), E_BUDGET)
+                self.emit(f"br label %I{target}")
+            else:
+                self.leave(ins, f"I{target}", following)
+        elif name == "trap":
+            trap = self.label("trap")
+            self.leave(ins, trap, following)
+            self.emit(f"{trap}:")
+            self.emit(f"call void @fail(ptr %ctx, i64 {E_TRAP}, i64 {self.at}, i64 0)")
+            self.emit("ret i32 1")
+        else:
+            self.leave(ins, "exit", following)
+        return False
+
+    def leave(self, ins: Instruction, target: str, following: str) -> None:
+        if ins.guard:
+            self.branch(ins, target, following)
+        else:
+            self.emit(f"br label %{target}")
+
+    def function(self) -> str:
+        """The whole function."""
+        self.body()
+        body, self.lines = self.lines, []
+        for name, i in self.flow.index.items():
+            if any_use := self.used(name):
+                home = self.home(name)
+                zero = {"float": "0.0", "double": "0.0", "i1": "false"}.get(home, "0")
+                self.emit(f"%R{i} = alloca {home}")
+                if any_use == "early":  # PTX leaves it undefined; here such a register holds 0
+                    self.emit(f"store {home} {zero}, ptr %R{i}")
+        for name in ("table", "params"):
+            self.emit(f"%{name}_word = load i64, ptr {self.ctx_at(name)}, !invariant.load !0")
+            self.emit(f"%{name} = inttoptr i64 %{name}_word to ptr")
+        for name, word in (
+            ("entries", "entries"),
+            ("shared", "shared"),
+            ("shared1", "shared_size1"),
+            ("shared_shadow", "shared_shadow"),
+        ):
+            self.emit(f"%{name} = load i64, ptr {self.ctx_at(word)}, !invariant.load !0")
+        self.emit("%budget = alloca i64")
+        self.emit(f"%budget_at = getelementptr i64, ptr %ctx, i64 {CTX['budget']}")
+        self.emit("%budget_0 = load i64, ptr %budget_at")
+        self.emit("store i64 %budget_0, ptr %budget")
+        self.emit(f"%kept = getelementptr i8, ptr %frame, i64 {HEADER_BYTES}")
+        resume = self.result("resume")
+        cases = " ".join(f"i32 {i}, label %P{i}" for i in range(1, self.points + 1))
+        self.emit(f"switch i32 {resume}, label %I0 [{cases}]")
+        self.emit("exit:")
+        self.emit(f"store i32 {EXITED}, ptr {self.frame('kind')}")
+        self.emit("br label %leave")
+        self.emit("leave:")
+        self.emit("%budget_1 = load i64, ptr %budget")
+        self.emit("store i64 %budget_1, ptr %budget_at")
+        self.emit("ret i32 0")
+        head = self.lines
+        if not self.entry.instructions:
+            body = ["I0:", "br label %exit"]
+        elif body[0].startswith("br label %I0"):
+            body = body[1:]
+        return "\n".join(["define i32 @step(ptr %ctx, ptr %frame) {", "entry:", *head, *body, "}"])
+
+    def ctx_at(self, name: str) -> str:
+        self.emit(f"%{name}_at = getelementptr i64, ptr %ctx, i64 {CTX[name]}")
+        return f"%{name}_at"
+
+    def used(self, name: str) -> str:
+        """Whether anything names the register: "" or "yes", or "early" when it may be read before it is written."""
+        if self.flow.live[0] >> self.flow.index[name] & 1:
+            return "early"
+        return "yes" if name in self.named else ""
+
+    @property
+    def named(self) -> set[str]:
+        if not hasattr(self, "_named"):
+            self._named = {n for ins in self.entry.instructions for o in ins.operands for n in o.registers()}
+            self._named |= {ins.guard for ins in self.entry.instructions if ins.guard}
+        return self._named
+
+
+def lower(entry: Entry, allow_unrounded: bool) -> tuple[str, int]:
+    """The LLVM module of a kernel, and the bytes of a thread's frame; refuses what is not known."""
+    forms = [opcodes.find(ins) for ins in entry.instructions]
+    flow = analyse(entry, [form.defs for form in forms], [form.arithmetic for form in forms])
+    if not allow_unrounded and (why := fusible(entry)):
+        raise UnknownInstruction(why)
+    made = Lowering(entry, flow, forms)
+    function = made.function()
+    frame = -(-(HEADER_BYTES + 8 * len(made.kept)) // 64) * 64
+    declared = made.declared | {"declare i64 @llvm.smin.i64(i64, i64)"}
+    weights = '!1 = !{!"branch_weights", i32 2000, i32 1}\n!2 = !{!"branch_weights", i32 1, i32 2000}'
+    return "\n".join([HELPERS, FAIL, *sorted(declared), function, "!0 = !{}", weights]), frame

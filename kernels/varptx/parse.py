@@ -1,0 +1,265 @@
+"""PTX text to instructions: the grammar of PTX ISA 9.0, section "Syntax", as far as generated kernels use it."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+
+from .errors import UnsupportedPTX
+
+WIDTHS = {"pred": 1, "f16": 16, "bf16": 16, "f32": 32, "f64": 64}
+WIDTHS |= {f"{kind}{bits}": bits for kind in "bus" for bits in (8, 16, 32, 64)}
+
+SPECIAL = {f"%{group}.{axis}" for group in ("tid", "ntid", "ctaid", "nctaid") for axis in "xyz"}
+SPECIAL |= {"%laneid", "%warpid", "%nwarpid", "%dynamic_smem_size"}
+SPECIAL |= {f"%lanemask_{name}" for name in ("eq", "le", "lt", "ge", "gt")}
+
+# PTX ISA versions whose instructions mean what this package takes them to mean; 6.0 brought the .sync forms.
+VERSIONS = {(6, minor) for minor in range(6)} | {(7, minor) for minor in range(9)}
+VERSIONS |= {(8, minor) for minor in range(9)} | {(9, minor) for minor in range(4)}
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One operand: ``kind`` says which of the fields count.
+
+    reg (name), special (name), int (value), f32 and f64 (value: the bits), sym (name, value: an offset), label (name),
+    mem (parts[0]: reg, sym or int; value: an offset), vec (parts), pair (parts: d|p), not (parts[0]), sink (``_``).
+    """
+
+    kind: str
+    name: str = ""
+    value: int = 0
+    parts: tuple[Operand, ...] = ()
+
+    def registers(self) -> list[str]:
+        return [self.name] if self.kind == "reg" else [name for part in self.parts for name in part.registers()]
+
+
+@dataclass(frozen=True)
+class Instruction:
+    line: int
+    text: str
+    opcode: str
+    operands: tuple[Operand, ...]
+    guard: str = ""
+    guard_negated: bool = False
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter of a kernel; ``size`` and ``align`` in bytes, ``offset`` its place among the parameters."""
+
+    name: str
+    type: str
+    size: int
+    align: int
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable in .shared or .local memory; ``offset`` within its space, ``size`` -1 when extern."""
+
+    name: str
+    space: str
+    size: int
+    align: int
+    offset: int
+
+
+@dataclass
+class Entry:
+    """A kernel as text: parameters, variables, registers with their types, and instructions."""
+
+    name: str
+    line: int
+    params: list[Param] = field(default_factory=list)
+    variables: dict[str, Variable] = field(default_factory=dict)
+    registers: dict[str, str] = field(default_factory=dict)
+    instructions: list[Instruction] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
+    reqntid: tuple[int, int, int] | None = None
+    maxntid: int | None = None
+
+    def space_size(self, space: str) -> int:
+        """Bytes that the variables of a space take, before dynamic shared memory."""
+        return max((v.offset + max(v.size, 0) for v in self.variables.values() if v.space == space), default=0)
+
+
+def align_up(value: int, align: int) -> int:
+    return -(-value // align) * align
+
+
+_IDENT = r"[A-Za-z_$%.][\w$]*"
+_LABEL = re.compile(rf"({_IDENT})\s*:(?!:)")
+_VARIABLE = re.compile(
+    rf"((?:\.(?:visible|extern|weak|common)\s+)*)\.(shared|local|global|const|param)\s+(?:\.align\s+(\d+)\s+)?"
+    rf"((?:\.v[24]\s+)?)\.(\w+)\s+({_IDENT})\s*((?:\[\s*\d*\s*\]\s*)*)(=.*)?$",
+    re.S,
+)
+_INT = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[0-7]*|[1-9]\d*)U?$")
+_FLOAT = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?$")
+
+
+def _int(text: str) -> int | None:
+    found = _INT.match(text)
+    if not found:
+        return None
+    digits = found[2].lower()
+    base = 16 if digits.startswith("0x") else 2 if digits.startswith("0b") else 8 if digits.startswith("0") else 10
+    value = int(digits[2:] if base in (2, 16) else digits, base)
+    return -value if found[1] == "-" else value
+
+
+def split(text: str, separator: str = ",") -> list[str]:
+    """Split at separators that stand in no bracket."""
+    parts, depth, start = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char in "[{(<") - (char in "]})>")
+        if char == separator and depth == 0:
+            parts.append(text[start:at].strip())
+            start = at + 1
+    parts.append(text[start:].strip())
+    return [part for part in parts if part]
+
+
+class Reader:
+    """A cursor over PTX text without its comments; positions map to lines."""
+
+    def __init__(self, text: str) -> None:
+        # A comment becomes blanks of the same shape, so that lines keep their numbers.
+        blank = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
+        self.text = blank.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+        self.at, self.lines, self.counted = 0, 1, 0
+
+    def line(self) -> int:
+        self.lines += self.text.count("\n", self.counted, self.at)
+        self.counted = self.at
+        return self.lines
+
+    def skip_space(self) -> bool:
+        """Move to the next statement; False at the end of the text."""
+        while self.at < len(self.text) and self.text[self.at].isspace():
+            self.at += 1
+        return self.at < len(self.text)
+
+    def until(self, stops: str) -> str:
+        """The text up to the first of ``stops``, which is consumed."""
+        found = re.compile(f"[{re.escape(stops)}]").search(self.text, self.at)
+        if found is None:
+            raise UnsupportedPTX(f"line {self.line()}: the text ends within a statement")
+        taken, self.at = self.text[self.at : found.start()], found.end()
+        return taken
+
+    def body(self) -> None:
+        """Skip a body in braces."""
+        self.until("{")
+        depth = 1
+        while depth:
+            self.until("{}")
+            depth += 1 if self.text[self.at - 1] == "{" else -1
+
+
+def variable(text: str, line: int, taken: int) -> Variable:
+    found = _VARIABLE.match(text)
+    if not found or found[5] not in WIDTHS:
+        raise UnsupportedPTX(f"line {line}: the declaration '{text}' is not understood")
+    linkage, space, align, vector, kind, name, dims, initial = found.groups()
+    if initial:
+        raise UnsupportedPTX(f"line {line}: '{text}': a variable with an initial value is not supported")
+    size = max(WIDTHS[kind] // 8, 1) * (int(vector.strip()[2:]) if vector else 1)
+    alignment = int(align) if align else size
+    for dim in re.findall(r"\[\s*(\d*)\s*\]", dims):
+        size *= int(dim) if dim else 0
+    if "[" in dims and size == 0:
+        if "extern" not in linkage:
+            raise UnsupportedPTX(f"line {line}: '{text}': only an extern array may have no size")
+        size = -1
+    return Variable(name, space, size, alignment, align_up(taken, alignment))
+
+
+class Scope:
+    """The registers that a block in braces declares, by the name that the text uses."""
+
+    def __init__(self, outer: Scope | None, number: int) -> None:
+        self.outer, self.number = outer, number
+        self.names: dict[str, str] = {}
+
+    def find(self, name: str) -> str | None:
+        return self.names.get(name) or (self.outer.find(name) if self.outer else None)
+
+
+def operand(text: str, scope: Scope, entry: Entry, line: int) -> Operand:
+    """One operand from its text."""
+    if not text or text == "!":
+        raise UnsupportedPTX(f"line {line}: an operand is missing")
+    if text == "_":
+        return Operand("sink")
+    if text[0] == "[" and text[-1] == "]":
+        inner = text[1:-1].strip()
+        found = re.fullmatch(r"([^+]+?)\s*(?:(\+)\s*(-?\s*\w+))?", inner, re.S)
+        if found is None:
+            raise UnsupportedPTX(f"line {line}: the address '{text}' is not understood")
+        base, sign, offset = found.groups()
+        value = _int(offset.replace(" ", "")) if sign else 0
+        if value is None:
+            raise UnsupportedPTX(f"line {line}: the address '{text}' is not understood")
+        return Operand("mem", value=value, parts=(operand(base.strip(), scope, entry, line),))
+    if text[0] == "{" and text[-1] == "}":
+        return Operand("vec", parts=tuple(operand(part, scope, entry, line) for part in split(text[1:-1])))
+    if "|" in text:
+        return Operand("pair", parts=tuple(operand(part, scope, entry, line) for part in split(text, "|")))
+    if text[0] == "!":
+        return Operand("not", parts=(operand(text[1:].strip(), scope, entry, line),))
+    if name := scope.find(text):
+        return Operand("reg", name)
+    if text in SPECIAL:
+        return Operand("special", text)
+    if text == "WARP_SZ":
+        return Operand("int", value=32)
+    if found := re.fullmatch(r"0[fF]([0-9a-fA-F]{8})|0[dD]([0-9a-fA-F]{16})", text):
+        return Operand("f32", value=int(found[1], 16)) if found[1] else Operand("f64", value=int(found[2], 16))
+    if (value := _int(text)) is not None:
+        return Operand("int", value=value)
+    if _FLOAT.match(text):
+        return Operand("f64", value=struct.unpack("<Q", struct.pack("<d", float(text)))[0])
+    if found := re.fullmatch(rf"({_IDENT})\s*(?:\+\s*(\w+))?", text):
+        if text[0] == "%":
+            raise UnsupportedPTX(f"line {line}: the register '{text}' is neither declared nor a special one known here")
+        if (offset_value := _int(found[2] or "0")) is not None:
+            return Operand("sym", found[1], offset_value)
+    raise UnsupportedPTX(f"line {line}: the operand '{text}' is not understood")
+
+
+def declare_registers(text: str, scope: Scope, entry: Entry, line: int) -> None:
+    found = re.match(r"\.reg\s+\.(\w+)\s+(.*)$", text, re.S)
+    if not found or found[1] not in WIDTHS or WIDTHS[found[1]] == 8:
+        raise UnsupportedPTX(f"line {line}: the declaration '{text}' is not understood")
+    for name in split(found[2]):
+        counted = re.fullmatch(rf"({_IDENT})<(\d+)>", name)
+        names = [f"{counted[1]}{i}" for i in range(int(counted[2]))] if counted else [name]
+        for each in names:
+            # A block within the body may use a name again; it is another register.
+            unique = each if scope.number == 0 else f"{each}@{scope.number}"
+            scope.names[each] = unique
+            entry.registers[unique] = found[1]
+
+
+def instruction(text: str, scope: Scope, entry: Entry, line: int) -> Instruction:
+    shown = " ".join(text.split())
+    guard, negated = "", False
+    if text[0] == "@":
+        found = re.match(r"@(!?)\s*([^\s]+)\s+(.*)$", text, re.S)
+        if not found or scope.find(found[2]) is None:
+            raise UnsupportedPTX(f"line {line}: the predicate of '{shown}' is not understood")
+        guard, negated, text = scope.find(found[2]) or "", found[1] == "!", found[3]
+    opcode, _, rest = re.sub(r"\s", " ", text).partition(" ")
+    parts = split(rest.strip())
+    if opcode.split(".")[0] == "bra" and len(parts) == 1:
+        return Instruction(line, shown, opcode, (Operand("label", parts[0]),), guard, negated)
+    if opcode.split(".")[0] in ("call", "brx", "wmma", "mma", "tex", "suld", "cp"):
+        # Their operands have a grammar of their own; the opcode is refused by name later.
+        return Instruction(line, shown, opcode, (), guard, negated)
+    return Instruction(line, shown, opcode, tuple(operand(part, scope, entry, line) for part in parts), guard, negated)
