@@ -312,7 +312,7 @@ def test_report_draws_again(stub, folder: Path, tmp_path: Path) -> None:
     [
         (lambda text: "", "is empty"),
         (lambda text: text[: len(text) // 2], "is truncated or no JSON"),
-        (lambda text: text.replace('"version": 1', '"version": 99'), "has schema version 99"),
+        (lambda text: text.replace('"version": 2', '"version": 99'), "has schema version 99"),
         (lambda text: text.replace('"seed": 0', '"seed": 1'), "was edited"),
         (lambda text: "[1, 2]", "is no results file"),
         (lambda text: text.replace('"var_bias"', '"var_vibe"'), "other columns"),

@@ -31,7 +31,8 @@ def record(case: str, group: str, algorithm: str, **given: Any) -> dict[str, Any
     row: dict[str, Any] = {c.name: {"str": "", "int": 0, "float": math.nan}[c.kind] for c in COLUMNS}
     row |= {
         "case": case, "group": group, "family": "offset", "shape": "4x2", "layout": "NC", "norm": "batch",
-        "storage": "float32", "accumulator": "float32", "algorithm": algorithm, "device": "cpu", "correction": 0.0,
+        "storage": "float32", "accumulator": "float32", "algorithm": algorithm, "device": "cpu", "contraction": "off",
+        "correction": 0.0,
         "formula": known[algorithm].formula if algorithm in known else algorithm,
         "order": known[algorithm].order if algorithm in known else "own",
         "rows": 2, "values": 4, "rows_scored": 2, "kappa_worst": 10.0, "kappa_median": 5.0, "worst_row": 0,

@@ -73,7 +73,7 @@ def test_provenance_is_no_part_of_the_results(tmp_path: Path) -> None:
         (lambda text: text[: len(text) // 2], "is truncated or no JSON"),
         (lambda text: text.replace("0.1", "0.2", 1), "was edited after it was written"),
         (lambda text: text.replace('"seed": 0', '"seed": 1', 1), "was edited after it was written"),
-        (lambda text: text.replace('"version": 1', '"version": 7', 1), "has schema version 7, this program reads 1"),
+        (lambda text: text.replace('"version": 2', '"version": 7', 1), "has schema version 7, this program reads 2"),
         (lambda text: '{"a": 1}', "is no results file of varstudy"),
         (lambda text: "[" * 100_000, "is truncated or no JSON"),
     ],

@@ -359,6 +359,6 @@ def test_results_carry_what_cases_and_algorithms_are(whole: Path) -> None:
     found = results.read(whole)
     assert found.cases["museum/pytorch/pytorch#2470"]["observed"] == "var(dim)=0, true 0.03125"
     assert found.algorithms["chan"]["source"].startswith("Chan, Golub, LeVeque 1983")
-    assert found.settings == {"level": "default", "only": FEW, "seed": 0}
+    assert found.settings == {"level": "default", "only": FEW, "seed": 0, "devices": {"cpu": ""}}
     assert found.provenance["versions"]["numba"]
     json.dumps(found.provenance)

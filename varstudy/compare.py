@@ -17,7 +17,7 @@ class Change:
 
     Attributes
     ----------
-    key : the values of `results.KEY`: case, norm, groups, storage, accumulator, algorithm, device, correction.
+    key : the values of `results.KEY`.
     metric : name of the column.
     before, after : its two values; nan where it was not measured.
     worse : whether `after` is the worse one.

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from varkernels.answers import Moments
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
 from varkernels.registry import Algorithm
 from varkernels.run import accumulate, moments, rows_of
 
-from . import reductions
+from . import devices, reductions
+from .devices import OnDevice
 from .featuremaps import Case
 from .score import Exact, describe, summary
 from .theory import Rows, bounds
@@ -144,26 +146,36 @@ def sample_mean(view: NDArray[Any]) -> Floats:
         return np.asarray(np.cumsum(sample, axis=0)[-1].reshape(-1) / len(at))
 
 
-def moments_of(reduced: Reduction, algorithm: Algorithm, fmt: Format) -> tuple[Floats, dict[float, Floats]]:
+def moments_of(reduced: Reduction, algorithm: Algorithm | OnDevice, fmt: Format) -> tuple[Floats, dict[float, Floats]]:
     """Means and variances (by correction) of the rows, by one algorithm and accumulator, widened to float64."""
+    if isinstance(algorithm, OnDevice):
+        return _widened(algorithm.moments(reduced.view, fmt), reduced)
     centre = reduced.centre if algorithm.needs_centre else None
     if algorithm.parts is None:
         found = moments(reduced.view, algorithm, fmt, centre=centre)
     else:
         found = accumulate(rows_of(reduced.carriers[fmt.name])[0], carrier_of(fmt), algorithm, fmt, centre)
+    return _widened(found, reduced)
+
+
+def _widened(found: Moments, reduced: Reduction) -> tuple[Floats, dict[float, Floats]]:
     with np.errstate(all="ignore"):
         mean = found.mean.astype(np.float64)
         return mean, {c: found.variance(c).astype(np.float64) for c in reduced.variance}
 
 
-def accumulators_of(algorithm: Algorithm, storage: str) -> tuple[str, ...]:
+def accumulators_of(algorithm: Algorithm | OnDevice, storage: str) -> tuple[str, ...]:
     """Which formats the study lets an algorithm accumulate a storage format in: those of `ACCUMULATORS` that it has,
     or float64 if it has none of them."""
+    if isinstance(algorithm, OnDevice):
+        return devices.ACCUMULATORS[storage]
     own = tuple(name for name in ACCUMULATORS[storage] if name in algorithm.accumulators)
     return own or tuple(name for name in ("float64",) if name in algorithm.accumulators)
 
 
-def measure(case: Case, storage: str, seed: int, algorithms: Sequence[Algorithm]) -> Iterator[dict[str, Any]]:
+def measure(
+    case: Case, storage: str, seed: int, algorithms: Sequence[Algorithm | OnDevice]
+) -> Iterator[dict[str, Any]]:
     """The table's records of a case in one storage format, in the order norm, accumulator, algorithm, correction."""
     array = case.make(storage, seed)
     decimals = case.decimals()
@@ -184,7 +196,12 @@ def measure(case: Case, storage: str, seed: int, algorithms: Sequence[Algorithm]
                 if accumulator not in accumulators_of(algorithm, storage):
                     continue
                 mean, variances = moments_of(reduced, algorithm, fmt)
-                bound = bounds(algorithm, fmt, reduced.rows)
+                if isinstance(algorithm, OnDevice):
+                    bound = algorithm.bounds(FORMATS[storage], fmt, reduced.rows)
+                    where = {"device": algorithm.device, "contraction": algorithm.contraction}
+                else:
+                    bound = bounds(algorithm, fmt, reduced.rows)
+                    where = {"device": "cpu", "contraction": "off"}
                 for correction, variance in variances.items():
                     yield {
                         **common,
@@ -193,6 +210,7 @@ def measure(case: Case, storage: str, seed: int, algorithms: Sequence[Algorithm]
                         "algorithm": algorithm.name,
                         "formula": algorithm.formula,
                         "order": algorithm.order,
+                        **where,
                         "nonfinite_missed": _missed(reduced.truth, variance),
                         **summary(
                             mean=mean,
@@ -226,7 +244,6 @@ def _common(case: Case, storage: str, norm: str, reduced: Reduction) -> dict[str
         "norm": norm,
         "groups": case.groups if norm == "group" and case.groups else 0,
         "storage": storage,
-        "device": "cpu",
         "rows": len(exact),
         "values": int(exact.count[0]) if len(exact) else 0,
         "rows_nonfinite": int(np.count_nonzero(~exact.finite & (exact.count > 0))),

@@ -34,7 +34,7 @@ __all__ = [
     "write",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FORMAT = "varstudy-results"
 
 
@@ -64,7 +64,8 @@ def _columns() -> tuple[Column, ...]:
         Column("algorithm", s, none, "name of the algorithm"),
         Column("formula", s, none, "its formula"),
         Column("order", s, none, "its order"),
-        Column("device", s, none, "what computed it"),
+        Column("device", s, none, "cpu; ptx: compiled CUDA kernels, executed instruction by instruction; cuda: a GPU"),
+        Column("contraction", s, none, "on: a product and the sum that takes it are rounded as one, where compiled so"),
         Column("correction", f, none, "the variance is M2 / (count - correction)"),
         Column("rows", i, "rows", "rows that the norm takes together"),
         Column("values", i, "values", "values in each row"),
@@ -110,7 +111,7 @@ def _columns() -> tuple[Column, ...]:
 
 
 COLUMNS = _columns()
-KEY = ("case", "norm", "groups", "storage", "accumulator", "algorithm", "device", "correction")
+KEY = ("case", "norm", "groups", "storage", "accumulator", "algorithm", "device", "contraction", "correction")
 
 
 class ResultsProblem(ValueError):

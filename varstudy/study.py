@@ -27,7 +27,7 @@ from varkernels.formats import FORMATS
 from varkernels.jit import source_hash
 from varkernels.run import compile_ahead
 
-from . import featuremaps, provenance, results
+from . import devices, featuremaps, provenance, results
 from .featuremaps import Case
 from .files import write_whole
 from .measure import ACCUMULATORS, carrier_of, case_info, measure
@@ -38,6 +38,8 @@ __all__ = ["Cell", "Progress", "plan", "run"]
 
 # Below so many values times algorithms, starting processes costs more than it saves.
 SMALL_WORK = 40_000_000
+# Values of a row that CUDA kernels share among several blocks.
+LONG = 20_000
 
 
 class Progress(Protocol):
@@ -77,7 +79,7 @@ def sources_hash() -> str:
     """A hash of every source file of this package that takes part in a measurement, and of mpmath's version."""
     digest = hashlib.sha256(f"mpmath=={_version('mpmath')}".encode())
     root = Path(__file__).parent
-    names = ("measure", "reductions", "results", "score", "theory", "truth")
+    names = ("devices", "measure", "reductions", "results", "score", "theory", "truth")
     for path in sorted([*(root / f"{name}.py" for name in names), *(root / "featuremaps").glob("*.py")]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
@@ -159,7 +161,8 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
     """
     if cell.key(seed) != key:
         raise RuntimeError(f"the sources changed while {cell.label!r} was waiting: run again")
-    chosen = [algorithms()[name] for name in names]
+    known = algorithms()
+    chosen = [known[name] if name in known else devices.by_key(name) for name in names]
     records = list(measure(cell.case, cell.storage, seed, chosen))
     content = {"key": key, "algorithms": list(names), "records": records}
     write_whole(_path(folder, key), json.dumps(content).encode())
@@ -167,14 +170,20 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
 
 def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None:
     """Compile the kernels of one order's schedule in some accumulators, into the cache on disk; or ``sums``, those of
-    the ground truth and of the algorithms that have a kernel of their own."""
+    the ground truth and of the algorithms that have a kernel of their own; or ``ptx``, the CUDA kernels for the CPU."""
     known = algorithms()
+    if kernel == "ptx":
+        for storage in accumulators:
+            row = np.ones((1, 1, LONG), FORMATS[storage].dtype)
+            for each in (devices.by_key(name) for name in names if name.startswith("ptx ")):
+                each.moments(row, FORMATS[devices.ACCUMULATORS[storage][0]])
+        return
     if kernel == "sums":
         for storage in accumulators:
             for name in ("exact", "fast"):
                 moments(np.ones((1, 1, 1), FORMATS[storage].dtype), name)
         return
-    mine = [n for n in names if (parts := known[n].parts) is not None and parts[1].kernel == kernel]
+    mine = [n for n in names if n in known and (parts := known[n].parts) is not None and parts[1].kernel == kernel]
     for accumulator in accumulators:
         compile_ahead(mine, [FORMATS[accumulator]], [carrier_of(FORMATS[accumulator])])
 
@@ -184,6 +193,8 @@ _WARMING = (
     ("sums", tuple(FORMATS)),
     ("lanes", tuple(FORMATS)),
     ("tree", tuple(FORMATS)),
+    ("ptx", ("float16", "float32")),
+    ("ptx", ("bfloat16", "float64")),
     ("running", ("float16", "bfloat16")),
     ("running", ("float32", "float64")),
 )
@@ -203,6 +214,7 @@ def run(
     progress: Progress | None = None,
     parquet: bool = False,
     argv: Sequence[str] | None = None,
+    device: str = "cpu",
 ) -> results.Results:
     """Measure every algorithm on every feature map of a level, and write the table.
 
@@ -217,11 +229,15 @@ def run(
     progress : told of every finished cell.
     parquet : write results.parquet too; needs pyarrow.
     argv : the command line to note in the provenance.
+    device : ``cpu``; or with it the CUDA kernels, by ``cuda`` (a GPU), ``ptx`` (their compiled code, executed on the
+        CPU) or ``auto``: whichever of the two there is.
 
     Raises
     ------
     ValueError
-        An unknown level, a negative seed, or fewer than one process.
+        An unknown level or device, a negative seed, or fewer than one process.
+    varkernels.cuda.DeviceError
+        A device that was asked for by name cannot be used.
     featuremaps.UnknownCase
         The pattern names no case.
     OSError
@@ -237,6 +253,10 @@ def run(
     known = chosen(level)
     own = [name for name, algorithm in known.items() if algorithm.builtin]
     foreign = [algorithm for algorithm in known.values() if not algorithm.builtin]
+    used = devices.devices(device)
+    usable = [name for name, problem in used.items() if name != "cpu" and not problem]
+    kernels = [each for name in usable for each in devices.chosen(level, name)]
+    own += [kernel.key for kernel in kernels]
     target = Path(out)
     folder = target / "cells"
     folder.mkdir(parents=True, exist_ok=True)
@@ -258,8 +278,9 @@ def run(
     found = results.from_records(
         _collected(cells, seed, own, foreign, folder),
         cases={cell.case.name: case_info(cell.case) for cell in cells},
-        algorithms={name: _algorithm_info(algorithm) for name, algorithm in known.items()},
-        settings={"level": level, "only": only, "seed": seed},
+        algorithms={name: _algorithm_info(algorithm) for name, algorithm in known.items()}
+        | {kernel.name: _algorithm_info(kernel) for kernel in kernels},
+        settings={"level": level, "only": only, "seed": seed, "devices": used},
         provenance=provenance.collect(argv),
     )
     results.write(found, target, parquet=parquet)
@@ -317,7 +338,7 @@ def _collected(
             yield from measure(cell.case, cell.storage, seed, foreign)
 
 
-def _algorithm_info(algorithm: Algorithm) -> dict[str, str]:
+def _algorithm_info(algorithm: Algorithm | devices.OnDevice) -> dict[str, str]:
     return {
         "title": algorithm.title,
         "summary": algorithm.summary,

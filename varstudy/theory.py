@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from varkernels import Algorithm, Format
     from varkernels.registry import Order
 
-__all__ = ["Bound", "Rows", "bounds", "geometry", "relative_bound", "variance_bound"]
+__all__ = ["Bound", "Rows", "bounds", "formula_bounds", "geometry", "relative_bound", "variance_bound"]
 
 Floats = NDArray[np.float64]
 
@@ -176,7 +176,7 @@ def _youngs_cramer(a: _Setting) -> Bound:
     return _bound(a.mean_of_sum(a.phi(a.h)), m2, a.within(largest, largest**2, count=a.n**2))
 
 
-def _recurrence(a: _Setting, west: bool) -> Bound:
+def _recurrence(a: _Setting, west: bool = False, reciprocal: bool = False, weighted: bool = False) -> Bound:
     """The running mean m_k errs by e_k with
 
         k e_k <= (1 + u) [(k - 1) e_(k-1) (1 + eta / (k - 1)) + eta |x_k - m_(k-1)|] + u k |m_k|,  eta = phi(2),
@@ -184,9 +184,12 @@ def _recurrence(a: _Setting, west: bool) -> Bound:
     hence sqrt(k) e_k <= G [eta sqrt(2 S) + 2/3 u k (1 + 1/k)^1.5 sqrt(Q)]. With E^2 = sum e_k^2 the increments err
     by (1 + sqrt 2) sqrt(S) E + E^2 altogether (West's by 2 sqrt(S) E + E^2). In a merge the weighted errors
     X^2 = sum over the nodes of n_node e_node^2 grow by rounding alone, and the increments d^2 na nb / n err by
-    2 sqrt(S) X + X^2. In these orders na >= nb in every merge."""
+    2 sqrt(S) X + X^2. In these orders na >= nb in every merge.
+
+    A reciprocal is one rounding more in eta. A merged mean that is a weighted average is rounded in proportion to
+    (na |mean_a| + nb |mean_b|) / n <= sqrt((na mean_a^2 + nb mean_b^2) / n), altogether to sqrt(Q)."""
     b = a.b
-    eta = a.phi(2 + 2 * a.c)
+    eta = a.phi(2 + 2 * a.c + reciprocal)
     x = np.zeros_like(a.s)
     e = np.zeros_like(a.s)
     if b > 1:
@@ -203,7 +206,11 @@ def _recurrence(a: _Setting, west: bool) -> Bound:
     weight = a.phi(3 + 4 * a.c) + 2 * a.weight
     for _ in range(a.m):
         squares = squares + x**2
-        x = (1 + a.u) * (x * (1 + weight) + weight * a.root_s) + a.u * a.root_q + np.sqrt(a.n) * a.eta1
+        if weighted:
+            average = a.phi(4 + 4 * a.c)
+            x = x * (1 + average) + average * a.root_q + 3 * np.sqrt(a.n) * a.eta1
+        else:
+            x = (1 + a.u) * (x * (1 + weight) + weight * a.root_s) + a.u * a.root_q + np.sqrt(a.n) * a.eta1
         worst = np.maximum(worst, x)
     off = off + 2 * a.root_s * np.sqrt(squares) + squares
     rounding = a.phi(7 + 4 * a.c + b + 2 * a.m) + 2 * a.weight
@@ -213,7 +220,8 @@ def _recurrence(a: _Setting, west: bool) -> Bound:
     if west:
         m2 = m2 + 4 * a.n**1.5 * (a.root_s + np.sqrt(a.n) * worst) * a.eta1
         return _bound(x / np.sqrt(a.n), m2, a.within(a.n * span, inside))
-    return _bound(x / np.sqrt(a.n), m2, a.within(span, inside))
+    sums = np.maximum(span, 2 * a.n * (a.rows.mean + a.rows.spread + worst)) if weighted and a.m else span
+    return _bound(x / np.sqrt(a.n), m2, a.within(sums, inside, count=a.n**2 if weighted and a.m else 0.0))
 
 
 def _compensated(a: _Setting, k: float) -> Bound:
@@ -308,9 +316,11 @@ _FORMULAS: dict[str, Callable[[_Setting], Bound]] = {
     "two_pass": _two_pass,
     "corrected_two_pass": _corrected_two_pass,
     "youngs_cramer": _youngs_cramer,
-    "welford": lambda a: _recurrence(a, west=False),
+    "welford": _recurrence,
     "west": lambda a: _recurrence(a, west=True),
-    "chan": lambda a: _recurrence(a, west=False),
+    "chan": _recurrence,
+    "chan_reciprocal": lambda a: _recurrence(a, reciprocal=True),
+    "chan_weighted": lambda a: _recurrence(a, weighted=True),
     "kahan_two_pass": _kahan,
     "neumaier_two_pass": _neumaier,
     "double_double": _double_double,
@@ -334,9 +344,17 @@ def bounds(algorithm: Algorithm, fmt: Format, rows: Rows) -> Bound:
     if not algorithm.builtin:
         unknown = np.full_like(rows.s, np.nan)
         return Bound(unknown, unknown)
+    shape = geometry(algorithm.parts[1], rows.n) if algorithm.parts else (1, 0)
+    return formula_bounds(algorithm.formula, fmt, rows, *shape)
+
+
+def formula_bounds(formula: str, fmt: Format, rows: Rows, b: int, m: int) -> Bound:
+    """`bounds` of one of this package's formulas, at most b values taken by one state, and then at most m merges.
+
+    They hold for contracted products too: a product that is not rounded is one with delta = 0.
+    """
     with np.errstate(all="ignore"):
-        setting = _Setting(rows, fmt, *(geometry(algorithm.parts[1], rows.n) if algorithm.parts else (1, 0)))
-        found = _FORMULAS[algorithm.formula](setting)
+        found = _FORMULAS[formula](_Setting(rows, fmt, b, m))
         # inf times 0, or inf - inf, is no statement
         return Bound(_infinite(found.mean), _infinite(found.m2))
 

@@ -31,7 +31,7 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 # numba sets its configuration when it is imported, where no type checker sees it.
 config: Any = _config
 
-__all__ = ["OPTIONS", "cached_njit", "fresh_njit", "inline", "source_hash"]
+__all__ = ["OPTIONS", "cache_folder", "cached_njit", "fresh_njit", "inline", "source_hash", "writable"]
 
 
 @cache
@@ -67,7 +67,8 @@ def _own_cache(signature: str) -> Iterator[None]:
         config.CACHE_DIR = before
 
 
-def _writable() -> bool:
+def writable() -> bool:
+    """Whether compiled kernels can be kept on disk."""
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -81,7 +82,7 @@ def cached_njit(function: Callable[..., Any], signature: str) -> Any:
     signature : a word for the only signature that it will be compiled for, fit for a folder's name.
     """
     with _own_cache(signature):
-        return njit(cache=_writable(), **OPTIONS)(function)
+        return njit(cache=writable(), **OPTIONS)(function)
 
 
 def fresh_njit(function: Callable[..., Any]) -> Any:

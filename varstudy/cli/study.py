@@ -29,6 +29,13 @@ __all__ = ["compare", "report", "run"]
     "--out", metavar="DIR", default="reports", show_default=True, help="Folder of the results and the report."
 )
 @click.option("--processes", type=click.IntRange(min=1), help="Worker processes; as many as there are CPUs by default.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "ptx", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Beside the CPU's: the CUDA kernels on a GPU, by their PTX without one, or whichever there is.",
+)
 @click.option("--parquet", is_flag=True, help="Write results.parquet too (needs pyarrow).")
 @click.option("--force", is_flag=True, help="Measure again what an earlier run has left in DIR.")
 @JSON
@@ -38,6 +45,7 @@ def run(
     seed: int,
     out: str,
     processes: int | None,
+    device: str,
     parquet: bool,
     force: bool,
     as_json: bool,
@@ -64,6 +72,7 @@ def run(
                 progress=progress("measured"),
                 parquet=parquet,
                 argv=_command(),
+                device=device,
             )
             page = _draw(found, out)
     except KeyboardInterrupt:
@@ -118,7 +127,7 @@ def _command() -> list[str]:
     for name in ("quick", "full"):
         if ctx.params["level"] == name:
             words.append(f"--{name}")
-    for name in ("only", "seed", "out", "processes"):
+    for name in ("only", "seed", "out", "processes", "device"):
         source = ctx.get_parameter_source(name)
         if source is not None and source is not click.core.ParameterSource.DEFAULT:
             words += [f"--{name}", str(ctx.params[name])]
@@ -136,7 +145,7 @@ def _draw(found: Results, folder: str) -> Path:
 def _summary(found: Results) -> None:
     """Every algorithm in one line, where it accumulates in the format that the values are stored in."""
     frame = found.frame
-    same = frame[(frame["storage"] == frame["accumulator"]) & (frame["rows_scored"] > 0)]
+    same = frame[(frame["storage"] == frame["accumulator"]) & (frame["rows_scored"] > 0) & (frame["device"] == "cpu")]
     rows = []
     for name, part in same.groupby("algorithm", sort=False):
         error = part["var_error_worst"]
@@ -224,9 +233,9 @@ def compare(before: str, after: str, tolerance: float, limit: int, as_json: bool
 
 def _show_comparison(found: Comparison, before: str, after: str, limit: int) -> None:
     def label(key: tuple[Any, ...]) -> list[str]:
-        case, norm, groups, storage, accumulator, algorithm, device, correction = key
+        case, norm, groups, storage, accumulator, algorithm, device, contraction, correction = key
         where = f"{norm}({groups})" if groups else str(norm)
-        ending = "" if device == "cpu" else f" {device}"
+        ending = "" if device == "cpu" else f" {device}, contraction {contraction}"
         return [case, f"{where} {storage}/{accumulator}{ending} -{correction:g}", algorithm]
 
     for title, changes in (("Regressions", found.regressions), ("Improvements", found.improvements)):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["FEW_DIGITS", "LINE", "Column", "Facts", "Line", "decimal_digits", "order_word"]
 
 # A line of the report's tables: a measurement without its algorithm.
-LINE = ("case", "norm", "groups", "storage", "accumulator", "correction", "device")
+LINE = ("case", "norm", "groups", "storage", "accumulator", "correction", "device", "contraction")
 FEW_DIGITS = 1.0  # fewer correct digits than this count as a failure
 _STEPS = 7  # shades of a cell between no digit and all that the storage format has
 
@@ -33,7 +33,7 @@ def decimal_digits(storage: str) -> float:
 
 def order_word(order: str) -> str:
     """An order in four letters or so, for the head of a narrow column."""
-    known = {"running": "run", "pairwise": "pair"}
+    known = {"running": "run", "pairwise": "pair", "thread": "thr", "block": "blk", "block4": "blk4"}
     found = re.fullmatch(r"(lanes|blocked)(\d+)", order)
     return known.get(order) or (f"{found[1][0]}{found[2]}" if found else clean(order)[:6] or "–")
 
@@ -63,6 +63,7 @@ class Line:
     storage: str
     accumulator: str
     device: str
+    contraction: str
     correction: float
     kappa: float
 
@@ -100,9 +101,9 @@ class Facts:
 
     @cached_property
     def device(self) -> str:
-        """The device that the figures show: the first of the table."""
+        """The device that the figures show: the CPU, or the first of a table without it."""
         devices = self.frame["device"]
-        return str(devices.iloc[0]) if len(devices) else "cpu"
+        return "cpu" if not len(devices) or (devices == "cpu").any() else str(devices.iloc[0])
 
     @cached_property
     def figures(self) -> pd.DataFrame:
@@ -111,8 +112,12 @@ class Facts:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Every algorithm of the table, those of one formula together, in the table's order."""
-        seen = self.frame[["algorithm", "formula", "order"]].drop_duplicates("algorithm")
+        """Every algorithm of the figures' device."""
+        return self.columns_of(self.figures)
+
+    def columns_of(self, frame: pd.DataFrame) -> tuple[Column, ...]:
+        """Every algorithm of a part of the table, those of one formula together, in the table's order."""
+        seen = frame[["algorithm", "formula", "order"]].drop_duplicates("algorithm")
         found = [Column(*map(str, row)) for row in seen.itertuples(index=False)]
         formulas = list(dict.fromkeys(column.formula for column in found))
         orders = {name: i for i, name in enumerate(("running", "lanes32", "pairwise", "blocked128"))}
@@ -137,8 +142,8 @@ class Facts:
         return [
             Line(
                 int(row["line"]), str(row["group"]), str(row["case"]), str(row["norm"]), str(row["groups"]),
-                str(row["storage"]), str(row["accumulator"]), str(row["device"]), float(row["correction"]),
-                float(row["kappa_worst"]),
+                str(row["storage"]), str(row["accumulator"]), str(row["device"]), str(row["contraction"]),
+                float(row["correction"]), float(row["kappa_worst"]),
             )
             for row in first.to_dict("records")
         ]  # fmt: skip

@@ -14,7 +14,7 @@ from varkernels import FORMATS
 
 from .. import __version__
 from ..results import COLUMNS
-from . import tables
+from . import contraction, gpu, tables
 from .facts import FEW_DIGITS, Facts, decimal_digits
 from .figures import bessel, growth, kappa, norms, pareto
 from .summary import FEW_LINES, STEP, choices, headlines
@@ -114,6 +114,8 @@ def page(results: Results, bench: Mapping[str, Any] | str | None = None) -> str:
         norms=norms.draw(facts),
         speed=pareto.draw(bench),
         museum=tables.museum(facts),
+        contraction=contraction.chapter(facts),
+        gpu=gpu.section(),
         parts=tables.full(facts),
         nist_names=names,
         nist=references,

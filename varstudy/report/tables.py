@@ -33,6 +33,7 @@ TITLES = {
     "photo": "Photographs",
     "user": "Your files",
 }
+DEVICES = {"cpu": "on the CPU", "ptx": "CUDA kernels, their PTX executed on the CPU", "cuda": "CUDA kernels on a GPU"}
 
 
 def link(source: object, name: str = "") -> Markup:
@@ -300,11 +301,12 @@ class Part:
 
 def full(facts: Facts) -> list[Part]:
     """Every line, by group: worst correct digits of each algorithm, and the command that measures it again."""
-    several = facts.frame["device"].nunique() > 1
-    first = ("Feature map", "stored in", "summed in", *(("device",) if several else ()), "κ")
     made = []
-    for place, (group, part) in enumerate(facts.frame.groupby("group", sort=False)):
-        cells = facts.cells(part, facts.columns)
+    for place, ((group, device), part) in enumerate(facts.frame.groupby(["group", "device"], sort=False)):
+        builds = part["contraction"].nunique() > 1
+        first = ("Feature map", "stored in", "summed in", *(("contraction",) if builds else ()), "κ")
+        columns = facts.columns_of(part)
+        cells = facts.cells(part, columns)
         body = []
         case = None
         for line in facts.lines(part):
@@ -312,11 +314,11 @@ def full(facts: Facts) -> list[Part]:
                 case = line.case
                 body.append(
                     Markup('<tr class="sub"><th scope="rowgroup" colspan="{}">{} <kbd>{}</kbd></th></tr>').format(
-                        len(facts.columns) + len(first), code(case), clean(reproduce(str(case), facts.seed))
+                        len(columns) + len(first), code(case), clean(reproduce(str(case), facts.seed))
                     )
                 )
             settings = [line.setting or "flat", line.storage, line.accumulator]
-            settings += [line.device] if several else []
+            settings += [line.contraction] if builds else []
             body.append(
                 Markup('<tr><th scope="row">{}</th>{}{}</tr>').format(
                     settings[0],
@@ -326,7 +328,9 @@ def full(facts: Facts) -> list[Part]:
                     _cells(cells[line.number]),
                 )
             )
-        table = Markup("{}<tbody>{}</tbody>").format(head(facts, first, facts.columns), Markup("").join(body))
+        table = Markup("{}<tbody>{}</tbody>").format(head(facts, first, columns), Markup("").join(body))
         title = TITLES.get(str(group), clean(group))
+        if device != facts.device:
+            title = Markup("{}, {}").format(title, DEVICES.get(str(device), clean(device)))
         made.append(Part(f"group-{place}", title, part["line"].nunique(), len(part), table))
     return made

@@ -1,0 +1,156 @@
+"""The committed PTX: its manifest, a kernel's text, and whether both still belong to the sources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .errors import DeviceError
+
+__all__ = ["FOLDER", "TARGETS", "digest", "entry", "manifest", "source_hash", "stale", "text"]
+
+FOLDER = Path(__file__).parent.parent / "ptx"
+TARGETS = ("sm_80", "sm_90")
+SCHEMA = 1
+
+# A kernel's text starts after this line, which ends with its entry's name, and ends before the next.
+MARK = "// kernel "
+
+# What every kernel depends on, beside the files of its formula.
+_COMMON = (
+    "verbs.py",
+    "smallfloat.py",
+    "jit.py",
+    "formats.py",
+    "formulas/base.py",
+    "cuda/abi.py",
+    "cuda/build.py",
+    "cuda/catalogue.py",
+    "cuda/contraction.py",
+    "cuda/device.py",
+    "cuda/lanes.py",
+    "cuda/schedules.py",
+    "cuda/text.py",
+)
+
+
+def digest(text: str) -> str:
+    """The SHA-256 of a text, in hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _source(name: str) -> str:
+    # Read as text, so that a checkout with other line ends has the same hash.
+    return (Path(__file__).parent.parent / name).read_text(encoding="utf-8")
+
+
+def source_hash(formula: Any) -> str:
+    """The hash of the sources that a formula's kernels are compiled from."""
+    names = set(_COMMON)
+    verbs = [verb for verb in (formula.update, formula.read, formula.merge, formula.start) if verb is not None]
+    centre = formula.centre
+    if centre is not None and not isinstance(centre, str):
+        verbs += [verb for verb in (centre.update, centre.read, centre.merge) if verb is not None]
+    for verb in verbs:
+        names.add("formulas/" + verb.__module__.rpartition(".")[2] + ".py")
+    return digest("\n".join(f"{name}\n{_source(name)}" for name in sorted(names)))
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """The manifest of the committed PTX.
+
+    Raises
+    ------
+    DeviceError
+        It is missing or of another version of this package.
+    """
+    path = FOLDER / "manifest.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DeviceError(
+            f"the compiled kernels' manifest {path} cannot be read ({problem}): run python -m varkernels.cuda.build"
+        ) from None
+    if found.get("schema") != SCHEMA:
+        raise DeviceError(
+            f"the compiled kernels in {FOLDER} are of schema {found.get('schema')}, this package reads {SCHEMA}: "
+            "run python -m varkernels.cuda.build"
+        )
+    return found
+
+
+@cache
+def _entries() -> dict[str, dict[str, Any]]:
+    return {entry["name"]: entry for entry in manifest()["kernels"]}
+
+
+def split(whole: str) -> tuple[str, dict[str, str]]:
+    """A file's head, and its kernels' texts by name."""
+    head, *parts = whole.split(MARK)
+    found = {}
+    for part in parts:
+        name, _, body = part.partition("\n")
+        found[name] = body
+    return head, found
+
+
+@cache
+def _file(name: str) -> tuple[str, dict[str, str]]:
+    path = FOLDER / name
+    try:
+        return split(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise DeviceError(
+            f"the compiled kernels {path} cannot be read ({problem.strerror}): run python -m varkernels.cuda.build"
+        ) from None
+
+
+@cache
+def text(name: str, target: str = TARGETS[0]) -> str:
+    """The PTX of one kernel, a module by itself.
+
+    Parameters
+    ----------
+    name : a name in `catalogue.kernels`.
+    target : ``sm_80`` or ``sm_90``; their texts differ in this word only, as the build verifies.
+
+    Raises
+    ------
+    DeviceError
+        The file is missing, or its text is not the one that the manifest names.
+    """
+    found = _entries().get(name)
+    if found is None or target not in TARGETS:
+        raise DeviceError(
+            f"no kernel {name!r} for {target} is among the compiled ones: run python -m varkernels.cuda.build"
+        )
+    head, bodies = _file(found["file"])
+    body = bodies.get(found["entry"], "")
+    if digest(body) != found["sha256"]:
+        raise DeviceError(
+            f"kernel {name!r} in {FOLDER / found['file']} is not the text that the manifest names: "
+            "run python -m varkernels.cuda.build"
+        )
+    return head.replace(f".target {TARGETS[0]}", f".target {target}") + body
+
+
+def entry(name: str) -> str:
+    """What the kernel of that name is called in its PTX."""
+    return str(_entries()[name]["entry"])
+
+
+def stale(formulas: dict[str, Any]) -> list[str]:
+    """The names of kernels that are missing, no longer wanted, or whose sources have changed since they were compiled.
+
+    formulas : the formula of each kernel that there should be, by the kernel's name.
+    """
+    have, sources = _entries(), manifest()["sources"]
+    changed = {f.name for f in set(formulas.values()) if sources.get(f.name) != source_hash(f)}
+    return [name for name in formulas if name not in have or formulas[name].name in changed] + [
+        name for name in have if name not in formulas
+    ]

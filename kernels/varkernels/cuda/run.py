@@ -1,0 +1,108 @@
+"""From a view to its moments on a device: the plan's launches, executed on the CPU or run on a GPU."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..answers import Moments
+from ..formats import Format
+from .catalogue import Algorithm, get
+from .errors import DeviceError
+from .inputs import checked
+from .plan import MOST_BLOCKS, Geometry, Plan, geometry_of, plan
+
+__all__ = ["DEVICES", "Device", "device", "moments"]
+
+DEVICES = ("ptx", "cuda")
+
+
+class Device(Protocol):
+    """Where a plan's kernels run."""
+
+    def run(self, plan: Plan, view: NDArray[Any]) -> NDArray[Any]:
+        """The answers, (rows, 2), of the plan's launches on the values of a view (blocks, segments, rows, length)."""
+
+
+def device(name: str) -> Device:
+    """The device called ``ptx`` (the PTX executed on the CPU) or ``cuda`` (the GPU).
+
+    Raises
+    ------
+    ValueError
+        The name is neither.
+    DeviceError
+        The device cannot be used; the sentence says why.
+    """
+    if name == "ptx":
+        from .executed import Executor  # noqa: PLC0415 - each device loads what it needs
+
+        return Executor.get()
+    if name == "cuda":
+        from .native import Gpu  # noqa: PLC0415
+
+        return Gpu.get()
+    raise ValueError(f"device={name!r} is unknown: use one of {', '.join(DEVICES)}")
+
+
+@lru_cache(maxsize=4096)
+def _plan(
+    geometry: Geometry, algorithm: Algorithm, storage: Format, fmt: Format, contracted: bool, most_blocks: int
+) -> Plan:
+    return plan(geometry, algorithm, storage, fmt, contracted, most_blocks=most_blocks)
+
+
+def moments(
+    view: ArrayLike,
+    name: str = "chan/grid4",
+    accumulator: object = None,
+    *,
+    contracted: bool = True,
+    device: str | Device = "ptx",
+    most_blocks: int = MOST_BLOCKS,
+) -> Moments:
+    """Count, mean and M2 of every row of a view, by a CUDA kernel.
+
+    Parameters
+    ----------
+    view : array (segments, rows, length) or (blocks, segments, rows, length) of float16, bfloat16 (ml_dtypes),
+        float32 or float64, of any strides, as for `varkernels.moments`.
+    name : a name from `varkernels.cuda.algorithms()`.
+    accumulator : float32 (the default, but for float64 values) or float64, not narrower than the values.
+    contracted : which build of the kernels: as NVVM contracts products and sums into fma, or without contraction.
+    device : ``ptx`` executes the kernels' PTX on the CPU, ``cuda`` runs it on the GPU; or a Device.
+    most_blocks : blocks in one launch at most; the answers do not depend on it.
+
+    Returns
+    -------
+    Moments : count (int64), mean and m2 (the accumulator's dtype), each of shape (rows,). Rows without values have
+        mean NaN and M2 NaN.
+
+    Raises
+    ------
+    TypeError
+        The values' dtype is not supported.
+    ValueError
+        The view's rank is wrong, a name is unknown, the accumulator does not serve the values, or the rows are too
+        long for the algorithm.
+    DeviceError
+        The device cannot do it; the sentence says why.
+    """
+    array, storage, fmt = checked(view, accumulator)
+    algorithm = get(name)
+    blocks, segments, rows, length = array.shape
+    total, n = blocks * rows, segments * length
+    count = np.full(total, n, dtype=np.int64)
+    if total == 0 or n == 0:
+        return Moments(count, np.full(total, np.nan, fmt.dtype), np.full(total, np.nan, fmt.dtype), fmt)
+    made = _plan(geometry_of(array), algorithm, storage, fmt, bool(contracted), most_blocks)
+    where = _device(device) if isinstance(device, str) else device
+    answers = where.run(made, array)
+    return Moments(count, answers[:, 0].copy(), answers[:, 1].copy(), fmt)
+
+
+_device = device
+__all__ += ["DeviceError"]

@@ -1,0 +1,483 @@
+"""The orders on the device: which thread takes which value, and who merges whom. No arithmetic of moments here.
+
+Value k of a row, in the order (segment, position), belongs to step k // width; step q to thread q mod (parts T) of
+the parts of T threads that share the row. That depends on neither strides nor alignment, so neither do the answers:
+where 16-byte loads are not possible, the same values come by scalar loads.
+
+Within a thread the lanes are folded, within a warp the lane `offset` on is merged in for offset 16, 8, 4, 2, 1,
+then the warps' states in shared memory likewise, by every warp; the parts of a row by a kernel of their own, in an
+order of their own. No atomics: the same bits on every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import cuda as _cuda
+from numba import types
+
+from ..formats import Format
+from ..formulas import Formula
+from ..jit import inline
+from ..verbs import read, start, update
+from .catalogue import HELD_BYTES, WARPS, Kernel, step_width
+from .device import WARP, fetcher, moved, pick_state, put_state, quotient, shuffle_down, storer, vector_fetcher
+from .lanes import fold, int32, join, one_more, take
+
+__all__ = ["function"]
+
+cuda: Any = _cuda  # its words for the device are unknown to type checkers
+shuffle: Any = getattr(cuda, "shfl_sync", None)  # the simulator has none
+NUMBERS: dict[str, Any] = {"float32": types.float32, "float64": types.float64}
+
+
+@inline
+def get_shared(memory, index):  # type: ignore[no-untyped-def]
+    return memory[index]
+
+
+@inline
+def put_shared(memory, index, value):  # type: ignore[no-untyped-def]
+    memory[index] = value
+
+
+@inline
+def warp_tree(state, n, width):  # type: ignore[no-untyped-def]
+    """Lane 0 of a warp: the state and the count of its first `width` lanes, a power of two."""
+    offset = width >> 1
+    while offset > 0:
+        other = moved(state, offset)
+        m = shuffle_down(WARP, n, offset)
+        state = join(state, n, other, m)
+        n = np.int32(n + m)
+        offset >>= 1
+    return state, n
+
+
+@inline
+def block_tree(state, n, numbers, counts):  # type: ignore[no-untyped-def]
+    """Lane 0 of every warp: the state and the count of the whole block."""
+    state, n = warp_tree(state, n, 32)
+    warps = cuda.blockDim.x >> 5
+    if warps > 1:
+        warp = cuda.threadIdx.x >> 5
+        lane = cuda.threadIdx.x & 31
+        cuda.syncthreads()  # the exchange may still be read from the row before
+        if lane == 0:
+            put_state(put_shared, numbers, warp * len(state), state)
+            counts[warp] = n
+        cuda.syncthreads()
+        n = np.int32(0)
+        if lane < warps:
+            state = pick_state(get_shared, numbers, lane * len(state), state)
+            n = counts[lane]
+        state, n = warp_tree(state, n, warps)
+    return state, n
+
+
+@inline
+def following(segment, offset, length):  # type: ignore[no-untyped-def]
+    """Where the next value lies."""
+    offset += 1
+    return (segment + 1, 0) if offset == length else (segment, offset)
+
+
+@inline
+def four_on(segment, offset, length):  # type: ignore[no-untyped-def]
+    segment, offset = following(segment, offset, length)
+    segment, offset = following(segment, offset, length)
+    segment, offset = following(segment, offset, length)
+    return following(segment, offset, length)
+
+
+def gatherer(fetch: Any, width: int) -> Any:
+    """The function that reads a step's values one by one, wherever they lie."""
+
+    @inline
+    def one(base, segment, offset, length, segment_stride, stride):  # type: ignore[no-untyped-def]
+        return (fetch(base, segment * segment_stride + offset * stride),)
+
+    @inline
+    def four(base, segment, offset, length, segment_stride, stride):  # type: ignore[no-untyped-def]
+        a = fetch(base, segment * segment_stride + offset * stride)
+        segment, offset = following(segment, offset, length)
+        b = fetch(base, segment * segment_stride + offset * stride)
+        segment, offset = following(segment, offset, length)
+        c = fetch(base, segment * segment_stride + offset * stride)
+        segment, offset = following(segment, offset, length)
+        d = fetch(base, segment * segment_stride + offset * stride)
+        return (a, b, c, d)
+
+    @inline
+    def eight(base, segment, offset, length, segment_stride, stride):  # type: ignore[no-untyped-def]
+        first = four(base, segment, offset, length, segment_stride, stride)
+        segment, offset = four_on(segment, offset, length)
+        return first + four(base, segment, offset, length, segment_stride, stride)
+
+    return {1: one, 4: four, 8: eight}[width]
+
+
+def reader(storage: Format, number: Any, width: int) -> Any:
+    """The function that reads a whole step: by 16-byte loads if told to."""
+    fetch, size = fetcher(storage.name, number), storage.dtype.itemsize
+    gather = gatherer(fetch, width)
+
+    @inline
+    def singly(by_vectors, base, segment, offset, length, segment_stride, stride):  # type: ignore[no-untyped-def]
+        return gather(base, segment, offset, length, segment_stride, stride)
+
+    if width == 1:
+        return singly
+    fetch_vector = vector_fetcher(storage.name, number, width)
+
+    @inline
+    def either(by_vectors, base, segment, offset, length, segment_stride, stride):  # type: ignore[no-untyped-def]
+        if by_vectors:
+            return fetch_vector(base + (segment * segment_stride + offset) * size)
+        return gather(base, segment, offset, length, segment_stride, stride)
+
+    return either
+
+
+def beginner(formula: Formula, accumulator: Format) -> Any:
+    """The function that makes a row's empty state."""
+    zero = accumulator.dtype.type(0)
+    empty: Any = formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+    get = fetcher(accumulator.name, NUMBERS[accumulator.name])
+
+    @inline
+    def centred(centres, row):  # type: ignore[no-untyped-def]
+        return start(empty, get(centres, 2 * row), get(centres, 2 * row + 1))
+
+    @inline
+    def plain(centres, row):  # type: ignore[no-untyped-def]
+        return empty
+
+    return plain if formula.centre is None else centred
+
+
+def spreader(lanes: int) -> Any:
+    """The function that makes a thread's lanes from the empty state."""
+
+    @inline
+    def one(state):  # type: ignore[no-untyped-def]
+        return (state,)
+
+    @inline
+    def four(state):  # type: ignore[no-untyped-def]
+        return (state, state, state, state)
+
+    return {1: one, 4: four}[lanes]
+
+
+def answerer(accumulator: Format) -> Any:
+    """The function that stores a row's answers."""
+    put = storer(accumulator.name, NUMBERS[accumulator.name])
+
+    @inline
+    def answer(answers, row, state, n):  # type: ignore[no-untyped-def]
+        first, second = read(state, n)
+        put(answers, 2 * row, first)
+        put(answers, 2 * row + 1, second)
+
+    return answer
+
+
+def leaver(accumulator: Format) -> Any:
+    """The function that stores a row's answers, or a part's state where a row has several parts."""
+    answer, put = answerer(accumulator), storer(accumulator.name, NUMBERS[accumulator.name])
+    put_count = storer("int32", types.int64)
+
+    @inline
+    def leave(parts, row, part, states, counts, answers, state, n):  # type: ignore[no-untyped-def]
+        if parts == 1:
+            answer(answers, row, state, n)
+        else:
+            put_state(put, states, (row * parts + part) * len(state), state)
+            put_count(counts, row * parts + part, np.int64(n))
+
+    return leave
+
+
+def sweep_kernel(formula: Formula, storage: Format, accumulator: Format, lanes: int) -> Callable[..., None]:
+    """Blocks of threads over rows: one block a row, or `parts` blocks that leave partial states."""
+    number, size = NUMBERS[accumulator.name], storage.dtype.itemsize
+    slots = WARPS * len(formula.state._fields)  # type: ignore[attr-defined]
+    width = step_width(lanes, storage)
+    rounds = width // lanes
+    fetch = fetcher(storage.name, number)
+    read_step = reader(storage, number, width)
+    begin, spread, leave = beginner(formula, accumulator), spreader(lanes), leaver(accumulator)
+    finish_row = tailer(fetch, width)
+
+    def sweep(  # type: ignore[no-untyped-def]
+        data, rows, total, length, values, block_stride, segment_stride, row_stride, stride,
+        vectors, parts, centres, states, counts, answers,
+    ):  # fmt: skip
+        exchange = cuda.shared.array(slots, number)
+        exchange_counts = cuda.shared.array(WARPS, types.int32)
+        threads = np.int64(cuda.blockDim.x)
+        whole = quotient(values, width)
+        pace = parts * threads
+        segments_on = quotient(pace * width, length)
+        offset_on = pace * width - segments_on * length
+        job = np.int64(cuda.blockIdx.x)
+        while job < total * parts:
+            row = quotient(job, parts)
+            part = job - row * parts
+            block = quotient(row, rows)
+            base = data + (block * block_stride + (row - block * rows) * row_stride) * size
+            by_vectors = vectors != 0 and (base & 15) == 0
+            step = part * threads + cuda.threadIdx.x
+            segment = quotient(step * width, length)
+            offset = step * width - segment * length
+            lane_states = spread(begin(centres, row))
+            n = np.int64(0)
+            while step < whole:
+                x = read_step(by_vectors, base, segment, offset, length, segment_stride, stride)
+                lane_states = take(lane_states, n, x)
+                n += rounds
+                step += pace
+                segment += segments_on
+                offset += offset_on
+                if offset >= length:
+                    offset -= length
+                    segment += 1
+            more = np.int64(0)
+            if step == whole:  # the values after the last whole step are for the thread whose turn it is
+                rest = values - whole * width
+                lane_states, n, more = finish_row(
+                    lane_states, n, rest, base, segment, offset, length, segment_stride, stride
+                )
+            state = fold(lane_states, n, more)
+            state, count = block_tree(state, np.int32(lanes * n + more), exchange, exchange_counts)
+            if cuda.threadIdx.x == 0:
+                leave(parts, row, part, states, counts, answers, state, count)
+            job += cuda.gridDim.x
+
+    return sweep
+
+
+def tailer(fetch: Any, width: int) -> Any:
+    """The function that takes the last, incomplete step: the lanes, what each holds, and how many hold one more."""
+    gather = gatherer(fetch, 4)
+
+    @inline
+    def none(lanes, n, rest, base, segment, offset, length, segment_stride, stride):  # type: ignore[no-untyped-def]
+        return lanes, n, rest
+
+    @inline
+    def under_four(lanes, n, rest, base, segment, offset, length, segment_stride, stride):  # type: ignore[no-untyped-def]
+        for j in range(rest):
+            x = fetch(base, segment * segment_stride + offset * stride)
+            lanes = one_more(lanes, n, j, x)
+            segment, offset = following(segment, offset, length)
+        return lanes, n, rest
+
+    @inline
+    def under_eight(lanes, n, rest, base, segment, offset, length, segment_stride, stride):  # type: ignore[no-untyped-def]
+        if rest >= 4:
+            lanes = take(lanes, n, gather(base, segment, offset, length, segment_stride, stride))
+            n += 1
+            rest -= 4
+            segment, offset = four_on(segment, offset, length)
+        return under_four(lanes, n, rest, base, segment, offset, length, segment_stride, stride)
+
+    return {1: none, 4: under_four, 8: under_eight}[width]
+
+
+def thread_kernel(formula: Formula, storage: Format, accumulator: Format) -> Callable[..., None]:
+    """One thread a row, its values one by one; or `parts` threads that leave partial states.
+
+    Neighbouring threads take neighbouring rows, whose values lie side by side where channels come last.
+    """
+    number, size = NUMBERS[accumulator.name], storage.dtype.itemsize
+    fetch = fetcher(storage.name, number)
+    begin, leave = beginner(formula, accumulator), leaver(accumulator)
+
+    def thread(  # type: ignore[no-untyped-def]
+        data, rows, total, length, values, block_stride, segment_stride, row_stride, stride,
+        vectors, parts, centres, states, counts, answers,
+    ):  # fmt: skip
+        segments_on = quotient(parts, length)
+        offset_on = parts - segments_on * length
+        job = np.int64(cuda.blockIdx.x) * cuda.blockDim.x + cuda.threadIdx.x
+        while job < total * parts:
+            part = quotient(job, total)
+            row = job - part * total
+            block = quotient(row, rows)
+            base = data + (block * block_stride + (row - block * rows) * row_stride) * size
+            segment = quotient(part, length)
+            offset = part - segment * length
+            state = begin(centres, row)
+            n = np.int64(0)
+            k = part
+            while k < values:
+                n += 1
+                state = update(state, int32(n), fetch(base, segment * segment_stride + offset * stride))
+                k += parts
+                segment += segments_on
+                offset += offset_on
+                if offset >= length:
+                    offset -= length
+                    segment += 1
+            leave(parts, row, part, states, counts, answers, state, n)
+            job += np.int64(cuda.gridDim.x) * cuda.blockDim.x
+
+    return thread
+
+
+def finish_kernel(formula: Formula, accumulator: Format) -> Callable[..., None]:
+    """One warp a row merges the row's parts: lane t those of index t, t + 32, ..., then the lanes."""
+    number = NUMBERS[accumulator.name]
+    zero = accumulator.dtype.type(0)
+    empty: Any = formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+    get, get_count = fetcher(accumulator.name, number), fetcher("int32", types.int64)
+    answer = answerer(accumulator)
+
+    def finish(total, parts, states, counts, answers):  # type: ignore[no-untyped-def]
+        row = np.int64(cuda.blockIdx.x)
+        while row < total:
+            state = empty
+            n = np.int32(0)
+            part = np.int64(cuda.threadIdx.x)
+            while part < parts:
+                index = row * parts + part
+                other = pick_state(get, states, index * len(empty), empty)
+                m = np.int32(get_count(counts, index))
+                state = join(state, n, other, m)
+                n = np.int32(n + m)
+                part += 32
+            state, n = warp_tree(state, n, 32)
+            if cuda.threadIdx.x == 0:
+                answer(answers, row, state, n)
+            row += cuda.gridDim.x
+
+    return finish
+
+
+def keeper(width: int) -> tuple[Callable[..., None], Callable[..., Any]]:
+    """The functions that lay a step's values in shared memory and pick them up: value j `threads` after value j - 1,
+    so that a warp's accesses lie side by side."""
+
+    @inline
+    def lay_four(memory, at, threads, x):  # type: ignore[no-untyped-def]
+        memory[at] = x[0]
+        memory[at + threads] = x[1]
+        memory[at + 2 * threads] = x[2]
+        memory[at + 3 * threads] = x[3]
+
+    @inline
+    def pick_four(memory, at, threads):  # type: ignore[no-untyped-def]
+        return (memory[at], memory[at + threads], memory[at + 2 * threads], memory[at + 3 * threads])
+
+    @inline
+    def lay_eight(memory, at, threads, x):  # type: ignore[no-untyped-def]
+        lay_four(memory, at, threads, x[:4])
+        lay_four(memory, at + 4 * threads, threads, x[4:])
+
+    @inline
+    def pick_eight(memory, at, threads):  # type: ignore[no-untyped-def]
+        return pick_four(memory, at, threads) + pick_four(memory, at + 4 * threads, threads)
+
+    return (lay_four, pick_four) if width == 4 else (lay_eight, pick_eight)
+
+
+def held_kernel(formula: Formula, storage: Format, accumulator: Format) -> Callable[..., None]:
+    """A two-pass formula by one block a row that reads memory once: the row stays in shared memory.
+
+    The same lanes and trees as the kind sweep's, four lanes a thread, hence the same bits. `values` is at most
+    `catalogue.held_most`.
+    """
+    first = formula.centre
+    assert isinstance(first, Formula)
+    number, size = NUMBERS[accumulator.name], storage.dtype.itemsize
+    capacity = HELD_BYTES // accumulator.dtype.itemsize
+    slots = WARPS * max(len(f.state._fields) for f in (formula, first))  # type: ignore[attr-defined]
+    zero = accumulator.dtype.type(0)
+    empty: Any = formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+    empty_first: Any = first.state(*[zero for _ in first.state._fields])  # type: ignore[attr-defined]
+    width = step_width(4, storage)
+    rounds = width // 4
+    fetch = fetcher(storage.name, number)
+    read_step = reader(storage, number, width)
+    lay, pick = keeper(width)
+    spread, answer = spreader(4), answerer(accumulator)
+    finish_row = tailer(fetch, width)
+
+    def held(  # type: ignore[no-untyped-def]
+        data, rows, total, length, values, block_stride, segment_stride, row_stride, stride,
+        vectors, parts, centres, states, counts, answers,
+    ):  # fmt: skip
+        memory = cuda.shared.array(capacity, number)
+        exchange = cuda.shared.array(slots, number)
+        exchange_counts = cuda.shared.array(WARPS, types.int32)
+        threads = np.int64(cuda.blockDim.x)
+        whole = quotient(values, width)
+        rest = values - whole * width
+        segments_on = quotient(threads * width, length)
+        offset_on = threads * width - segments_on * length
+        row = np.int64(cuda.blockIdx.x)
+        while row < total:
+            block = quotient(row, rows)
+            base = data + (block * block_stride + (row - block * rows) * row_stride) * size
+            by_vectors = vectors != 0 and (base & 15) == 0
+            step = np.int64(cuda.threadIdx.x)
+            segment = quotient(step * width, length)
+            offset = step * width - segment * length
+            at = step
+            sums = spread(empty_first)
+            n = np.int64(0)
+            while step < whole:
+                x = read_step(by_vectors, base, segment, offset, length, segment_stride, stride)
+                lay(memory, at, threads, x)
+                sums = take(sums, n, x)
+                n += rounds
+                at += width * threads
+                step += threads
+                segment += segments_on
+                offset += offset_on
+                if offset >= length:
+                    offset -= length
+                    segment += 1
+            more = np.int64(0)
+            full = n
+            if step == whole:
+                sums, n, more = finish_row(sums, n, rest, base, segment, offset, length, segment_stride, stride)
+            total_sum = fold(sums, n, more)
+            total_sum, count = block_tree(total_sum, np.int32(4 * n + more), exchange, exchange_counts)
+            high, low = read(total_sum, max(count, 1))
+            state = start(empty, shuffle(WARP, high, 0), shuffle(WARP, low, 0))
+            lane_states = spread(state)
+            m = np.int64(0)
+            at = np.int64(cuda.threadIdx.x)
+            while m < full:
+                lane_states = take(lane_states, m, pick(memory, at, threads))
+                m += rounds
+                at += width * threads
+            if step == whole:  # a few values only: they come from memory again
+                lane_states, m, more = finish_row(
+                    lane_states, m, rest, base, segment, offset, length, segment_stride, stride
+                )
+            state = fold(lane_states, n, more)
+            state, count = block_tree(state, np.int32(4 * n + more), exchange, exchange_counts)
+            if cuda.threadIdx.x == 0:
+                answer(answers, row, state, count)
+            row += cuda.gridDim.x
+
+    return held
+
+
+def function(kernel: Kernel) -> Callable[..., None]:
+    """The Python function of a kernel, its arguments those of `abi`."""
+    formula, accumulator = kernel.formula, kernel.accumulator
+    if kernel.kind == "finish":
+        return finish_kernel(formula, accumulator)
+    assert kernel.storage is not None
+    if kernel.kind == "thread":
+        return thread_kernel(formula, kernel.storage, accumulator)
+    if kernel.kind == "held":
+        return held_kernel(formula, kernel.storage, accumulator)
+    return sweep_kernel(formula, kernel.storage, accumulator, kernel.lanes)

@@ -1,0 +1,160 @@
+"""Run by test_cuda_simulator in a process of its own, NUMBA_ENABLE_CUDASIM=1: the kernels' Python in the simulator.
+
+The simulator interprets the schedules; it has no addresses, shuffles or Numba overloads, so these have stand-ins
+here. It exits 0 if every answer is the mirror's, in every bit, and prints how many it compared.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from varkernels import FORMATS
+from varkernels.cuda import catalogue, lanes, mirror, schedules
+from varkernels.cuda.extent import extent
+from varkernels.cuda.plan import Plan
+
+NUMBERS = {"float32": ctypes.c_float, "float64": ctypes.c_double, "int32": ctypes.c_int32}
+
+
+def formula_of(state: Any) -> Any:
+    kernels = catalogue.kernels().values()
+    return next(kernel.formula for kernel in kernels if kernel.formula.state is type(state))
+
+
+def fetcher(storage: str, number: Any) -> Any:
+    kind = NUMBERS[storage]
+    made: Any = int if storage == "int32" else np.dtype(storage).type
+    return lambda address, index: made(kind.from_address(int(address) + ctypes.sizeof(kind) * int(index)).value)
+
+
+def storer(storage: str, number: Any) -> Any:
+    kind = NUMBERS[storage]
+
+    def store(address: int, index: int, value: Any) -> None:
+        kind.from_address(int(address) + ctypes.sizeof(kind) * int(index)).value = value.item()
+
+    return store
+
+
+def vector_fetcher(storage: str, number: Any, width: int) -> Any:
+    fetch = fetcher(storage, number)
+
+    def fetch_vector(address: int) -> Any:
+        assert address % 16 == 0, "a vector load that is not aligned"
+        return tuple(fetch(address, j) for j in range(width))
+
+    return fetch_vector
+
+
+exchange: dict[int, Any] = {}
+
+
+def from_lane(value: Any, source: Any) -> Any:
+    """What the lane source(lane) of the warp offers; all threads of the block take part."""
+    cuda: Any = schedules.cuda
+    me = cuda.threadIdx.x
+    exchange[me] = value
+    cuda.syncthreads()
+    got = exchange[(me & ~31) | source(me & 31)]
+    cuda.syncthreads()
+    return got
+
+
+def down(lane: int, offset: int) -> int:
+    return lane + offset if lane + offset < 32 else lane
+
+
+def take(states: Any, n: int, values: Any) -> Any:
+    states = list(states)
+    for j, x in enumerate(values):
+        lane = j % len(states)
+        states[lane] = schedules.update(states[lane], n + 1 + j // len(states), x)
+    return tuple(states)
+
+
+def one_more(states: Any, n: int, j: int, x: Any) -> Any:
+    return tuple(schedules.update(state, n + 1, x) if lane == j else state for lane, state in enumerate(states))
+
+
+def fold(states: Any, n: int, more: int) -> Any:
+    if len(states) == 1:
+        return states[0]
+    counts = [n + (j < more) for j in range(4)]
+    low = lanes.join(states[0], counts[0], states[2], counts[2])
+    high = lanes.join(states[1], counts[1], states[3], counts[3])
+    return lanes.join(low, counts[0] + counts[2], high, counts[1] + counts[3])
+
+
+def put_state(store: Any, place: Any, index: int, state: Any) -> None:
+    for field, value in enumerate(state):
+        store(place, index + field, value)
+
+
+STAND_INS: dict[str, Any] = {
+    "fetcher": fetcher,
+    "storer": storer,
+    "vector_fetcher": vector_fetcher,
+    "quotient": lambda a, b: int(a) // int(b),
+    "moved": lambda state, offset: from_lane(state, lambda lane: down(lane, offset)),
+    "shuffle_down": lambda mask, value, offset: from_lane(value, lambda lane: down(lane, offset)),
+    "shuffle": lambda mask, value, source: from_lane(value, lambda lane: source),
+    "put_state": put_state,
+    "pick_state": lambda get, place, index, empty: type(empty)(*[get(place, index + f) for f in range(len(empty))]),
+    "take": take,
+    "one_more": one_more,
+    "fold": fold,
+    "update": lambda state, n, x: formula_of(state).update(state, n, x),
+    "merge": lambda a, na, b, nb: formula_of(a).merge(a, na, b, nb),
+    "read": lambda state, n: formula_of(state).read(state, n),
+    "start": lambda state, high, low: formula_of(state).start(state, high, low),
+}
+for module in (schedules, lanes):
+    for name, stand_in in STAND_INS.items():
+        if hasattr(module, name):
+            setattr(module, name, stand_in)
+
+
+class Simulator:
+    """A device for varkernels.cuda.run.moments."""
+
+    def run(self, plan: Plan, view: Any) -> Any:
+        values, first = extent(view)
+        buffers = {name: np.full(size, -77, dtype) for name, (dtype, size) in plan.buffers.items()}
+        places = {name: buffer.ctypes.data for name, buffer in buffers.items()}
+        places["data"] = values.ctypes.data + first
+        for launch in plan.launches:
+            arguments = [places[a] if isinstance(a, str) else a for a in launch.arguments]
+            kernel: Any = schedules.cuda.jit(schedules.function(launch.kernel))
+            kernel[launch.grid, launch.block](*arguments)
+        return buffers["answers"].reshape(-1, 2)
+
+
+def main() -> None:
+    from varkernels.cuda.run import moments  # noqa: PLC0415
+
+    rng = np.random.default_rng(1)
+    compared = 0
+    for shape, name, most_blocks in [
+        ((2, 3, 5), "chan/thread", 65535),
+        ((2, 3, 45), "naive/columns", 65535),
+        ((1, 2, 67), "chan/block", 65535),
+        ((2, 3, 24), "chan_reciprocal/block4", 2),
+        ((1, 2, 135), "two_pass/held", 65535),
+        ((3, 1, 90), "kahan_two_pass/block4", 65535),
+        ((1, 1, 2100), "chan_weighted/grid", 3),
+    ]:
+        x = (rng.standard_normal(shape) + 2).astype(np.float32)
+        with np.errstate(all="ignore"):  # lanes whose answers nobody reads
+            got = moments(x, name, contracted=False, device=Simulator(), most_blocks=most_blocks)
+        want = mirror.moments(x, name, contracted=False)
+        assert got.accumulator is FORMATS["float32"]
+        assert got.mean.tobytes() == want.mean.tobytes(), name
+        assert got.m2.tobytes() == want.m2.tobytes(), name
+        compared += 2 * len(got)
+    print(compared)
+
+
+main()
