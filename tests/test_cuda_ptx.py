@@ -66,7 +66,7 @@ def test_manifest_tells_versions_and_parts() -> None:
 
 
 def test_small_enough() -> None:
-    assert sum(path.stat().st_size for path in library.FOLDER.iterdir()) < 4_500_000
+    assert sum(path.stat().st_size for path in library.FOLDER.iterdir()) < 5_000_000
 
 
 @pytest.mark.parametrize("target", library.TARGETS)
@@ -98,9 +98,10 @@ def test_contraction_is_the_only_difference_between_builds(kernel: catalogue.Ker
 
     fused, apart = counts(library.text(kernel.name)), counts(separate(kernel))
     assert apart["fma"] == 0
-    assert fused["add"] + fused["fma"] == apart["add"]
+    assert fused["add"] + fused["sub"] + fused["fma"] == apart["add"] + apart["sub"]
     assert fused["mul"] + fused["fma"] == apart["mul"]
-    assert fused["sub"] == apart["sub"]
+    if kernel.formula.name != "kahan_two_pass":  # the only one with a difference of a product
+        assert fused["sub"] == apart["sub"]
     assert fused["div"] == apart["div"]
     sums_of_products = {
         "naive",
@@ -110,8 +111,10 @@ def test_contraction_is_the_only_difference_between_builds(kernel: catalogue.Ker
         "chan",
         "chan_reciprocal",
         "chan_weighted",
+        "kahan_two_pass",
     }
-    additive = kernel.kind == "finish" and kernel.formula.name in ("naive", "two_pass", "corrected_two_pass")
+    sums = ("naive", "two_pass", "corrected_two_pass", "kahan_two_pass")
+    additive = kernel.kind == "finish" and kernel.formula.name in sums
     assert (fused["fma"] > 0) == (kernel.formula.name in sums_of_products and not additive)
 
 
