@@ -26,7 +26,7 @@ from varstudy import report as drawing
 from varstudy.cli import look, options
 from varstudy.measure import case_info, measure
 
-COMMANDS = ("run", "report", "list", "explain", "check", "score", "compare", "bench", "env")
+COMMANDS = ("run", "report", "list", "explain", "check", "score", "compare", "bench", "gpu", "env")
 NAMES = ("naive", "welford", "pairwise")
 
 

@@ -123,7 +123,7 @@ def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "LIBRARIES", ("libno-such-driver.so.1",))
     driver.Driver.get.cache_clear()  # type: ignore[attr-defined]
     native.Gpu.get.cache_clear()  # type: ignore[attr-defined]
-    with pytest.raises(DeviceError, match="there is no NVIDIA driver on this machine: use device='ptx'"):
+    with pytest.raises(DeviceError, match="there is no NVIDIA driver on this machine: the device 'ptx'"):
         moments(X, device="cuda")
 
 

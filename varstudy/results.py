@@ -8,9 +8,7 @@ seed and the code alone, so that two runs give the same bytes. Where and how it 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .files import write_whole
+from .recordfile import digest as _digest
+from .recordfile import encode as _encode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,13 +147,6 @@ def reproduce(case: str, seed: int) -> str:
 # Numbers in files -----------------------------------------------------------------------------------------------------
 
 
-def _encode(value: Any) -> Any:
-    """A cell for JSON, which has no NaN and no infinity: those are written as the strings nan, inf and -inf."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
-
-
 def _decode(kind: str, value: Any) -> Any:
     if kind == "str":
         if not isinstance(value, str):
@@ -192,12 +185,6 @@ def from_records(
 
 def _rows(frame: pd.DataFrame) -> list[list[Any]]:
     return [list(row) for row in zip(*(frame[c.name].tolist() for c in COLUMNS), strict=True)]
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    body = {k: v for k, v in content.items() if k != "digest"}
-    text = json.dumps(body, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def to_json(results: Results) -> str:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from .peers import NORMS, OURS
 from .record import LIMIT, Row
 
-__all__ = ["CALL", "LARGE", "Target", "judged", "targets"]
+__all__ = ["CALL", "LARGE", "Target", "judged", "noise", "targets"]
 
 FAST, EXACT = OURS
 # Values: the length at which memory decides, and one at which the call itself does.
 LARGE, CALL = 2**26, 1000
 # Quartiles further apart than this share of the median make a ratio doubtful.
 NOISY = 0.25
+
+
+class Timing(Protocol):
+    """A row with a median and quartiles."""
+
+    seconds: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ def judged(rows: Iterable[Row]) -> list[Target]:
         above, below = pair
         measured, note = math.nan, "not measured"
         if above is not None and below is not None:
-            measured, note = above.seconds / below.seconds, _noise(above, below)
+            measured, note = above.seconds / below.seconds, noise(above, below)
         found.append(Target(name, dtype, wanted, **{"at_most": False, "measured": measured, "note": note, **given}))
 
     for dtype, limit, fast, exact, norms in (("float32", 0.85, 6.0, 2.0, 4.0), ("float64", 0.85, 5.0, 1.7, 3.0)):
@@ -83,7 +91,7 @@ def judged(rows: Iterable[Row]) -> list[Target]:
     return found
 
 
-def _noise(*rows: Row) -> str:
+def noise(*rows: Timing) -> str:
     """A warning where the quartiles of a timing are far apart."""
     spread = max((row.high - row.low) / row.seconds for row in rows)
     return f"noisy (quartiles {100 * spread:.0f} % apart)" if spread > NOISY else ""

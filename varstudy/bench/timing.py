@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["LEAST", "SLOW", "Runner", "interleave"]
+__all__ = ["LEAST", "SLOW", "Runner", "guarded", "interleave", "quartiles", "reason"]
 
 # Seconds: a sample is as many calls as last this long; a contender whose call lasts longer than SLOW joins FEW rounds.
 LEAST, SLOW, FEW = 1e-3, 1.0, 3
@@ -80,8 +80,15 @@ def guarded(runner: Runner, step: Callable[[], Any]) -> None:
         runner.failure = reason(error)
 
 
-def interleave(runners: Sequence[Runner], rounds: int) -> None:
-    """Calibrate every contender, then time them all, round after round."""
+def interleave(runners: Sequence[Runner], rounds: int, *, slow: float | None = None, collect: bool = True) -> None:
+    """Calibrate every contender, then time them all, round after round.
+
+    Parameters
+    ----------
+    slow : contenders that take more seconds, SLOW by default, join FEW rounds.
+    collect : whether garbage is collected after each round; if not, it is kept until the last.
+    """
+    few = SLOW if slow is None else slow
     for runner in runners:
         guarded(runner, runner.calibrate)
     again = gc.isenabled()
@@ -90,10 +97,11 @@ def interleave(runners: Sequence[Runner], rounds: int) -> None:
         for turn in range(rounds):
             start = turn % max(len(runners), 1)
             for runner in (*runners[start:], *runners[:start]):
-                if runner.failure or (turn >= FEW and runner.median > SLOW):
+                if runner.failure or (turn >= FEW and runner.median > few):
                     continue
                 guarded(runner, lambda runner=runner: _timed(runner))  # type: ignore[misc]
-            gc.collect()
+            if collect:
+                gc.collect()
     finally:
         if again:
             gc.enable()
@@ -103,3 +111,11 @@ def _timed(runner: Runner) -> None:
     seconds, cpus = runner.sample()
     runner.seconds.append(seconds)
     runner.cpus.append(cpus)
+
+
+def quartiles(seconds: Sequence[float]) -> tuple[float, float]:
+    """The lower and the upper quartile of at least one timing."""
+    if len(seconds) < 2:
+        return seconds[0], seconds[0]
+    quarters = statistics.quantiles(seconds, n=4, method="inclusive")
+    return quarters[0], quarters[2]

@@ -145,19 +145,12 @@ class _Race:
                 row.status, row.reason = "failed", runner.failure
                 continue
             row.rounds, row.loops = len(runner.seconds), runner.loops
-            row.seconds, (row.low, row.high) = runner.median, _quartiles(runner.seconds)
+            row.seconds, (row.low, row.high) = runner.median, timing.quartiles(runner.seconds)
             row.gbps = self.array.nbytes / row.seconds / 1e9
             row.cpus = statistics.median(runner.cpus)
         for row in self.rows:
             row.of_limit = self.limit.seconds / row.seconds
         return self.rows
-
-
-def _quartiles(seconds: Sequence[float]) -> tuple[float, float]:
-    if len(seconds) < 2:
-        return seconds[0], seconds[0]
-    quarters = statistics.quantiles(seconds, n=4, method="inclusive")
-    return quarters[0], quarters[2]
 
 
 def _chosen(names: Sequence[str]) -> tuple[Contender, ...]:

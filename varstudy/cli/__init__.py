@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
-from . import bench, detail, look, score, study
+from . import bench, detail, gpu, look, score, study
 from .program import Program
 
 __all__ = ["cli", "main"]
@@ -26,7 +26,7 @@ def cli() -> None:
     Variance algorithms on adversarial, historical and real feature maps, scored against exact truth.
     Without a command, the default study runs and its report is written to reports/.
 
-    Exit codes: 0 done, 1 a regression was found, 2 bad input, 130 interrupted.
+    Exit codes: 0 done, 1 a regression was found, 2 bad input, 3 no GPU, 130 interrupted.
     """
 
 
@@ -39,6 +39,7 @@ for _command in (
     detail.check,
     score.score,
     bench.bench,
+    gpu.gpu,
     look.env,
 ):
     cli.add_command(_command)

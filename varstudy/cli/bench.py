@@ -17,8 +17,9 @@ from .program import about, ours
 
 if TYPE_CHECKING:
     from ..bench.record import Row
+    from ..bench.targets import Target
 
-__all__ = ["bench"]
+__all__ = ["bench", "command_words", "draw", "show_targets"]
 
 
 def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -85,11 +86,11 @@ def bench(
         seed=seed,
         contenders=_contenders(only),
     )
-    content = launch.run(plan, _command())
+    content = launch.run(plan, command_words())
     path = Path(out) / record.NAME
     try:
         record.write(path, content)
-        page = _draw(Path(out))
+        page = draw(Path(out))
     except OSError as error:
         if ours(error):
             raise
@@ -117,9 +118,10 @@ def _contenders(only: str | None) -> tuple[str, ...]:
     return found
 
 
-def _command() -> list[str]:
+def command_words() -> list[str]:
+    """The command line of this call, without --out."""
     ctx = click.get_current_context()
-    words = [*ctx.find_root().command_path.split(), "bench"]
+    words = [*ctx.find_root().command_path.split(), str(ctx.command.name)]
     for name, value in ctx.params.items():
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE and name != "out":
             flag = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
@@ -132,7 +134,7 @@ def _command() -> list[str]:
     return words
 
 
-def _draw(folder: Path) -> Path | None:
+def draw(folder: Path) -> Path | None:
     """The report with its new figure, where there are results to report."""
     if not (folder / "results.json").exists():
         return None
@@ -167,7 +169,7 @@ def _show(content: dict[str, Any]) -> None:
     _show_absent(rows)
     for line in content["settings"]["left_out"]:
         click.echo(f"Left out: {line}.")
-    _show_targets(targets.targets(content["targets"]))
+    show_targets(targets.targets(content["targets"]), "Targets, one thread")
 
 
 def _ordered(rows: Iterable[Row]) -> list[Row]:
@@ -254,10 +256,11 @@ def _show_absent(rows: Sequence[Row]) -> None:
         click.echo("")
 
 
-def _show_targets(found: Sequence[Any]) -> None:
+def show_targets(found: Sequence[Target], title: str) -> None:
+    """What was promised, what was measured, and the verdict."""
     words = {True: "met", False: "MISSED", None: ""}
     show_table(
-        "Targets, one thread",
+        title,
         ["ratio", "dtype", "wanted", "measured", "verdict"],
         [
             [

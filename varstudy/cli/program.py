@@ -15,12 +15,12 @@ import click
 from ..names import nearest
 from .console import Problem, say
 
-__all__ = ["INTERRUPTED", "REGRESSION", "Program", "about", "ours", "sentences"]
+__all__ = ["INTERRUPTED", "NO_DEVICE", "REGRESSION", "Program", "about", "ours", "sentences"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What this package cannot do without.
 NEEDED = ("varkernels", "numpy", "numba", "ml_dtypes", "mpmath", "pandas", "matplotlib", "rich", "jinja2")
-REGRESSION, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+REGRESSION, BAD_INPUT, NO_DEVICE, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
 
 
 class Program(click.Group):
@@ -51,7 +51,7 @@ class Program(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> NoReturn:
-        """Run the command line and exit: 0, 1 regression, 2 bad input, 130 interrupted, 141 broken pipe."""
+        """Run the command line and exit: 0, 1 regression, 2 bad input, 3 no GPU, 130 interrupted, 141 broken pipe."""
         given = list(sys.argv[1:] if args is None else args)
         code = 0
         try:

@@ -4,8 +4,8 @@
 >>> report.write(results.read("out"), "out")                        # doctest: +SKIP
 PosixPath('out/report.html')
 
-The report only reads the table, and the bench.json beside it: it measures nothing, and it clips nothing before it is
-drawn.
+The report only reads the table, and the bench.json and gpu.json beside it: it measures nothing, and it clips nothing
+before it is drawn.
 """
 
 from __future__ import annotations
@@ -22,32 +22,37 @@ if TYPE_CHECKING:
 __all__ = ["render", "write"]
 
 
-def render(results: Results, bench: Mapping[str, Any] | str | None = None) -> str:
+def render(
+    results: Results, bench: Mapping[str, Any] | str | None = None, gpu_json: Mapping[str, Any] | str | None = None
+) -> str:
     """The report as one HTML document.
 
     Parameters
     ----------
     bench : the content of a bench.json, for the section on speed; or a sentence why there is none to show.
+    gpu_json : the same of a gpu.json, for the section on the GPU's speed.
     """
     from .page import page  # noqa: PLC0415 - matplotlib and Jinja2 take a second to import
 
-    return page(results, bench)
+    return page(results, bench, gpu_json)
 
 
 def write(results: Results, folder: str | Path) -> Path:
     """Write report.html into a folder, whole or not at all, and return its path.
 
-    A bench.json in the folder becomes the section on speed.
+    A bench.json in the folder becomes the section on speed, a gpu.json the one on the GPU's.
 
     Raises
     ------
     OSError
         The folder cannot be made or written; a report that was there is left as it was.
     """
+    from . import gpu_speed  # noqa: PLC0415 - beside its only use
+
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    write_whole(path, render(results, _bench(out)).encode())
+    write_whole(path, render(results, _bench(out), gpu_speed.found(out)).encode())
     return path
 
 

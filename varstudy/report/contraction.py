@@ -30,7 +30,7 @@ class Build:
     ----------
     fails : lines with a variance that is negative, NaN, infinite or not zero on constants. negative : lines with a
         variance below zero. constants : rows of equal values whose variance is not zero, in lines.
-    median, worst : correct digits over the well-posed lines.
+    median, worst : correct digits over the well-posed lines that do not fail.
     """
 
     fails: int
@@ -63,10 +63,19 @@ class Chapter:
     notes: tuple[Markup, ...]
     absent: tuple[Markup, ...]
 
+    @property
+    def pairs(self) -> list[tuple[str, list[Kernel]]]:
+        """The kernels by storage and accumulator, float32 first."""
+        found: dict[tuple[str, str], list[Kernel]] = {}
+        for kernel in self.kernels:
+            found.setdefault((kernel.storage, kernel.accumulator), []).append(kernel)
+        order = sorted(found, key=lambda pair: pair != ("float32", "float32"))
+        return [(f"{storage} summed in {accumulator}", found[storage, accumulator]) for storage, accumulator in order]
+
 
 def _build(rows: pd.DataFrame) -> Build:
     counted = rows[rows["scored"] & ~rows["beyond"]]
-    shown = counted.loc[counted["posed"], "var_digits_worst"]
+    shown = counted.loc[counted["posed"] & ~counted["fails"], "var_digits_worst"]
     constant = counted[np.isinf(counted["kappa_worst"])]
     return Build(
         int(counted["fails"].sum()),
@@ -125,6 +134,15 @@ def _notes(kernels: tuple[Kernel, ...]) -> tuple[Markup, ...]:
             Markup("Negative variances: {} contracted, {} not, over all kernels.").format(
                 count(sum(k.on.negative for k in kernels), "line"), sum(k.off.negative for k in kernels)
             )
+        )
+    weighted = sum(k.on.constants for k in kernels if k.algorithm == "chan_weighted/grid4")
+    by_delta = sum(k.on.constants for k in kernels if k.algorithm == "chan/grid4")
+    if weighted > by_delta:
+        notes.append(
+            Markup(
+                "A merged mean that is a weighted average need not equal two means that are equal: with it, Chan’s "
+                "formula finds a variance among equal values on {}; with the mean moved by their difference on {}."
+            ).format(count(weighted, "line"), by_delta)
         )
     return tuple(notes)
 

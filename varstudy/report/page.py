@@ -14,7 +14,7 @@ from varkernels import FORMATS
 
 from .. import __version__
 from ..results import COLUMNS
-from . import contraction, gpu, tables
+from . import contraction, gpu, gpu_speed, tables
 from .facts import FEW_DIGITS, Facts, decimal_digits
 from .figures import bessel, growth, kappa, norms, pareto
 from .summary import FEW_LINES, STEP, choices, headlines
@@ -83,8 +83,11 @@ def _formats() -> list[tuple[str, str, str, str, str]]:
     ]  # fmt: skip
 
 
-def page(results: Results, bench: Mapping[str, Any] | str | None = None) -> str:
-    """The report as one HTML document; `bench` is a bench.json's content, or why there is none to show."""
+def page(
+    results: Results, bench: Mapping[str, Any] | str | None = None, gpu_json: Mapping[str, Any] | str | None = None
+) -> str:
+    """The report as one HTML document; `bench` and `gpu_json` are the contents of bench.json and gpu.json, or why
+    there is none to show."""
     facts = Facts(results)
     frame = facts.frame
     style = (files(__package__) / "templates" / "style.css").read_text("utf-8")
@@ -112,6 +115,7 @@ def page(results: Results, bench: Mapping[str, Any] | str | None = None) -> str:
         growth=growth.draw(facts),
         bessel=bessel.draw(facts),
         norms=norms.draw(facts),
+        gpu_speed=gpu_speed.section(gpu_json),
         speed=pareto.draw(bench),
         museum=tables.museum(facts),
         contraction=contraction.chapter(facts),

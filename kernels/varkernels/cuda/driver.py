@@ -84,7 +84,9 @@ class Driver:
                 return ctypes.CDLL(name)
             except OSError:
                 continue
-        raise DeviceError("there is no NVIDIA driver on this machine: use device='ptx'")
+        raise DeviceError(
+            "there is no NVIDIA driver on this machine: the device 'ptx' executes the same kernels on the CPU"
+        )
 
     def call(self, function: str, *arguments: Any) -> None:
         """Call a function of the driver.
