@@ -53,8 +53,7 @@ def test_auto_says_why_the_gpu_is_not_measured_and_goes_on() -> None:
     assert devices.devices("auto") == {"cpu": "", "cuda": NO_GPU, "ptx": ""}
     assert devices.devices("ptx") == {"cpu": "", "ptx": ""}
     assert devices.devices("cpu") == {"cpu": ""}
-    with pytest.raises(DeviceError, match=NO_GPU):
-        devices.devices("cuda")
+    assert devices.devices("cuda") == {"cpu": "", "cuda": NO_GPU}
     with pytest.raises(ValueError, match=r"device='gpu' is unknown: use one of auto, cpu, ptx, cuda"):
         devices.devices("gpu")
 
@@ -126,3 +125,28 @@ def test_a_table_without_the_kernels_says_so(tmp_path: Path) -> None:
     found = study.run("quick", only="museum/pytorch/pytorch#2470", out=tmp_path, processes=1)
     assert set(found.frame["device"]) == {"cpu"}
     assert contraction.chapter(Facts(found)) == contraction.Chapter("", (), (), ())
+
+
+def test_a_device_that_fails_on_the_way_leaves_the_rest_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = devices.OnDevice.moments
+
+    def short(self: devices.OnDevice, view: Any, accumulator: Any) -> Any:
+        if self.key == "ptx chan/grid4 on":
+            raise DeviceError("out of memory on the GPU")
+        return real(self, view, accumulator)
+
+    name = "museum/pytorch/pytorch#2470"
+    with monkeypatch.context() as patch:
+        patch.setattr(devices.OnDevice, "moments", short)
+        found = study.run("quick", only=name, out=tmp_path, processes=1, device="ptx")
+    reason = found.settings["devices"]["ptx"]
+    assert reason.endswith("out of memory on the GPU")
+    assert f"chan/grid4 on {name}" in reason
+    ptx = found.frame[found.frame["device"] == "ptx"]
+    assert set(ptx.loc[ptx["contraction"] == "on", "algorithm"]) == set(devices.QUICK) - {"chan/grid4"}
+    assert set(ptx.loc[ptx["contraction"] == "off", "algorithm"]) == set(devices.QUICK)
+    assert (found.frame["device"] == "cpu").any()
+    # It is tried again, and found.
+    again = study.run("quick", only=name, out=tmp_path, processes=1, device="ptx")
+    assert again.settings["devices"] == {"cpu": "", "ptx": ""}
+    assert len(again.frame) > len(found.frame)

@@ -124,8 +124,6 @@ def devices(choice: str) -> dict[str, str]:
     ------
     ValueError
         The choice is none of `CHOICES`.
-    varkernels.cuda.DeviceError
-        A device that was asked for by name cannot be used.
     """
     if choice not in CHOICES:
         raise ValueError(f"device={choice!r} is unknown: use one of {', '.join(CHOICES)}")
@@ -134,10 +132,7 @@ def devices(choice: str) -> dict[str, str]:
         return found
     from varkernels.cuda import DeviceError, run  # noqa: PLC0415
 
-    if choice != "auto":
-        run.device(choice)
-        return found | {choice: ""}
-    for name in ("cuda", "ptx"):
+    for name in ("cuda", "ptx") if choice == "auto" else (choice,):
         try:
             run.device(name)
         except DeviceError as problem:

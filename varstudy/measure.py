@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels.answers import Moments
+from varkernels.cuda.errors import DeviceError
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
 from varkernels.registry import Algorithm
 from varkernels.run import accumulate, moments, rows_of
@@ -174,9 +175,12 @@ def accumulators_of(algorithm: Algorithm | OnDevice, storage: str) -> tuple[str,
 
 
 def measure(
-    case: Case, storage: str, seed: int, algorithms: Sequence[Algorithm | OnDevice]
+    case: Case, storage: str, seed: int, algorithms: Sequence[Algorithm | OnDevice], problems: list[str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The table's records of a case in one storage format, in the order norm, accumulator, algorithm, correction."""
+    """The table's records of a case in one storage format, in the order norm, accumulator, algorithm, correction.
+
+    What a device cannot do is left out, and why joins the problems; without a list for them it is raised.
+    """
     array = case.make(storage, seed)
     decimals = case.decimals()
     for norm in case.norms:
@@ -195,7 +199,13 @@ def measure(
             for algorithm in algorithms:
                 if accumulator not in accumulators_of(algorithm, storage):
                     continue
-                mean, variances = moments_of(reduced, algorithm, fmt)
+                try:
+                    mean, variances = moments_of(reduced, algorithm, fmt)
+                except DeviceError as problem:
+                    if problems is None:
+                        raise
+                    problems.append(f"{algorithm.name} on {case.name}, {norm}, {storage}: {problem}")
+                    continue
                 if isinstance(algorithm, OnDevice):
                     bound = algorithm.bounds(FORMATS[storage], fmt, reduced.rows)
                     where = {"device": algorithm.device, "contraction": algorithm.contraction}

@@ -139,16 +139,22 @@ def _path(folder: Path, key: str) -> Path:
     return folder / f"{key}.json"
 
 
-def _load(folder: Path, key: str, wanted: Sequence[str]) -> list[dict[str, Any]] | None:
-    """A finished cell's records; None where it is not there, is damaged, or lacks an algorithm."""
+def _load(folder: Path, key: str, wanted: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]] | None:
+    """A finished cell's records, and what a device could not do; None where it is not there, is damaged, or lacks an
+    algorithm."""
     try:
         content = json.loads(_path(folder, key).read_text("utf-8"))
         if content["key"] != key or content["algorithms"] != list(wanted):
             return None
-        records = content["records"]
-        return records if isinstance(records, list) else None
+        records, problems = content["records"], content["problems"]
+        return (records, problems) if isinstance(records, list) and isinstance(problems, list) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _finished(loaded: tuple[list[dict[str, Any]], list[str]] | None) -> bool:
+    """Whether nothing is left to do: what a device could not do is tried again."""
+    return loaded is not None and not loaded[1]
 
 
 def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str) -> None:
@@ -163,8 +169,9 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
         raise RuntimeError(f"the sources changed while {cell.label!r} was waiting: run again")
     known = algorithms()
     chosen = [known[name] if name in known else devices.by_key(name) for name in names]
-    records = list(measure(cell.case, cell.storage, seed, chosen))
-    content = {"key": key, "algorithms": list(names), "records": records}
+    problems: list[str] = []
+    records = list(measure(cell.case, cell.storage, seed, chosen, problems))
+    content = {"key": key, "algorithms": list(names), "records": records, "problems": problems}
     write_whole(_path(folder, key), json.dumps(content).encode())
 
 
@@ -230,14 +237,12 @@ def run(
     parquet : write results.parquet too; needs pyarrow.
     argv : the command line to note in the provenance.
     device : ``cpu``; or with it the CUDA kernels, by ``cuda`` (a GPU), ``ptx`` (their compiled code, executed on the
-        CPU) or ``auto``: whichever of the two there is.
+        CPU) or ``auto``: whichever of the two there is. What cannot be measured is left out, and the settings say why.
 
     Raises
     ------
     ValueError
         An unknown level or device, a negative seed, or fewer than one process.
-    varkernels.cuda.DeviceError
-        A device that was asked for by name cannot be used.
     featuremaps.UnknownCase
         The pattern names no case.
     OSError
@@ -262,7 +267,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(target / ".writable", b"")
     (target / ".writable").unlink()
-    missing = [cell for cell in cells if force or _load(folder, cell.key(seed), own) is None]
+    missing = [cell for cell in cells if force or not _finished(_load(folder, cell.key(seed), own))]
     if progress is not None:
         progress.start(len(cells), len(cells) - len(missing))
     try:
@@ -275,8 +280,13 @@ def run(
     finally:
         if progress is not None:
             progress.stop()
+    problems: list[str] = []
+    records = list(_collected(cells, seed, own, foreign, folder, problems))
+    if problems:
+        (device,) = usable
+        used[device] = f"{len(problems)} times, as for {problems[0]}"
     found = results.from_records(
-        _collected(cells, seed, own, foreign, folder),
+        records,
         cases={cell.case.name: case_info(cell.case) for cell in cells},
         algorithms={name: _algorithm_info(algorithm) for name, algorithm in known.items()}
         | {kernel.name: _algorithm_info(kernel) for kernel in kernels},
@@ -327,13 +337,19 @@ def _measured(
 
 
 def _collected(
-    cells: Sequence[Cell], seed: int, own: Sequence[str], foreign: Sequence[Algorithm], folder: Path
+    cells: Sequence[Cell],
+    seed: int,
+    own: Sequence[str],
+    foreign: Sequence[Algorithm],
+    folder: Path,
+    problems: list[str],
 ) -> Iterator[Mapping[str, Any]]:
     for cell in cells:
-        records = _load(folder, cell.key(seed), own)
-        if records is None:
+        loaded = _load(folder, cell.key(seed), own)
+        if loaded is None:
             raise RuntimeError(f"the finished cell {cell.label!r} vanished from {folder}: run again")
-        yield from records
+        yield from loaded[0]
+        problems += loaded[1]
         if foreign:  # code that no key knows: measured every time
             yield from measure(cell.case, cell.storage, seed, foreign)
 

@@ -74,6 +74,9 @@ def run(
                 argv=_command(),
                 device=device,
             )
+            for name, reason in found.settings["devices"].items():
+                if reason:
+                    say(f"{name} is not measured: {reason}")
             page = _draw(found, out)
     except KeyboardInterrupt:
         again = [arg for arg in _command() if arg != "--force"]
