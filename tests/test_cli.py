@@ -334,7 +334,7 @@ from varstudy import study
 def compute(cell, seed, names, folder, *_):
     key = cell.key(seed)
     study.write_whole(folder / f"{key}.json", json.dumps(
-        {"key": key, "algorithms": list(names), "records": []}).encode())
+        {"key": key, "algorithms": list(names), "records": [], "problems": []}).encode())
     time.sleep(0.2)
 study.compute = compute
 from varstudy.cli import cli

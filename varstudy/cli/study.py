@@ -74,7 +74,7 @@ def run(
                 argv=_command(),
                 device=device,
             )
-            for name, reason in found.settings["devices"].items():
+            for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:
                     say(f"{name} is not measured: {reason}")
             page = _draw(found, out)
