@@ -90,6 +90,7 @@ def page(
     there is none to show."""
     facts = Facts(results)
     frame = facts.frame
+    known = facts.columns_of(frame)
     style = (files(__package__) / "templates" / "style.css").read_text("utf-8")
     template = _environment().get_template("report.html.j2")
     names, references, nist_note = tables.nist(facts)
@@ -99,7 +100,7 @@ def page(
         version=__version__,
         measurements=len(frame),
         cases=frame["case"].nunique(),
-        algorithms=len(facts.columns),
+        algorithms=len(known),
         level=clean(facts.settings.get("level", "")),
         seed=facts.seed,
         only=_tree(only) if only else "",
@@ -127,7 +128,7 @@ def page(
         bound=_bound(facts),
         columns=COLUMNS,
         formats=_formats(),
-        catalogue=[(c, dict(results.algorithms.get(c.algorithm, {}))) for c in facts.columns],
+        catalogue=[(c, dict(results.algorithms.get(c.algorithm, {}))) for c in known],
         catalogue_link=tables.link,
         titles=tables.TITLES,
         described=[(name, dict(info)) for name, info in results.cases.items()],
