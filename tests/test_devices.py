@@ -150,3 +150,29 @@ def test_a_device_that_fails_on_the_way_leaves_the_rest_whole(tmp_path: Path, mo
     again = study.run("quick", only=name, out=tmp_path, processes=1, device="ptx")
     assert again.settings["devices"] == {"cpu": "", "ptx": ""}
     assert len(again.frame) > len(found.frame)
+
+
+def test_compiling_ahead_leaves_it_to_the_measurement_to_say_what_a_device_cannot_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(self: devices.OnDevice, view: Any, accumulator: Any) -> Any:
+        raise DeviceError("the compiled kernels' manifest cannot be read")
+
+    monkeypatch.setattr(devices.OnDevice, "moments", missing)
+    study.warm("ptx", ("float32",), ["naive", "ptx chan/grid4 on"])
+
+
+@pytest.mark.parametrize("edited", ["varptx/floats.py", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"])
+def test_other_ptx_or_another_executor_measures_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: str
+) -> None:
+    for name in ("varptx/floats.py", "varptx/notes.txt", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("before")
+    monkeypatch.setattr(devices, "files", lambda package: tmp_path / package)
+    before = devices.code_hash.__wrapped__()
+    (tmp_path / "varptx/notes.txt").write_text("no code")
+    assert devices.code_hash.__wrapped__() == before
+    (tmp_path / edited).write_text("after")
+    assert devices.code_hash.__wrapped__() != before
+    assert len(devices.code_hash()) == 64

@@ -231,7 +231,9 @@ def test_a_key_is_all_that_decides_a_cell(monkeypatch: pytest.MonkeyPatch) -> No
     keys.add(cell.key(0))
     monkeypatch.setattr(study, "sources_hash", lambda: "other scoring")
     keys.add(cell.key(0))
-    assert len(keys) == 5
+    monkeypatch.setattr(study.devices, "code_hash", lambda: "other PTX")
+    keys.add(cell.key(0))
+    assert len(keys) == 6
 
 
 def test_algorithms_of_others_are_measured_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ as Numba and nvcc do by default, and not.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from varkernels.formats import Format
@@ -17,7 +19,7 @@ from .theory import Bound, Rows, formula_bounds
 if TYPE_CHECKING:
     from varkernels import Moments
 
-__all__ = ["CHOICES", "OnDevice", "by_key", "chosen", "devices"]
+__all__ = ["CHOICES", "OnDevice", "by_key", "chosen", "code_hash", "devices"]
 
 # What --device may be. auto: the CPU, and the CUDA kernels on a GPU where there is one, or else by their PTX.
 CHOICES = ("auto", "cpu", "ptx", "cuda")
@@ -110,6 +112,20 @@ def by_key(key: str) -> OnDevice:
     if key.partition(" ")[0] not in CHOICES:
         raise KeyError(key)
     return _table(key.partition(" ")[0])[key]
+
+
+@cache
+def code_hash() -> str:
+    """A hash of what decides a CUDA kernel's bits beside varkernels' sources: its PTX, and what executes it."""
+    digest = hashlib.sha256()
+    for folder, ends in ((files("varptx"), ".py"), (files("varkernels") / "ptx", (".ptx", ".json"))):
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir(), key=lambda path: path.name):
+            if path.name.endswith(ends):
+                digest.update(path.name.encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def chosen(level: str, device: str) -> list[OnDevice]:

@@ -12,7 +12,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from varkernels import Algorithm, algorithms, moments
+from varkernels.cuda.errors import DeviceError
 from varkernels.formats import FORMATS
 from varkernels.jit import source_hash
 from varkernels.run import compile_ahead
@@ -68,7 +69,7 @@ class Cell:
 
     def key(self, seed: int) -> str:
         """A hash of all that decides the cell's records."""
-        parts = [sources_hash(), source_hash(), self.case.name, self.storage, str(seed)]
+        parts = [sources_hash(), source_hash(), devices.code_hash(), self.case.name, self.storage, str(seed)]
         if self.case.group == "photo":
             parts += [_version("scikit-learn"), _version("pillow")]
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
@@ -183,7 +184,9 @@ def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None
         for storage in accumulators:
             row = np.ones((1, 1, LONG), FORMATS[storage].dtype)
             for each in (devices.by_key(name) for name in names if name.startswith("ptx ")):
-                each.moments(row, FORMATS[devices.ACCUMULATORS[storage][0]])
+                # What a device cannot do, each cell that needs it says itself.
+                with suppress(DeviceError):
+                    each.moments(row, FORMATS[devices.ACCUMULATORS[storage][0]])
         return
     if kernel == "sums":
         for storage in accumulators:
