@@ -1,0 +1,312 @@
+"""Each framework's batch norm behind one face: fresh, one training step, one evaluation, on (N, C, H, W) float32.
+
+A driver's momentum and epsilon are the framework's own arguments; without them the framework's defaults hold. "layer"
+is what the snippets of `varstudy.conventions.port` take for it. A framework is imported when its driver is made.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+# The interpreter crashes where both are loaded.
+APART = ("paddle",), ("tensorflow", "tf_keras")
+BACKENDS = ("tensorflow", "torch", "jax", "numpy")
+
+
+def module(name: str) -> Any:
+    """The module, or the test is skipped; what a framework warns of while it is imported is its own business."""
+    for one, other in (APART, APART[::-1]):
+        if name in one and any(each in sys.modules for each in other):
+            pytest.skip(f"{name} and {' or '.join(other)} do not live in one process: run this test apart")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module(name)
+        except ImportError as missing:
+            pytest.skip(f"{name} is not installed ({missing})")
+
+
+class Driver:
+    epsilon_name = "epsilon"
+    momentum_name = "momentum"
+
+    def __init__(self, momentum: float | None = None, epsilon: float | None = None) -> None:
+        given = {self.momentum_name: momentum, self.epsilon_name: epsilon}
+        self.given = {name: value for name, value in given.items() if value is not None}
+        self.load()
+
+    def load(self) -> None:
+        raise NotImplementedError
+
+    def fresh(self, channels: int) -> Any:
+        raise NotImplementedError
+
+    def train(self, layer: Any, x: Any) -> Any:
+        raise NotImplementedError
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        raise NotImplementedError
+
+
+def last(x: Any) -> Any:
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1))
+
+
+def first(y: Any) -> Any:
+    return np.moveaxis(np.asarray(y), -1, 1)
+
+
+class Torch(Driver):
+    epsilon_name = "eps"
+
+    def load(self) -> None:
+        self.torch = module("torch")
+
+    def fresh(self, channels: int) -> Any:
+        return self.torch.nn.BatchNorm2d(channels, **self.given)
+
+    def train(self, layer: Any, x: Any) -> Any:
+        layer.train()
+        layer(self.torch.from_numpy(x))
+        return layer
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        layer.eval()
+        with self.torch.no_grad():
+            return layer(self.torch.from_numpy(x)).numpy()
+
+
+class Keras(Driver):
+    backend = ""  # whichever is there
+
+    def load(self) -> None:
+        given = os.environ.get("KERAS_BACKEND")
+        if given == "tensorflow":
+            module("tensorflow")
+        try:
+            os.environ["KERAS_BACKEND"] = given or "jax"
+            self.keras = module("keras")
+        finally:
+            if given is None:
+                del os.environ["KERAS_BACKEND"]
+        if self.keras.backend.backend() != self.backend:
+            pytest.skip(f"Keras runs on {self.keras.backend.backend()} here: set KERAS_BACKEND={self.backend}")
+
+    def fresh(self, channels: int) -> Any:
+        layer = self.keras.layers.BatchNormalization(**self.given)
+        layer.build((None, None, None, channels))
+        return layer
+
+    def train(self, layer: Any, x: Any) -> Any:
+        layer(last(x), training=True)
+        return layer
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        return first(self.keras.ops.convert_to_numpy(layer(last(x), training=False)))
+
+
+class TfKeras(Driver):
+    def load(self) -> None:
+        self.keras = module("tf_keras")
+
+    fresh, train = Keras.fresh, Keras.train
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        return first(layer(last(x), training=False).numpy())
+
+
+class Linen(Driver):
+    def load(self) -> None:
+        self.jax, self.linen = module("jax"), module("flax.linen")
+
+    def fresh(self, channels: int) -> Any:
+        norm = self.linen.BatchNorm(use_running_average=True, **self.given)
+        return norm.init(self.jax.random.key(0), np.zeros((1, channels), np.float32))
+
+    def train(self, layer: Any, x: Any) -> Any:
+        norm = self.linen.BatchNorm(use_running_average=False, **self.given)
+        _, moved = norm.apply(layer, last(x), mutable=["batch_stats"])
+        return {**layer, **moved}
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        return first(self.linen.BatchNorm(use_running_average=True, **self.given).apply(layer, last(x)))
+
+
+class Nnx(Driver):
+    def load(self) -> None:
+        module("jax")
+        self.nnx = module("flax.nnx")
+
+    def fresh(self, channels: int) -> Any:
+        return self.nnx.BatchNorm(channels, rngs=self.nnx.Rngs(0), **self.given)
+
+    def train(self, layer: Any, x: Any) -> Any:
+        layer(last(x), use_running_average=False)
+        return layer
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        return first(layer(last(x), use_running_average=True))
+
+
+class Haiku(Driver):
+    epsilon_name = "eps"
+    momentum_name = "decay_rate"
+
+    def load(self) -> None:
+        module("jax")
+        hk = module("haiku")
+        given = {"decay_rate": 0.9, **self.given}  # it has no default
+
+        def forward(x: Any, training: bool) -> Any:
+            return hk.BatchNorm(True, True, **given)(x, training)
+
+        self.function = hk.transform_with_state(forward)
+
+    def fresh(self, channels: int) -> Any:
+        return self.function.init(None, np.zeros((1, 1, 1, channels), np.float32), True)
+
+    def train(self, layer: Any, x: Any) -> Any:
+        return layer[0], self.function.apply(*layer, None, last(x), True)[1]
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        return first(self.function.apply(*layer, None, last(x), False)[0])
+
+
+class Equinox(Driver):
+    epsilon_name = "eps"
+
+    def load(self) -> None:
+        self.jax, self.eqx = module("jax"), module("equinox")
+
+    def fresh(self, channels: int) -> Any:
+        return self.eqx.nn.make_with_state(self.eqx.nn.BatchNorm)(channels, "batch", mode="batch", **self.given)
+
+    def both(self, layer: Any, x: Any, inference: bool) -> Any:
+        norm, state = layer
+        over = self.jax.vmap(
+            lambda one, kept: norm(one, kept, inference=inference),
+            axis_name="batch",
+            in_axes=(0, None),
+            out_axes=(0, None),
+        )
+        return over(x, state)
+
+    def train(self, layer: Any, x: Any) -> Any:
+        return layer[0], self.both(layer, x, False)[1]
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        return np.asarray(self.both(layer, x, True)[0])
+
+
+class Onnx(Driver):
+    """A model of one node; in training it gets the two outputs and the attribute of training, and the arrays move."""
+
+    def load(self) -> None:
+        self.onnx = module("onnx")
+        module("onnx.reference")
+        self.engine()
+
+    def engine(self) -> None:
+        pass
+
+    def run(self, model: Any, x: Any) -> list[Any]:
+        evaluator: Any = self.onnx.reference.ReferenceEvaluator(model)
+        return list(evaluator.run(None, {"x": x}))
+
+    def fresh(self, channels: int) -> Any:
+        helper, numpy_helper = self.onnx.helper, self.onnx.numpy_helper
+        names = ("scale", "B", "input_mean", "input_var")
+        ones = [np.full(channels, name in ("scale", "input_var"), np.float32) for name in names]
+        fresh = [numpy_helper.from_array(array, name) for name, array in zip(names, ones, strict=True)]
+        node = helper.make_node("BatchNormalization", ["x", *names], ["y"], **self.given)
+        ends = [[helper.make_tensor_value_info(name, 1, ["N", channels, "H", "W"])] for name in ("x", "y")]
+        graph = helper.make_graph([node], "layer", *ends, fresh)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+
+    def train(self, layer: Any, x: Any) -> Any:
+        helper, numpy_helper = self.onnx.helper, self.onnx.numpy_helper
+        training = self.onnx.ModelProto()
+        training.CopyFrom(layer)
+        node = training.graph.node[0]
+        node.attribute.append(helper.make_attribute("training_mode", 1))
+        node.output.extend(["mean", "var"])
+        training.graph.output.extend([helper.make_tensor_value_info(name, 1, [None]) for name in ("mean", "var")])
+        moved = self.run(training, x)[1:]
+        kept = {each.name: each for each in layer.graph.initializer}
+        for name, array in zip(layer.graph.node[0].input[3:5], moved, strict=True):
+            kept[name].CopyFrom(numpy_helper.from_array(np.asarray(array), name))
+        return layer
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        return self.run(layer, x)[0]
+
+
+class OnnxRuntime(Onnx):
+    def engine(self) -> None:
+        self.runtime = module("onnxruntime")
+
+    def run(self, model: Any, x: Any) -> list[Any]:
+        options = self.runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = self.runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return list(session.run(None, {"x": x}))
+
+
+class Mlx(Driver):
+    epsilon_name = "eps"
+
+    def load(self) -> None:
+        self.core, self.nn = module("mlx.core"), module("mlx.nn")
+
+    def fresh(self, channels: int) -> Any:
+        return self.nn.BatchNorm(channels, **self.given)
+
+    def train(self, layer: Any, x: Any) -> Any:
+        layer.train()
+        layer(self.core.array(last(x)))
+        return layer
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        layer.eval()
+        return first(np.array(layer(self.core.array(last(x)))))
+
+
+class Paddle(Driver):
+    def load(self) -> None:
+        self.paddle = module("paddle")
+
+    def fresh(self, channels: int) -> Any:
+        return self.paddle.nn.BatchNorm2D(channels, **self.given)
+
+    def train(self, layer: Any, x: Any) -> Any:
+        layer.train()
+        layer(self.paddle.to_tensor(x))
+        return layer
+
+    def evaluate(self, layer: Any, x: Any) -> Any:
+        layer.eval()
+        return layer(self.paddle.to_tensor(x)).numpy()
+
+
+# The first five are in the extra that continuous integration installs.
+DRIVERS: dict[str, type[Driver]] = {
+    "torch": Torch,
+    "onnxruntime": OnnxRuntime,
+    "onnx-reference": Onnx,
+    "flax-linen": Linen,
+    "flax-nnx": Nnx,
+    **{f"keras-{name}": type(f"Keras{name.title()}", (Keras,), {"backend": name}) for name in BACKENDS},
+    "tf_keras": TfKeras,
+    "haiku": Haiku,
+    "equinox": Equinox,
+    "mlx": Mlx,
+    "paddle": Paddle,
+}
+CORE = tuple(DRIVERS)[:5]

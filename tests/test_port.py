@@ -1,0 +1,491 @@
+"""What a port needs: the arithmetic against fractions and mpmath, the plan on invented frameworks, the command."""
+
+from __future__ import annotations
+
+import ast
+import json
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from port_findings import real, rows
+
+import varstudy.cli as command
+from varstudy.conventions import documented, record
+from varstudy.conventions.documented import Documented
+from varstudy.conventions.port import Plan, PortError, choose, conventions, maths, port
+from varstudy.conventions.port.templates import TEMPLATES
+
+NEW = {"momentum__multiplies": "new", "momentum__default": 0.1, "correction__running": 1}
+F = Fraction
+
+small = st.fractions(min_value=F(1, 10**6), max_value=100, max_denominator=10**6)
+
+
+# The arithmetic -------------------------------------------------------------------------------------------------
+
+
+def test_settings_are_the_decimals_that_were_written() -> None:
+    assert maths.exact(0.1) == F(1, 10)
+    assert maths.exact(1e-05) == F(1, 100000)
+    assert maths.argument_for(maths.weight_of(maths.exact(0.1), "new"), "old") == F(9, 10)
+
+
+@given(n=st.integers(2, 10**6), v=small)
+def test_what_is_kept_is_the_sum_of_squares_over_n_less_c(n: int, v: Fraction) -> None:
+    assert maths.kept(v, n, F(0), F(1, 8), False) == v
+    assert maths.kept(v, n, F(1), F(1, 8), False) == v * n / (n - 1)
+    assert maths.kept(v, n, F(1), F(1, 8), True) == v * n / (n - 1) + F(1, 8)
+
+
+def test_no_values_no_variance() -> None:
+    with pytest.raises(PortError, match="1 values a channel have no variance with correction 1"):
+        maths.kept(F(1), 1, F(1), F(0), False)
+
+
+@pytest.mark.parametrize(
+    ("place", "want"),
+    [
+        ("inside the root", 5),
+        ("added to the deviation", 12),
+        ("floor of the variance", 4),
+        ("floor of the deviation", 9),
+        ("none", 4),
+    ],
+)
+def test_the_divisor_of_each_place(place: str, want: int) -> None:
+    """r = 16 with e = 9, but for the deviation's floor and sum the e that a root has not touched; exact roots."""
+    epsilon = {"added to the deviation": 8}.get(place, 9)
+    assert maths.denominator(F(16), F(epsilon), place) == want
+
+
+@given(r=small, e=small, place=st.sampled_from(maths.PLACES), other=st.sampled_from(maths.PLACES))
+def test_the_stored_variance_gives_the_same_divisor(r: Fraction, e: Fraction, place: str, other: str) -> None:
+    wanted = maths.denominator(r, e, place)
+    stored = maths.kept_for(wanted, e, other)
+    if stored is None:
+        # The target's smallest divisor is above it
+        assert wanted < maths.denominator(F(0), e, other) * (1 - maths.SLACK)
+    else:
+        with mpmath.workprec(maths.BITS):
+            assert abs(maths.denominator(stored, e, other) / wanted - 1) < mpmath.mpf(2) ** -200
+
+
+@pytest.mark.parametrize("function", [maths.denominator, maths.kept_for])
+def test_an_unknown_place_is_refused(function: Any) -> None:
+    with pytest.raises(PortError, match="epsilon's place 'outside' is unknown"):
+        function(F(1), F(1), "outside")
+
+
+@given(w=st.fractions(0, 1), start=small, batch=small, steps=st.integers(0, 30))
+def test_steps_against_the_recurrence(w: Fraction, start: Fraction, batch: Fraction, steps: int) -> None:
+    exponential = average = adopted = start
+    debiased, sums = F(0), F(0)
+    for k in range(1, steps + 1):
+        exponential = (1 - w) * exponential + w * batch
+        average = average + (batch - average) / k
+        adopted = batch if k == 1 else (1 - w) * adopted + w * batch
+        debiased, sums = (1 - w) * debiased + w * batch, (1 - w) * sums + w
+    assert maths.after("exponential", w, steps, start, batch) == exponential
+    assert maths.after("plain average", w, steps, start, batch) == average
+    assert maths.after("first batch adopted", w, steps, start, batch) == adopted
+    if sums:
+        assert maths.after("zero-debiased", w, steps, start, batch) == debiased / sums
+    if steps:
+        assert maths.after("batch-size weighted", w, steps, start, batch) is None
+
+
+# What is known --------------------------------------------------------------------------------------------------
+
+
+def test_a_finding_without_a_value_is_looked_up_and_labelled() -> None:
+    found = rows("a", correction__running=None, epsilon__place=None) + rows("a", "2-D")
+    found += [row for row in rows("b", status="undetermined") if row.property == "epsilon.default"]
+
+    def lookup(framework: str, kind: str, variant: str, name: str) -> Documented | None:
+        says = {("a", "correction.running"): (1, None), ("a", "epsilon.place"): ("none", "inside the root")}
+        if (framework, name) not in says or variant == "2-D":
+            return None
+        value, source = says[framework, name]
+        return Documented(framework, kind, "", name, value, "It says so.", "page", source, "file.py:1 at version 1")
+
+    a, flat, b, c = conventions(found, lookup, ["a", "c"])
+    assert [each.framework for each in (a, flat, b, c)] == ["a", "a", "b", "c"]
+    assert a["correction.running"] == 1
+    assert a.facts["correction.running"].evidence == "documented, not measured"
+    assert a["epsilon.place"] == "inside the root"
+    assert a.facts["epsilon.place"].evidence == "read in the source, not measured"
+    assert a.facts["epsilon.place"].detail == "file.py:1 at version 1"
+    assert flat.facts["correction.running"].evidence == "measured"
+    assert b["epsilon.default"] is None
+    assert b.facts["epsilon.default"].detail == "undetermined: epsilon.default was seen"
+    assert {fact.evidence for fact in c.facts.values()} == {"not measured"}
+
+
+def test_the_row_of_the_fewest_threads_counts() -> None:
+    known = conventions(rows("a", threads=2, epsilon__default=1.0) + rows("a", epsilon__default=2.0))
+    assert known[0]["epsilon.default"] == 2.0
+
+
+def test_names_variants_and_families() -> None:
+    known = conventions(rows("a", "2-D", epsilon__place="none") + rows("a", "NCHW") + rows("keras-x") + rows("keras-y"))
+    assert choose("A", known).variant == "NCHW"
+    assert choose("a", known).note == "This is a:NCHW; a:2-D differs in epsilon.place."
+    assert choose("a:2-d", known).variant == "2-D"
+    assert choose("keras", known).framework == "keras-x"
+    for name, words in {
+        "kerax-y": "framework 'kerax-y' is unknown: did you mean keras-y",
+        "zzzz": "use one of a, keras-x, keras-y",
+        "a:3-D": "a has no variant '3-D': did you mean 2-D",
+        "": "framework '' is unknown",
+    }.items():
+        with pytest.raises(PortError, match=words):
+            choose(name, known)
+    with pytest.raises(PortError, match="no framework was measured yet"):
+        choose("a", [])
+
+
+def test_a_family_that_does_not_agree_is_refused() -> None:
+    known = conventions(rows("keras-x") + rows("keras-y", epsilon__default=1e-3))
+    with pytest.raises(PortError, match=r"keras is keras-x, keras-y, which differ in epsilon.default: name the one"):
+        choose("keras", known)
+    known = conventions(rows("keras-x") + rows("keras-y", one_value__output="NaN"))
+    assert choose("keras", known).note.endswith("keras-y:NCHW differs in one_value.output.")
+    known = conventions(rows("flax-linen") + rows("flax-nnx"))
+    with pytest.raises(PortError, match="keep their state in different ways: name one"):
+        choose("flax", known)
+
+
+# The plan -------------------------------------------------------------------------------------------------------
+
+
+def plan_of(a: dict[str, Any], b: dict[str, Any], names: tuple[str, str] = ("a", "b"), **settings: Any) -> Plan:
+    return port(*names, rows=rows(names[0], **a) + rows(names[1], **b), **settings)
+
+
+def change(plan: Plan, part: str) -> Any:
+    return next(each for each in plan.changes if each.part == part)
+
+
+def test_what_to_change_between_two_that_differ_in_everything() -> None:
+    plan = plan_of(NEW, {"momentum__default": 0.99, "epsilon__default": 1e-3}, values_per_channel=[2, 1, 4])
+    assert (plan.epsilon, plan.target_epsilon, plan.momentum, plan.target_momentum) == (1e-5, 1e-5, 0.1, 0.9)
+    assert plan.weight == 0.1
+    assert change(plan, "momentum").do == (
+        "give the target momentum 0.9; 0.1 handed over as it is would give the new batch 0.9"
+    )
+    assert change(plan, "epsilon").do == "give the target epsilon 1e-05"
+    assert change(plan, "running variance of a batch").do == (
+        "to train on, multiply by (n - 1) / n: 1/2 at n = 2, 3/4 at n = 4; at n = 1 there is no such variance"
+    )
+    assert not change(plan, "place of epsilon").needed
+    assert any("With one value a channel S = 0" in note for note in plan.notes)
+
+
+def test_the_factor_goes_the_other_way_backwards() -> None:
+    plan = plan_of({}, NEW, values_per_channel=2)
+    assert change(plan, "running variance of a batch").do == "to train on, multiply by n / (n - 1): 2 at n = 2"
+    assert change(plan, "momentum").do.startswith("give the target momentum 0.1 (its default); 0.9 handed over")
+
+
+def test_errors_in_closed_form() -> None:
+    """Squares of rationals: v n / (n - 1) = 2 v at n = 2, v + e chosen so that every root is rational."""
+    # v = 3/4, e = 1/4: 1; 2 v + e = 7/4; the target's e = 13/4 gives v + e = 4
+    plan = plan_of({}, {"epsilon__default": 3.25}, values_per_channel=2, variance=0.75, epsilon=0.25)
+    error = plan.errors[0]
+    assert error.epsilon == error.inference == error.training == -0.5
+    assert error.place == error.factor == error.normalise == 0.0
+    # 2 v = 8, v = 4, e = 1: sqrt(9) to sqrt(5); against mpmath
+    plan = plan_of(NEW, {}, values_per_channel=2, variance=4.0, epsilon=1.0)
+    with mpmath.workprec(200):
+        assert plan.errors[0].factor == float(mpmath.sqrt(mpmath.mpf(5) / 9) - 1)
+        epsilon = float(mpmath.sqrt(9 / (8 + mpmath.mpf("1e-5"))) - 1)
+    assert plan.errors[0].inference == plan.errors[0].epsilon == epsilon
+    assert plan.errors[0].stored == 8
+    # both add to the deviation or to the variance: 1 + 1/2 beside sqrt(1 + 1/2)
+    plan = plan_of({"epsilon__place": "added to the deviation"}, {}, values_per_channel=2, variance=1.0, epsilon=0.5)
+    assert plan.errors[0].place == pytest.approx(1.5 / 1.5**0.5 - 1, rel=1e-15)
+    assert plan.errors[0].stored == 1.75
+    # and a floor that the target cannot go under
+    plan = plan_of({"epsilon__place": "none"}, {}, values_per_channel=2, variance=[0.25, 1.0], epsilon=0.5)
+    assert [each.stored for each in plan.errors] == [None, 0.5]
+
+
+def test_the_factor_is_told_with_the_targets_place_and_all_of_it_together() -> None:
+    """v = 8 at n = 2: 16 is kept in the source, 8 would be in the target, which adds its epsilon to the deviation."""
+    other = {"epsilon__place": "added to the deviation", "epsilon__default": 2.0}
+    error = plan_of(NEW, other, values_per_channel=2, variance=8.0, epsilon=9.0).errors[0]
+    with mpmath.workprec(200):
+        root = mpmath.sqrt(8)
+        assert error.epsilon == float(5 / mpmath.sqrt(18) - 1)
+        assert error.place == float(mpmath.mpf(5) / 13 - 1)
+        assert error.factor == float((root + 9) / 13 - 1)
+        assert error.inference == float(mpmath.mpf(5) / 6 - 1)
+        assert error.training == float((root + 9) / 6 - 1)
+        assert error.normalise == float(mpmath.sqrt(17) / (root + 9) - 1)
+    assert error.stored is None  # 5 is less than the target's epsilon
+
+
+@given(n=st.integers(2, 1000), v=st.floats(1e-6, 100), e=st.floats(1e-6, 1))
+def test_the_factors_error_vanishes_under_epsilon_and_for_large_n(n: int, v: float, e: float) -> None:
+    error = plan_of(NEW, {}, values_per_channel=n, variance=v, epsilon=e).errors[0].factor
+    assert error is not None
+    assert -0.5 / (n - 1) * min(1, v / e) <= error < 0
+    assert error >= (1 - 1 / n) ** 0.5 - 1 - 1e-12
+
+
+def test_unknown_parts_leave_their_errors_unknown() -> None:
+    plan = plan_of({"epsilon__place": None}, {"correction__running": None}, values_per_channel=2, variance=1.0)
+    assert (plan.errors[0].epsilon, plan.errors[0].factor, plan.errors[0].training) == (None, None, None)
+    assert change(plan, "place of epsilon").needed is None
+    assert change(plan, "place of epsilon").source == "not measured"
+    assert "Not measured of a: epsilon.place." in plan.notes
+    assert plan_of(NEW, {}, values_per_channel=1, variance=1.0).errors[0].inference is None
+
+
+def test_the_steps_of_both_sides() -> None:
+    plan = plan_of(NEW, {"momentum__default": 0.99}, values_per_channel=2, variance=[1, 3, 4])
+    first = plan.steps[0]
+    assert plan.steps_variance == 3.0
+    assert first.source == float(F(9, 10) + F(1, 10) * 6)  # S / (n - 1) = 2 v
+    assert first.alone == float(F(99, 100) + F(1, 100) * 3)
+    assert first.same_number == float(F(1, 10) + F(9, 10) * 3)
+    assert first.changed == float(F(9, 10) + F(1, 10) * 3)
+
+
+@pytest.mark.parametrize(
+    ("laws", "words"),
+    [
+        (("plain average", "exponential"), "no momentum makes them agree"),
+        (("exponential", "zero-debiased"), "(1 - 0.1)^k of the start"),
+        (("plain average", "plain average"), "carry the number of batches too"),
+        (("batch-size weighted", "exponential"), "no momentum makes them agree"),
+        (("accumulated decay", "accumulated decay"), "divide them by the sum of their weights first"),
+        (("other", "exponential"), "are of a law of their own"),
+    ],
+)
+def test_laws_that_no_momentum_makes_agree_are_told(laws: tuple[str, str], words: str) -> None:
+    plan = plan_of({"running__update": laws[0]}, {"running__update": laws[1]})
+    assert any(words in note for note in plan.notes), plan.notes
+
+
+def test_an_evaluation_of_another_kind_is_told() -> None:
+    plan = plan_of({}, {"evaluation": "batch statistics"})
+    assert any("b evaluates with batch statistics" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"values_per_channel": 0}, "values_per_channel=0: give a whole number"),
+        ({"values_per_channel": 2.5}, "values_per_channel=2.5"),
+        ({"values_per_channel": []}, "values_per_channel: give at least one"),
+        ({"variance": -1.0}, "variance=-1.0: give a finite number of 0 or more"),
+        ({"variance": float("nan")}, "variance=nan"),
+        ({"variance": []}, "variance: give at least one"),
+        ({"epsilon": float("inf")}, "epsilon=inf"),
+        ({"momentum": 1.5}, "momentum=1.5: give a number from 0 to 1"),
+    ],
+)
+def test_bad_settings_are_one_sentence(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(PortError, match=words) as told:
+        plan_of({}, {}, **settings)
+    assert "\n" not in str(told.value)
+
+
+# The code -------------------------------------------------------------------------------------------------------
+
+
+def convert_of(plan: Plan) -> Any:
+    """The conversion alone: the frameworks of the rest need not be there."""
+    tree = ast.parse(plan.snippet())
+    body = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "convert"]
+    names: dict[str, Any] = {"np": np}
+    exec(compile(ast.Module(body, []), "convert", "exec"), names)
+    return names["convert"]
+
+
+def state(*var: float) -> dict[str, Any]:
+    return {"gamma": 1, "beta": 0, "mean": np.zeros(len(var)), "var": np.array(var)}
+
+
+def test_every_pair_of_templates_is_python() -> None:
+    known = real()
+    names = sorted({row.framework for row in known} & TEMPLATES.keys())
+    assert len(names) >= 10
+    for a in names:
+        for b in names:
+            tree = ast.parse(port(a, b, rows=known).snippet())
+            functions = [each.name for each in tree.body if isinstance(each, ast.FunctionDef)]
+            assert functions == ["read", "convert", "make", "write", "port"], (a, b)
+
+
+def test_every_template_is_python() -> None:
+    for name in TEMPLATES:
+        text = port(name, "torch", rows=rows(name) + (rows("torch") if name != "torch" else [])).snippet()
+        compile(text, name, "exec")
+        assert "{arguments}" not in text
+        text = port("torch", name, rows=rows(name) + (rows("torch") if name != "torch" else [])).snippet()
+        compile(text, name, "exec")
+        assert not any(each in text for each in ("{arguments}", "{comma}", "{variant}"))
+
+
+def test_the_conversion_of_the_running_variance() -> None:
+    convert = convert_of(plan_of(NEW, {}, ("torch", "mlx")))
+    assert convert(state(3.0))["var"] == 3.0
+    assert convert(state(3.0), 4)["var"] == 2.25
+    # after two steps of weight 1/10 from 1: 0.81 of the start is left, which no factor belongs to
+    assert convert(state(0.81 + 0.19 * 4), 4, 2)["var"] == pytest.approx(0.81 + 0.19 * 3)
+    with pytest.raises(ValueError, match="1 values a channel have no corrected variance"):
+        convert(state(3.0), 1)
+    back = convert_of(plan_of({}, NEW, ("mlx", "torch")))
+    assert back(state(2.25), 4)["var"] == 3.0
+
+
+def test_other_starts_move_the_mean_too() -> None:
+    convert = convert_of(plan_of({"initial__mean": 1.0}, {"initial__var": 0.0}, ("torch", "mlx")))
+    got = convert(state(2.0), 2, 1)
+    assert got["mean"] == pytest.approx(-0.9)
+    assert got["var"] == pytest.approx(1.1)
+
+
+def test_epsilon_in_the_running_variance_is_taken_out_and_put_in() -> None:
+    plan = plan_of({"epsilon__in_running": "yes"}, NEW, ("torch", "mlx"), epsilon=0.5)
+    assert convert_of(plan)(state(3.5), 4)["var"] == 4.0
+    # after one step of weight 1/10 from 1, batches of 3 + 1/2 beside batches of 4
+    assert convert_of(plan)(state(0.9 + 0.1 * 3.5), 4, 1)["var"] == pytest.approx(0.9 + 0.1 * 4)
+    back = plan_of(NEW, {"epsilon__in_running": "yes"}, ("torch", "mlx"), epsilon=0.5)
+    assert convert_of(back)(state(4.0), 4)["var"] == 3.5
+    assert convert_of(back)(state(0.9 + 0.1 * 4), 4, 1)["var"] == pytest.approx(0.9 + 0.1 * 3.5)
+
+
+@given(
+    r=st.floats(1e-3, 100),
+    e=st.floats(1e-3, 1.0),
+    place=st.sampled_from(maths.PLACES),
+    other=st.sampled_from(maths.PLACES),
+)
+def test_another_place_of_epsilon_keeps_the_divisor(r: float, e: float, place: str, other: str) -> None:
+    plan = plan_of({"epsilon__place": place}, {"epsilon__place": other}, ("torch", "mlx"), epsilon=e)
+    wanted = maths.denominator(F(r), F(e), place)
+    stored = maths.kept_for(wanted, F(e), other)
+    least = float(maths.denominator(F(0), F(e), other))
+    if stored is None and float(wanted) < least * (1 - 1e-11):
+        with pytest.raises(ValueError, match="the target cannot divide by as little"):
+            convert_of(plan)(state(r))
+    elif stored is not None and stored > 1e-9:
+        got = maths.denominator(F(float(convert_of(plan)(state(r))["var"][0])), F(e), other)
+        assert float(got / wanted - 1) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("keeps", "stored"), [("deviation", 2.0), ("inverse deviation", 0.5), ("variance", 4.0)])
+def test_what_is_kept_in_place_of_the_variance(keeps: str, stored: float) -> None:
+    plan = plan_of({"running__keeps": keeps}, {}, ("torch", "mlx"))
+    assert convert_of(plan)(state(stored))["var"] == 4.0
+    plan = plan_of({}, {"running__keeps": keeps}, ("torch", "mlx"))
+    assert convert_of(plan)(state(4.0))["var"] == stored
+
+
+def test_code_that_cannot_be_is_refused_in_one_sentence() -> None:
+    with pytest.raises(PortError, match="there is no code for a's state"):
+        plan_of({}, {}).snippet()
+    with pytest.raises(PortError, match="keeps no running variance"):
+        plan_of({"running__keeps": "none kept"}, {}, ("torch", "mlx")).snippet()
+    unknown = plan_of({"correction__running": None}, {}, ("torch", "mlx"))
+    with pytest.raises(ValueError, match="was not measured: there is no factor to apply"):
+        convert_of(unknown)(state(1.0), 2)
+    assert convert_of(unknown)(state(1.0))["var"] == 1.0
+
+
+# The command ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Findings of a few frameworks in place of the committed ones, and no documentation."""
+    monkeypatch.setattr(record, "committed", real)
+    monkeypatch.setattr(documented, "facts", lambda framework=None: [])
+    monkeypatch.setattr(documented, "lookup", lambda *words: None)
+
+
+def call(*words: str) -> Any:
+    return CliRunner().invoke(command.cli, ["port", *words], prog_name="varstudy")
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_command_shows_changes_errors_steps_and_code() -> None:
+    done = call("--from", "torch", "--to", "keras", "--values-per-channel", "2")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("From torch 1.0 (NCHW) to keras-tensorflow 1.0 (NCHW): what to change")
+    for words in ("0.99 of the old", "1/2 at n =", "-0.293", "-0.891", "0.902", "0.9901", "def convert(state"):
+        assert words in done.stdout, words
+    assert done.stderr == ""
+
+
+@pytest.mark.usefixtures("measured")
+def test_lists_settings_and_json() -> None:
+    words = ["--values-per-channel", "2,8", "--values-per-channel", "1", "--variance", "4", "--variance", "1,2"]
+    done = call("--from", "torch", "--to", "mlx", *words, "--epsilon", "0.5", "--momentum", "0.25", "--json")
+    found = json.loads(done.stdout)
+    assert found["values_per_channel"] == [2, 8, 1]
+    assert found["variances"] == [4, 1, 2]
+    assert len(found["errors"]) == 9
+    assert (found["epsilon"], found["target_momentum"]) == (0.5, 0.25)
+    assert found["source"]["facts"]["correction.running"]["value"] == 1
+    compile(found["snippet"], "snippet", "exec")
+    assert found["snippet_missing"] is None
+
+
+@pytest.mark.usefixtures("measured")
+def test_the_snippet_is_all_of_the_standard_output() -> None:
+    done = call("--from", "torch", "--to", "flax-nnx", "--snippet")
+    assert done.exit_code == 0
+    assert done.stdout == port("torch", "flax-nnx", rows=real()).snippet()
+    compile(done.stdout, "snippet", "exec")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--from", "torsh", "--to", "keras"), "framework 'torsh' is unknown: did you mean torch"),
+        (("--from", "torch", "--to", "flax"), "name one"),
+        (("--from", "torch", "--to", "mlx:9-D"), "mlx has no variant"),
+        (("--from", "torch", "--to", "mlx", "--values-per-channel", "0"), "give a whole number of 1 or more"),
+        (("--from", "torch", "--to", "mlx", "--values-per-channel", "two"), "--values-per-channel 'two' is no whole"),
+        (("--from", "torch", "--to", "mlx", "--variance", "1,"), "--variance '' is no number"),
+        (("--from", "torch", "--to", "mlx", "--variance", "-1"), "variance=-1.0: give a finite number"),
+        (("--from", "torch", "--to", "mlx", "--momentum", "2"), "momentum=2.0: give a number from 0 to 1"),
+        (("--from", "torch", "--to", "mlx", "--snippet", "--json"), "choose one of them"),
+        (("--from", "torch"), "--to"),
+    ],
+)
+@pytest.mark.usefixtures("measured")
+def test_bad_input_is_one_sentence_and_exit_code_2(words: tuple[str, ...], sentence: str) -> None:
+    done = call(*words)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("varstudy: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert sentence in done.stderr
+
+
+def test_a_framework_without_code_still_has_its_tables(monkeypatch: pytest.MonkeyPatch, measured: None) -> None:
+    monkeypatch.setattr(record, "committed", lambda: rows("odd") + rows("torch", **NEW))
+    done = call("--from", "odd", "--to", "torch")
+    assert done.exit_code == 0
+    assert "No code: there is no code for odd's state" in done.stdout
+    assert call("--from", "odd", "--to", "torch", "--snippet").exit_code == 2
+    assert json.loads(call("--from", "odd", "--to", "torch", "--json").stdout)["snippet"] is None
+
+
+def test_what_comes_with_the_package_is_enough_for_a_port() -> None:
+    """The committed findings and documented facts: from torch to every framework that has code."""
+    for name in ("flax-nnx", "mlx", "onnxruntime", "keras-jax"):
+        plan = port("torch", name, values_per_channel=2)
+        assert plan.target_momentum is not None, name
+        compile(plan.snippet(), name, "exec")

@@ -1,0 +1,194 @@
+"""As which algorithm a variance loses accuracy: its errors at growing means against those of varstudy's algorithms.
+
+Evidence, not proof. E[x^2] - E[x]^2 in float32 is off by half the variance or more at every mean asked (a unit in the
+last place of x^2 is many variances), whatever the order. A two-pass sum about a mean that is off by s deviations is off
+by s^2, and a sequential float32 mean of so many values is off by far more than any other's. An algorithm is named to
+the bit only where the running variance of every group has its bits.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+
+from varkernels import moments
+
+from ..probes import questions
+from .accuracy import Implied, Measured, exact_moments
+from .finding import Finding, listed, measured, undetermined
+from .impulses import Kept
+from .reading import Variant
+
+__all__ = ["BLAMED", "SQUARES", "STABLE", "TWO_PASS", "algorithm", "ours"]
+
+NAME = "algorithm"
+STABLE, TWO_PASS, SQUARES = "stable", "two-pass, sequential mean", "E[x^2] - E[x]^2"
+_ORDERS = ("running", "pairwise", "lanes32", "blocked128")
+_NAIVE = tuple(f"naive/{order}" for order in _ORDERS)
+ROUNDED_MEAN = "two_pass about the mean rounded to float32,"
+# Ours by class, with the accumulator.
+CLASSES = {
+    SQUARES: [(name, "float32") for name in _NAIVE] + [(name, "float64") for name in _NAIVE],
+    TWO_PASS: [("two_pass/running", "float32")],
+    STABLE: [
+        *((f"two_pass/{order}", "float32") for order in _ORDERS[1:]),
+        *((f"{one}/{order}", "float32") for one in ("corrected_two_pass", "shifted_first") for order in _ORDERS),
+        *((f"chan/{order}", "float32") for order in _ORDERS),
+        ("welford", "float32"),
+        ("west", "float32"),
+        ("two_pass/pairwise", "float64"),
+        (ROUNDED_MEAN, "float64"),
+    ],
+}
+BLAMED = 0.4  # of the variance: every naive error in float32 is larger, at a mean of 10,000 deviations and more
+_LIKE = 3.0  # times our algorithm's worst error is still like it
+
+
+@lru_cache(maxsize=512)
+def ours(question: str, kind: str, variant: str, name: str, accumulator: str) -> tuple[tuple[float, float], ...]:
+    """(mean, M2) of each group of a question by one of varstudy's algorithms."""
+    table = questions.batches(question, kind, variant)[0].astype(np.float32)
+    found = moments(table[np.newaxis], name, accumulator)
+    return tuple(zip(map(float, found.mean), map(float, found.m2), strict=True))
+
+
+def _errors(variant: Variant, offset: str, name: str, accumulator: str = "float32") -> list[float]:
+    """The relative errors of ours, about the exact variance, group by group."""
+    question = f"offset_{offset}"
+    exact = exact_moments(question, variant.kind, variant.name, True)
+    if name == ROUNDED_MEAN:  # exact but for that: the square of the mean's rounding is added
+        off = [float((Fraction(float(np.float32(float(mean)))) - mean) ** 2) for mean, _ in exact]
+        return [square * questions.MANY / float(moment) for square, (_, moment) in zip(off, exact, strict=True)]
+    pairs = ours(question, variant.kind, variant.name, name, accumulator)
+    return [m2 / float(moment) - 1 for (_, m2), (_, moment) in zip(pairs, exact, strict=True)]
+
+
+def _error(variant: Variant, offset: str, name: str, accumulator: str = "float32") -> float:
+    return max(map(abs, _errors(variant, offset, name, accumulator)))
+
+
+def algorithm(variant: Variant, found: dict[str, Measured], kept: Kept | None) -> Finding:
+    """The class, from the measurements at all three means."""
+    if len(found) < len(questions.OFFSETS):
+        return undetermined(NAME, "the variance was not measured at every mean")
+    bits = _bits(variant, found, kept)
+    verdict = _class(variant, found)
+    if bits and verdict.known:
+        return measured(NAME, verdict.value, f"{verdict.detail}; the running variance has the bits of {bits}")
+    return verdict
+
+
+def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
+    if all(one.state == "NaN" and not one.negative for one in found.values()):
+        return undetermined(
+            NAME, "NaN at every mean: a negative variance, or something else that fails for many values"
+        )
+    if all(_blamed(one) for one in found.values()):
+        return measured(NAME, SQUARES, "; ".join(f"{offset}: {_words(one)}" for offset, one in found.items()))
+    if any(one.state for one in found.values()):
+        return measured(NAME, "other", "; ".join(f"{offset}: {_words(one)}" for offset, one in found.items()))
+    errors = {offset: one.best() for offset, one in found.items()}
+    worst = {offset: max(abs(each.error) for each in best) for offset, best in errors.items()}
+    said = ", ".join(f"{offset}: {value:.2g}" for offset, value in worst.items())
+    like = _like(variant, errors)
+    if len({name for name, _ in like}) == 1:
+        return measured(NAME, like[0][0], f"{said}: the errors of {listed(name for _, name in like[:3])}")
+    welford, two_pass = (_error(variant, "1e6", name) for name in ("welford", "two_pass"))
+    pairs = {offset: _pairs(one) for offset, one in found.items()}
+    by_mean = all(_by_mean(each) for best in pairs.values() for each in best)
+    surely = by_mean and all(_by_mean(each, tight=True) for each in pairs["1e6"])
+    if surely and worst["1e6"] >= math.sqrt(welford * two_pass):
+        return measured(NAME, TWO_PASS, f"{said}: the square of the mean's error")
+    limits = {o: max(_error(variant, o, n) for n in ("welford", "chan", "pairwise", "shifted_first")) for o in worst}
+    coarse = {o: max(each.resolution for each in best) for o, best in errors.items()}
+    if any(value > _LIKE * limits[o] + 2 * coarse[o] for o, value in worst.items()):
+        kind = "the square of the mean's error" if surely else "of another kind than a naive one's"
+        return measured(NAME, "other", f"{said}: more than a stable algorithm's, {kind}")
+    if all(_by_mean(each, tight=True) for best in pairs.values() for each in best):
+        return measured(NAME, STABLE, f"{said}: no more than the square of the mean's error")
+    # what a sum of squares in float64 would lose at most, and at least
+    if any(value - coarse[o] > 3 * _error(variant, o, "naive", "float64") for o, value in worst.items()):
+        return measured(NAME, STABLE, f"{said}: as merges or recurrences in float32")
+    if worst["1e6"] + coarse["1e6"] < _error(variant, "1e6", "naive/pairwise", "float64") / 16:
+        return measured(NAME, STABLE, f"{said}: less than E[x^2] - E[x]^2 would lose in float64")
+    return undetermined(
+        NAME, f"stable or E[x^2] - E[x]^2 in float64: {said}, told within {coarse['1e6']:.1g} at mean 1e6"
+    )
+
+
+def _like(variant: Variant, errors: dict[str, list[Implied]]) -> list[tuple[str, str]]:
+    """(class, algorithm) of ours with the same errors, in every group at every mean, as far as they are known."""
+    like = []
+    for kind, names in CLASSES.items():
+        for name, accumulator in names:
+            same = all(
+                abs(each.error - error) <= 2 * each.resolution
+                for offset, best in errors.items()
+                for each, error in zip(best, _errors(variant, offset, name, accumulator), strict=True)
+            )
+            if same:
+                like.append((kind, name if accumulator == "float32" else f"{name} in float64"))
+    return like
+
+
+def _pairs(one: Measured) -> list[Implied]:
+    """Errors with the mean's shift where it is known best."""
+    return one.running if one.running and one.agree else one.outputs
+
+
+def _by_mean(one: Implied, tight: bool = False) -> bool:
+    """Whether the error is the square of the shift of the mean, as far as both are known; and known well, if tight."""
+    if math.isinf(one.shift_resolution) or math.isnan(one.error):
+        return False
+    square = one.shift**2
+    slack = 2 * abs(one.shift) * one.shift_resolution + one.shift_resolution**2
+    if tight and slack > max(1e-5, 0.1 * abs(one.error)):
+        return False
+    return abs(one.error - square) <= 4 * one.resolution + slack + 0.02 * square + 2e-5
+
+
+def _blamed(one: Measured) -> bool:
+    """Errors of the size, or NaN, that only a difference of large squares gives; not the square of a mean's error."""
+    if one.state == "NaN":
+        return True
+    if one.state:
+        return False
+    return all(
+        abs(each.error) >= BLAMED and abs(each.error) > each.resolution and not _large_mean(each) for each in one.best()
+    )
+
+
+def _large_mean(one: Implied) -> bool:
+    square = one.shift**2
+    return one.error > 0 and not math.isnan(square) and abs(one.error - square) <= 0.1 * one.error
+
+
+def _words(one: Measured) -> str:
+    if one.state:
+        return f"outputs {one.state}"
+    worst = max(one.best(), key=lambda each: abs(each.error))
+    return f"off by {worst.error:+.3g}"
+
+
+def _bits(variant: Variant, found: dict[str, Measured], kept: Kept | None) -> str:
+    """Our algorithms whose variance is the running variance to the bit, at every mean and in every group."""
+    if kept is None or kept.correction not in (0, 1) or not all(one.running for one in found.values()):
+        return ""
+    names = []
+    for name in dict.fromkeys(name for names in CLASSES.values() for name, acc in names if acc == "float32"):
+        same = True
+        for offset, one in found.items():
+            pairs = ours(f"offset_{offset}", variant.kind, variant.name, name, "float32")
+            divisor = np.float32(questions.MANY - kept.correction)
+            same = same and all(
+                each.bits is not None and np.float32(m2) / divisor == np.float32(each.bits)
+                for (_, m2), each in zip(pairs, one.running, strict=True)
+            )
+            if not same:
+                break
+        if same:
+            names.append(name)
+    return ", ".join(names)

@@ -1,0 +1,57 @@
+"""Whether outputs follow running statistics: as inference should, and training sometimes does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .finding import UNIT, Interval
+from .normalising import INSIDE, PLACES, implied, line
+from .reading import Statistics, Table
+
+__all__ = ["DEVIATION", "INVERSE", "SPREADS", "VARIANCE", "as_running"]
+
+SPREADS = VARIANCE, DEVIATION, INVERSE = "variance", "deviation", "inverse deviation"
+
+
+def as_running(
+    table: Table, y: Table, statistics: Statistics | None, keeps: str | None, place: str | None = None
+) -> list[tuple[Interval, str]]:
+    """The epsilons that make running statistics explain the outputs, and their places, `place` first; [] if none does.
+
+    Parameters
+    ----------
+    keeps : what the kept "var" is: variance (the default), deviation, inverse deviation.
+    """
+    if statistics is None or statistics["mean"].size != len(table):
+        return []
+    scale = float(statistics["scale"][0]) if "scale" in statistics and statistics["scale"].size == 1 else 1.0
+    scale = scale or 1.0  # of sums to which nothing was added yet
+    means, spreads = statistics["mean"] / scale, statistics["var"] / scale
+    if not np.isfinite(means).all():
+        return []
+    power = {VARIANCE: 1.0, DEVIATION: 2.0, INVERSE: -2.0}[keeps or VARIANCE]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variances = spreads**power
+    lines = []
+    for row, out, mean, v in zip(table, y, means, variances, strict=True):
+        if np.ptp(row) <= 1e-3 * abs(row.mean() - mean) or not np.isfinite(v) or v < 0:
+            continue  # nothing is left of the values beside their distance from the mean
+        found = line(row, out, centred=True, slack=_slack(row, mean))
+        # a scale and a shift that are worked out beforehand round at the size of the mean
+        reach = 16 * UNIT * (np.abs(row).max() + abs(mean))
+        if found is None or abs(found.mean - mean) > max(found.mean_error, reach):
+            return []
+        lines.append((float(v), found))
+    holding = []
+    for at in dict.fromkeys((place or INSIDE, *PLACES)):
+        epsilon = Interval(0.0, np.inf)
+        for v, found in lines:
+            epsilon = epsilon & implied(v, found, at)
+        if lines and not epsilon.empty:
+            holding.append((epsilon, at))
+    return holding
+
+
+def _slack(row: Table, mean: float) -> float:
+    """float32's roundings relative to the largest output, when x and the mean may cancel."""
+    return float(16 * UNIT * (1 + (np.abs(row).max() + abs(mean)) / max(np.abs(row - mean).max(), 1e-30)))

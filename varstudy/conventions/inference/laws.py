@@ -1,0 +1,110 @@
+"""Laws by which running statistics follow the batches', told by the weight that each batch has after each step.
+
+weights[t, j] is the weight of batch j in what is kept after step t (both from 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .finding import Interval
+from .reading import Table
+
+__all__ = ["LAWS", "Law", "by_size", "laws", "weights_of"]
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law that fits. `parameter` is the weight of the new batch, or the decay of a debiased or accumulated sum."""
+
+    name: str
+    parameter: Interval | None = None
+    detail: str = ""
+
+
+def _exponential(steps: int, w: float) -> Table:
+    t, j = np.indices((steps, steps))
+    return np.where(j <= t, w * (1 - w) ** np.maximum(t - j, 0.0), 0.0)
+
+
+def _adopted(steps: int, w: float) -> Table:
+    found = _exponential(steps, w)
+    found[:, 0] = (1 - w) ** np.arange(steps)
+    return found
+
+
+def _accumulated(steps: int, d: float) -> Table:
+    t, j = np.indices((steps, steps))
+    return np.where(j <= t, float(d) ** np.maximum(t - j, 0.0), 0.0)
+
+
+def _debiased(steps: int, d: float) -> Table:
+    found = _accumulated(steps, d)
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
+
+
+# name -> (weights, the parameter from the weights). A law whose parameter is degenerate is another law.
+LAWS: dict[str, tuple[Callable[[int, float], Table], Callable[[Table], float], tuple[float, ...]]] = {
+    "exponential": (_exponential, lambda w: float(w[0, 0]), ()),
+    "first batch adopted": (_adopted, lambda w: float(w[1, 1]), (1.0,)),
+    "zero-debiased": (_debiased, lambda w: float(1 / w[1, 1] - 1), (0.0, 1.0)),
+    "accumulated decay": (_accumulated, lambda w: float(w[1, 0]), (0.0,)),
+}
+
+
+def weights_of(kept: Sequence[Table], base: float, impulse: float) -> Table:
+    """The weights, from what is kept of channels of which the j-th has an impulse in batch j alone, the last none."""
+    rows = np.array(kept)
+    return np.asarray((rows[:, :-1] - rows[:, -1:]) / (impulse - base))
+
+
+def laws(weights: Table, error: float, only: str | None = None) -> list[Law]:
+    """Every law that fits weights (two steps or more) known within `error`."""
+    steps = len(weights)
+    found: list[Law] = []
+    if steps < 2:
+        return found
+    if only in (None, "plain average"):
+        t, j = np.indices((steps, steps))
+        for shift, detail in ((1, ""), (2, "the initial statistics count as one batch")):
+            if np.abs(weights - (j <= t) / (t + shift)).max() <= error:
+                found.append(Law("plain average", None, detail))
+    for name, (predicted, parameter, degenerate) in LAWS.items():
+        if only not in (None, name):
+            continue
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = parameter(weights)
+        if not -1e-6 <= value <= 1 + 1e-6:
+            continue
+        # the parameter is known within `error` (1/w within error / w^2), and each weight moves at most `steps` as far
+        own = error / (min(1.0, abs(weights[1, 1])) ** 2 if name == "zero-debiased" else 1.0)
+        if any(abs(value - one) <= 4 * own for one in degenerate):
+            continue
+        if np.abs(weights - predicted(steps, value)).max() <= error + steps * own:
+            found.append(Law(name, Interval.about(value, own)))
+    return found
+
+
+def by_size(weights: Table, sizes: Sequence[int], error: float) -> str | None:
+    """How the weights depend on the batches' sizes, in words; None if they don't fit either law that may.
+
+    Parameters
+    ----------
+    weights : for batches of different sizes. sizes : theirs.
+    """
+    n = np.array(sizes, dtype=np.float64)
+    t, j = np.indices(weights.shape)
+    if np.abs(weights - np.where(j <= t, n[j] / np.cumsum(n)[t], 0.0)).max() <= error:
+        return "each batch has the share of its size among all so far"
+    new = np.diag(weights)
+    predicted = np.zeros_like(weights)
+    for step, w in enumerate(new):
+        predicted[step] = (predicted[step - 1] if step else 0.0) * (1 - w)
+        predicted[step, step] = w
+    if np.abs(weights - predicted).max() <= len(n) * error and np.ptp(new) > 4 * error:
+        said = ", ".join(f"{w:.4g} for {size}" for w, size in zip(new, sizes, strict=True))
+        return f"the new batch's weight depends on its size: {said}"
+    return None

@@ -1,0 +1,138 @@
+"""Correction, epsilon and its place, from what normalised a few groups of known variance.
+
+Each group's outputs lie on a line y = (x - m) / d. Every hypothesis (correction, place) turns a group's d into an
+interval for epsilon; it holds if one epsilon serves all groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .finding import UNIT, Interval
+from .reading import Table
+
+__all__ = ["ADDED", "DEVIATION", "FLOORS", "INSIDE", "PLACES", "SLACK", "VARIANCE", "Line", "Rule", "line", "rules"]
+
+INSIDE = "inside the root"
+ADDED = "added to the deviation"
+VARIANCE = "floor of the variance"
+DEVIATION = "floor of the deviation"
+PLACES = (INSIDE, ADDED, VARIANCE, DEVIATION)
+FLOORS = (VARIANCE, DEVIATION)
+
+# A float32 layer rounds the variance, the root, the quotient, the difference and the product: a handful of units each.
+SLACK = 16 * UNIT
+
+
+@dataclass(frozen=True)
+class Line:
+    """y = (x - m) / d, fitted to one group: d with the relative error that float32 outputs leave it, and m."""
+
+    deviation: float
+    error: float
+    mean: float
+    mean_error: float
+
+
+def line(x: Table, y: Table, *, centred: bool = True, slack: float = SLACK) -> Line | None:
+    """The line through a group's outputs; None if they lie on none, within `slack` of the largest.
+
+    `centred` is False for a root mean square, whose line goes through the origin.
+    """
+    if not (np.isfinite(y).all() and np.ptp(x) > 0):
+        return None
+    middle, level = (x.mean(), y.mean()) if centred else (0.0, 0.0)
+    spread = float(((x - middle) ** 2).sum())
+    slope = float(((x - middle) * (y - level)).sum()) / spread
+    if slope <= 0:
+        return None
+    largest = float(np.abs(y).max())
+    if np.abs(y - level - slope * (x - middle)).max() > slack * largest:
+        return None
+    # a variance may be rounded relative to the sum of squares about 0, and the slope by as much as the outputs
+    condition = 1 + middle**2 * x.size / spread
+    reach = max(1.0, largest / slope * float(np.sqrt(x.size / spread)))
+    error = slack * max(condition, reach)
+    away = abs(level) / slope  # from the middle of the values to where the outputs are 0
+    return Line(1 / slope, error, middle - level / slope, slack * condition * largest / slope + error * away)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A hypothesis that holds: d = root(v + eps), or what else `place` says, v with the divisor n - correction."""
+
+    correction: float
+    place: str
+    epsilon: Interval
+
+    def deviation(self, moment: float, count: int) -> float:
+        """What normalises a group of `count` values with that sum of squares."""
+        v = moment / (count - self.correction)
+        eps = max(self.epsilon.middle, 0.0) if self.epsilon.low > 0 else 0.0
+        return applied(v, eps, self.place)
+
+
+def applied(v: float, eps: float, place: str) -> float:
+    """The deviation that divides: epsilon applied to a variance."""
+    if place == INSIDE:
+        return float(np.sqrt(v + eps))
+    if place == ADDED:
+        return float(np.sqrt(v) + eps)
+    return float(max(np.sqrt(v), np.sqrt(eps) if place == VARIANCE else eps))
+
+
+def implied(v: float, found: Line, place: str) -> Interval:
+    """The epsilons that turn a variance into the deviation of a line."""
+    d, e = found.deviation, found.error
+    if place == INSIDE:
+        return Interval(d * d * (1 - 2 * e) - v, d * d * (1 + 2 * e) - v)
+    s = float(np.sqrt(v))
+    if place == ADDED:
+        return Interval(d * (1 - e) - s, d * (1 + e) - s)
+    power = 2 if place == VARIANCE else 1
+    if d * (1 + e) < s:
+        return Interval(1.0, 0.0)
+    if d * (1 - e) <= s:
+        return Interval(0.0, (d * (1 + e)) ** power)
+    return Interval((d * (1 - e)) ** power, (d * (1 + e)) ** power)
+
+
+def rules(
+    moments: Sequence[float], count: int, lines: Sequence[Line | None], corrections: Sequence[float] | None = None
+) -> list[Rule]:
+    """Every rule that holds for groups of `count` values.
+
+    Parameters
+    ----------
+    moments : each group's sum of squared deviations. lines : what normalised it; None for a group without a line.
+    corrections : those to try; by default 0 and 1, and where neither holds, the one that the largest group tells.
+    """
+    usable = [(m, found) for m, found in zip(moments, lines, strict=True) if found is not None and m > 0]
+    if not usable:
+        return []
+    if corrections is not None:
+        return [rule for c in corrections for rule in _holding(usable, count, c)]
+    whole = [rule for c in (0, 1) if c < count for rule in _holding(usable, count, c)]
+    if whole:
+        return whole
+    largest, found = max(usable, key=lambda one: one[0])
+    free = count - largest / found.deviation**2
+    if abs(free) >= count:
+        return []
+    # a deviation that follows the groups' own: else a floor would explain anything
+    following = sum(abs(m / (count - free) / one.deviation**2 - 1) <= 1e-3 for m, one in usable)
+    return _holding(usable, count, free) if following > 2 else []
+
+
+def _holding(usable: list[tuple[float, Line]], count: int, correction: float) -> list[Rule]:
+    holding = []
+    for place in PLACES:
+        epsilon = Interval(0.0, np.inf)
+        for moment, found in usable:
+            epsilon = epsilon & implied(moment / (count - correction), found, place)
+        if not epsilon.empty:
+            holding.append(Rule(correction, place, epsilon))
+    return holding

@@ -1,0 +1,160 @@
+"""The exact arithmetic of a port: what is kept, what an evaluation divides by, what is left after k steps.
+
+S is a channel's sum of squared deviations over the n values of a training batch, v = S / n. Every function is exact in
+rational numbers or, where a root is needed, correct to more than 200 bits; nothing here knows a framework.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import mpmath
+
+__all__ = [
+    "FORMS",
+    "LAWS",
+    "PLACES",
+    "PortError",
+    "after",
+    "argument_for",
+    "denominator",
+    "exact",
+    "factor",
+    "kept",
+    "kept_for",
+    "left_of_start",
+    "relative",
+    "weight_of",
+]
+
+BITS = 256
+SLACK = 2.0**-200  # for the roundings of these bits
+Mpf: TypeAlias = Any  # an mpmath.mpf
+# How epsilon enters what an evaluation divides by.
+PLACES = ("inside the root", "added to the deviation", "floor of the variance", "floor of the deviation", "none")
+# What stands for the variance r in what is kept: r itself, its root, or one over its root.
+FORMS = ("variance", "deviation", "inverse deviation")
+# How the running statistics move.
+LAWS = (
+    "exponential",
+    "plain average",
+    "first batch adopted",
+    "zero-debiased",
+    "batch-size weighted",
+    "accumulated decay",
+    "none kept",
+)
+
+
+class PortError(ValueError):
+    """A port that cannot be told: one sentence that names the trouble and says what to do."""
+
+
+def exact(number: float | int | Fraction) -> Fraction:
+    """A setting as it was written down: 0.1 is 1/10, not the float64 next to it.
+
+    The settings of layers are decimals that each framework rounds in its own way; the decimal is what they share.
+    """
+    return number if isinstance(number, Fraction) else Fraction(str(number))
+
+
+def factor(n: int, correction: Fraction) -> Fraction:
+    """n / (n - c): the variance with correction c over the one without.
+
+    Raises
+    ------
+    PortError
+        n is no larger than c: there is no such variance.
+    """
+    if n <= correction:
+        raise PortError(f"{n} values a channel have no variance with correction {correction}: give more values")
+    return Fraction(n) / (n - correction)
+
+
+def kept(v: Fraction, n: int, correction: Fraction, epsilon: Fraction, with_epsilon: bool) -> Fraction:
+    """What a batch of variance v puts into the running variance: v n / (n - c), plus epsilon where it is kept too."""
+    return v * factor(n, correction) + (epsilon if with_epsilon else 0)
+
+
+def denominator(stored: Fraction | Mpf, epsilon: Fraction, place: str) -> Mpf:
+    """What an evaluation divides by, for a stored running variance.
+
+    inside the root: sqrt(r + e). added to the deviation: sqrt(r) + e. floor of the variance: sqrt(max(r, e)).
+    floor of the deviation: max(sqrt(r), e). none: sqrt(r).
+    """
+    with mpmath.workprec(BITS):
+        r, e = _mpf(stored), _mpf(epsilon)
+        if place == "inside the root":
+            return mpmath.sqrt(r + e)
+        if place == "added to the deviation":
+            return mpmath.sqrt(r) + e
+        if place == "floor of the variance":
+            return mpmath.sqrt(max(r, e))
+        if place == "floor of the deviation":
+            return max(mpmath.sqrt(r), e)
+        if place == "none":
+            return mpmath.sqrt(r)
+    raise PortError(f"epsilon's place {place!r} is unknown: it is one of {', '.join(PLACES)}")
+
+
+def kept_for(wanted: Mpf, epsilon: Fraction, place: str) -> Mpf | None:
+    """The running variance to store so that an evaluation divides by `wanted`; None where there is none.
+
+    The inverse of `denominator`: inside the root d^2 - e; added to the deviation (d - e)^2; the others d^2. There is
+    none where d is less than the divisor of a variance of 0.
+    """
+    least = denominator(Fraction(0), epsilon, place)
+    with mpmath.workprec(BITS):
+        d, e = _mpf(wanted), _mpf(epsilon)
+        if d < least * (1 - SLACK):
+            return None
+        d = max(d, least)
+        if place == "inside the root":
+            return max(d * d - e, mpmath.mpf(0))
+        return (d - e) ** 2 if place == "added to the deviation" else d * d
+
+
+def relative(right: Mpf, left_alone: Mpf) -> float:
+    """The relative error of (x - mean) / d where d is left alone: right / left_alone - 1."""
+    with mpmath.workprec(BITS):
+        if not left_alone:
+            return float("nan") if not right else float("inf")
+        return float(right / left_alone - 1)
+
+
+def weight_of(argument: Fraction, multiplies: str) -> Fraction:
+    """The weight of the new batch that a momentum argument gives: w = a where it multiplies the new, else 1 - a."""
+    if multiplies not in ("new", "old"):
+        raise PortError(f"momentum multiplies {multiplies!r}: it is new or old")
+    return argument if multiplies == "new" else 1 - argument
+
+
+def argument_for(weight: Fraction, multiplies: str) -> Fraction:
+    """The momentum argument that gives this weight to the new batch: `weight_of` is its own inverse."""
+    return weight_of(weight, multiplies)
+
+
+def left_of_start(law: str, weight: Fraction | None, steps: int) -> Fraction | None:
+    """The share of the initial value in the running statistics after some steps; None where the law does not tell.
+
+    exponential: (1 - w)^k. The first batch adopted, a plain average, zero-debiased (the k-th weight is
+    w / (1 - (1 - w)^k)) and accumulated decay (the same weights): 0 from the first step on.
+    """
+    if steps == 0:
+        return Fraction(1)
+    if law == "exponential" and weight is not None:
+        return (1 - weight) ** steps
+    return (
+        Fraction(0) if law in ("plain average", "first batch adopted", "zero-debiased", "accumulated decay") else None
+    )
+
+
+def after(law: str, weight: Fraction | None, steps: int, start: Fraction, batch: Fraction) -> Fraction | None:
+    """The running variance after some batches that each give the same `batch` variance."""
+    share = left_of_start(law, weight, steps)
+    return None if share is None else share * start + (1 - share) * batch
+
+
+def _mpf(value: Fraction | Mpf) -> Mpf:
+    return mpmath.mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else mpmath.mpf(value)
