@@ -26,7 +26,9 @@ from varstudy import report as drawing
 from varstudy.cli import look, options
 from varstudy.measure import case_info, measure
 
-COMMANDS = ("run", "report", "list", "explain", "check", "score", "compare", "bench", "gpu", "env")
+COMMANDS = (
+    "run", "report", "list", "explain", "check", "score", "compare", "bench", "gpu", "frameworks", "libraries", "port", "env",
+)  # fmt: skip
 NAMES = ("naive", "welford", "pairwise")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
-from . import bench, detail, gpu, look, score, study
+from . import bench, detail, frameworks, gpu, libraries, look, port, score, study
 from .program import Program
 
 __all__ = ["cli", "main"]
@@ -40,6 +40,9 @@ for _command in (
     score.score,
     bench.bench,
     gpu.gpu,
+    frameworks.frameworks,
+    libraries.libraries,
+    port.port,
     look.env,
 ):
     cli.add_command(_command)

@@ -1,0 +1,145 @@
+"""Runs an adapter's functions in their own interpreter, and gets them all an answer: numbers, or a sentence why not."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..environments import process
+from .catalogue import PROBES, Function
+
+__all__ = ["Asked", "ask"]
+
+SCRIPT = PROBES / "score_rows.py"
+# The question that a function is asked last.
+LAST = "no value, default"
+# For one function, and for a process to start.
+SECONDS, START = 300.0, 120.0
+
+
+@dataclass
+class Asked:
+    """What the functions of one adapter answered.
+
+    Attributes
+    ----------
+    versions, python : of the library and its interpreter. answers : a child's line, by the function's name.
+    failures : a sentence, by the function's name.
+    """
+
+    versions: dict[str, str] = field(default_factory=dict)
+    python: str = ""
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def ask(
+    functions: Sequence[Function],
+    rows: bytes,
+    interpreter: str | Path,
+    *,
+    threads: int = 1,
+    seconds: float = SECONDS,
+    variables: Mapping[str, str] | None = None,
+    folder: Path = PROBES,
+) -> Asked:
+    """Have functions of one adapter answer for rows.
+
+    A function that crashes or hangs is named so, and the others go on in another process.
+
+    Parameters
+    ----------
+    rows : the .npz file that `rows.packed` makes. seconds : that one function may take. folder : of the adapter.
+    """
+    found = Asked()
+    left = list(functions)
+    with tempfile.TemporaryDirectory(prefix="varstudy-") as held:
+        place = Path(held)
+        (place / "rows.npz").write_bytes(rows)
+        while left:
+            _round(found, left, place, interpreter, threads, seconds, variables or {}, folder)
+            left = [each for each in left if each.name not in found.answers and each.name not in found.failures]
+    return found
+
+
+def _round(
+    found: Asked,
+    left: Sequence[Function],
+    place: Path,
+    interpreter: str | Path,
+    threads: int,
+    seconds: float,
+    variables: Mapping[str, str],
+    folder: Path,
+) -> None:
+    """One process: all that is left, or as far as it comes; at least one function has an answer or a failure then."""
+    request = {
+        "folder": str(folder),
+        "adapter": left[0].adapter,
+        "threads": threads,
+        "limit_s": seconds,
+        "functions": [
+            {"key": each.key, "eats": each.eats, "storages": list(each.storages), "max_length": each.max_length}
+            for each in left
+        ],
+    }
+    (place / "request.json").write_text(json.dumps(request), "utf-8")
+    log = place / "answers.jsonl"
+    log.unlink(missing_ok=True)
+    outcome = process.run(
+        interpreter,
+        SCRIPT,
+        [str(place / "request.json"), str(place / "rows.npz"), str(log)],
+        seconds=START + seconds * len(left),
+        threads=threads,
+        variables=variables,
+    )
+    by_key = {each.key: each.name for each in left}
+    begun = asked = ""
+    for line in _lines(log):
+        if "versions" in line:
+            found.versions = {str(k): str(v) for k, v in line["versions"].items()}
+            found.python = str(line["python"])
+        elif "begin" in line:
+            begun = by_key[line["begin"]]
+        elif "end" in line:
+            found.answers[by_key[line["end"]]] = line
+            begun, asked = "", by_key[line["end"]]
+        elif "asked" in line:
+            found.answers[asked]["facts"][line["title"]] = line["fact"]
+            asked = ""
+    hung = outcome.kind == "timed out" or bool(_read(Path(f"{log}.hang")))
+    if asked:
+        # The last question ended the process; the function has answered all others.
+        how = "never answers" if hung else f"ends the process: {outcome.sentence}"
+        found.answers[asked]["facts"][LAST] = {"answer": "raised", "raised": how}
+    elif outcome.ok:
+        missing = [each.name for each in left if each.name not in found.answers]
+        found.failures |= dict.fromkeys(missing, "it ended without an answer")
+    elif begun:
+        found.failures[begun] = f"it did not end within {seconds:.0f} s" if hung else outcome.sentence
+    else:
+        left_names = [each.name for each in left if each.name not in found.answers]
+        found.failures |= dict.fromkeys(left_names, outcome.sentence or "it ended without an answer")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeError):
+        return ""
+
+
+def _lines(log: Path) -> list[dict[str, Any]]:
+    """The whole lines of a child's answers; one cut by a crash is left out."""
+    found = []
+    for line in _read(log).splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,24 @@
+# mypy: ignore-errors
+# ruff: noqa: E402, I001, PLC0415, PLW1510, PTH123, PTH207, RUF005, RUF100, UP022
+
+"""Python's own statistics module; it takes Python's floats."""
+
+import platform
+import statistics
+
+from contract import only
+
+
+def versions():
+    return {"statistics": platform.python_version()}
+
+
+def of(function, fixed):
+    def call(x, storage, ddof):
+        only(ddof, fixed)
+        return function(x.tolist())
+
+    return call
+
+
+FUNCTIONS = {"pvariance": of(statistics.pvariance, 0), "variance": of(statistics.variance, 1)}

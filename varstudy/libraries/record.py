@@ -1,0 +1,237 @@
+"""league.json: how each function did on each case, what it is, and who measured it where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..recordfile import Cells, RecordFile
+
+__all__ = [
+    "COMMITTED",
+    "NAME",
+    "NAMED",
+    "OURS",
+    "CaseResult",
+    "Fact",
+    "LeagueProblem",
+    "Row",
+    "committed",
+    "facts",
+    "read",
+    "results",
+    "rows",
+    "write",
+]
+
+NAME = "league.json"
+COMMITTED = Path(__file__).parent / "data" / NAME
+# So many of the candidates that tie are named.
+NAMED = 8
+# The library of our own algorithms' rows.
+OURS = "varstudy"
+
+
+class LeagueProblem(ValueError):
+    """A league that cannot be read: one sentence that says what to do."""
+
+
+@dataclass
+class Row(Cells):
+    """One function, or one algorithm of ours in one accumulator, on the rows of one storage format.
+
+    Attributes
+    ----------
+    threads : ``1``, ``2``, or ``1 and 2`` where both give the same bits.
+    correction : its answers are M2 / (n - correction). answers_in : the format of its answers.
+    refused : what it raised for every row; then nothing below is measured.
+    cases, rows : scored, those that have an exact variance. wrong : cases whose worst row has no correct digit, or is
+        negative, or raised. beyond_half_ulp : rows off by more than half an ulp of the storage format.
+    digits_median : lower median over the cases of the worst row's digits. error_worst, ulps_worst : of all rows.
+    negative, nan, infinite, raised : rows that came out so. missed : rows with a NaN or an infinity in the data that
+        got a finite answer. failure : what was raised most often.
+    equal : candidates that have all its bits, joined by ``; ``, the first `NAMED` of equal_count. equal_up_to : 0, or
+        the length of rows up to which they have. equal_rows : of how many rows.
+    worst, median : relative errors of each case's worst and median row, in the order of the head's cases of this
+        storage format: two digits; ``=`` exact, ``.`` not tried, ``-`` nothing to score, ``inf``.
+    marks : cases with answers that are none: ``index:kind count``, kinds neg, nan, inf and raised, joined by ``;``.
+    """
+
+    function: str
+    library: str
+    environment: str
+    version: str
+    storage: str
+    threads: str
+    correction: int
+    answers_in: str = ""
+    refused: str = ""
+    cases: int = 0
+    rows: int = 0
+    wrong: int = 0
+    beyond_half_ulp: int = 0
+    digits_median: float = math.nan
+    error_worst: float = math.nan
+    ulps_worst: float = math.nan
+    negative: int = 0
+    nan: int = 0
+    infinite: int = 0
+    raised: int = 0
+    missed: int = 0
+    failure: str = ""
+    equal: str = ""
+    equal_count: int = 0
+    equal_up_to: int = 0
+    equal_rows: int = 0
+    worst: str = ""
+    median: str = ""
+    marks: str = ""
+
+
+@dataclass
+class Fact(Cells):
+    """One function: what it is, and what it answers where the textbooks differ.
+
+    Attributes
+    ----------
+    status : ``measured``, ``failed`` or ``not measured``; reason says why.
+    default_correction : 0, 1, ``none``, or what is known instead. choices : corrections that it can be asked for.
+    one_value, empty, with_nan : its answers, by default, for one value, for none, and for values of which one is NaN.
+    at_correction : its answer where n equals the correction: one value, correction 1.
+    repeated : ``same bits``, or in how many rows a second run differs. threads_alike : the same of two threads.
+    """
+
+    function: str
+    library: str
+    environment: str
+    status: str
+    reason: str = ""
+    note: str = ""
+    version: str = ""
+    python: str = ""
+    date: str = ""
+    machine: str = ""
+    default_correction: str = ""
+    choices: str = ""
+    one_value: str = ""
+    at_correction: str = ""
+    empty: str = ""
+    with_nan: str = ""
+    repeated: str = ""
+    threads_alike: str = ""
+    max_length: int = 0
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One function on one case: relative errors of the worst and the median row, and answers that are none."""
+
+    case: str
+    group: str
+    length: int
+    tried: bool
+    scored: bool
+    worst: float
+    median: float
+    marks: str
+
+    @property
+    def digits(self) -> float:
+        """Correct digits of the worst row; inf: exact, -inf: no number."""
+        return math.inf if self.worst == 0 else -math.log10(self.worst) if math.isfinite(self.worst) else -math.inf
+
+    @property
+    def wrong(self) -> bool:
+        """Whether no digit of the worst row is right, or it is negative, or it raised."""
+        return not self.digits > 0 or "neg" in self.marks or "raised" in self.marks
+
+
+_FILE = RecordFile(
+    NAME,
+    "varstudy-league",
+    1,
+    "league",
+    "python -m varstudy libraries",
+    Row,
+    {"settings": dict, "cases": dict, "facts": list, "provenance": dict},
+    LeagueProblem,
+    sealed=True,
+)
+_FACTS = RecordFile(NAME, "", 1, "league", "", Fact, {}, LeagueProblem)
+rows, write = _FILE.rows, _FILE.write
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The content of a file or of the one in a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    LeagueProblem
+        It cannot be read, or is no league of this version.
+    """
+    content = _FILE.read(path)
+    try:
+        facts(content)
+        for row in rows(content):
+            results(row, content)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise LeagueProblem(
+            f"{Path(path).name} was edited or cut ({error}): make it again with 'python -m varstudy libraries'"
+        ) from error
+    return content
+
+
+def facts(content: Mapping[str, Any]) -> list[Fact]:
+    """What each function is."""
+    return _FACTS.rows({"rows": content["facts"]})
+
+
+def committed() -> dict[str, Any]:
+    """The league that comes with the package."""
+    return read(COMMITTED)
+
+
+def shown(error: float) -> str:
+    """A relative error for `worst` and `median`."""
+    if error == 0:
+        return "="
+    if math.isnan(error):
+        return "-"
+    if math.isinf(error):
+        return "inf"
+    mantissa, _, exponent = f"{error:.1e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def _number(text: str) -> float:
+    return {"=": 0.0, "-": math.nan, ".": math.nan}[text] if text in "=-." else float(text)
+
+
+def results(row: Row, content: Mapping[str, Any]) -> list[CaseResult]:
+    """A row's results, one a case of its storage format; none where it refused the format.
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer than cases.
+    """
+    if row.refused:
+        return []
+    cases = content["cases"][row.storage]
+    worst = row.worst.split()
+    median = row.median.split() if row.median else ["-"] * len(worst)
+    if not len(worst) == len(median) == len(cases):
+        raise ValueError(f"{row.function}: {len(worst)} results for {len(cases)} cases of {row.storage}")
+    marks = dict(each.split(":", 1) for each in row.marks.split(";")) if row.marks else {}
+    return [
+        CaseResult(
+            case["case"], case["group"], int(case["values"]), w != ".", w not in ".-", _number(w), _number(m),
+            marks.get(str(k), ""),
+        )
+        for k, (case, w, m) in enumerate(zip(cases, worst, median, strict=True))
+    ]  # fmt: skip
