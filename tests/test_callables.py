@@ -15,7 +15,7 @@ import varkernels
 from varkernels.rounding import ulp
 from varstudy import featuremaps
 from varstudy.answers import CHOSEN
-from varstudy.callables import CallableProblem, convention, resolve, score
+from varstudy.callables import CallableProblem, convention, resolve, score, scoring
 
 
 def exact(values: np.ndarray, correction: int = 0) -> Fraction:
@@ -251,3 +251,11 @@ def test_the_librarys_own_variance_is_correctly_rounded_everywhere() -> None:
     card = score(function, "varstudy:var", level="quick", seed=0, max_length=3000, max_rows=2)
     assert sum(each.rows for each in card.scores) > 30
     assert [each.case for each in card.scores if each.beyond_half_ulp] == []
+
+
+def test_a_registered_algorithm_that_lacks_a_format_does_not_stop_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = varkernels.Algorithm("theirs", "naive", "own", run=lambda *given: None, accumulators=("float32",))
+    known = [varkernels.get("naive"), theirs]
+    monkeypatch.setattr(scoring, "algorithms_for", lambda: known)
+    card = score(np.var, "numpy.var", level="quick", only="growth/offset/N=2^08", storages=("float64",))
+    assert {standing.name for standing in card.ranking} == {"numpy.var", "naive"}

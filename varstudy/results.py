@@ -9,12 +9,15 @@ seed and the code alone, so that two runs give the same bytes. Where and how it 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from varkernels.htmltable import SHOWN, table
 
 from .files import write_whole
 from .recordfile import digest as _digest
@@ -136,6 +139,29 @@ class Results:
     algorithms: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Any]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """The algorithms with the most digits as a table, for notebooks."""
+        lines = []
+        for name, rows in self.frame.groupby("algorithm", sort=False):
+            digits = sorted(d for d in rows["var_digits_worst"].tolist() if not math.isnan(d))
+            middle = digits[(len(digits) - 1) // 2] if digits else -math.inf
+            none = sum(d <= 0 for d in digits)
+            lines.append((middle, (name, len(digits), _digits(middle), _digits(digits[0] if digits else middle), none)))
+        lines.sort(key=lambda line: -line[0])
+        more = len(lines) - SHOWN
+        count = len(self.frame)
+        return table(
+            f"{count:,} measurement{'s' * (count != 1)} of {len(self.cases):,} cases by {len(self.algorithms):,} "
+            "algorithms: correct digits of the variance, worst row",
+            ("algorithm", "scored", "digits, median", "digits, worst", "without a digit"),
+            [line for _, line in lines[:SHOWN]],
+            more=f"and {more:,} algorithm{'s' * (more != 1)} with fewer digits" if more > 0 else "",
+        )
+
+
+def _digits(value: float) -> str:
+    return {math.inf: "exact", -math.inf: "none"}.get(value, f"{value:.1f}")
 
 
 def reproduce(case: str, seed: int) -> str:

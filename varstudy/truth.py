@@ -24,6 +24,7 @@ from mpmath import libmp
 from numpy.typing import ArrayLike, NDArray
 
 from varkernels.exact import ExactSums, exact_sums
+from varkernels.htmltable import SHOWN, table
 from varkernels.rounding import round_to, ulp
 
 __all__ = ["Truth", "reference_two_pass", "round_to", "truth", "ulp"]
@@ -80,6 +81,20 @@ class Truth:
 
     def __len__(self) -> int:
         return len(self.sums)
+
+    def _repr_html_(self) -> str:
+        """The first rows as a table, for notebooks; 20 digits of each number."""
+        head = Truth(self.sums[:SHOWN], self.bits)
+        columns = (head.mean, head.variance(), head.kappa)
+        # Some versions of mpmath write +inf.
+        numbers = ([mpmath.nstr(value, 20).lstrip("+") for value in column] for column in columns)
+        more = len(self) - len(head)
+        return table(
+            f"exact moments of {len(self):,} row{'s' * (len(self) != 1)}, to 20 digits",
+            ("row", "count", "mean", "M2 / count", "condition number"),
+            zip(range(len(head)), head.count, *numbers, strict=True),
+            more=f"and {more:,} more" if more else "",
+        )
 
     def _rational(self, r: int) -> ExactSums:
         row = self.sums[r]

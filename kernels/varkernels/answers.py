@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .formats import Format
 from .formulas.chan import Chan, merge
+from .htmltable import SHOWN, table
 
 __all__ = ["Moments", "bessel"]
 
@@ -44,6 +45,18 @@ class Moments:
 
     def __len__(self) -> int:
         return len(self.count)
+
+    def _repr_html_(self) -> str:
+        """The first rows as a table, for notebooks."""
+        head = Moments(self.count[:SHOWN], self.mean[:SHOWN], self.m2[:SHOWN], self.accumulator)
+        rows = zip(range(len(head)), head.count, head.mean, head.m2, head.variance(), strict=True)
+        more = len(self) - len(head)
+        return table(
+            f"moments of {len(self):,} row{'s' * (len(self) != 1)}, accumulated in {self.accumulator}",
+            ("row", "count", "mean", "M2", "M2 / count"),
+            rows,
+            more=f"and {more:,} more" if more else "",
+        )
 
     def variance(self, correction: float = 0.0) -> NDArray[Any]:
         """M2 / (count - correction) of each row, in the accumulator's dtype; NaN where count <= correction.

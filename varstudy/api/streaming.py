@@ -18,6 +18,7 @@ import numpy as np
 from varkernels.exact import ExactSums
 from varkernels.exactly import NOTHING, correction_ratio, join, mean_of, std_of, total, variance_of
 from varkernels.formats import FLOAT64, FORMATS, Format
+from varkernels.htmltable import table
 
 from .inputs import FLOATS, array_of, result_format, wider
 from .sums import row_sums
@@ -235,6 +236,12 @@ class Moments:
     def __repr__(self) -> str:
         dtype = "no data" if self._format is None else self._format.name
         return f"<varstudy.Moments by {self._method!r}: {self.count} values, {dtype}>"
+
+    def _repr_html_(self) -> str:
+        """One row as a table, for notebooks."""
+        dtype = "no data" if self._format is None else self._format.name
+        row = (self.count, self.mean, self.variance(0), self.variance(1))
+        return table(f"moments by {self._method}, {dtype}", ("count", "mean", "variance", "variance, n - 1"), [row])
 
     def _payload(self) -> bytes:
         name = self._method.encode()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from varkernels.htmltable import SHOWN, table
+
 from .calling import Convention
 
 __all__ = ["CaseScore", "Scorecard", "Standing", "lower_median", "place", "standing"]
@@ -85,6 +87,22 @@ class Scorecard:
         """The place of one line of the ranking."""
         return 1 + sum(place(each) < place(standing) for each in self.ranking)
 
+    def _repr_html_(self) -> str:
+        """Its place among the first of the ranking as a table, for notebooks."""
+        own = next(each for each in self.ranking if each.name == self.name and not each.accumulator)
+        shown = self.ranking[:SHOWN] if own in self.ranking[:SHOWN] else [*self.ranking[:SHOWN], own]
+        more = len(self.ranking) - len(shown)
+        return table(
+            f"{self.name}: place {self.rank} of {len(self.ranking)}, called as {self.convention}",
+            ("place", "function or algorithm", "accumulator", "cases", "wrong", "digits, median of the worst rows"),
+            [
+                (self.place_of(each), each.name, each.accumulator, each.cases, each.wrong, _digits(each.digits_median))
+                for each in shown
+            ],
+            more=f"and {more} more" if more else "",
+            marked=[shown.index(own)],
+        )
+
     def record(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return {
@@ -100,6 +118,10 @@ class Scorecard:
             "left_out": self.left_out,
             "shortened": self.shortened,
         }
+
+
+def _digits(value: float) -> str:
+    return {math.inf: "exact", -math.inf: "none"}.get(value, f"{value:.1f}")
 
 
 def place(standing: Standing) -> tuple[int, float]:

@@ -197,16 +197,18 @@ def _rivals(
     storage: str, correction: int, matrix: NDArray[Any], algorithms: Sequence[Algorithm]
 ) -> Iterator[tuple[str, str, float, bool]]:
     """(algorithm, accumulator, digits of the worst row, wrong) of our own on the same rows."""
-    formats = ACCUMULATORS[storage]
     reduced = reduction(
-        matrix, "layer", layout="NC", groups=None, corrections=(float(correction),), accumulators=formats
+        matrix, "layer", layout="NC", groups=None, corrections=(float(correction),), accumulators=ACCUMULATORS[storage]
     )
     exact = reduced.variance[float(correction)]
     for kind, which in (("storage's own", 0), ("wider", -1)):
         for algorithm in algorithms:
             # One that lacks some format stands in the ranking once, in the widest that it has for each storage.
             if kind == "wider" or set(FORMATS) <= set(algorithm.accumulators):
-                name = accumulators_of(algorithm, storage)[which]
+                formats = accumulators_of(algorithm, storage)
+                if not formats:
+                    continue  # it does not take this storage
+                name = formats[which]
                 variance = moments_of(reduced, algorithm, FORMATS[name])[1][float(correction)]
                 worst = float(digits(np.abs(exact.errors(variance)[exact.known]).max()))
                 yield algorithm.name, kind, worst, not worst > 0 or bool((variance[exact.known] < 0).any())
