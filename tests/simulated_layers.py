@@ -21,6 +21,8 @@ class Convention:
     """What a layer does. Names are those of the vocabulary; `weight` is the momentum argument's default.
 
     multiplies : "new", "old" or "no argument". refuses : arguments and methods that the framework has not.
+    in_running : "scaled" puts epsilon in before the correction, whose divisor has it, too. moved_first : a layer that
+    trains by its running statistics moves them first. chosen : what the adapter says that it had to choose.
     shifted : the outputs are worked out as x * factor + shift, in float32.
     noise : of the outputs, in float32 units; `lie` : relative, at random.
     """
@@ -29,7 +31,7 @@ class Convention:
     running_correction: float = 1
     epsilon: float = 1e-5
     place: str = "inside the root"
-    in_running: bool = False
+    in_running: bool | str = False
     law: str = "exponential"
     weight: float = 0.1
     multiplies: str = "new"
@@ -39,12 +41,14 @@ class Convention:
     one_value: str = "error"
     evaluation: str = "running statistics"
     statistics: str = "batch"
+    moved_first: bool = False
     moves: str = "forward"
     gradient: str = "through the variance"
     algorithm: str = "exact"
     half: str = "float32"
     shifted: bool = False
     refuses: tuple[str, ...] = ()
+    chosen: tuple[tuple[str, str], ...] = ()
     noise: float = 0.5
     lie: float = 0.0
 
@@ -62,6 +66,7 @@ class Layer:
     momentum: float
     groups: int | None
     arguments: dict[str, Any] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         c = self.convention
@@ -101,8 +106,11 @@ class Layer:
         if c.algorithm == "broken" and rows.shape[1] > 100:
             return rows.mean(axis=1, dtype=np.float64), np.full(len(rows), np.nan)
         if c.algorithm != "exact" and rows.shape[1] > 100 and self.dtype == "float32":
-            found = moments(rows.astype(np.float32)[np.newaxis], c.algorithm, "float32")
+            name, _, wide = c.algorithm.partition(" in ")
+            found = moments(rows.astype(np.float32)[np.newaxis], name, wide or "float32")
             m2 = np.asarray(found.m2, np.float64)
+            if wide:  # the last subtraction may be rounded otherwise
+                m2 += rows.shape[1] * np.spacing(np.asarray(found.mean, np.float64) ** 2)
             return np.asarray(found.mean, np.float64), np.maximum(m2, 0) if c.algorithm == "naive" else m2
         wide = rows.astype(np.float64)
         if self.dtype == "float16" and c.half == "float16" and np.abs(wide.sum(axis=1)).max() > 65504:
@@ -144,13 +152,17 @@ class Layer:
             factor = (1 / self.divide(m2 / (n - c.correction), eps)).astype(np.float32)[:, None]
             y = rows * factor - mean.astype(np.float32)[:, None] * factor
             return self.join(y, x.shape)
+        v = m2 / (n - c.running_correction) + (eps if c.in_running else 0)
+        if c.in_running == "scaled":
+            v = (m2 / n + eps) * (n / (n - c.running_correction - eps))
+        self.waiting = (mean, v, x.shape[0])
+        if c.moves == "forward" and c.moved_first:
+            self.move(*self.waiting)
         if c.statistics == "batch":
             y = (rows.astype(np.float64) - mean[:, None]) / self.divide(m2 / (n - c.correction), eps)[:, None]
         else:
             y = self.by_running(rows)
-        v = m2 / (n - c.running_correction) + (eps if c.in_running else 0)
-        self.waiting = (mean, v, x.shape[0])
-        if c.moves == "forward":
+        if c.moves == "forward" and not c.moved_first:
             self.move(*self.waiting)
         return self.written(self.join(y, x.shape))
 
@@ -188,7 +200,8 @@ class Layer:
         batch = np.array([mean, v])
         if c.law == "zero-debiased":
             self.hidden = (1 - new) * self.hidden + new * batch
-            kept = self.hidden / (1 - (1 - new) ** self.steps)
+            decay = np.float32(1 - new)
+            kept = self.hidden / float(np.float32(1) - decay ** np.float32(self.steps))  # in float32: it cancels
         elif c.law == "accumulated decay":
             self.scale = (1 - new) * self.scale + 1
             kept = (1 - new) * np.array([self.mean, self.var]) * (self.steps > 1) + batch
@@ -280,8 +293,7 @@ class Framework:
             raise Unsupported("there is no such thing")
         if momentum is not None and c.multiplies == "no argument":
             raise Unsupported("there is no momentum argument")
-        made = Updated if c.moves == "separate call" else Layer
-        return made(
+        made = (Updated if c.moves == "separate call" else Layer)(
             kind,
             variant,
             channels,
@@ -292,6 +304,8 @@ class Framework:
             groups,
             {"momentum": c.weight},
         )
+        made.chosen = dict(c.chosen)
+        return made
 
 
 SMALL = ["order", "scales", "epsilon", "steps", "momentum", "sizes", "set_running", "one_value", "gradient"]

@@ -274,8 +274,8 @@ def test_several_ranks_are_rows_beside_the_others(ranks: Any) -> None:
     rows = measure.probe("fake", threads=(1, 2))
     assert {row.kind for row in rows} == {"batch", "sync"}
     ours = [row for row in rows if row.kind == "sync"]
-    assert [row.variant for row in ours] == [f"fake ranks, {s} batches, 2 ranks" for s in SIZES for _ in range(5)]
-    assert values(ours, "fake ranks, unequal batches, 2 ranks") == {
+    assert [row.variant for row in ours] == [f"fake ranks, {s}, 2 ranks" for s in SIZES for _ in range(5)]
+    assert values(ours, "fake ranks, unequal, 2 ranks") == {
         "sync.normalise.merge": "ranks alike",
         "sync.normalise.correction": "none",
         "sync.running.merge": "ranks alike",

@@ -95,6 +95,8 @@ def expected(c: Convention, kind: str = "batch") -> dict[str, Any]:
     }
     if not lawless and c.multiplies != "no argument":
         want["momentum.default"] = c.weight
+    if c.in_running == "scaled" and c.epsilon > 1e-5:
+        want.pop("correction.running")  # its divisor has epsilon, too
     if c.keeps == "variance" and c.moves != "next forward":
         want["epsilon.in_running"] = "yes" if c.in_running else "no"
     return want
@@ -105,7 +107,7 @@ VALUES: dict[str, list[Any]] = {
     "running_correction": [0, 1],
     "epsilon": [1e-5, 1e-3, 1e-12, 2e-5],
     "place": list(PLACES),
-    "in_running": [False, True],
+    "in_running": [False, True, "scaled"],
     "law": [*LAWS, "plain average", "batch-size weighted", "none kept"],
     "weight": [0.1, 0.01, 0.003, 0.9],
     "multiplies": ["new", "old", "no argument"],
@@ -115,6 +117,7 @@ VALUES: dict[str, list[Any]] = {
     "one_value": ["error", "zeros", "identity", "NaN"],
     "evaluation": ["running statistics", "running statistics, other epsilon", "batch statistics", "other"],
     "statistics": ["batch", "running"],
+    "moved_first": [False, True],
     "moves": ["forward", "next forward", "backward", "separate call", "never"],
     "gradient": ["through the variance", "variance held constant", "other"],
     "noise": [0, 2.0],
@@ -213,6 +216,97 @@ def test_a_framework_of_inference_alone_shows_its_epsilon_there(place: str) -> N
     assert got["correction.normalise"]["status"] == "not applicable"
     assert (got["epsilon.default"]["value"], got["epsilon.place"]["value"]) == (0.001, place)
     assert got["evaluation"]["value"] == "running statistics"
+
+
+def test_what_the_adapter_chose_is_not_the_frameworks() -> None:
+    chosen = {"initial.var": "the caller keeps the statistics; they began with 1", "epsilon.default": "none was given"}
+    answers = found(changed(BASE, chosen=tuple(chosen.items())))
+    for name, sentence in chosen.items():
+        assert (answers[name]["value"], answers[name]["status"]) == (None, "not applicable")
+        assert answers[name]["detail"] == sentence
+    assert answers["initial.mean"]["value"] == 0.0
+    assert answers["epsilon.place"]["value"] == "inside the root"
+
+
+def test_the_initial_statistics_are_those_of_a_float32_layer() -> None:
+    said = observe(BASE, questions=["order", "bfloat16_0", "scales"])
+    answers = said["variants"][0]["answers"]
+    for event in answers["bfloat16_0"]["events"]:
+        event["running"] = {"mean": [0, 0], "var": [16256, 16256]}
+    said["variants"][0]["answers"] = {"bfloat16_0": answers["bfloat16_0"], "scales": answers["scales"]}
+    got = {one["property"]: one for one in infer(said)}
+    assert got["initial.var"]["value"] == 1.0
+    said["variants"][0]["answers"].pop("scales")
+    assert {one["property"]: one for one in infer(said)}["initial.var"]["status"] == "undetermined"
+
+
+@pytest.mark.parametrize("variant", ["2-D", "NCHW"])
+@pytest.mark.parametrize("correction", [0, 1])
+def test_a_first_batch_that_is_adopted_does_not_hide_who_normalises(correction: int, variant: str) -> None:
+    adopted = changed(BASE, law="first batch adopted", running_correction=correction, correction=correction)
+    answer = found(changed(adopted, statistics="running", moved_first=True), variant=variant)["training.statistics"]
+    assert answer["value"] == "running"
+    assert answer["detail"] == "the running statistics as they are after the step, told from step 2 on"
+    answer = found(changed(adopted, statistics="batch"), variant=variant)["training.statistics"]
+    assert (answer["value"], answer["detail"]) == ("batch", "each group's own mean and variance, at each of 5 steps")
+    answer = found(changed(BASE, statistics="running"), variant=variant)["training.statistics"]
+    assert answer["detail"] == "the running statistics as they are before the step, told from step 1 on"
+
+
+def test_training_that_leaves_the_batch_for_nothing_known_is_said() -> None:
+    said = observe(BASE, variant="NCHW")
+    events = said["variants"][0]["answers"]["steps"]["events"]
+    for event in events[3:6]:
+        event["y"]["values"] = [[value + 0.25 for value in row] for row in event["y"]["values"]]
+    answer = next(one for one in infer(said) if one["property"] == "training.statistics")
+    assert answer["value"] == "other"
+    assert "from step 3 on" in answer["detail"]
+    for event in events[3:6]:
+        event.pop("y")
+    answer = next(one for one in infer(said) if one["property"] == "training.statistics")
+    assert answer["value"] == "batch"
+    assert "at each of 2 steps" in answer["detail"]
+
+
+@pytest.mark.parametrize("decay", [0.999, 0.9997, 0.99])
+def test_a_debias_that_cancels_in_float32_is_still_one(decay: float) -> None:
+    answers = found(changed(BASE, law="zero-debiased", weight=decay, multiplies="old"), variant="NCHW")
+    assert answers["running.update"]["value"] == "zero-debiased", answers["running.update"]
+    assert (answers["momentum.multiplies"]["value"], answers["momentum.default"]["value"]) == ("old", decay)
+    assert answers["correction.running"]["value"] == 1
+
+
+def test_epsilon_that_a_correction_scales_is_in_the_running_variance() -> None:
+    for variant, n in (("NCHW", 8), ("2-D", 4)):
+        answer = found(changed(BASE, in_running="scaled", epsilon=1e-3), variant=variant)["epsilon.in_running"]
+        assert answer["value"] == "yes"
+        assert f"{0.25 * n / (n - 1.25):.4g} = epsilon n / (n - 1 - epsilon)" in answer["detail"]
+    only = changed(BASE, running_correction=0, in_running="scaled")
+    assert "= epsilon n / (n - epsilon)" in found(only)["epsilon.in_running"]["detail"]
+
+
+def test_a_debias_of_inference_is_named() -> None:
+    answer = found(changed(BASE, evaluation="other", weight=0.5), variant="NCHW")["evaluation"]
+    assert answer["value"] == "other"
+    assert "each divided by 1 - 0.5^k after k steps" in answer["detail"]
+    assert "though the running variance begins with 1" in answer["detail"]
+    answer = found(changed(BASE, evaluation="other"), variant="NCHW")["evaluation"]
+    assert "1 - 0.5^k" not in answer["detail"]
+
+
+@pytest.mark.parametrize(("variant", "n"), [("NCHW", 8), ("2-D", 4)])
+def test_the_running_variance_of_a_steady_channel_is_written_down(variant: str, n: int) -> None:
+    answer = found(BASE, variant=variant)["running.steps"]
+    exact = {8: 21.0, 4: 5.0}[n]
+    state, want = 1.0, []
+    for _ in range(questions.STEPS):
+        state += 0.1 * (exact * n / (n - 1) - state)
+        want.append(state)
+    assert answer["value"] == pytest.approx(want, rel=1e-6)
+    assert f"variance {exact:g} (divisor n, n = {n})" in answer["detail"]
+    assert found(changed(BASE, law="none kept"), variant=variant)["running.steps"]["status"] == "not applicable"
+    moments = found(changed(BASE, keeps="deviation"), variant=variant)["running.steps"]
+    assert "deviation" in moments["detail"]
 
 
 # --- what the data cannot tell ---
@@ -356,6 +450,7 @@ MANY = ["order", "scales", "epsilon", "steps", "momentum", "sizes", *(f"offset_{
         ("naive", "E[x^2] - E[x]^2"),
         ("naive/pairwise", "E[x^2] - E[x]^2"),
         ("naive/lanes32", "E[x^2] - E[x]^2"),
+        ("naive/running in float64", "E[x^2] - E[x]^2"),
         ("youngs_cramer", "other"),
     ],
 )
@@ -363,18 +458,20 @@ MANY = ["order", "scales", "epsilon", "steps", "momentum", "sizes", *(f"offset_{
 def test_the_algorithm_is_recovered(algorithm: str, value: str, multiplies: str) -> None:
     answers = found(changed(BASE, algorithm=algorithm, multiplies=multiplies), variant="NCHW", asked=MANY)
     assert answers["algorithm"]["value"] == value, answers["algorithm"]
-    assert multiplies != "no argument" or "bits of" not in answers["algorithm"]["detail"]
+    assert multiplies != "no argument" or answers["algorithm"]["detail"].endswith("by the size of its errors")
 
 
 def test_the_bits_name_an_algorithm_only_where_they_are_all_its() -> None:
     answers = found(changed(BASE, algorithm="two_pass"), variant="NCHW", asked=MANY)
-    assert "bits of two_pass/running" in answers["algorithm"]["detail"]
+    assert "to the bit of two_pass/running in float32 (running variance)" in answers["algorithm"]["detail"]
+    assert "by the size" not in answers["algorithm"]["detail"]
     said = observe(changed(BASE, algorithm="two_pass"), variant="NCHW", questions=MANY)
     for event in said["variants"][0]["answers"]["offset_1e5"]["events"]:
         if event["do"] == "train":
             event["running"]["var"][1] = float(np.nextafter(np.float32(event["running"]["var"][1]), np.float32(9)))
     detail = next(one["detail"] for one in infer(said) if one["property"] == "algorithm")
-    assert "bits" not in detail
+    assert "to the bit" not in detail
+    assert detail.endswith("by the size of its errors")
 
 
 def test_the_errors_are_those_of_the_algorithm_that_runs() -> None:

@@ -209,7 +209,7 @@ def test_every_run_is_a_variant_and_another_format_is_refused():
     found = findings(file)
     assert [one["property"] for one in found] == [*PROPERTIES, *PROPERTIES]
     assert {one["kind"] for one in found} == {"sync"}
-    unequal, equal = ([one for one in found if one["variant"] == f"simulated, {s} batches, 2 ranks"] for s in SIZES)
+    unequal, equal = ([one for one in found if one["variant"] == f"simulated, {s}, 2 ranks"] for s in SIZES)
     assert len(unequal) == len(equal) == len(PROPERTIES)
     assert unequal[0]["value"] == "all values"
     assert equal[0]["status"] == "undetermined"
@@ -261,7 +261,7 @@ def said(framework, variant):
 )
 def test_keras_counts_values_where_flax_and_mxnet_count_ranks(world, framework, mechanism, merge):
     """The same batches, as they were observed: the merges differ, and none corrects the running variance."""
-    assert said(framework, f"{mechanism}, unequal batches, {world} ranks") == {
+    assert said(framework, f"{mechanism}, unequal, {world} ranks") == {
         "sync.normalise.merge": merge,
         "sync.normalise.correction": "none",
         "sync.running.merge": merge,

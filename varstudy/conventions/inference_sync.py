@@ -104,7 +104,7 @@ def findings(observations: Mapping[str, Any]) -> list[dict[str, Any]]:
             found.append(
                 {
                     "kind": SYNC,
-                    "variant": f"{run['mechanism']}, {run['sizes']} batches, {ranks}",
+                    "variant": f"{run['mechanism']}, {run['sizes']}, {ranks}",
                     "property": one.name,
                     "value": one.value,
                     "status": one.status,

@@ -150,6 +150,12 @@ PROPERTIES = {
             values=(NUMBERS,),
         ),
         Property(
+            "running.steps",
+            "running variance, step by step",
+            "What is the running variance after each of five batches of one variance, under defaults?",
+            values=(NUMBERS,),
+        ),
+        Property(
             "momentum.multiplies",
             "the argument multiplies",
             "Is the momentum argument the weight of the old statistics or of the new ones?",

@@ -13,7 +13,7 @@ from ..properties import check, properties_of
 from .accuracy import accuracies
 from .algorithms import algorithm
 from .evaluating import epsilon_of_inference, evaluation
-from .finding import Finding, undetermined
+from .finding import Finding, not_applicable, undetermined
 from .gradients import gradient
 from .halves import halves
 from .reading import Variant
@@ -43,6 +43,8 @@ def findings(variant: Variant) -> list[Finding]:
     by_name = {one.name: one for one in found}
     if by_name["epsilon.default"].status == "not applicable":
         by_name |= {one.name: one for one in epsilon_of_inference(variant)}
+    chosen = variant.chosen  # by the adapter, since the framework leaves it to its caller: nothing of the framework's
+    by_name |= {name: not_applicable(name, why) for name, why in chosen.items() if name in by_name}
     order = [one.id for one in properties_of(variant.kind)]
     return [by_name.get(name, undetermined(name, "no question tells it")) for name in order]
 

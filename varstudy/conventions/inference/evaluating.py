@@ -8,11 +8,11 @@ import numpy as np
 
 from ..probes import questions
 from .finding import Finding, Interval, measured, short, undetermined
-from .following import SPREADS, as_running
+from .following import SPREADS, as_batch, as_running
 from .impulses import Kept
-from .normalising import Rule, implied, line, rules
+from .normalising import Rule, line
 from .reading import Run, Statistics, Table, Variant, decoded
-from .training import Normal, moments_of
+from .training import Normal
 
 __all__ = ["epsilon_of_inference", "evaluation"]
 
@@ -31,7 +31,7 @@ def evaluation(variant: Variant, normal: Normal, kept: Kept | None) -> Finding:
         if run and (event := run.event("evaluate")):
             problem = Run(event).problem
         return problem.finding(NAME) if problem else undetermined(NAME, "inference gave no output")
-    as_batch = [_as_batch(table, y, variant.kind != "rms", rule) for _, table, y, _, rule in seen]
+    own = [as_batch(table, y, variant.kind != "rms", rule) for _, table, y, _, rule in seen]
     known = kept.keeps if kept else None
     for spread in (known,) if known in SPREADS else SPREADS:
         verdicts = [_first(table, y, statistics, spread, rule) for _, table, y, statistics, rule in seen]
@@ -41,13 +41,13 @@ def evaluation(variant: Variant, normal: Normal, kept: Kept | None) -> Finding:
     keeps = known if known in SPREADS else None
     divided = [_divided(one, keeps) for one in seen]
     if all(each is not None for each in divided):
-        factors = ", ".join(f"{share:.6g} in {q}" for (q, *_), share in zip(seen, divided, strict=True))
-        return measured(NAME, "other", f"the running mean and variance, each divided by {factors}")
-    if all(as_batch):
+        shares = {q: share for (q, *_), share in zip(seen, divided, strict=True) if share is not None}
+        return measured(NAME, "other", f"the running mean and variance, each divided by {_debias(variant, shares, kept)}")
+    if all(own):
         return measured(NAME, BATCH, "the outputs are those of training")
     if (
         any(one is not None for one in verdicts)
-        or any(as_batch)
+        or any(own)
         or not all(np.isfinite(y).all() for _, _, y, *_ in seen)
     ):
         return undetermined(NAME, "one rule does not explain all the outputs of inference")
@@ -77,23 +77,6 @@ def _evaluations(variant: Variant, normal: Normal) -> Iterator[Evaluation]:
             before = decoded(event.get("running")) or before
         if y.shape == table.shape:
             yield question, table, y, before, rule
-
-
-def _as_batch(table: Table, y: Table, centred: bool, rule: Rule | None) -> bool:
-    """Whether the outputs are normalised by the batch's own statistics."""
-    lines = [line(row, out, centred=centred) for row, out in zip(table, y, strict=True)]
-    moments = moments_of(table, centred)
-    for row, found, moment in zip(table, lines, moments, strict=True):
-        about = row.mean() if centred else 0.0
-        if moment > 0 and (found is None or abs(found.mean - about) > found.mean_error + 1e-30):
-            return False
-    if rule is None:
-        return bool(rules(moments, table.shape[1], lines))
-    return all(
-        found is None
-        or not (implied(moment / (table.shape[1] - rule.correction), found, rule.place) & rule.epsilon).empty
-        for found, moment in zip(lines, moments, strict=True)
-    )
 
 
 def _first(
@@ -143,6 +126,25 @@ def _divided(one: Evaluation, keeps: str | None) -> float | None:
         return None
     scaled = {**statistics, "mean": statistics["mean"] / share, "var": statistics["var"] / share}
     return share if _first(table, y, scaled, keeps, rule) else None
+
+
+def _debias(variant: Variant, shares: dict[str, float], kept: Kept | None) -> str:
+    """What divides both statistics, in words: 1 - d^k, with the decay d of their law, if that is what it is."""
+    numbers = ", ".join(f"{share:.6g} in {question}" for question, share in shares.items())
+    law = kept.law if kept else None
+    if law is None or law.name != "exponential" or law.parameter is None:
+        return numbers
+    decay = 1 - law.parameter.middle
+    for question, share in shares.items():
+        run = variant.run(question)
+        steps = sum(state is not None for state in run.after()) if run else 0
+        if not 0 < decay < 1 or abs(share / (1 - decay**steps or 1) - 1) > 1e-3:
+            return numbers
+    said = f"1 - {short(Interval.about(decay, law.parameter.half))[0]:g}^k after k steps ({numbers})"
+    initial = next((run.initial for question in shares if (run := variant.run(question)) and run.initial), None)
+    if initial is not None and (initial["var"] == initial["var"][0]).all() and initial["var"][0] != 0:
+        return f"{said}, though the running variance begins with {initial['var'][0]:g}, not 0"
+    return said
 
 
 def _epsilons(found: list[tuple[str, tuple[Interval, str], Rule | None]], bare: bool) -> Finding:

@@ -1,14 +1,14 @@
-"""Whether outputs follow running statistics: as inference should, and training sometimes does."""
+"""Whether outputs follow running statistics, or the batch's own."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .finding import UNIT, Interval
-from .normalising import INSIDE, PLACES, implied, line
+from .normalising import INSIDE, PLACES, Rule, implied, line, moments_of, rules
 from .reading import Statistics, Table
 
-__all__ = ["DEVIATION", "INVERSE", "SPREADS", "VARIANCE", "as_running"]
+__all__ = ["DEVIATION", "INVERSE", "SPREADS", "VARIANCE", "as_batch", "as_running"]
 
 SPREADS = VARIANCE, DEVIATION, INVERSE = "variance", "deviation", "inverse deviation"
 
@@ -50,6 +50,23 @@ def as_running(
         if lines and not epsilon.empty:
             holding.append((epsilon, at))
     return holding
+
+
+def as_batch(table: Table, y: Table, centred: bool, rule: Rule | None) -> bool:
+    """Whether the outputs are normalised by the batch's own statistics, by a rule if one is known."""
+    lines = [line(row, out, centred=centred) for row, out in zip(table, y, strict=True)]
+    moments = moments_of(table, centred)
+    for row, found, moment in zip(table, lines, moments, strict=True):
+        about = row.mean() if centred else 0.0
+        if moment > 0 and (found is None or abs(found.mean - about) > found.mean_error + 1e-30):
+            return False
+    if rule is None:
+        return bool(rules(moments, table.shape[1], lines))
+    return all(
+        found is None
+        or not (implied(moment / (table.shape[1] - rule.correction), found, rule.place) & rule.epsilon).empty
+        for found, moment in zip(lines, moments, strict=True)
+    )
 
 
 def _slack(row: Table, mean: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..probes import questions
 from .accuracy import concluded, measure
-from .finding import Finding, measured, undetermined
+from .finding import Finding, measured, not_applicable, undetermined
 from .reading import Variant
 from .training import Normal
 
@@ -30,6 +30,8 @@ def _accumulator(zero: Finding, four: Finding) -> Finding:
     for one in (zero, four):
         if not one.known:
             return Finding(name, None, one.status, one.detail)
+        if one.value == "error":
+            return not_applicable(name, f"float16 fails: {one.detail}")
     right = {one.name: isinstance(one.value, float) and one.value <= _RIGHT for one in (zero, four)}
     if all(right.values()):
         return measured(name, "float32", "or wider: a sum beyond 65504 and one of 25088 squares are right")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .finding import Interval
+from .finding import UNIT, Interval
 from .reading import Table
 
 __all__ = ["LAWS", "Law", "by_size", "laws", "weights_of"]
@@ -50,7 +50,7 @@ def _debiased(steps: int, d: float) -> Table:
 LAWS: dict[str, tuple[Callable[[int, float], Table], Callable[[Table], float], tuple[float, ...]]] = {
     "exponential": (_exponential, lambda w: float(w[0, 0]), ()),
     "first batch adopted": (_adopted, lambda w: float(w[1, 1]), (1.0,)),
-    "zero-debiased": (_debiased, lambda w: float(1 / w[1, 1] - 1), (0.0, 1.0)),
+    "zero-debiased": (_debiased, lambda w: float(w[1, 0] / w[1, 1]), (0.0, 1.0)),
     "accumulated decay": (_accumulated, lambda w: float(w[1, 0]), (0.0,)),
 }
 
@@ -79,13 +79,22 @@ def laws(weights: Table, error: float, only: str | None = None) -> list[Law]:
             value = parameter(weights)
         if not -1e-6 <= value <= 1 + 1e-6:
             continue
-        # the parameter is known within `error` (1/w within error / w^2), and each weight moves at most `steps` as far
-        own = error / (min(1.0, abs(weights[1, 1])) ** 2 if name == "zero-debiased" else 1.0)
+        # the parameter is known within `error` (a quotient of weights within more), and each weight moves at most
+        # `steps` as far
+        own = error * ((1 + value) / min(1.0, abs(weights[1, 1])) if name == "zero-debiased" else 1.0)
         if any(abs(value - one) <= 4 * own for one in degenerate):
             continue
-        if np.abs(weights - predicted(steps, value)).max() <= error + steps * own:
+        fit = predicted(steps, value)
+        slack = _cancelling(steps, value) * fit if name == "zero-debiased" else 0.0
+        if (np.abs(weights - fit) <= error + steps * own + slack).all():
             found.append(Law(name, Interval.about(value, own)))
     return found
+
+
+def _cancelling(steps: int, d: float) -> Table:
+    """The relative error of each row that is divided by 1 - d^t in float32: d^t is rounded, and 1 takes it away."""
+    t = np.arange(1.0, steps + 1)
+    return np.asarray((UNIT * (t + 1) / (1 - d**t))[:, None])
 
 
 def by_size(weights: Table, sizes: Sequence[int], error: float) -> str | None:

@@ -42,7 +42,7 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
         if questions.MOMENTUM in share:
             which = side
     if which is None:
-        why = f"with the argument {questions.MOMENTUM} the law's parameter is {value.middle:.6g}"
+        why = f"with the argument {questions.MOMENTUM} the law's parameter is {value.middle:.6g}, not its nor 1 less it"
         return [undetermined(multiplies, why), undetermined(default, why)]
     own = kept.law.parameter
     own = own if (which == "new") == fresh else Interval(1 - own.high, 1 - own.low)

@@ -14,7 +14,8 @@ import numpy as np
 from .finding import UNIT, Interval
 from .reading import Table
 
-__all__ = ["ADDED", "DEVIATION", "FLOORS", "INSIDE", "PLACES", "SLACK", "VARIANCE", "Line", "Rule", "line", "rules"]
+__all__ = ["ADDED", "DEVIATION", "FLOORS", "INSIDE", "PLACES", "SLACK", "VARIANCE", "Line", "Rule", "line", "moments_of",
+           "rules"]  # fmt: skip
 
 INSIDE = "inside the root"
 ADDED = "added to the deviation"
@@ -25,6 +26,12 @@ FLOORS = (VARIANCE, DEVIATION)
 
 # A float32 layer rounds the variance, the root, the quotient, the difference and the product: a handful of units each.
 SLACK = 16 * UNIT
+
+
+def moments_of(table: Table, centred: bool) -> list[float]:
+    """Each group's sum of squares, about its mean or about 0; exact for the small tables."""
+    about = table.mean(axis=1, keepdims=True) if centred else 0.0
+    return [float(m) for m in ((table - about) ** 2).sum(axis=1)]
 
 
 @dataclass(frozen=True)

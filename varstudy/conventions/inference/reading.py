@@ -148,6 +148,15 @@ class Variant:
         return [np.asarray(table) for table in questions.batches(question, self.kind, self.name)]
 
     @cached_property
+    def chosen(self) -> dict[str, str]:
+        """Properties that the adapter had to choose for the framework, with its sentence on each."""
+        found: dict[str, str] = {}
+        for answer in self.answers.values():
+            for event in answer.get("events", []):
+                found.update(event.get("chosen") or {})
+        return found
+
+    @cached_property
     def keeps(self) -> bool:
         """Whether any running statistics were ever seen."""
         return any(

@@ -22,6 +22,7 @@ __all__ = ["running"]
 NAMES = (
     "running.update",
     "running.weight",
+    "running.steps",
     "running.keeps",
     "correction.running",
     "momentum.multiplies",
@@ -46,21 +47,53 @@ def running(variant: Variant, normal: Normal) -> Kept:
         none = {"running.update", "running.keeps", "correction.running"}
         kept.add(*(measured(n, "none kept", why) if n in none else not_applicable(n, why) for n in NAMES))
         return kept
-    kept.add(*_initial(variant), _when(variant))
+    kept.add(*_initial(variant), _when(variant), stepwise := _stepwise(variant))
     steps = series(variant, "steps")
     if isinstance(steps, Finding):
-        later = [n for n in NAMES if n not in ("initial.mean", "initial.var", "running.when")]
+        later = [n for n in NAMES if n not in {one.name for one in kept.findings}]
         kept.add(*(Finding(n, None, steps.status, steps.detail) for n in later))
         return kept
     sizes = series(variant, "sizes")
     kept.add(*_law(variant, kept, steps, None if isinstance(sizes, Finding) else sizes))
     kept.add(*spread(variant, kept, steps, None if isinstance(sizes, Finding) else sizes))
     kept.add(*momentum(variant, kept, variant.run("steps")), _epsilon(variant, kept, normal))
+    if stepwise.known and kept.keeps not in (None, VARIANCE):
+        kept.add(measured(stepwise.name, stepwise.value, f"of the running {kept.keeps}: {stepwise.detail}"))
     return kept
 
 
+def _stepwise(variant: Variant) -> Finding:
+    """What is kept of the one channel that no batch of the five disturbs."""
+    name = "running.steps"
+    run = variant.run("steps")
+    after = [one for one in run.after() if one is not None] if run else []
+    if len(after) < questions.STEPS:
+        return variant.unanswered("steps", name)
+    values = [float(one["var"][-1]) for one in after if one["var"].size == questions.STEPS + 1]
+    if len(values) < questions.STEPS or not np.isfinite(values).all():
+        return undetermined(name, "the running variance is not one finite number a channel")
+    row = variant.batches("steps")[0][-1]
+    exact = f"mean {row.mean():g} and variance {row.var():g} (divisor n, n = {row.size})"  # small integers: exact
+    scaled = ", undivided by the scale that is kept with it" if "scale" in after[0] else ""
+    return measured(name, [_plain(value) for value in values], f"of a channel whose batches all have {exact}{scaled}")
+
+
+def _plain(value: float) -> float:
+    """The shortest decimal that reads back the same in float32, if it is such a number."""
+    narrow = np.float32(value)
+    return float(str(narrow)) if float(narrow) == value else value
+
+
 def _initial(variant: Variant) -> list[Finding]:
-    first = next((run.initial for q in variant.answers for run in variant.runs(q) if run.initial is not None), None)
+    first = next(
+        (
+            run.initial
+            for question in variant.answers
+            for run in variant.runs(question)
+            if run.initial is not None and run.arguments.get("dtype", "float32") == "float32"
+        ),
+        None,
+    )
     found = []
     for name, key in (("initial.mean", "mean"), ("initial.var", "var")):
         if first is None:
@@ -156,6 +189,16 @@ def _sized(law: Law, sizes: Series) -> list[Law]:
     return [one for one in found if one.parameter is not None and not (one.parameter & law.parameter).empty]
 
 
+def _epsilon_shares(eps: float, n: int) -> dict[str, float]:
+    """What epsilon may add to the variance of n equal values: as it is, or corrected together with the variance."""
+    return {
+        "epsilon": eps,
+        "epsilon n / (n - 1)": eps * n / (n - 1),
+        "epsilon n / (n - 1 - epsilon)": eps * n / (n - 1 - eps),
+        "epsilon n / (n - epsilon)": eps * n / (n - eps),
+    }
+
+
 def _epsilon(variant: Variant, kept: Kept, normal: Normal) -> Finding:
     """Whether epsilon enters the running variance: that of a constant channel, after one step."""
     name = "epsilon.in_running"
@@ -179,7 +222,8 @@ def _epsilon(variant: Variant, kept: Kept, normal: Normal) -> Finding:
             continue
         if abs(extra) <= error + 1e-5 * eps:
             return measured(name, "no", f"a constant channel adds {extra:.2g}, epsilon is {eps:.3g}")
-        if abs(extra - eps) <= error + 1e-4 * eps:
-            return measured(name, "yes", f"a constant channel adds {extra:.4g}, epsilon is {eps:.3g}")
+        for formula, share in _epsilon_shares(eps, table.shape[1]).items():
+            if abs(extra - share) <= error + 1e-4 * eps:
+                return measured(name, "yes", f"a constant channel adds {extra:.4g} = {formula}, epsilon is {eps:.3g}")
         return undetermined(name, f"a constant channel adds {extra:.4g}, neither 0 nor epsilon, {eps:.3g}")
     return undetermined(name, "no epsilon is large enough to show in the running variance")

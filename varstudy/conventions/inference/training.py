@@ -8,11 +8,11 @@ import numpy as np
 
 from ..probes import questions
 from .finding import Finding, Interval, listed, measured, short, undetermined
-from .following import SPREADS, as_running
-from .normalising import FLOORS, SLACK, Line, Rule, line, rules
+from .normalising import FLOORS, SLACK, Line, Rule, line, moments_of, rules
 from .reading import Run, Table, Variant
+from .whose import whose
 
-__all__ = ["Normal", "moments_of", "training"]
+__all__ = ["Normal", "training"]
 
 
 @dataclass
@@ -23,12 +23,6 @@ class Normal:
     argument: Rule | None = None
     bare: bool = False  # no epsilon by default
     findings: list[Finding] = field(default_factory=list)
-
-
-def moments_of(table: Table, centred: bool) -> list[float]:
-    """Each group's sum of squares, about its mean or about 0; exact for the small tables."""
-    about = table.mean(axis=1, keepdims=True) if centred else 0.0
-    return [float(m) for m in ((table - about) ** 2).sum(axis=1)]
 
 
 def training(variant: Variant) -> Normal:
@@ -58,7 +52,7 @@ def training(variant: Variant) -> Normal:
         normal.findings.append(_correction(default, table.shape[1]))
     normal.findings += _epsilon(normal, both, argument, bare, _refused(variant, asked))
     if variant.kind == "batch":
-        normal.findings.append(_statistics(table, y, lines, default, run))
+        normal.findings.append(whose(variant, lines, y, default, normal.default))
     return normal
 
 
@@ -137,22 +131,3 @@ def _epsilon(normal: Normal, both: list[Rule], argument: list[Rule], bare: bool,
         measured(default, value, f"{one.epsilon}" + ("" if unique else ": no short decimal alone is in it")),
         measured(place, places[0], "" if asked == places else "from the default epsilon alone"),
     ]
-
-
-def _statistics(table: Table, y: Table, lines: list[Line | None], default: list[Rule], run: Run) -> Finding:
-    name = "training.statistics"
-    usable = [(row, found) for row, found in zip(table, lines, strict=True) if found is not None]
-    means = bool(usable) and all(abs(found.mean - row.mean()) <= found.mean_error + 1e-30 for row, found in usable)
-    if means and default:
-        return measured(name, "batch", "each group's own mean and variance")
-    states = ((run.initial, "before"), ((run.after() or [None])[0], "after"))
-    for statistics, when in states:
-        if any(as_running(table, y, statistics, keeps) for keeps in SPREADS):
-            return measured(name, "running", f"the running statistics as they are {when} the step")
-    if not usable:
-        return undetermined(name, "no group's outputs lie on a line")
-    if any(found is None for row, found in zip(table, lines, strict=True) if np.ptp(row) > 0) or means:
-        return undetermined(name, "the outputs follow neither the batch's statistics nor the running ones")
-    if all(statistics is None for statistics, _ in states):
-        return undetermined(name, "not the batch's mean is subtracted, and no running one can be read")
-    return measured(name, "other", "neither the batch's mean nor the running one is subtracted")
