@@ -36,6 +36,11 @@ __all__ = ["compare", "report", "run"]
     show_default=True,
     help="Beside the CPU's: the CUDA kernels on a GPU, by their PTX without one, or whichever there is.",
 )
+@click.option(
+    "--anew/--no-anew",
+    default=None,
+    help="Measure the frameworks and libraries that are installed here too; by default in a whole study.",
+)
 @click.option("--parquet", is_flag=True, help="Write results.parquet too (needs pyarrow).")
 @click.option("--force", is_flag=True, help="Measure again what an earlier run has left in DIR.")
 @JSON
@@ -46,6 +51,7 @@ def run(
     out: str,
     processes: int | None,
     device: str,
+    anew: bool | None,
     parquet: bool,
     force: bool,
     as_json: bool,
@@ -77,6 +83,8 @@ def run(
             for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:
                     say(f"{name} is not measured: {reason}")
+            if anew or (anew is None and only is None and level != "quick"):
+                _anew(out, seed)
             page = _draw(found, out)
     except KeyboardInterrupt:
         again = [arg for arg in _command() if arg != "--force"]
@@ -88,6 +96,12 @@ def run(
         return
     _summary(found)
     click.echo(str(page))
+
+
+def _anew(out: str, seed: int) -> None:
+    from .. import anew  # noqa: PLC0415
+
+    anew.measure(Path(out), say, seed)
 
 
 def _writable(out: str) -> None:
@@ -135,6 +149,8 @@ def _command() -> list[str]:
         if source is not None and source is not click.core.ParameterSource.DEFAULT:
             words += [f"--{name}", str(ctx.params[name])]
     words += [f"--{name}" for name in ("parquet", "force") if ctx.params[name]]
+    if ctx.params["anew"] is not None:
+        words.append("--anew" if ctx.params["anew"] else "--no-anew")
     return words + (["--json"] if ctx.params["as_json"] else [])
 
 

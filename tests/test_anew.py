@@ -1,0 +1,75 @@
+"""What a whole study measures of other people's software: what is here, and nothing that must be installed."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from varstudy import anew, libraries
+from varstudy.conventions import frameworks
+from varstudy.conventions import measure as conventions
+from varstudy.conventions import record as findings
+from varstudy.libraries import record
+from varstudy.libraries.comparing import compare
+
+
+def test_what_is_here_is_measured_and_what_is_not_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = frameworks.FRAMEWORKS["torch"]
+    here = dataclasses.replace(torch, name="here", modules=("json",))
+    absent = dataclasses.replace(torch, name="absent", modules=("no_such_module",))
+    monkeypatch.setattr(frameworks, "FRAMEWORKS", {"here": here, "absent": absent})
+    asked: list[str] = []
+
+    def probe(framework: Any, **settings: Any) -> list[findings.Row]:
+        asked.append(framework.name)
+        assert settings["threads"] == (1,)
+        assert not settings.get("make")
+        return [
+            findings.Row(
+                framework.name,
+                "batch",
+                "NCHW",
+                "epsilon.default",
+                "1e-05",
+                "measured",
+                "",
+                "1",
+                "3.11",
+                1,
+                "2026-01-01",
+                "a processor",
+            )
+        ]
+
+    monkeypatch.setattr(conventions, "probe", probe)
+    numpy_only = {name: each for name, each in libraries.FUNCTIONS.items() if name == "numpy.var"}
+    monkeypatch.setattr(
+        libraries,
+        "FUNCTIONS",
+        numpy_only
+        | {
+            name: dataclasses.replace(each, name=name, adapter="on_cudf")
+            for name, each in list(libraries.FUNCTIONS.items())[-1:]
+        },
+    )
+    said: list[str] = []
+    anew.measure(tmp_path, said.append)
+    assert asked == ["here"]
+    assert [row.framework for row in findings.rows(findings.read(tmp_path / findings.NAME))] == ["here"]
+    league = record.read(tmp_path)
+    assert [(fact.function, fact.status) for fact in record.facts(league)] == [("numpy.var", "measured")]
+    assert said == ["scoring 1 variance functions of the libraries that are here"]
+    # The same numpy answers with the same digits as when it was committed.
+    assert not [change for change in compare(record.committed(), league) if change.worse]
+
+
+def test_findings_of_an_earlier_run_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frameworks, "FRAMEWORKS", {})
+    monkeypatch.setattr(libraries, "FUNCTIONS", {})
+    (tmp_path / findings.NAME).write_text("old")
+    anew.measure(tmp_path, lambda text: None)
+    assert not (tmp_path / findings.NAME).exists()
+    assert record.facts(record.read(tmp_path)) == []

@@ -1,0 +1,50 @@
+"""Other people's software, measured anew beside the study: what is importable here. It installs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["measure"]
+
+# Starting a server is not for a command that was not asked to.
+APART = ("PostgreSQL",)
+
+
+def measure(folder: Path, say: Callable[[str], None], seed: int = 0) -> None:
+    """Probe the frameworks and score the libraries that this interpreter has, once, and write what came out beside
+    the results: measured.json and league.json. What does not answer is a row that says so.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    _frameworks(folder, say)
+    _libraries(folder, say, seed)
+
+
+def _frameworks(folder: Path, say: Callable[[str], None]) -> None:
+    from .conventions import measure as conventions  # noqa: PLC0415 - each only where it is needed
+    from .conventions import record  # noqa: PLC0415
+    from .conventions.frameworks import FRAMEWORKS  # noqa: PLC0415
+
+    here = [each for each in FRAMEWORKS.values() if each.measured and each.importable()]
+    rows = [row for each in here for row in conventions.probe(each, threads=(1,), say=say)]
+    if rows:
+        record.write(folder / record.NAME, record.content(rows))
+    else:
+        (folder / record.NAME).unlink(missing_ok=True)
+
+
+def _libraries(folder: Path, say: Callable[[str], None], seed: int) -> None:
+    from .libraries import FUNCTIONS, places, record  # noqa: PLC0415
+    from .libraries import measure as league  # noqa: PLC0415
+    from .libraries.rows import rows  # noqa: PLC0415
+
+    here = [each for each in FUNCTIONS.values() if each.library not in APART and not isinstance(places.here(each), str)]
+    say(f"scoring {len(here)} variance functions of the libraries that are here")
+    matrices, left_out = rows("quick", seed=seed)
+    found = league(here, matrices, places.here, threads=(1,), repeats=1, ours=False)
+    found.settings = {"level": "quick", "seed": seed, "only": None, "left_out": left_out}
+    record.write(folder / record.NAME, found.content(["varstudy", "run"]))
