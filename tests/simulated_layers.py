@@ -105,6 +105,11 @@ class Layer:
         c = self.convention
         if c.algorithm == "broken" and rows.shape[1] > 100:
             return rows.mean(axis=1, dtype=np.float64), np.full(len(rows), np.nan)
+        if c.algorithm == "negative" and rows.shape[1] > 100 and self.dtype == "float32":
+            return rows.mean(axis=1, dtype=np.float64), np.full(len(rows), -float(rows.shape[1]))
+        if c.algorithm == "next mean" and rows.shape[1] > 100 and self.dtype == "float32":
+            near = np.nextafter(rows.mean(axis=1, dtype=np.float64).astype(np.float32), np.float32(np.inf))
+            return near.astype(np.float64), ((rows - near[:, None].astype(np.float64)) ** 2).sum(axis=1)
         if c.algorithm != "exact" and rows.shape[1] > 100 and self.dtype == "float32":
             name, _, wide = c.algorithm.partition(" in ")
             found = moments(rows.astype(np.float32)[np.newaxis], name, wide or "float32")

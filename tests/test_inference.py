@@ -70,6 +70,8 @@ def expected(c: Convention, kind: str = "batch") -> dict[str, Any]:
     if kind != "batch":
         return want
     want |= {"training.statistics": c.statistics, "evaluation": c.evaluation}
+    if c.statistics == "running" and c.evaluation == "other":
+        want["training.statistics"] = "running" if c.moves == "never" else "other"  # what is divided is not kept
     if c.epsilon == 0 and c.evaluation.endswith("other epsilon"):
         want.pop("evaluation", None)  # three times nothing, and three times what the argument says
     kept = c.law != "none kept"
@@ -212,9 +214,13 @@ def test_a_framework_of_inference_alone_shows_its_epsilon_there(place: str) -> N
             if event["do"] in ("train", "backward"):
                 event.pop("y", None)
                 event |= {"error": "Unsupported: inference only", "unsupported": "inference only"}
+            if event["do"] == "layer":
+                event["running"] = None
     got = {one["property"]: one for one in infer(said)}
     assert got["correction.normalise"]["status"] == "not applicable"
     assert (got["epsilon.default"]["value"], got["epsilon.place"]["value"]) == (0.001, place)
+    assert got["algorithm"]["status"] == got["accuracy.1e6"]["status"] == "not applicable"
+    assert (got["initial.var"]["status"], got["initial.var"]["detail"]) == ("not applicable", "inference only")
     assert got["evaluation"]["value"] == "running statistics"
 
 
@@ -307,6 +313,52 @@ def test_the_running_variance_of_a_steady_channel_is_written_down(variant: str, 
     assert found(changed(BASE, law="none kept"), variant=variant)["running.steps"]["status"] == "not applicable"
     moments = found(changed(BASE, keeps="deviation"), variant=variant)["running.steps"]
     assert "deviation" in moments["detail"]
+
+
+def test_statistics_that_are_taken_by_the_place_in_memory_are_found_out() -> None:
+    said = observe(BASE, variant="NCHW")
+    for question, epsilon in (("scales", 1e-5), ("epsilon", questions.EPSILON)):
+        table = questions.batches(question, "batch", "NCHW")[0]
+        x = questions.place("batch", "NCHW", table)
+        channel = (np.arange(x.size) % len(table)).reshape(x.shape)
+        y = (x - table.mean(axis=1)[channel]) / np.sqrt(table.var(axis=1) + epsilon)[channel]
+        rows = questions.gather("batch", "NCHW", y.astype(np.float32), *table.shape)
+        event = next(e for e in said["variants"][0]["answers"][question]["events"] if e["do"] == "train")
+        event["y"]["values"] = rows.astype(np.float64).tolist()
+    got = {one["property"]: one for one in infer(said)}
+    assert got["training.statistics"]["value"] == "other"
+    assert "place in memory, modulo the channels" in got["training.statistics"]["detail"]
+    assert got["correction.normalise"]["status"] == "undetermined"
+
+
+@pytest.mark.parametrize(("moves", "value"), [("forward", "forward"), ("next forward", None)])
+def test_statistics_that_the_first_pass_makes_move_in_it(moves: str, value: str | None) -> None:
+    said = observe(changed(BASE, moves=moves, weight=1.0, in_running=moves == "forward"))
+    for answer in said["variants"][0]["answers"].values():
+        for event in answer["events"]:
+            if event["do"] == "layer":
+                event["running"] = None
+    got = {one["property"]: one for one in infer(said)}
+    assert got["running.when"]["value"] == value
+    assert got["initial.var"]["status"] == "undetermined"
+    if value:
+        assert got["epsilon.in_running"]["value"] == "yes"
+
+
+@pytest.mark.parametrize(("divisor", "epsilon"), [(8, 1e-5), (7, 1e-3), (8, 0.0)])
+def test_a_gradient_of_another_epsilon_and_divisor_is_put_into_words(divisor: int, epsilon: float) -> None:
+    said = observe(changed(BASE, correction=1, place="added to the deviation", refuses=("epsilon",)), variant="NCHW")
+    x, dy = questions.batches("gradient", "batch", "NCHW")[0], questions.gradient_out("batch", "NCHW")
+    dev = x - x.mean(axis=1, keepdims=True)
+    d = np.sqrt((dev**2).sum(axis=1, keepdims=True) / 7 + epsilon)
+    dx = (dy - dy.mean(axis=1, keepdims=True)) / d - (dy * dev).sum(axis=1, keepdims=True) * dev / d**3 / divisor
+    event = said["variants"][0]["answers"]["gradient"]["events"][1]
+    event["dx"]["values"] = dx.astype(np.float32).astype(np.float64).tolist()
+    answer = next(one for one in infer(said) if one["property"] == "gradient")
+    assert answer["value"] == "other"
+    assert (
+        f"epsilon {epsilon:g} inside the root and the divisor {'n' if divisor == 8 else 'n - 1'} in" in answer["detail"]
+    )
 
 
 # --- what the data cannot tell ---
@@ -490,6 +542,19 @@ def test_nan_for_many_values_is_no_proof_of_a_negative_variance() -> None:
         assert answers["algorithm"]["status"] == "undetermined"
 
 
+def test_nan_far_from_0_alone_is_a_negative_variance() -> None:
+    answers = found(changed(BASE, algorithm="negative"), "instance", "NCHW", [*MANY, "bfloat16_0"])
+    assert answers["algorithm"]["value"] == "E[x^2] - E[x]^2"
+    assert "as many values about 0 give none" in answers["algorithm"]["detail"]
+
+
+def test_errors_that_only_a_float32_mean_gives_are_told_from_any_of_float64() -> None:
+    for kind in ("batch", "instance"):
+        answers = found(changed(BASE, algorithm="next mean", multiplies="no argument"), kind, "NCHW", MANY)
+        assert answers["algorithm"]["value"] == "stable"
+        assert "square of the distance from the mean to a float32 number" in answers["algorithm"]["detail"]
+
+
 def test_a_negative_running_variance_is_said() -> None:
     for multiplies in ("new", "no argument"):
         answers = found(changed(BASE, algorithm="naive/lanes32", multiplies=multiplies), variant="NCHW", asked=MANY)
@@ -645,7 +710,14 @@ def test_the_vocabulary_knows_its_values() -> None:
 
 
 def test_every_part_of_a_convention_is_tried() -> None:
-    assert {one.name for one in fields(Convention)} - set(VALUES) == {"algorithm", "half", "shifted", "refuses", "lie"}
+    assert {one.name for one in fields(Convention)} - set(VALUES) == {
+        "algorithm",
+        "half",
+        "shifted",
+        "refuses",
+        "chosen",
+        "lie",
+    }
 
 
 # --- the probe as it is run ---

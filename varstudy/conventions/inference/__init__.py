@@ -38,7 +38,7 @@ def findings(variant: Variant) -> list[Finding]:
     errors, measures = accuracies(variant, normal, kept)
     found += errors
     if variant.kind != "rms":
-        found.append(algorithm(variant, measures, kept))
+        found.append(algorithm(variant, measures, kept, errors))
     found += halves(variant, normal)
     by_name = {one.name: one for one in found}
     if by_name["epsilon.default"].status == "not applicable":

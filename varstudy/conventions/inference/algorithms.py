@@ -17,6 +17,9 @@ By the size of its errors
     - A two-pass sum about a mean that is off by s deviations is off by s^2, and a sequential float32 mean of so many
       values by far more than any other's. s is read off the outputs, within their rounding, or from the running mean
       of a trial with the weight 1, which is taken for the mean that the variance was summed about.
+    - Errors at mean 1e6 that are, in every group, the square of the distance from the exact mean to one of the float32
+      numbers near it, a few thousandths apart and met within a few millionths: a sum about a mean in float32.
+    - NaN at every mean, where as many values about 0 give numbers: E[x^2] - E[x]^2 below 0.
     - Stable: no error beyond three times those of ours that are, and more, or less, than a sum of squares in float64
       has; or a mean that is off by more than its rounding, which sums in float64 are not.
 """
@@ -24,6 +27,7 @@ By the size of its errors
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -85,9 +89,12 @@ def _error(variant: Variant, offset: str, name: str, accumulator: str = "float32
     return max(map(abs, _errors(variant, offset, name, accumulator)))
 
 
-def algorithm(variant: Variant, found: dict[str, Measured], kept: Kept | None) -> Finding:
-    """The class, from the measurements at all three means."""
+def algorithm(variant: Variant, found: dict[str, Measured], kept: Kept | None, errors: Sequence[Finding]) -> Finding:
+    """The class, from the measurements at all three means; `errors` are the findings on them."""
     if len(found) < len(questions.OFFSETS):
+        why = next((one for one in errors if one.status in ("not applicable", "failed")), None)
+        if why is not None:
+            return Finding(NAME, None, why.status, why.detail)
         return undetermined(NAME, "the variance was not measured at every mean")
     bits = _bits(variant, found, kept)
     verdict = _class(variant, found)
@@ -99,6 +106,10 @@ def algorithm(variant: Variant, found: dict[str, Measured], kept: Kept | None) -
 
 def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
     if all(one.state == "NaN" and not one.negative for one in found.values()):
+        if _finite_about_0(variant):
+            return measured(
+                NAME, SQUARES, "outputs NaN at every mean, as many values about 0 give none: a variance below 0"
+            )
         return undetermined(
             NAME, "NaN at every mean: a negative variance, or something else that fails for many values"
         )
@@ -111,7 +122,7 @@ def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
     said = ", ".join(f"{offset}: {value:.2g}" for offset, value in worst.items())
     like = _like(variant, errors)
     if len({name for name, _ in like}) == 1:
-        return measured(NAME, like[0][0], f"{said}: the errors of {listed(name for _, name in like[:3])}")
+        return measured(NAME, like[0][0], f"{said}: the errors of {_some([name for _, name in like])}")
     welford, two_pass = (_error(variant, "1e6", name) for name in ("welford", "two_pass"))
     pairs = {offset: _pairs(one) for offset, one in found.items()}
     by_mean = all(_by_mean(each) for best in pairs.values() for each in best)
@@ -125,6 +136,10 @@ def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
         return measured(NAME, "other", f"{said}: more than a stable algorithm's, {kind}")
     if all(_by_mean(each, tight=True) for best in pairs.values() for each in best):
         return measured(NAME, STABLE, f"{said}: no more than the square of the mean's error")
+    rounding = max(1e-6, worst["1e4"])  # of the sum itself, where a float32 mean is nearly exact
+    if all(_about_float32(each, theirs, rounding) for each, theirs in _against_means(variant, errors["1e6"])):
+        why = "in each group the square of the distance from the mean to a float32 number near it"
+        return measured(NAME, STABLE, f"{said}: {why}, about which it sums")
     # what a sum of squares in float64 would lose at most, and at least
     if any(value - coarse[o] > 3 * _error(variant, o, "naive", "float64") for o, value in worst.items()):
         return measured(NAME, STABLE, f"{said}: as merges or recurrences in float32")
@@ -165,6 +180,44 @@ def _last_roundings(variant: Variant, theirs: dict[str, list[float]]) -> dict[st
     if min(map(abs, theirs["1e6"])) < 32 * slack["1e6"]:
         return {}
     return slack
+
+
+def _some(names: list[str]) -> str:
+    """The first few of them."""
+    if len(names) <= 3:
+        return listed(names)
+    return f"{', '.join(names[:3])} and {len(names) - 3} more of ours"
+
+
+def _finite_about_0(variant: Variant) -> bool:
+    """Whether as many values about 0, in a format of fewer bits, give outputs without a NaN."""
+    for question in ("bfloat16_0", "float16_0"):
+        run = variant.run(question)
+        points = run.points() if run else []
+        if points and all(np.isfinite(y).all() for _, y in points):
+            return True
+    return False
+
+
+def _against_means(variant: Variant, errors: list[Implied]) -> list[tuple[Implied, list[float]]]:
+    """Each group's error at mean 1e6 with those that sums about the float32 numbers near its mean have."""
+    exact = exact_moments("offset_1e6", variant.kind, variant.name, True)
+    found = []
+    for each, (mean, moment) in zip(errors, exact, strict=True):
+        first = np.float32(float(mean))
+        ulp = Fraction(float(np.spacing(first)))
+        squares = [(Fraction(float(first)) + k * ulp - mean) ** 2 * questions.MANY / moment for k in range(-16, 17)]
+        found.append((each, [float(square) for square in squares]))
+    return found
+
+
+def _about_float32(each: Implied, theirs: list[float], rounding: float) -> bool:
+    """Whether an error is one of those, known well enough for that to mean something."""
+    off = [abs(each.error - one) for one in theirs]
+    within = 2 * each.resolution + rounding
+    nearest = min(range(len(off)), key=off.__getitem__)
+    others = [abs(one - theirs[nearest]) for i, one in enumerate(theirs) if i != nearest]
+    return off[nearest] <= within and min(others) > 4 * within
 
 
 def _rough_mean(one: Implied, offset: str) -> bool:

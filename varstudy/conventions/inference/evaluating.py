@@ -42,14 +42,12 @@ def evaluation(variant: Variant, normal: Normal, kept: Kept | None) -> Finding:
     divided = [_divided(one, keeps) for one in seen]
     if all(each is not None for each in divided):
         shares = {q: share for (q, *_), share in zip(seen, divided, strict=True) if share is not None}
-        return measured(NAME, "other", f"the running mean and variance, each divided by {_debias(variant, shares, kept)}")
+        return measured(
+            NAME, "other", f"the running mean and variance, each divided by {_debias(variant, shares, kept)}"
+        )
     if all(own):
         return measured(NAME, BATCH, "the outputs are those of training")
-    if (
-        any(one is not None for one in verdicts)
-        or any(own)
-        or not all(np.isfinite(y).all() for _, _, y, *_ in seen)
-    ):
+    if any(one is not None for one in verdicts) or any(own) or not all(np.isfinite(y).all() for _, _, y, *_ in seen):
         return undetermined(NAME, "one rule does not explain all the outputs of inference")
     if all(statistics is None for *_, statistics, _ in seen):
         return undetermined(NAME, "not the batch's statistics, and no running ones can be read")
@@ -138,9 +136,9 @@ def _debias(variant: Variant, shares: dict[str, float], kept: Kept | None) -> st
     for question, share in shares.items():
         run = variant.run(question)
         steps = sum(state is not None for state in run.after()) if run else 0
-        if not 0 < decay < 1 or abs(share / (1 - decay**steps or 1) - 1) > 1e-3:
+        if not 0 < decay < 1 or abs(share / (1 - decay**steps if steps else 1) - 1) > 1e-3:
             return numbers
-    said = f"1 - {short(Interval.about(decay, law.parameter.half))[0]:g}^k after k steps ({numbers})"
+    said = f"1 - {short(Interval.about(decay, law.parameter.half))[0]:g}^k after k steps, 1 before any ({numbers})"
     initial = next((run.initial for question in shares if (run := variant.run(question)) and run.initial), None)
     if initial is not None and (initial["var"] == initial["var"][0]).all() and initial["var"][0] != 0:
         return f"{said}, though the running variance begins with {initial['var'][0]:g}, not 0"

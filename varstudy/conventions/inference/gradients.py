@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from ..probes import questions
@@ -77,9 +79,32 @@ def gradient(variant: Variant, normal: Normal) -> Finding:
             return measured(
                 NAME, "other", f"that of a variance with correction {c:g}, which is not the one that normalises"
             )
+    if centred and (mixed := _mixed(seen, x, dy)):
+        return measured(NAME, "other", mixed)
     if not all(np.isfinite(dx).all() for dx, _ in seen):
         return measured(NAME, "other", "the gradient is not finite")
     return measured(NAME, "other", "neither through the variance nor with the variance held constant")
+
+
+def _mixed(seen: list[tuple[Table, Rule]], x: Table, dy: Table) -> str:
+    """Through the variance that normalises, but with another epsilon or another divisor in its derivative; in words."""
+    n = x.shape[1]
+    dev = x - x.mean(axis=1, keepdims=True)
+    bent = (dy * dev).sum(axis=1, keepdims=True) * dev
+    direct = dy - dy.mean(axis=1, keepdims=True)
+    (first, rule), *others = seen
+    if others:  # two epsilons handed over would have to be mixed alike
+        return ""
+    for divisor, eps in itertools.product((n, n - 1), (0.0, *(10.0**k for k in range(-3, -9, -1)))):
+        d = np.sqrt((dev**2).sum(axis=1, keepdims=True) / (n - rule.correction) + eps)
+        want = direct / d - bent / d**3 / divisor
+        size = np.abs(direct / d).max(axis=1) + np.abs(bent / d**3 / divisor).max(axis=1)
+        if (np.abs(first - want).max(axis=1) <= _ROUNDINGS * size).all():
+            which = "n" if divisor == n else "n - 1"
+            return (
+                f"through the variance with epsilon {eps:g} inside the root and the divisor {which} in its derivative"
+            )
+    return ""
 
 
 def _fits(

@@ -42,7 +42,8 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
         if questions.MOMENTUM in share:
             which = side
     if which is None:
-        why = f"with the argument {questions.MOMENTUM} the law's parameter is {value.middle:.6g}, not its nor 1 less it"
+        neither = f"neither {questions.MOMENTUM} nor {1 - questions.MOMENTUM}"
+        why = f"with the argument {questions.MOMENTUM} the law's parameter is {value.middle:.6g}, {neither}"
         return [undetermined(multiplies, why), undetermined(default, why)]
     own = kept.law.parameter
     own = own if (which == "new") == fresh else Interval(1 - own.high, 1 - own.low)

@@ -14,8 +14,20 @@ import numpy as np
 from .finding import UNIT, Interval
 from .reading import Table
 
-__all__ = ["ADDED", "DEVIATION", "FLOORS", "INSIDE", "PLACES", "SLACK", "VARIANCE", "Line", "Rule", "line", "moments_of",
-           "rules"]  # fmt: skip
+__all__ = [
+    "ADDED",
+    "DEVIATION",
+    "FLOORS",
+    "INSIDE",
+    "PLACES",
+    "SLACK",
+    "VARIANCE",
+    "Line",
+    "Rule",
+    "line",
+    "moments_of",
+    "rules",
+]
 
 INSIDE = "inside the root"
 ADDED = "added to the deviation"

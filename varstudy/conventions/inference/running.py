@@ -95,8 +95,12 @@ def _initial(variant: Variant) -> list[Finding]:
         None,
     )
     found = []
+    run = variant.run("steps")
+    problem = problem_of(run.event("train")) if run else None
     for name, key in (("initial.mean", "mean"), ("initial.var", "var")):
-        if first is None:
+        if first is None and problem is not None and problem.unsupported:  # there is no first batch
+            found.append(problem.finding(name))
+        elif first is None:
             found.append(undetermined(name, "the running statistics cannot be read before the first batch"))
         elif first[key].size and (first[key] == first[key][0]).all():
             found.append(measured(name, float(first[key][0]), "of every channel"))
@@ -125,6 +129,8 @@ def _when(variant: Variant) -> Finding:
     if any(state is None for state in states[1:]):
         return undetermined(name, "the running statistics cannot be read after every call")
     if states[0] is None:
+        if states[1] is not None and _shows_first(states[1]):
+            return measured(name, "forward", "the first training pass makes them, and its batch is in them")
         return undetermined(name, "the running statistics cannot be read before the first batch")
     moved = [not _same(a, b) for a, b in pairwise(states)]
     if moved[0]:
@@ -142,6 +148,12 @@ def _when(variant: Variant) -> Finding:
     return measured(
         name, "never", "no call moves them" + (f" ({last['unsupported']})" if "unsupported" in last else "")
     )
+
+
+def _shows_first(state: Statistics) -> bool:
+    """Whether the first batch's impulse is in the running mean."""
+    mean = state["mean"]
+    return mean.size > 1 and bool(abs(mean[0] - mean[-1]) > 1e-4 * (questions.IMPULSE_MEAN - questions.BASE_MEAN))
 
 
 def _state(event: object) -> Statistics | None:
@@ -208,14 +220,17 @@ def _epsilon(variant: Variant, kept: Kept, normal: Normal) -> Finding:
     for question, rule, given in (("epsilon", normal.argument, questions.EPSILON), ("scales", normal.default, None)):
         run = variant.run(question)
         after = (run.after() if run else []) or [None]
-        if run is None or after[0] is None or run.initial is None or run.initial["var"].size != after[0]["var"].size:
+        if run is None or after[0] is None:
+            continue
+        initial = run.initial or {"var": np.zeros_like(after[0]["var"])}
+        if initial["var"].size != after[0]["var"].size or (run.initial is None and abs(share) > 1e-6):
             continue
         eps = given if given is not None else rule.epsilon.middle if rule is not None else 0.0
         table = variant.batches(question)[0]
         constant = int(np.argmin(np.ptp(table, axis=1)))
         if after[0]["var"].size != len(table) or eps <= 0:
             continue
-        held = share * float(run.initial["var"][constant])
+        held = share * float(initial["var"][constant])
         extra = (float(after[0]["var"][constant]) - held) / weight
         error = UNIT * (2 + UPDATES * max(abs(held), abs(float(after[0]["var"][constant])))) / weight
         if error > eps / 8:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..probes import questions
 from .finding import Finding, measured, undetermined
 from .following import SPREADS, as_batch, as_running
 from .normalising import Line, Rule, line
@@ -22,23 +23,32 @@ OFF = "off every line"  # outputs that no statistics give
 
 
 def whose(
-    variant: Variant, lines: Sequence[Line | None], y: Table, default: Sequence[Rule], rule: Rule | None
-) -> Finding:
-    """The finding.
+    variant: Variant,
+    lines: Sequence[Line | None],
+    y: Table,
+    default: Sequence[Rule],
+    rule: Rule | None,
+    argument: Table | None = None,
+) -> tuple[Finding, bool]:
+    """The finding, and whether a fresh layer's pass shows what a batch's own statistics do: the rule of normalising.
 
     Parameters
     ----------
     lines : through the outputs `y` of a fresh layer for groups of every magnitude. default : the rules that explain
-        them by the batch's own statistics. rule : the one, if it is known.
+        them by the batch's own statistics. rule : the one, if it is known. argument : the outputs under the argument.
     """
     run = variant.run("scales")
     assert run is not None
     first = _fresh(variant.batches("scales")[0], y, lines, default, run)
+    if not first.known and argument is not None and _misplaced(variant, argument):
+        why = "each value's are those of another channel: of the value's place in memory, modulo the channels"
+        return measured(NAME, "other", f"the batch's, but {why}"), True
     steps = _steps(variant, rule) if first.known and first.value != "other" else []
+    shown = first.value != "running"
     if not steps:
-        return first
+        return first, shown
     if all(BATCH in one for one in steps) and first.value == BATCH:
-        return measured(NAME, BATCH, f"{first.detail}, at each of {len(steps)} steps")
+        return measured(NAME, BATCH, f"{first.detail}, at each of {len(steps)} steps"), shown
     began = {when: _since(steps, when) for when in (BEFORE, AFTER)}
     when = min(began, key=lambda one: began[one])
     since = began[when]
@@ -46,13 +56,15 @@ def whose(
         told = next((t for t, one in enumerate(steps) if BATCH not in one), len(steps) - 1)
         words = f"the running statistics as they are {when} the step"
         if since == 0:
-            return measured(NAME, "running", f"{words}, told from step {told + 1} on")
-        return measured(NAME, "running", f"{words}, from step {since + 1} on; the batch's own until then")
-    known = next((t for t, one in enumerate(steps) if BATCH not in one), 0)
-    said = f"{first.value} with a fresh layer, and from step {known + 1} on neither the batch's statistics nor the running"
+            return measured(NAME, "running", f"{words}, told from step {told + 1} on"), shown and told > 0
+        return measured(NAME, "running", f"{words}, from step {since + 1} on; the batch's own until then"), shown
+    odd = next((t for t, one in enumerate(steps) if one <= {OFF}), 0)
+    said = (
+        f"{first.value} with a fresh layer, and from step {odd + 1} on neither the batch's statistics nor the running"
+    )
     if any(OFF in one for one in steps):
-        return undetermined(NAME, f"{said} ones; not all outputs lie on a line")
-    return measured(NAME, "other", f"{said} ones")
+        return undetermined(NAME, f"{said} ones; not all outputs lie on a line"), shown
+    return measured(NAME, "other", f"{said} ones"), shown
 
 
 def _since(steps: Sequence[set[str]], when: str) -> int:
@@ -83,6 +95,24 @@ def _steps(variant: Variant, rule: Rule | None) -> list[set[str]]:
         found.append(explained)
         before = after
     return found
+
+
+def _misplaced(variant: Variant, y: Table) -> bool:
+    """Whether value i of the array, in its order in memory, has the statistics of channel i mod C."""
+    table = variant.batches("epsilon")[0]
+    if variant.kind != "batch" or y.shape != table.shape:
+        return False
+    x = questions.place(variant.kind, variant.name, table)
+    out = questions.place(variant.kind, variant.name, y).reshape(-1)
+    channel = np.arange(x.size) % len(table)
+    if (channel == np.arange(x.size) // (x.size // len(x) // len(table)) % len(table)).all():
+        return False  # its own
+    for correction in (0, 1):
+        v = ((table - table.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) / (table.shape[1] - correction)
+        want = (x.reshape(-1) - table.mean(axis=1)[channel]) / np.sqrt(v + questions.EPSILON)[channel]
+        if (np.abs(out - want) <= 1e-5 * (1 + np.abs(want))).all():
+            return True
+    return False
 
 
 def _running(table: Table, y: Table, statistics: Statistics | None) -> bool:
