@@ -53,7 +53,7 @@ def first_line(problem):
     lines = [line.strip() for line in str(problem).splitlines() if line.strip(" -=\t")]
     if lines and lines[0].startswith("Traceback"):
         lines.reverse()
-    telling = [line for line in lines if not line.startswith(("Exception from ", "Check '"))]
+    telling = [line for line in lines if not line.startswith(("Exception from ", "Check '", "FrontEnd API failed"))]
     return (telling or lines or [""])[0][:400]
 
 
