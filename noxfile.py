@@ -1,4 +1,8 @@
-"""Tests, lint and wheel, each in an environment of its own: ``nox``, or ``nox -s tests``."""
+#!/usr/bin/env python3
+# /// script
+# dependencies = ["nox>=2024.10.9"]
+# ///
+"""Tests, lint, documentation and wheel, each in an environment of its own: ``nox``, or ``nox -s tests``."""
 
 from __future__ import annotations
 
@@ -6,9 +10,19 @@ from pathlib import Path
 
 import nox
 
-nox.needs_version = ">=2024.10"
-nox.options.sessions = ["lint", "tests", "wheel"]
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff, mypy, and what a repository should have."""
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("repo-review", ".")
 
 
 @nox.session
@@ -19,12 +33,11 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-def lint(session: nox.Session) -> None:
-    """Ruff and mypy."""
-    session.install("-e", ".[dev]")
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("mypy")
+def docs(session: nox.Session) -> None:
+    """Build the pages into build/docs, where a warning is an error; then test them, and CITATION.cff."""
+    session.install("-e", ".[test,docs]")
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "build/docs")
+    session.run("python", "-m", "pytest", "-q", "tests/test_docs.py")
 
 
 @nox.session
@@ -37,3 +50,7 @@ def wheel(session: nox.Session) -> None:
     session.install("--force-reinstall", str(built))
     session.chdir(folder)
     session.run("python", "-m", "varstudy", "run", "--quick", "--out", str(folder / "quick"))
+
+
+if __name__ == "__main__":
+    nox.main()

@@ -27,7 +27,8 @@ from varstudy.cli import look, options
 from varstudy.measure import case_info, measure
 
 COMMANDS = (
-    "run", "report", "list", "explain", "check", "score", "compare", "bench", "gpu", "frameworks", "libraries", "port", "env",
+    "run", "report", "list", "explain", "check", "score", "compare", "bench", "gpu", "frameworks", "libraries", "port",
+    "env",
 )  # fmt: skip
 NAMES = ("naive", "welford", "pairwise")
 

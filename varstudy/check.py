@@ -26,7 +26,14 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class RowFact:
-    """A row worth naming: its index, what it is, its condition number and its exact variance."""
+    """A row worth naming.
+
+    Attributes
+    ----------
+    row, what : its index, and what it is in the array, such as ``sample 3, group 1``.
+    kappa : its condition number.
+    exact : its exact variance in decimal.
+    """
 
     row: int
     what: str
@@ -106,6 +113,10 @@ def check(
     accumulator : the format of every operation; by default the array's own and the next wider one are tried.
     algorithms : names; by default those of `answers.CHOSEN`.
     how : how the array was made from what the user gave, for the answer.
+
+    Returns
+    -------
+    `Check`: all that was found, and which algorithm to use.
 
     Raises
     ------

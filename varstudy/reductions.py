@@ -115,6 +115,10 @@ def sync_batch(
     parts : one feature map a device, all of one layout and number of channels, and of one dtype.
     layout, algorithm, accumulator : as for `view` and `varkernels.moments`.
 
+    Returns
+    -------
+    Moments of one row a channel: count, mean and M2 of shape (C,), mean and M2 in the accumulator's dtype.
+
     Raises
     ------
     ValueError

@@ -43,7 +43,15 @@ FORMAT = "varstudy-results"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: its kind (``str``, ``int`` or ``float``), unit and meaning."""
+    """A column of the table.
+
+    Attributes
+    ----------
+    name : in the table's head.
+    kind : ``str``, ``int`` or ``float``.
+    unit : of its numbers, such as ``rows`` or ``ulp``; empty where there is none.
+    meaning : a phrase.
+    """
 
     name: str
     kind: str
@@ -265,6 +273,10 @@ def write(results: Results, folder: str | Path, *, parquet: bool = False) -> lis
 
 def read(path: str | Path) -> Results:
     """Results from a results.json, or from a folder that holds one; with the provenance beside it, if any.
+
+    Parameters
+    ----------
+    path : the file or the folder.
 
     Raises
     ------

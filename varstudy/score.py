@@ -41,7 +41,14 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True)
 class Metric:
-    """A column that says how good an algorithm is: which direction is better, and what the worst value is."""
+    """A column that says how good an algorithm is.
+
+    Attributes
+    ----------
+    name, title, unit : the column's name in the table; the same for people; the unit of its numbers.
+    better : ``higher`` or ``lower``.
+    worst : the worst value that there can be.
+    """
 
     name: str
     title: str

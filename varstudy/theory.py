@@ -64,7 +64,13 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """Bounds of |computed - exact| of the mean and of M2, in the rows' scaled units: arrays (rows,)."""
+    """Bounds of |computed - exact|, in the rows' scaled units; infinite where there is none, NaN where none is known.
+
+    Attributes
+    ----------
+    mean : of the mean, float64 array (rows,).
+    m2 : of M2, float64 array (rows,), in the unit squared.
+    """
 
     mean: Floats
     m2: Floats
@@ -106,7 +112,13 @@ class _Setting:
 
 
 def geometry(order: Order, n: int) -> tuple[int, int]:
-    """(b, m): at most b values are taken by one state, and then at most m merges follow."""
+    """(b, m): at most b values are taken by one state, and then at most m merges follow.
+
+    Parameters
+    ----------
+    order : the schedule.
+    n : values in a row.
+    """
     if order.kernel == "running":
         return n, 0
     if order.kernel == "lanes":
@@ -352,6 +364,17 @@ def formula_bounds(formula: str, fmt: Format, rows: Rows, b: int, m: int) -> Bou
     """`bounds` of one of this package's formulas, at most b values taken by one state, and then at most m merges.
 
     They hold for contracted products too: a product that is not rounded is one with delta = 0.
+
+    Parameters
+    ----------
+    formula : its name.
+    fmt, rows : as for `bounds`.
+    b, m : as `geometry` answers them.
+
+    Raises
+    ------
+    KeyError
+        The formula is not one of this package's.
     """
     with np.errstate(all="ignore"):
         found = _FORMULAS[formula](_Setting(rows, fmt, b, m))
@@ -368,6 +391,13 @@ def variance_bound(m2: Floats, rows: Rows, correction: float, fmt: Format) -> Fl
 
     The division is done in float64 and rounded to the format: three more roundings of float64 and one of the
     format (two where a bfloat16 is reached by way of float32). NaN where n <= correction.
+
+    Parameters
+    ----------
+    m2 : the bound of M2, float64 array (rows,), in the scaled units squared.
+    rows : the same rows.
+    correction : what n is lessened by.
+    fmt : the format of the answers.
     """
     u = float(fmt.unit_roundoff)
     rounding = u + 2.0**-24 * (u > 2.0**-24) + 4 * 2.0**-53

@@ -210,6 +210,10 @@ def truth(view: ArrayLike, *, bits: int = 256) -> Truth:
         or float64, of any strides, as `varstudy.view` makes it; not copied. Row r holds view[:, r, :].
     bits : the precision of the mpmath numbers, each rounded once, to nearest even.
 
+    Returns
+    -------
+    `Truth`, whose methods answer fractions of one row, or lists of one mpmath number a row, in the unit of the values.
+
     Raises
     ------
     TypeError
@@ -231,6 +235,10 @@ def reference_two_pass(values: ArrayLike, bits: int = 256) -> tuple[Mpf, Mpf]:
     ----------
     values : at least one finite float16, bfloat16, float32 or float64 number.
     bits : the precision of the answers.
+
+    Returns
+    -------
+    (mean, M2), two mpmath numbers, in the unit of the values and in its square.
 
     Raises
     ------

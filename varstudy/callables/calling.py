@@ -29,6 +29,10 @@ class CallableProblem(ValueError):
 def resolve(spec: str) -> Callable[..., Any]:
     """The function called ``module:function``; the part after the colon may have dots.
 
+    Parameters
+    ----------
+    spec : such as ``numpy:var`` or ``statistics:variance``.
+
     Raises
     ------
     CallableProblem

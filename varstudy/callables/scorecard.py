@@ -52,8 +52,14 @@ class CaseScore:
 
 @dataclass(frozen=True)
 class Standing:
-    """One line of the ranking: a function, on how many cases it is wrong, and its median over the cases of the
-    worst row's digits."""
+    """One line of the ranking.
+
+    Attributes
+    ----------
+    name, accumulator : the function, or one of our algorithms and what it accumulates in.
+    cases, wrong : how many were scored, and on how many it is wrong.
+    digits_median : the median over the cases of the worst row's digits.
+    """
 
     name: str
     accumulator: str
@@ -64,7 +70,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class Scorecard:
-    """A function's scores, one a case and storage format, and where it stands among our algorithms."""
+    """A function's scores, one a case and storage format, and where it stands among our algorithms.
+
+    Attributes
+    ----------
+    name, convention : the function, and how it is called.
+    seed, level : of the cases.
+    scores : one a case and storage format.
+    ranking : the function and our algorithms on the same rows, the best first.
+    left_out, shortened : cases, with the reason, that were not tried, or of which only some rows were.
+    """
 
     name: str
     convention: Convention

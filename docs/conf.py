@@ -1,0 +1,59 @@
+"""The pages: ``nox -s docs``, or ``sphinx-build -W docs build/docs`` with the extra ``docs``. No network is needed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+import varstudy
+
+project = "varstudy"
+author = "The varstudy maintainers"
+project_copyright = author
+version = release = varstudy.__version__
+
+extensions = ["commands", "mathml", "myst_parser", "prose", "signatures"]
+exclude_patterns = ["extensions"]
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+default_role = "py:obj"
+add_module_names = False
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+smartquotes = False  # formulas and commands are to be copied
+maximum_signature_line_length = 80
+
+nitpicky = True
+nitpick_ignore_regex = [
+    # Annotations name classes of Python's and of numpy's, whose inventories would have to be fetched.
+    ("py:class", r".*"),
+    # In docstrings backticks name arguments and names of the module's own as well as what has a page here.
+    ("py:obj", r".*"),
+]
+
+html_theme = "furo"
+html_title = f"varstudy {release}"
+html_math_renderer = "mathml"
+html_static_path = ["static"]
+html_css_files = ["formulas.css"]
+html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False
+
+
+def annotations_mean_their_own_module(app: Any, doctree: nodes.document) -> None:
+    """A class named without its module is looked for in the module that names it, not in all of them."""
+    for node in doctree.findall(pending_xref):
+        if node.get("refdomain") == "py" and node.get("reftype") == "class":
+            node.attributes.pop("refspecific", None)
+
+
+def setup(app: Any) -> None:
+    app.connect("doctree-read", annotations_mean_their_own_module)
