@@ -489,3 +489,11 @@ def test_what_comes_with_the_package_is_enough_for_a_port() -> None:
         plan = port("torch", name, values_per_channel=2)
         assert plan.target_momentum is not None, name
         compile(plan.snippet(), name, "exec")
+
+
+def test_statistics_that_an_evaluation_does_not_use_as_they_are_kept_follow_no_known_law() -> None:
+    plan = plan_of({}, {"evaluation": "other"}, epsilon=1e-3)
+    assert plan.source.law == "exponential"
+    assert plan.target.law is None
+    assert all(step.alone is None for step in plan.steps)
+    assert any("of a law of their own" in note for note in plan.notes)

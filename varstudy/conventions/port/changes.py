@@ -232,7 +232,7 @@ def _initial(one: Convention, other: Convention, which: str) -> Change:
 
 
 def _law(convention: Convention) -> str | None:
-    law = convention["running.update"]
+    law = "other" if convention["evaluation"] == "other" else convention["running.update"]
     return "of a law of their own" if law == "other" else None if law is None else str(law)
 
 

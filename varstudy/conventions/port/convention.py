@@ -118,7 +118,12 @@ class Convention:
 
     @property
     def law(self) -> str | None:
-        """How the running statistics move, in the words of `maths.LAWS`."""
+        """How the running statistics that an evaluation uses move, in the words of `maths.LAWS`.
+
+        None where it is not known, and where an evaluation uses others than those that are kept.
+        """
+        if self["evaluation"] == "other":
+            return None
         return self["running.update"] if self["running.update"] in LAWS else None
 
     @property
