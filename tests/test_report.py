@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 import itertools
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -15,7 +19,8 @@ import pytest
 
 from varkernels import FORMATS, algorithms
 from varstudy import report, results
-from varstudy.report import summary, tables, words
+from varstudy.report import embedded, summary, tables, words
+from varstudy.report.explorer import SCRIPTS
 from varstudy.report.facts import Facts, decimal_digits
 from varstudy.report.figures import bessel, draw, growth, kappa, norms
 from varstudy.results import COLUMNS, Results
@@ -166,7 +171,10 @@ def hostile() -> Results:
 def test_text_from_outside_stays_text() -> None:
     html = report.render(hostile())
     page = Page(html)
-    assert not [tag for tag, _ in page.tags if tag in ("script", "iframe", "object", "embed", "form", "img")]
+    assert not [tag for tag, _ in page.tags if tag in ("iframe", "object", "embed", "img")]
+    # The page's own scripts and its own form, as many as for any results.
+    assert [tag for tag, _ in page.tags].count("script") == len(SCRIPTS) + 2
+    assert [tag for tag, _ in page.tags].count("form") == 1
     assert not [k for _, given in page.tags for k in given if k.startswith("on") or k in ("srcdoc", "formaction")]
     assert "<script>alert(1)</script>\"'&$x^2$" in page.text
     assert "<script>alert(1)</script>" in page.figure_text, "a name on a figure's axis is text too"
@@ -200,9 +208,15 @@ def test_nothing_is_loaded(html: str) -> None:
     page = Page(html)
     policies = [g["content"] for t, g in page.tags if g.get("http-equiv") == "Content-Security-Policy"]
     assert len(policies) == 1
-    assert policies[0].startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    rules = dict(rule.strip().split(" ", 1) for rule in policies[0].split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    # Every script that may run is one of ours, told by its digest.
+    scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert rules["script-src"].split() == [f"'sha256-{digest}'" for digest in digests]
+    assert len(scripts) == len(SCRIPTS)
     for tag, given in page.tags:
-        assert tag not in ("link", "script", "iframe", "img", "video", "audio", "object", "base")
+        assert tag not in ("link", "iframe", "img", "video", "audio", "object", "base")
         assert not {"src", "srcset", "xlink:href", "data", "background", "poster"} & set(given)
         if "href" in given and tag != "a":
             assert tag == "use"
@@ -484,3 +498,19 @@ def test_digits() -> None:
     values = (math.nan, math.inf, -math.inf, 7.25, -0.04, -3.0)
     assert [words.digits(v) for v in values] == ["–", "exact", "fails", "7.2", "0.0", "−3.0"]
     assert [round(decimal_digits(f), 1) for f in FORMATS] == [3.3, 2.4, 7.2, 16.0]
+
+
+def test_the_table_inside_the_page_is_the_table() -> None:
+    found = hostile()
+    html = report.render(found)
+    (packed,) = re.findall(r'<script type="text/plain" id="packed">(.*?)</script>', html, re.DOTALL)
+    opened = json.loads(gzip.decompress(base64.b64decode(packed)))
+    assert list(opened) == [column.name for column in COLUMNS]
+    for column in COLUMNS:
+        kept = opened[column.name]
+        if column.kind == "str":
+            assert [kept["words"][at] for at in kept["at"]] == found.frame[column.name].tolist()
+            continue
+        values = [math.nan if v == "nan" else float(v) for v in kept]
+        for value, exact in zip(values, found.frame[column.name].tolist(), strict=True):
+            assert value == pytest.approx(exact, rel=5 * 10.0**-embedded.DIGITS, nan_ok=True)

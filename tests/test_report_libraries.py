@@ -64,7 +64,7 @@ SMALL = [
 
 
 def rendered(made: section.Libraries) -> str:
-    template = page._environment().from_string(
+    template = page.environment().from_string(
         (Path(page.__file__).parent / "templates" / "report.html.j2").read_text("utf-8").split("<body>")[1]
         .split('<a class="skip"')[0] + '{% include "libraries.html.j2" %}'
     )  # fmt: skip

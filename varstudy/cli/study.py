@@ -215,8 +215,9 @@ def report(results: str, out: str | None, as_json: bool) -> None:
     "--tolerance", type=float, default=0.0, show_default=True, help="Relative change that is let pass, such as 0.01."
 )
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines of each kind to show.")
+@click.option("--html", metavar="FILE", help="Write a page with both side by side, regressions first.")
 @JSON
-def compare(before: str, after: str, tolerance: float, limit: int, as_json: bool) -> None:
+def compare(before: str, after: str, tolerance: float, limit: int, html: str | None, as_json: bool) -> None:
     """Compare two results (folders or results.json files), regressions first.
 
     Exit code 1 if anything became worse in AFTER.
@@ -227,6 +228,11 @@ def compare(before: str, after: str, tolerance: float, limit: int, as_json: bool
     from ..compare import compare as contrast  # noqa: PLC0415
 
     found = contrast(first, second, tolerance=tolerance)
+    if html is not None:
+        from ..report import comparison  # noqa: PLC0415
+
+        with _writing(html):
+            say(str(comparison.write(first, second, found, (before, after), html)))
     missing = [dict(zip(table.KEY, key, strict=True)) for key in found.missing]
     added = [dict(zip(table.KEY, key, strict=True)) for key in found.added]
     if as_json:

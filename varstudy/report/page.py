@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -15,28 +15,38 @@ from varkernels import FORMATS
 from .. import __version__
 from ..results import COLUMNS
 from . import contraction, gpu, gpu_speed, tables
+from .conventions import conventions
+from .explorer import explorer, policy
 from .facts import FEW_DIGITS, Facts, decimal_digits
 from .figures import bessel, growth, kappa, norms, pareto
+from .libraries import libraries
 from .summary import FEW_LINES, STEP, choices, headlines
 from .words import clean, code, count, digits, number, superscript
 
 if TYPE_CHECKING:
+    from ..conventions.record import Row
     from ..results import Results
 
-__all__ = ["page"]
+__all__ = ["environment", "page", "style"]
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Where the templates are: what they show is escaped unless it is markup."""
+    made = Environment(
         loader=PackageLoader("varstudy.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(clean=clean, code=code, digits=digits, number=number)
-    environment.globals.update(count=count)
-    return environment
+    made.filters.update(clean=clean, code=code, digits=digits, number=number)
+    made.globals.update(count=count)
+    return made
+
+
+def style() -> Markup:
+    """The pages' style sheet."""
+    return Markup((files(__package__) / "templates" / "style.css").read_text("utf-8"))
 
 
 def _tree(value: Any, depth: int = 0) -> Markup:
@@ -84,19 +94,25 @@ def _formats() -> list[tuple[str, str, str, str, str]]:
 
 
 def page(
-    results: Results, bench: Mapping[str, Any] | str | None = None, gpu_json: Mapping[str, Any] | str | None = None
+    results: Results,
+    bench: Mapping[str, Any] | str | None = None,
+    gpu_json: Mapping[str, Any] | str | None = None,
+    fresh: Sequence[Row] | str | None = None,
+    league: Mapping[str, Any] | str | None = None,
 ) -> str:
-    """The report as one HTML document; `bench` and `gpu_json` are the contents of bench.json and gpu.json, or why
-    there is none to show."""
+    """The report as one HTML document.
+
+    `bench` and `gpu_json` are the contents of bench.json and gpu.json, or why there is none to show; `fresh` and
+    `league` those of a measured.json and a league.json beside them, which stand in the place of the committed ones.
+    """
     facts = Facts(results)
     frame = facts.frame
     known = facts.columns_of(frame)
-    style = (files(__package__) / "templates" / "style.css").read_text("utf-8")
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     names, references, nist_note = tables.nist(facts)
     only = facts.settings.get("only")
     html = template.render(
-        style=Markup(style),
+        style=style(),
         version=__version__,
         measurements=len(frame),
         cases=frame["case"].nunique(),
@@ -112,6 +128,8 @@ def page(
         step=f"{STEP:g}",
         few_lines=FEW_LINES,
         heats=tables.heat(facts),
+        policy=policy(),
+        explorer=explorer(facts),
         kappa=kappa.draw(facts),
         growth=growth.draw(facts),
         bessel=bessel.draw(facts),
@@ -121,6 +139,8 @@ def page(
         museum=tables.museum(facts),
         contraction=contraction.chapter(facts),
         gpu=gpu.section(),
+        conventions=conventions(fresh),
+        libraries=libraries(league),
         parts=tables.full(facts),
         nist_names=names,
         nist=references,

@@ -1,0 +1,159 @@
+"""Heat maps of digits as tables: the layers' on values of growing mean, and what the libraries' share of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from ...conventions.record import Row
+from ..facts import decimal_digits
+from ..layers import Layer, Line, answer, lines, title
+from ..words import clean, code, count, listing
+
+__all__ = ["COLUMNS", "Heat", "error_cell", "heat", "shade"]
+
+COLUMNS = tuple(f"accuracy.{mean}" for mean in ("1e4", "1e5", "1e6")) + tuple(
+    f"{dtype}.{mean}" for dtype in ("float16", "bfloat16") for mean in (0, 4, 100)
+)
+_GROUPS = (("float32", ("10⁴", "10⁵", "10⁶")), ("float16", ("0", "4", "100")), ("bfloat16", ("0", "4", "100")))
+_LETTERS = "bcdefgh"
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A heat map as the inside of a table; its rows, and what they show."""
+
+    table: Markup
+    rows: int
+    notes: tuple[Markup, ...] = ()
+
+
+def shade(digits: float, storage: str) -> str:
+    """The class of a cell, by the share of a storage format's digits that are right."""
+    full = decimal_digits(storage)
+    if math.isnan(digits) or math.isnan(full):
+        return "n"
+    share = digits / full if math.isfinite(digits) else math.copysign(1.0, digits)
+    return "a" if share < 0 else _LETTERS[min(len(_LETTERS) - 1, int(share * len(_LETTERS)))]
+
+
+def _storage(name: str) -> str:
+    return name.partition(".")[0] if name.startswith(("float16", "bfloat16")) else "float32"
+
+
+def error_cell(row: Row) -> tuple[str, str]:
+    """The class and the text of a measured relative error: digits, and in words what is no variance."""
+    value = answer(row)
+    if value is None:
+        return ("n", "–" if row.status == "not applicable" else clean(row.status))
+    failed = [
+        word for word, sign in (("negative", "is negative"), ("clip", "clipped at 0")) if sign in row.detail
+    ]  # fmt: skip
+    if not isinstance(value, (int, float)):
+        return ("x", " ".join([clean(value), *failed]))
+    digits = math.inf if value == 0 else -math.log10(abs(value)) if math.isfinite(value) else -math.inf
+    text = "=" if digits == math.inf else f"{digits:.1f}".replace("-0.0", "0.0").replace("-", "−")
+    text = ("≥ " if row.detail.startswith("at most") else "") + text
+    return ("x" if failed else shade(digits, _storage(row.property)), " ".join([text, *failed]))
+
+
+def _row(line: Line) -> Markup:
+    cells = []
+    for name in COLUMNS:
+        row = line.worst(name)
+        css, text = ("n", "") if row is None else error_cell(row)
+        threads = Markup("").join(
+            Markup("<small>{} threads: {}</small>").format(each.threads, error_cell(each)[1])
+            for each in line.first.others.get(name, ())
+        )
+        cells.append(Markup("<td class={}>{}{}</td>").format(css, text, threads))
+    return Markup("<tr><th scope=row>{} <small>{}</small></th>{}</tr>").format(
+        title(line.framework), clean(line.variants), Markup("").join(cells)
+    )
+
+
+def heat(parts: Sequence[tuple[str, Sequence[Layer]]]) -> Heat | None:
+    """Digits of the variance that normalises, by layer and input; None where no layer was measured.
+
+    Parameters
+    ----------
+    parts : a heading and the layers under it.
+    """
+    body: list[Markup] = []
+    merged: list[Line] = []
+    for heading, layers in parts:
+        mine = lines([layer for layer in layers if any(name in layer.rows for name in COLUMNS)], COLUMNS, {})
+        if mine:
+            body.append(
+                Markup('<tr class="sub"><th scope="rowgroup" colspan="{}">{}</th></tr>').format(
+                    len(COLUMNS) + 1, heading
+                )
+            )
+        body += map(_row, mine)
+        merged += mine
+    if not merged:
+        return None
+    top = Markup("").join(
+        Markup('<th scope="colgroup" colspan="{}">{}, mean</th>').format(len(means), dtype) for dtype, means in _GROUPS
+    )
+    bottom = Markup("").join(
+        Markup('<th scope="col"><abbr title="{}, mean {}">{}</abbr></th>').format(dtype, mean, mean)
+        for dtype, means in _GROUPS
+        for mean in means
+    )
+    table = Markup(
+        '<thead><tr><th scope="col" rowspan="2">Layer</th>{}</tr><tr>{}</tr></thead><tbody>{}</tbody>'
+    ).format(top, bottom, Markup("").join(body))
+    return Heat(table, len(merged), _notes([layer for _, layers in parts for layer in layers if layer.kind == "batch"]))
+
+
+def _names(found: Sequence[Layer]) -> Markup:
+    return listing([code(name) for name in dict.fromkeys(layer.framework for layer in found)])
+
+
+def _notes(batch: Sequence[Layer]) -> tuple[Markup, ...]:
+    notes = []
+    for name, mean in (("accuracy.1e4", "10⁴"), ("accuracy.1e6", "10⁶")):
+        asked = [layer for layer in batch if layer.value(name) is not None]
+        lost = [layer for layer in asked if _lost(layer.value(name))]
+        if asked:
+            notes.append(
+                Markup(
+                    "<b>Mean {}, deviation 1, float32:</b> {} of {} of batch norm have no correct digit left{}."
+                ).format(
+                    mean,
+                    len(lost),
+                    count(len(asked), "variant"),
+                    Markup(": {}").format(_names(lost)) if lost else "",
+                )
+            )
+    both = {layer.framework for layer in batch if _lost(layer.value("accuracy.1e6"))} & {
+        layer.framework for layer in batch if _kept(layer.value("accuracy.1e6"))
+    }
+    if both:
+        mixed = [layer for layer in batch if layer.framework in both]
+        notes.append(
+            Markup(
+                "The layout decides in {}: one variant has lost every digit at mean 10⁶ where another has two or more."
+            ).format(_names(mixed))
+        )
+    named = [
+        (word, [layer for layer in batch if any(sign in row.detail for n, row in layer.rows.items() if n in COLUMNS)])
+        for word, sign in (
+            ("A negative running variance", "is negative"),
+            ("A variance clipped at zero", "clipped at 0"),
+        )
+    ]
+    notes += [Markup("{}: {}.").format(word, _names(found)) for word, found in named if found]
+    return tuple(notes)
+
+
+def _lost(value: object) -> bool:
+    return value in ("NaN", "inf", "error") or (isinstance(value, (int, float)) and not abs(value) < 1)
+
+
+def _kept(value: object) -> bool:
+    return isinstance(value, (int, float)) and abs(value) < 1e-2
