@@ -212,6 +212,27 @@ def test_a_league_that_is_not_there_or_broken(monkeypatch: pytest.MonkeyPatch, t
     assert rendered(section.libraries(broken)) == html
 
 
+def test_a_part_that_was_measured_anew_stands_beside_what_is_committed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(record, "COMMITTED", tmp_path / "league.json")
+    record.write(tmp_path / "league.json", league(SMALL))
+    quick = {"settings": {"level": "quick"}}
+    same = section.libraries(league(SMALL[:1], **quick))
+    assert "as committed" in same.lead[0]
+    assert same.lead[-1] == (
+        "Measured anew on this machine, on the smallest set of cases: 1 function (lib 1.2.3, numpy 2). Nothing "
+        "differs from what is committed."
+    )
+    worse = row(
+        "good.var", "1.0e1 1.0e-6 1.0e-7 .", equal="two_pass in float32; welford in float32; a; b", equal_count=4
+    )
+    other = section.libraries(league([worse], **quick))
+    assert other.lead[-2].endswith(" From what is committed 1 thing differs: ")
+    assert other.lead[-1] == f"<code>good.var</code>: case {CASES[0]['case']} float32 was right, is wrong."
+    assert section.libraries(league([], **quick)).lead == section.libraries().lead
+
+
 def test_nothing_in_the_league() -> None:
     made = section.made(league([]), "")
     assert made.tables == ()

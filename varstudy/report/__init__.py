@@ -4,26 +4,31 @@
 >>> report.write(results.read("out"), "out")                        # doctest: +SKIP
 PosixPath('out/report.html')
 
-The report only reads the table, and the bench.json and gpu.json beside it: it measures nothing, and it clips nothing
+The report only reads the table and the files beside it: it measures nothing, and it clips nothing
 before it is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import write_whole
 
 if TYPE_CHECKING:
+    from ..conventions.record import Row
     from ..results import Results
 
 __all__ = ["render", "write"]
 
 
 def render(
-    results: Results, bench: Mapping[str, Any] | str | None = None, gpu_json: Mapping[str, Any] | str | None = None
+    results: Results,
+    bench: Mapping[str, Any] | str | None = None,
+    gpu_json: Mapping[str, Any] | str | None = None,
+    fresh: Sequence[Row] | str | None = None,
+    league: Mapping[str, Any] | str | None = None,
 ) -> str:
     """The report as one HTML document.
 
@@ -31,28 +36,31 @@ def render(
     ----------
     bench : the content of a bench.json, for the section on speed; or a sentence why there is none to show.
     gpu_json : the same of a gpu.json, for the section on the GPU's speed.
+    fresh, league : frameworks' findings and libraries' scores that were measured anew, beside the committed ones.
     """
     from .page import page  # noqa: PLC0415 - matplotlib and Jinja2 take a second to import
 
-    return page(results, bench, gpu_json)
+    return page(results, bench, gpu_json, fresh, league)
 
 
 def write(results: Results, folder: str | Path) -> Path:
     """Write report.html into a folder, whole or not at all, and return its path.
 
-    A bench.json in the folder becomes the section on speed, a gpu.json the one on the GPU's.
+    A bench.json in the folder becomes the section on speed, a gpu.json the one on the GPU's; a measured.json and a
+    league.json are what was measured anew of frameworks and libraries.
 
     Raises
     ------
     OSError
         The folder cannot be made or written; a report that was there is left as it was.
     """
-    from . import gpu_speed  # noqa: PLC0415 - beside its only use
+    from . import conventions, gpu_speed, libraries  # noqa: PLC0415 - beside their only use
 
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    write_whole(path, render(results, _bench(out), gpu_speed.found(out)).encode())
+    page = render(results, _bench(out), gpu_speed.found(out), conventions.anew(out), libraries.anew(out))
+    write_whole(path, page.encode())
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ..libraries import record
 from ..libraries.catalogue import SHORT
+from ..libraries.comparing import compare
 from ..libraries.ranking import Standing, together
 from ..libraries.record import OURS, CaseResult, Fact, LeagueProblem, Row
 from .facts import decimal_digits
@@ -54,6 +55,10 @@ class Libraries:
     longest: str = f"{SHORT:,}"
 
 
+# Changes of a league measured anew that are told in words.
+SHOWN = 12
+
+
 def anew(folder: Path) -> dict[str, Any] | str | None:
     """The content of a league.json in a folder; a sentence where it cannot be used, None where there is none."""
     try:
@@ -65,7 +70,8 @@ def anew(folder: Path) -> dict[str, Any] | str | None:
 
 
 def libraries(fresh: Mapping[str, Any] | str | None = None) -> Libraries:
-    """The section of the committed league, or of one that was measured anew.
+    """The section of the committed league, or of one that was measured anew as a whole; of a part that was measured
+    anew, what it changes.
 
     Parameters
     ----------
@@ -73,13 +79,46 @@ def libraries(fresh: Mapping[str, Any] | str | None = None) -> Libraries:
     """
     if isinstance(fresh, str):
         return Libraries(problem=clean(fresh).rstrip("."))
-    if fresh is not None:
+    if fresh is not None and _whole(fresh):
         return made(fresh, "measured anew")
     try:
         there = record.COMMITTED.stat()
     except OSError:
-        return Libraries()
-    return _committed(str(record.COMMITTED), there.st_mtime_ns, there.st_size)
+        return Libraries() if fresh is None else made(fresh, "measured anew")
+    found = _committed(str(record.COMMITTED), there.st_mtime_ns, there.st_size)
+    if fresh is None or found.problem:
+        return found
+    return replace(found, lead=(*found.lead, *_here(record.committed(), fresh)))
+
+
+def _whole(content: Mapping[str, Any]) -> bool:
+    """Whether a league can stand for itself: all the cases, and our algorithms on the same."""
+    return content["settings"].get("level") != "quick" and any(row.library == OURS for row in record.rows(content))
+
+
+def _here(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> tuple[Markup, ...]:
+    """What was measured anew beside this report, and what it changes."""
+    measured = [fact for fact in record.facts(fresh) if fact.status == "measured"]
+    if not measured:
+        return ()
+    versions = dict.fromkeys(version for fact in measured for version in fact.version.split(", ") if version)
+    changes = compare(committed, fresh)
+    text = Markup("Measured anew on this machine, on the smallest set of cases: {} ({}).").format(
+        count(len(measured), "function"), clean(", ".join(versions))
+    )
+    if not changes:
+        return (text + Markup(" Nothing differs from what is committed."),)
+    told = [
+        Markup("{}: {} was {}, is {}").format(
+            code(each.function), clean(f"{each.what} {each.storage}".strip()), clean(each.before), clean(each.after)
+        )
+        for each in changes[:SHOWN]
+    ]
+    more = len(changes) - len(told)
+    return (
+        text + Markup(" From what is committed {}: ").format(count(len(changes), "thing differs", "things differ")),
+        Markup("{}{}.").format(Markup("; ").join(told), f"; and {more} more" if more else ""),
+    )
 
 
 @lru_cache(maxsize=2)
