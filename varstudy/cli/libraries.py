@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,13 @@ EVERYONE = 20_000
 @click.option("--all", "everywhere", is_flag=True, help="In the pinned environments that are there.")
 @click.option("--install", is_flag=True, help="In the pinned environments; those that are not there are made.")
 @click.option("--only", metavar="PATTERN", help="Only functions or libraries that match a glob or contain this text.")
+@click.option(
+    "--layers",
+    "as_layers",
+    is_flag=True,
+    help="Instead of functions, the frameworks' normalisation layers, by"
+    " the variance that their float32 outputs imply, beside the committed league; --only names frameworks.",
+)
 @click.option("--quick", is_flag=True, help="The smallest set of cases.")
 @click.option("--storage", "storages", type=STORAGE, multiple=True, help="Only this storage format; may be repeated.")
 @click.option(
@@ -35,7 +42,7 @@ EVERYONE = 20_000
 )
 @click.option("--once", is_flag=True, help="Run each function once, not twice.")
 @SEED
-@click.option("--out", metavar="DIR", help="Write league.json into this folder.")
+@click.option("--out", metavar="DIR", help="Write league.json, or layers.json, into this folder.")
 @click.option("--compare", "before", metavar="FILE", help="Against another league.json, or 'committed'; exit code 1 if"
               " a function became worse.")  # fmt: skip
 @JSON
@@ -44,6 +51,7 @@ def libraries(
     everywhere: bool,
     install: bool,
     only: str | None,
+    as_layers: bool,
     quick: bool,
     storages: tuple[str, ...],
     threads: tuple[int, ...],
@@ -58,20 +66,24 @@ def libraries(
     Each is called in a process of its own, held against exact truth, told by the bits of its answers, and ranked among
     our algorithms. By default those that are installed beside this program are measured; --all and --install measure in
     environments with pinned versions.
+
+    With --layers, every normalisation layer of the frameworks takes part, by the variance that its outputs imply.
     """
     from ..libraries import catalogue, chosen, measure, places, record  # noqa: PLC0415
     from ..libraries.rows import MAX_ROWS, MAX_VALUES, rows  # noqa: PLC0415
 
+    if as_layers:
+        if listing or storages or threads or before:
+            raise click.UsageError("--layers goes without --list, --storage, --threads and --compare")
+        _layers(only, everywhere, install, quick, seed, once, out, as_json)
+        return
     with sentences():
         functions = chosen(only)
     if listing:
         _list(functions, as_json)
         return
     earlier = _earlier(before)
-    if out is not None:
-        from .study import _writable  # noqa: PLC0415
-
-        _writable(out)
+    _folder(out)
     with sentences():
         matrices, left_out = rows("quick" if quick else "default", storages=storages, seed=seed)
     league = measure(
@@ -92,15 +104,7 @@ def libraries(
         "left_out": left_out,
     }
     content = league.content(["varstudy", *sys.argv[1:]])
-    if out is not None:
-        path = Path(out) / record.NAME
-        try:
-            record.write(path, content)
-        except OSError as error:
-            if ours(error):
-                raise
-            raise Problem(about(error, error.filename or out)) from error
-        say(str(path))
+    _keep(out, record.NAME, record.write, content)
     if earlier is not None:
         _compare(earlier, content, as_json)
         return
@@ -108,6 +112,92 @@ def libraries(
         dump(content)
     else:
         _show(content)
+
+
+def _folder(out: str | None) -> None:
+    if out is not None:
+        from .study import _writable  # noqa: PLC0415
+
+        _writable(out)
+
+
+def _keep(
+    out: str | None, name: str, write: Callable[[Path, Mapping[str, Any]], None], content: Mapping[str, Any]
+) -> None:
+    if out is None:
+        return
+    path = Path(out) / name
+    try:
+        write(path, content)
+    except OSError as error:
+        if ours(error):
+            raise
+        raise Problem(about(error, error.filename or out)) from error
+    say(str(path))
+
+
+def _layers(
+    only: str | None,
+    everywhere: bool,
+    install: bool,
+    quick: bool,
+    seed: int,
+    once: bool,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """The frameworks' layers instead of functions."""
+    from ..conventions.measure import place  # noqa: PLC0415
+    from ..libraries import implied, record, together  # noqa: PLC0415
+    from ..libraries.rows import rows  # noqa: PLC0415
+
+    with sentences():
+        named = implied.chosen(only)
+    _folder(out)
+    level = "quick" if quick else "default"
+    with sentences():
+        matrices, left_out = rows(level, storages=("float32",), seed=seed)
+    layers = implied.measure(
+        named,
+        matrices,
+        where=lambda framework: place(framework, make=install, isolated=install or everywhere, say=say),
+        repeats=1 if once else 2,
+        progress=progress("measured"),
+    )
+    chosen_by = {"level": level, "seed": seed, "only": only, "repeats": 1 if once else 2, "left_out": left_out}
+    content = layers.content(["varstudy", *sys.argv[1:]], chosen_by)
+    _keep(out, implied.NAME, implied.write, content)
+    if as_json:
+        dump(content)
+        return
+    try:
+        league = record.committed()
+        alone = league["cases"]["float32"] != content["cases"]["float32"]
+    except (FileNotFoundError, record.LeagueProblem):
+        alone = True
+    if alone:
+        lines = together(
+            {**content, "facts": [], "rows": []}, "float32", max_length=EVERYONE, more=implied.rows(content)
+        )
+    else:
+        lines = implied.ranked(league, content, EVERYONE)
+    show_table(
+        f"float32: rows of up to {EVERYONE:,} values; fewest cases without a correct digit, then most digits",
+        ["place", "function", "cases", "no digit right", "median", "fewest", "what it is"],
+        [
+            [
+                str(each.place), each.name + (" *" if each.ours else ""), str(each.cases), str(each.wrong),
+                shown(max(0.0, each.digits_median)), shown(max(0.0, each.digits_worst)),
+                "a layer" if each.library.startswith(implied.LAYER) else each.told,
+            ]
+            for each in lines
+        ],
+        left=2,
+        note="* ours. A layer's digits are those that its outputs show, at least.",
+    )  # fmt: skip
+    for fact in implied.facts(content):
+        if fact.status != "measured":
+            click.echo(f"{fact.function}: {fact.status}: {fact.reason}")
 
 
 def _earlier(before: str | None) -> dict[str, Any] | None:
@@ -195,8 +285,11 @@ def _show(content: Mapping[str, Any]) -> None:
         if row.refused:
             click.echo(f"{row.function} refuses {row.storage}: {row.refused}")
     absent = [fact for fact in record.facts(content) if fact.status != "measured"]
+    reasons: dict[str, list[str]] = {}
     for fact in absent:
-        click.echo(f"{fact.function}: {fact.status}: {fact.reason}")
+        reasons.setdefault(f"{fact.status}: {fact.reason}", []).append(fact.function)
+    for reason, names in reasons.items():
+        click.echo(f"{', '.join(names)}: {reason}")
     unlike = [fact for fact in record.facts(content) if fact.repeated.endswith("differ")]
     for fact in unlike:
         click.echo(f"{fact.function} answers other bits when it runs again: {fact.repeated}.")

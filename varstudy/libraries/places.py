@@ -27,8 +27,8 @@ def here(function: Function) -> Place | str:
         return "bottleneck is installed here, and pandas answers otherwise with it"
     if missing:
         return (
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here: 'python -m varstudy "
-            f"libraries --install --only {function.library!r}' measures it in an environment of its own"
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here: python -m varstudy "
+            f"libraries --install --only {function.library!r} measures it in an environment of its own"
         )
     return sys.executable, _variables(function)
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ..conventions import record
 from ..conventions.documented import contradicts
 from ..conventions.frameworks import FRAMEWORKS
-from ..conventions.properties import PROPERTIES
+from ..conventions.properties import PROPERTIES, SYNC
 from ..conventions.record import Row
 from .contradictions import Key, source_differs
 from .figures.layers_heat import error_cell
@@ -24,10 +24,12 @@ COLUMNS = (
     "correction.normalise", "correction.running", "running.update", "running.weight", "momentum.multiplies",
     "momentum.default", "epsilon.default", "epsilon.place", "epsilon.in_running", "initial.mean", "initial.var",
     "running.keeps", "one_value.output", "one_value.running", "running.when", "training.statistics", "evaluation",
-    "gradient", "algorithm", "accuracy.1e4", "accuracy.1e5", "accuracy.1e6",
+    "gradient", "algorithm", "accuracy.1e4", "accuracy.1e5", "accuracy.1e6", "sync.normalise.merge",
+    "sync.normalise.correction", "sync.running.merge", "sync.running.correction", "sync.running.ranks",
 )  # fmt: skip
 TITLES = {
     "batch": "Batch norm", "layer": "Layer norm", "group": "Group norm", "instance": "Instance norm", "rms": "RMS norm",
+    SYNC: "Batch norm on several ranks, synchronised",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ..conventions import documented, record
 from ..conventions.differences import differences
 from ..conventions.documented import Documented, DocumentedProblem
-from ..conventions.properties import KINDS
+from ..conventions.properties import KINDS, SYNC
 from ..conventions.record import ConventionsProblem, Row
 from .contradictions import Entry, entries, found
 from .convention_tables import COLUMNS, TITLES, Part, heading, part
@@ -136,8 +136,9 @@ def made(
     by_kind = {kind: layers(all_rows, kind) for kind in KINDS}
     every = [layer for group in by_kind.values() for layer in group]
     contradictions, anchors = found(every, facts)
-    troubles = {row.framework: row for row in all_rows if row.property == _PROBE}
+    troubles = {row.framework: row for row in all_rows if row.property == _PROBE and row.kind != SYNC}
     parts = [part(kind, by_kind[kind], facts, anchors, troubles) for kind in KINDS]
+    parts.append(part(SYNC, layers(all_rows, SYNC), facts, anchors, troubles))
     batch = by_kind["batch"]
     return Conventions(
         lead=_lead(all_rows, every, entries(contradictions), troubles),

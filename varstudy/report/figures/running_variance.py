@@ -109,6 +109,8 @@ def _law(layer: Layer) -> Law | str:
     weights, correction, start = values
     if not isinstance(weights, list) or len(weights) != questions.STEPS or not all(map(_number, weights)):
         return "the weights of its batches were not determined"
+    if "initial.var" in layer.rows and layer.rows["initial.var"].status == "not applicable":
+        return "its first statistics are given to it, not its own"
     if not _number(correction) or not _number(start):
         return "the divisor or the start of its running variance was not determined"
     epsilon = layer.value("epsilon.default") if layer.value("epsilon.in_running") == "yes" else 0.0

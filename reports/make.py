@@ -1,0 +1,97 @@
+#!/usr/bin/env python
+"""The committed report: made from the default study, and held against what the code measures now.
+
+    python reports/make.py [--bench FILE]  # run the default study, write reports/reference/report.html
+    python reports/make.py --check DIR     # hold its table against the results in DIR; exit code 1 if they differ
+
+The table stands in the page, to seven digits. What must agree: the columns, and every measurement that both have. What
+the machine decides is not in the table.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from varstudy import report, results, study
+from varstudy.files import write_whole
+from varstudy.report.embedded import columns
+
+REFERENCE = Path(__file__).resolve().parent / "reference" / "report.html"
+SHOWN = 10
+
+
+def table(html: str) -> dict[str, Any]:
+    """The table inside a page."""
+    found = re.search(r'<script type="text/plain" id="packed">(.*?)</script>', html, re.DOTALL)
+    if found is None:
+        raise click.ClickException(f"{REFERENCE.name} holds no table: make it again with python reports/make.py")
+    opened: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))
+    return opened
+
+
+def lines(opened: dict[str, Any]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Each measurement's numbers, by its key."""
+    plain = {
+        name: [column["words"][at] for at in column["at"]] if isinstance(column, dict) else column
+        for name, column in opened.items()
+    }
+    keys = zip(*(plain[name] for name in results.KEY), strict=True)
+    rest = [name for name in plain if name not in results.KEY]
+    values = zip(*(plain[name] for name in rest), strict=True)
+    return {key: dict(zip(rest, line, strict=True)) for key, line in zip(keys, values, strict=True)}
+
+
+def differences(committed: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What no longer matches, each in a sentence."""
+    if list(committed) != list(now):
+        return [f"its columns are {', '.join(committed)}, the results' are {', '.join(now)}"]
+    before, after = lines(committed), lines(now)
+    shared = [key for key in after if key in before]
+    if not shared:
+        return ["it has no measurement in common with these results"]
+    found = []
+    for key in shared:
+        other = [name for name, value in before[key].items() if value != after[key][name]]
+        if other:
+            name = other[0]
+            where = " ".join(map(str, key))
+            found.append(f"{where}: {name} is {before[key][name]} there and {after[key][name]} here")
+    print(f"{len(shared):,} measurements of {len(after):,} compared, {len(found):,} differ")
+    return found
+
+
+@click.command()
+@click.option("--check", metavar="DIR", help="Compare the committed report with the results in DIR.")
+@click.option("--bench", metavar="FILE", help="A bench.json of this machine, for the section on speed.")
+def main(check: str | None, bench: str | None) -> None:
+    """Make the committed report, or check it."""
+    if check is not None:
+        found = differences(table(REFERENCE.read_text("utf-8")), columns(results.read(check).frame))
+        for sentence in found[:SHOWN]:
+            print(sentence)
+        if found:
+            print("The committed report is of other code: make it again with python reports/make.py")
+            sys.exit(1)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        made = study.run(out=folder, device="ptx", argv=["python", "reports/make.py"])
+        if bench is not None:
+            shutil.copy(bench, Path(folder) / "bench.json")
+        html = report.write(made, folder).read_text("utf-8")
+    REFERENCE.parent.mkdir(exist_ok=True)
+    write_whole(REFERENCE, html.encode())
+    print(REFERENCE)
+
+
+if __name__ == "__main__":
+    main()

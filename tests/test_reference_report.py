@@ -1,0 +1,51 @@
+"""The committed report: it is there, and its check can fail."""
+
+from __future__ import annotations
+
+import copy
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MAKE = Path(__file__).resolve().parents[1] / "reports" / "make.py"
+
+
+@pytest.fixture(scope="module")
+def make() -> dict[str, Any]:
+    return runpy.run_path(str(MAKE))
+
+
+@pytest.fixture(scope="module")
+def committed(make: dict[str, Any]) -> dict[str, Any]:
+    opened: dict[str, Any] = make["table"](make["REFERENCE"].read_text("utf-8"))
+    return opened
+
+
+def test_its_table_is_of_this_schema(make: dict[str, Any], committed: dict[str, Any]) -> None:
+    from varstudy.results import COLUMNS  # noqa: PLC0415
+
+    assert list(committed) == [column.name for column in COLUMNS]
+    assert len(make["lines"](committed)) > 30_000
+
+
+def test_what_differs_is_told(make: dict[str, Any], committed: dict[str, Any]) -> None:
+    assert make["differences"](committed, committed) == []
+    other = copy.deepcopy(committed)
+    other["var_error_worst"][7] = 0.125
+    (told,) = make["differences"](committed, other)
+    assert "var_error_worst is " in told
+    assert told.endswith("and 0.125 here")
+    del other["exact"]
+    assert "its columns are" in make["differences"](committed, other)[0]
+    assert make["differences"](committed, {name: [] for name in committed}) == [
+        "it has no measurement in common with these results"
+    ]
+
+
+def test_it_holds_no_path_of_the_machine_that_made_it(make: dict[str, Any]) -> None:
+    html = make["REFERENCE"].read_text("utf-8")
+    for place in ("/root/", "/home/", "/tmp/", "/work/"):
+        assert place not in html
+    assert len(html) < 6_000_000
