@@ -315,6 +315,20 @@ def test_a_law_that_cannot_be_drawn_says_why(other: dict[str, Any], why: str) ->
     assert running_variance.draw(layers_of(rows("mlx", **other))).svg is None
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("initial.var", "its first statistics are given to it, not its own"),
+        ("running.weight", "the new batch has no weight by default"),
+        ("running.update", "its statistics follow no batches"),
+    ],
+)
+def test_what_does_not_apply_has_no_curve(name: str, why: str) -> None:
+    mlx = [replace(r, value="", status="not applicable") if r.property == name else r for r in rows("mlx")]
+    told = running_variance.draw(layers_of(rows("torch"), mlx)).notes
+    assert f"Not drawn, {why}: <code>mlx</code>." in told
+
+
 def test_bessels_places() -> None:
     given_ = layers_of(rows("torch"), rows("darknet", correction__normalise=1), rows("mlx", correction__running=1.001))
     assert bessel_places.divisors(given_, "correction.running") == {1.0: ["torch", "darknet"], 1.001: ["mlx"]}

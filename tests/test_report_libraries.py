@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_report_conventions import HOSTILE, Page
 
-from varstudy.libraries import record, together
+from varstudy.libraries import implied, record, together
 from varstudy.libraries.record import Fact, Row
 from varstudy.report import libraries as section
 from varstudy.report import page
@@ -245,8 +245,22 @@ def test_the_committed_league() -> None:
     assert not made.problem
     html = rendered(made)
     Page(html)
-    assert len(html.encode()) < 230_000
+    assert len(html.encode()) < 290_000
     content = record.committed()
     measured = [f.function for f in record.facts(content) if f.status == "measured"]
     told = ", ".join(line[0] for line in made.facts)
     assert all(name in told for name in measured)
+
+
+def test_the_layers_stand_in_the_league_too() -> None:
+    found = section.libraries().layers
+    assert found is not None
+    lines = implied.ranked(record.committed(), implied.committed())
+    assert found.lines == len(lines)
+    html = str(found.table)
+    layers = {fact.function for fact in implied.facts(implied.committed())}
+    for each in lines:
+        if each.name in layers:
+            assert f"<code>{each.name}</code>" in html
+    # A league on other cases than the layers' stands without them.
+    assert section.made(league(SMALL), "").layers is None

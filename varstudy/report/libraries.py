@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..libraries import record
+from ..libraries import implied, record
 from ..libraries.catalogue import SHORT
 from ..libraries.comparing import compare
 from ..libraries.ranking import Standing, together
@@ -52,6 +52,7 @@ class Libraries:
     tables: tuple[Table, ...] = ()
     facts: tuple[tuple[str, ...], ...] = ()
     absent: tuple[tuple[str, str], ...] = ()
+    layers: Table | None = None
     longest: str = f"{SHORT:,}"
 
 
@@ -140,6 +141,7 @@ def made(content: Mapping[str, Any], state: str) -> Libraries:
         tables=tuple(table for table in tables if table.lines),
         facts=_facts(known),
         absent=_absent(content, known),
+        layers=_with_layers(content),
     )
 
 
@@ -188,6 +190,41 @@ def _table(content: Mapping[str, Any], storage: str) -> Table:
         '<th scope="col" rowspan="2">bit-equal to</th></tr><tr>{}</tr></thead><tbody>{}</tbody>'
     ).format(top, max(1, len(groups)), bottom, body)
     return Table(clean(storage), f"{decimal_digits(storage):.1f}", len(lines), table, _notes(lines))
+
+
+def _with_layers(content: Mapping[str, Any]) -> Table | None:
+    """The league of float32 with the frameworks' layers in it, by the variance that their outputs imply."""
+    try:
+        layers = implied.committed()
+        lines = implied.ranked(content, layers)
+    except (FileNotFoundError, LeagueProblem, KeyError):
+        return None
+    known = {fact.function for fact in implied.facts(layers)}
+    theirs = [each for each in lines if each.name in known]
+    if not theirs:
+        return None
+    body = Markup("").join(
+        Markup("<tr{}><th scope=row>{} <small>{}</small></th><td>{}</td><td>{} of {}</td>{}{}</tr>").format(
+            Markup(" class=ours") if each.ours else "", code(each.name),
+            "ours" if each.ours else clean(each.version), each.place, each.wrong, each.cases,
+            _shaded(each.digits_median, "float32"), _shaded(each.digits_worst, "float32"),
+        )
+        for each in lines
+    )  # fmt: skip
+    heads = ("Layer, function or algorithm", "place", "no digit right", "median", "fewest")
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(word) for word in heads)
+    table = Markup("<thead><tr>{}</tr></thead><tbody>{}</tbody>").format(head, body)
+    best, worst = theirs[0], theirs[-1]
+    note = Markup(
+        "{} of {} on the same rows of up to {} values. Outputs in float32 tell a variance to about 6 digits, and a "
+        "layer’s error is never shown smaller; rows whose variance epsilon hides are left out. Of the layers the best "
+        "is {} ({} of {} cases without a correct digit), the worst {} ({} of {})."
+    ).format(
+        count(len(theirs), "layer"), count(len({each.library for each in theirs}), "framework"),
+        f"{int(layers['settings']['longest']):,}", code(best.name), best.wrong, best.cases, code(worst.name),
+        worst.wrong, worst.cases,
+    )  # fmt: skip
+    return Table("float32", f"{decimal_digits('float32'):.1f}", len(lines), table, (note,))
 
 
 def _row(line: _Line, groups: Sequence[str], fact: Fact | None, content: Mapping[str, Any]) -> Markup:

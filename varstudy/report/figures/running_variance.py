@@ -105,12 +105,17 @@ def _law(layer: Layer) -> Law | str:
         return "its law was not determined, or keeps more of the old than the weight of the new tells"
     if when in ("never", "next forward"):
         return {"never": "its statistics never move", "next forward": "its statistics move one batch later"}[when]
+    asked = {name: row.status for name, row in layer.rows.items()}
+    if asked.get("running.update") == "not applicable":
+        return "its statistics follow no batches"
+    if asked.get("running.weight") == "not applicable":
+        return "the new batch has no weight by default"
+    if asked.get("initial.var") == "not applicable":
+        return "its first statistics are given to it, not its own"
     values = [layer.value(name) for name in ("running.weight", "correction.running", "initial.var")]
     weights, correction, start = values
     if not isinstance(weights, list) or len(weights) != questions.STEPS or not all(map(_number, weights)):
         return "the weights of its batches were not determined"
-    if "initial.var" in layer.rows and layer.rows["initial.var"].status == "not applicable":
-        return "its first statistics are given to it, not its own"
     if not _number(correction) or not _number(start):
         return "the divisor or the start of its running variance was not determined"
     epsilon = layer.value("epsilon.default") if layer.value("epsilon.in_running") == "yes" else 0.0

@@ -34,6 +34,7 @@
     ["ddof", "correction", (i) => String(at("correction", i))],
     ["order", "order", (i) => at("order", i)],
   ];
+  const KEYS = ["x", "y", ...MENUS.map(([key]) => key)];
   const ANY = "any";
   const X = { kappa: ["condition number κ (worst row)", "kappa_worst"], N: ["values in a row, N", "values"] };
   const Y = {
@@ -48,24 +49,25 @@
   // State and fragment ------------------------------------------------------------------------------------------------
 
   function read() {
-    const given = location.hash.startsWith("#explore?") ? new URLSearchParams(location.hash.slice(9)) : null;
-    state = { ...defaults, hidden: new Set(defaults.hidden) };
-    if (!given) return false;
-    for (const [key, value] of given) {
-      if (key === "hide") state.hidden = new Set(value.split(" ").filter(Boolean));
+    // A link to another place of the page leaves what is chosen.
+    if (!location.hash.startsWith("#explore?")) return false;
+    state = { ...defaults, hidden: new Set() };
+    for (const [key, value] of new URLSearchParams(location.hash.slice(9))) {
+      if (key === "hide") state.hidden.add(value);
       else if (key === "theory") state.theory = value !== "0";
-      else if (key in defaults) state[key] = value;
+      else if (KEYS.includes(key)) state[key] = value;
     }
-    if (!(state.x in X)) state.x = defaults.x;
-    if (!(state.y in Y)) state.y = defaults.y;
+    if (!Object.hasOwn(X, state.x)) state.x = defaults.x;
+    if (!Object.hasOwn(Y, state.y)) state.y = defaults.y;
     return true;
   }
 
   function remember() {
     const query = new URLSearchParams();
-    for (const key of ["x", "y", ...MENUS.map(([k]) => k)]) query.set(key, state[key]);
+    for (const key of KEYS) query.set(key, state[key]);
     query.set("theory", state.theory ? "1" : "0");
-    if (state.hidden.size) query.set("hide", [...state.hidden].sort().join(" "));
+    // One each: names may hold spaces.
+    for (const name of [...state.hidden].sort()) query.append("hide", name);
     history.replaceState(null, "", `#explore?${query}`);
   }
 
@@ -79,6 +81,9 @@
     return made;
   }
 
+  // Whether a value has a place on the axis across.
+  const drawable = (x) => x > 0 && x < Infinity;
+
   // Each menu offers what is left by the menus before it, so that no choice draws an empty plane.
   function narrow() {
     let rows = table.length;
@@ -87,16 +92,18 @@
       const counts = new Map();
       for (const i of rows) counts.set(value(i), (counts.get(value(i)) || 0) + 1);
       const open = key === "order" || key === "norm";
-      if (!counts.has(state[key]) && !(open && state[key] === ANY)) state[key] = open ? ANY : counts.keys().next().value;
+      if (!counts.has(state[key]) && !(open && state[key] === ANY)) {
+        state[key] = open ? ANY : counts.has(defaults[key]) ? defaults[key] : counts.keys().next().value;
+      }
       select.replaceChildren(
         ...(open ? [option(ANY, `any (${rows.length})`, state[key] === ANY)] : []),
         ...[...counts].map(([name, n]) => option(name, `${name} (${n})`, name === state[key])),
       );
       if (state[key] !== ANY) rows = rows.filter((i) => value(i) === state[key]);
     }
-    const spread = (name) => new Set(rows.map((i) => at(X[name][1], i))).size;
+    const spread = (name) => new Set(rows.map((i) => at(X[name][1], i)).filter(drawable)).size;
     const other = state.x === "kappa" ? "N" : "kappa";
-    if (spread(state.x) < 2 && spread(other) > 1) state.x = other;
+    if (spread(state.x) < Math.min(2, spread(other))) state.x = other;
     $("x").value = state.x;
     $("y").value = state.y;
     $("theory").checked = state.theory;
@@ -169,7 +176,7 @@
     for (const { rows: mine } of shown) {
       for (const i of mine) {
         const x = at(xs, i), y = at(ys, i);
-        if (!(x > 0) || x === Infinity) continue;
+        if (!drawable(x)) continue;
         points += 1;
         xlow = Math.min(xlow, x);
         xhigh = Math.max(xhigh, x);
@@ -204,7 +211,7 @@
       const group = node(svg, "g", { style: `color:${colour(series.formula)}` });
       for (const i of series.rows) {
         const x = at(xs, i), y = at(ys, i);
-        if (!(x > 0) || x === Infinity) continue;
+        if (!drawable(x)) continue;
         const ordinary = y > 0 && y < Infinity;
         const spread = ((place + 0.5) / shown.length) * (STRIP - 12);
         const cy = ordinary ? py(y) : y === 0 ? H - BOTTOM - STRIP + 9 + spread : TOP + 3 + spread;
@@ -253,20 +260,22 @@
   function listing(shown, xs, ys) {
     const body = $("rows");
     const made = [];
+    const bounds = BOUND[state.y];
     for (const series of shown) {
-      for (const i of series.rows.slice(0, 400)) {
+      for (const i of series.rows) {
+        if (made.length >= 2000) break;
+        if (!drawable(at(xs, i))) continue;
         const row = document.createElement("tr");
         const name = document.createElement("th");
         name.scope = "row";
         name.textContent = series.name;
         row.append(name);
-        for (const text of [at("case", i), short(at(xs, i)), short(at(ys, i)), short(at("var_bound", i))]) {
+        for (const text of [at("case", i), short(at(xs, i)), short(at(ys, i)), bounds ? short(at(bounds, i)) : "–"]) {
           const cell = document.createElement("td");
           cell.textContent = text;
           row.append(cell);
         }
         made.push(row);
-        if (made.length >= 2000) break;
       }
     }
     body.replaceChildren(...made);
@@ -299,18 +308,19 @@
     try {
       table = await open();
     } catch (problem) {
-      $("said").textContent = `The embedded table could not be opened (${problem}): reload the page.`;
+      // The explorer is still hidden: the note in its place tells.
+      document.getElementById("explorer-without").textContent = `The embedded table could not be opened (${problem}): reload the page.`;
       return;
     }
     table.length = [...table.algorithm.at.keys()];
     defaults = {
       x: "kappa", y: "worst", data: "kappa-sweep, offset", storage: "float32", acc: "float32", norm: ANY, order: "running",
-      device: "cpu", ddof: "0", theory: true, hidden: [],
+      device: "cpu", ddof: "0", theory: true,
     };
     for (const [key, label] of [["x", X], ["y", Y]]) {
       $(key).replaceChildren(...Object.entries(label).map(([name, [text]]) => option(name, text, false)));
     }
-    for (const key of ["x", "y", ...MENUS.map(([k]) => k)]) {
+    for (const key of KEYS) {
       $(key).addEventListener("change", (event) => { state[key] = event.target.value; changed(); });
     }
     $("theory").addEventListener("change", (event) => { state.theory = event.target.checked; changed(); });
@@ -321,6 +331,9 @@
     });
     $("reset").addEventListener("click", () => { state = { ...defaults, hidden: new Set() }; changed(); });
     $("csv").addEventListener("click", download);
+    // Enter on a box would send the form, and with it the page.
+    root.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+    state = { ...defaults, hidden: new Set() };
     const sent = read();
     root.hidden = false;
     document.getElementById("explorer-without").hidden = true;

@@ -18,7 +18,7 @@
       return Number(`${power[1]}${power[2] || 1}e${exponent}`);
     }
     if (plain === "=" || plain === "exact" || plain === "∞" || plain === "inf") return Infinity;
-    const found = plain.match(/^-?\d+(\.\d+)?/);
+    const found = plain.match(/^-?\d+(\.\d+)?(e[-+]?\d+)?/);
     return found ? Number(found[0]) : plain.toLowerCase();
   }
 
@@ -96,6 +96,9 @@
 
   // Copies ------------------------------------------------------------------------------------------------------------
 
+  // A row's cells, one for each column: a cell that spans several stands in all of them.
+  const wide = (row) => [...row.cells].flatMap((cell) => Array(cell.colSpan).fill(text(cell)));
+
   function grid(table) {
     const columns = heads(table);
     const top = table.tHead.rows.length > 1;
@@ -114,7 +117,7 @@
       for (const { head, rows } of groups(body)) {
         under = head ? text(head) : "";
         any ||= Boolean(head);
-        for (const row of rows) if (!row.hidden) lines.push([under, ...[...row.cells].map(text)]);
+        for (const row of rows) if (!row.hidden) lines.push([under, ...wide(row)]);
       }
     }
     return any ? [["", ...names], ...lines] : [names, ...lines.map((line) => line.slice(1))];
@@ -123,7 +126,7 @@
   const FORMATS = {
     CSV: (rows) => rows.map((row) => row.map((t) => (/[",\n]/.test(t) ? `"${t.replaceAll('"', '""')}"` : t)).join(",")).join("\n"),
     Markdown: (rows) => {
-      const line = (row) => `| ${row.map((t) => t.replaceAll("|", "\\|")).join(" | ")} |`;
+      const line = (row) => `| ${row.map((t) => t.replace(/[\\|<]/g, "\\$&")).join(" | ")} |`;
       return [line(rows[0]), line(rows[0].map(() => "---")), ...rows.slice(1).map(line)].join("\n");
     },
     LaTeX: (rows) => {

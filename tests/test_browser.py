@@ -1,0 +1,596 @@
+"""The report in a real browser: what its scripts do, who can read it, and that nothing from outside is markup."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from test_report import made, record, small_study
+
+from varkernels import algorithms
+from varstudy import featuremaps, report, results
+from varstudy.measure import case_info, measure
+from varstudy.results import COLUMNS, Results
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'varstudy[browser]'")
+
+NAMES = ("naive", "naive/pairwise", "two_pass", "welford", "chan", "double_double", "exact")
+EVIL = '<img src=x onerror="window.struck=1"> a b'
+WIDTHS = (1400, 360)
+
+
+def _chromium(playwright: Any) -> str:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = found or playwright.chromium.executable_path
+    if not Path(found).exists():
+        pytest.skip("needs Chromium: apt-get install chromium, or playwright install chromium")
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=_chromium(playwright), args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        started.close()
+
+
+def study() -> Results:
+    """A real study of a few algorithms, with feature maps of every group but the photos."""
+    chosen = [algorithms()[name] for name in NAMES]
+    cases = [c for c in featuremaps.cases("quick") if c.group != "photo"]
+    cells = [(case, storage) for case in cases for storage in ("float32", "float16") if storage in case.storages]
+    rows = [row for case, storage in cells for row in measure(case, storage, 0, chosen)]
+    return results.from_records(
+        rows,
+        cases={case.name: case_info(case) for case in cases},
+        algorithms={a.name: {"summary": a.summary, "source": a.source} for a in chosen},
+        settings={"level": "quick", "seed": 0, "only": None},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the study's results and its report."""
+    made_here = tmp_path_factory.mktemp("report")
+    found = study()
+    results.write(found, made_here)
+    report.write(found, made_here)
+    return made_here
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report whose feature maps, formulas and devices have names that want to be markup."""
+    rows = small_study(EVIL)
+    for row in rows[::5]:
+        row["algorithm"] = row["formula"] = row["order"] = EVIL
+    for row in rows[::7]:
+        row["norm"] = row["device"] = EVIL
+    rows.append(record(EVIL, EVIL, "naive", storage=EVIL, accumulator=EVIL, family=EVIL))
+    return report.write(made(rows), tmp_path_factory.mktemp("hostile"))
+
+
+@dataclass
+class Seen:
+    """What a page did while it was open."""
+
+    page: Any
+    problems: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+Open = Callable[..., Seen]
+
+
+@pytest.fixture
+def visit(browser: Any, folder: Path) -> Iterator[Open]:
+    """Open a file; whatever the page complains of or asks for when it should not fails the test at its end."""
+    contexts, all_seen = [], []
+
+    def opened(
+        path: Path | None = None, fragment: str = "", width: int = 1400, wait: bool = True, **options: Any
+    ) -> Seen:
+        options.setdefault("reduced_motion", "reduce")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        seen = Seen(page)
+        all_seen.append(seen)
+        page.on("console", lambda m: seen.problems.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: seen.problems.append(str(error)))
+        page.on("request", lambda request: seen.requests.append(request.url.split("#")[0]))
+        address = (path or folder / "report.html").as_uri()
+        page.goto(address + fragment)
+        if wait and options.get("java_script_enabled", True):
+            page.wait_for_function("document.getElementById('explorer-without').hidden")
+        return seen
+
+    yield opened
+    for context in contexts:
+        context.close()
+    for seen in all_seen:
+        assert seen.problems == []
+        files = [url for url in seen.requests if not url.startswith("blob:file:")]
+        assert set(files) == {files[0]}
+        assert files[0].startswith("file:")
+
+
+def part(page: Any, name: str) -> Any:
+    return page.locator(f'[data-part="{name}"]')
+
+
+def said(page: Any) -> tuple[int, int, int]:
+    """Series shown, series there are, and measurements, by the line that tells them."""
+    found = re.match(r"(\d+) of (\d+) algorithms, (\d+) measurements", part(page, "said").inner_text())
+    assert found
+    shown, there, points = map(int, found.groups())
+    return shown, there, points
+
+
+def marks(page: Any) -> int:
+    return int(part(page, "plot").locator(".mark").count())
+
+
+def state(page: Any) -> dict[str, Any]:
+    """What every menu and box says."""
+    return dict(
+        page.evaluate("""() => ({
+        ...Object.fromEntries(
+            [...document.querySelectorAll('#explorer-app select')].map(s => [s.dataset.part, s.value])
+        ),
+        theory: document.querySelector('[data-part=theory]').checked,
+        hidden: [...document.querySelectorAll('.legend input')].filter(b => !b.checked).map(b => b.value),
+    })""")
+    )
+
+
+def options(page: Any, menu: str) -> list[str]:
+    return list(part(page, menu).locator("option").evaluate_all("all => all.map(o => o.value)"))
+
+
+# Closed to the outside -----------------------------------------------------------------------------------------------
+
+
+def test_opens_quietly_and_loads_nothing_else(visit: Open, folder: Path) -> None:
+    seen = visit()
+    assert seen.requests == [(folder / "report.html").as_uri()]
+    assert part(seen.page, "plot").is_visible()
+
+
+def test_a_foreign_script_does_not_run(visit: Open) -> None:
+    seen = visit()
+    seen.page.evaluate("""() => {
+        const script = document.createElement('script');
+        script.textContent = 'window.struck = 1';
+        document.body.append(script);
+        document.body.insertAdjacentHTML('beforeend', '<p onclick="window.struck=2" id="bait">x</p>');
+        document.getElementById('bait').click();
+    }""")
+    assert seen.page.evaluate("window.struck") is None
+    assert len(seen.problems) == 2
+    assert all("Content Security Policy" in problem for problem in seen.problems)
+    seen.problems.clear()
+
+
+def test_hostile_names_stay_text(visit: Open, hostile: Path) -> None:
+    page = visit(hostile).page
+    for menu in ("storage", "acc", "data", "norm", "device", "order", "ddof"):
+        for value in options(page, menu):
+            part(page, menu).select_option(value)
+            assert marks(page) == said(page)[2]
+    part(page, "reset").click()
+    part(page, "order").select_option("any")
+    names = part(page, "legend").locator("input").evaluate_all("all => all.map(b => b.value)")
+    assert EVIL in names
+    assert EVIL in part(page, "legend").inner_text()
+    titles = part(page, "plot").locator(".mark title").all_text_contents()
+    assert any(title.startswith(EVIL) for title in titles)
+    assert any(EVIL in title.split("\n")[1] for title in titles), "the feature map's name"
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert EVIL in part(page, "rows").inner_text()
+    page.wait_for_function("!document.querySelector('main table:not([data-plain]):not([data-enhanced])')")
+    page.locator("main .sort").first.click()
+    assert page.locator("main .cells th", has_text="onerror=").count()
+    assert page.locator("img").count() == 0
+    assert page.evaluate("window.struck") is None
+
+
+def test_a_hidden_series_with_spaces_in_its_name_survives_a_reload(visit: Open, hostile: Path) -> None:
+    page = visit(hostile).page
+    part(page, "order").select_option("any")
+    page.locator(".legend input").evaluate_all("(all, name) => all.find(b => b.value === name).click()", EVIL)
+    before = state(page)
+    assert before["hidden"] == [EVIL]
+    page.reload()
+    page.wait_for_function("document.getElementById('explorer-without').hidden")
+    assert state(page) == before
+
+
+# The explorer --------------------------------------------------------------------------------------------------------
+
+
+def test_each_menu_redraws(visit: Open) -> None:
+    page = visit().page
+    drawn = set()
+    for menu in ("data", "norm", "ddof", "order", "x", "y", "acc", "storage", "device"):
+        for value in options(page, menu):
+            part(page, menu).select_option(value)
+            shown, there, points = said(page)
+            assert marks(page) == points > 0, (menu, value)
+            assert shown == there == page.locator(".legend input").count()
+            drawn.add(part(page, "said").inner_text())
+        part(page, "reset").click()
+        drawn.add(part(page, "said").inner_text())
+    assert len(drawn) > 15
+
+
+def test_the_counts_of_the_menus_are_those_of_the_table(visit: Open, folder: Path) -> None:
+    page = visit().page
+    frame = results.read(folder).frame
+    for group, family in {(g, f) for g, f in zip(frame["group"], frame["family"], strict=True)}:
+        mine = frame[(frame["group"] == group) & (frame["family"] == family)]
+        text = part(page, "data").locator("option", has_text=f"{group}, {family} (").inner_text()
+        assert text == f"{group}, {family} ({len(mine)})"
+
+
+def test_the_legend_hides_and_shows(visit: Open) -> None:
+    page = visit().page
+    shown, there, points = said(page)
+    assert shown == there > 2
+    first = page.locator(".legend input").first
+    name = first.input_value()
+    first.focus()
+    page.keyboard.press("Space")
+    assert said(page)[:2] == (there - 1, there)
+    assert marks(page) == said(page)[2] < points
+    titles = part(page, "plot").locator(".mark title").all_text_contents()
+    assert not [t for t in titles if t.split("\n")[0] == name]
+    assert page.evaluate("document.activeElement.value") == name, "the focus stays on the box"
+    part(page, "none").click()
+    assert (said(page), marks(page)) == ((0, there, 0), 0)
+    part(page, "all").click()
+    assert said(page) == (there, there, points)
+    assert marks(page) == points
+
+
+def chosen(page: Any) -> dict[str, Any]:
+    """Choose something by several menus, and tell what."""
+    part(page, "storage").select_option("float16")
+    part(page, "y").select_option("median")
+    part(page, "order").select_option("any")
+    part(page, "theory").uncheck()
+    page.locator(".legend input").nth(1).uncheck()
+    found = state(page)
+    assert found["storage"] == "float16"
+    assert found["y"] == "median"
+    assert len(found["hidden"]) == 1
+    return found
+
+
+def test_the_address_holds_what_was_chosen(visit: Open) -> None:
+    page = visit().page
+    before, line = chosen(page), None
+    line = part(page, "said").inner_text()
+    assert "#explore?" in page.url
+    page.reload()
+    page.wait_for_function("document.getElementById('explorer-without').hidden")
+    assert (state(page), part(page, "said").inner_text()) == (before, line)
+    fragment = "#" + page.url.split("#")[1]
+    shared = visit(fragment=fragment).page
+    assert (state(shared), part(shared, "said").inner_text()) == (before, line)
+    assert part(shared, "plot").evaluate("e => e.getBoundingClientRect().top < innerHeight"), "it is in sight"
+    shared.locator('nav a[href="#table"]').click()
+    assert shared.url.endswith("#table")
+    shared.go_back()
+    assert shared.url.endswith(fragment)
+    assert (state(shared), part(shared, "said").inner_text()) == (before, line)
+
+
+def test_another_link_of_the_page_forgets_nothing(visit: Open) -> None:
+    page = visit().page
+    before = chosen(page)
+    page.locator('nav a[href="#table"]').click()
+    part(page, "y").select_option("ulps")
+    assert state(page) == before | {"y": "ulps"}
+
+
+def test_a_link_pasted_into_the_open_page_is_followed(visit: Open) -> None:
+    page = visit().page
+    page.evaluate("location.hash = '#explore?storage=float16&acc=float16&y=median&hide=naive'")
+    page.wait_for_function("document.querySelector('[data-part=y]').value === 'median'")
+    assert state(page)["storage"] == "float16"
+    assert state(page)["hidden"] == ["naive"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "x=toString&y=constructor",
+        "hidden=naive", "data=nothing&storage=float3&acc=&norm=9",
+        "order=up&device=abacus&ddof=x",
+        "__proto__=1&constructor=2&theory=maybe", "hide=nobody&hide=", "%E0%A4%A&&=&x", "length=5&menus=1",
+        f"data={quote(EVIL)}&hide={quote(EVIL)}",
+    ],
+)  # fmt: skip
+def test_an_unknown_fragment_falls_back(visit: Open, query: str) -> None:
+    page = visit(fragment=f"#explore?{query}").page
+    found = state(page)
+    assert (found["x"], found["y"]) == ("kappa", "worst")
+    for menu in ("data", "storage", "acc", "device", "ddof", "norm", "order"):
+        assert found[menu] in options(page, menu)
+    assert found["storage"] == "float32" or "storage" in query
+    shown, there, points = said(page)
+    assert marks(page) == points > 0
+    assert shown == there
+    assert "undefined" not in part(page, "said").inner_text()
+
+
+def test_the_table_of_the_explorer_is_what_is_drawn(visit: Open, folder: Path) -> None:
+    page = visit().page
+    frame = results.read(folder).frame
+    page.locator("#explorer-app details summary").click()
+    for data in options(page, "data"):
+        part(page, "data").select_option(data)
+        assert part(page, "rows").locator("tr").count() == min(2000, marks(page)), data
+    part(page, "reset").click()
+    for y, column, bound in (
+        ("worst", "var_error_worst", "var_bound"), ("mean", "mean_error_worst", "mean_bound"),
+        ("ulps", "var_ulps_worst", ""),
+    ):  # fmt: skip
+        part(page, "y").select_option(y)
+        now = state(page)
+        rows = (
+            part(page, "rows").locator("tr").evaluate_all("all => all.map(r => [...r.cells].map(c => c.textContent))")
+        )
+        assert rows
+        for name, case, _, error, limit in rows:
+            at = frame[
+                (frame["algorithm"] == name) & (frame["case"] == case) & (frame["storage"] == now["storage"])
+                & (frame["accumulator"] == now["acc"]) & (frame["correction"] == float(now["ddof"]))
+            ]  # fmt: skip
+            assert any(close(error, value) for value in at[column])
+            assert any(close(limit, value) for value in at[bound]) if bound else limit == "–"
+
+
+def close(text: str, value: float) -> bool:
+    """Whether a text has the first four digits of a number."""
+    if math.isnan(value) or math.isinf(value):
+        return text == ("NaN" if math.isnan(value) else "∞")
+    return math.isclose(float(text), value, rel_tol=6e-4, abs_tol=0)
+
+
+def test_the_download_is_the_table(visit: Open, folder: Path) -> None:
+    page = visit().page
+    with page.expect_download() as waiting:
+        part(page, "csv").click()
+    assert waiting.value.suggested_filename == "varstudy-results.csv"
+    got = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8"))))
+    want = list(csv.DictReader(io.StringIO((folder / "results.csv").read_text("utf-8"))))
+    assert len(got) == len(want) > 100
+    assert list(got[0]) == list(want[0]) == [c.name for c in COLUMNS]
+    for mine, true in zip(got, want, strict=True):
+        for column in COLUMNS:
+            a, b = mine[column.name], true[column.name]
+            if column.kind == "float":
+                assert (math.isnan(float(a)) and math.isnan(float(b))) or math.isclose(float(a), float(b), rel_tol=5e-7)
+            else:
+                assert a == b
+
+
+def test_a_broken_table_says_so(visit: Open, folder: Path, tmp_path: Path) -> None:
+    html = (folder / "report.html").read_text("utf-8")
+    broken = tmp_path / "broken.html"
+    broken.write_text(re.sub(r'(id="packed">)[^<]*', r"\1AAAA", html), "utf-8")
+    page = visit(broken, wait=False).page
+    page.get_by_text("The embedded table could not be opened").wait_for(state="visible")
+    assert not part(page, "plot").is_visible()
+
+
+# The tables ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_filters(visit: Open) -> None:
+    page = visit().page
+    table = page.locator('section[aria-labelledby="heat"] table').first
+    box = page.locator('section[aria-labelledby="heat"] input[type=search]').first
+    rows = table.locator("tbody tr:not(.sub)")
+    there = rows.count()
+    box.fill("NETWORK group")  # the first word is the heading's
+    seen = [row.inner_text() for row in rows.all() if row.is_visible()]
+    assert 0 < len(seen) < there
+    status = page.locator('section[aria-labelledby="heat"] .tools [role=status]').first
+    assert status.inner_text() == f"{len(seen)} of {there} rows"
+    headings = [row.inner_text() for row in table.locator("tbody tr.sub").all() if row.is_visible()]
+    assert len(headings) == 1
+    box.fill("no such words")
+    assert status.inner_text() == f"0 of {there} rows"
+    box.fill("")
+    assert all(row.is_visible() for row in rows.all())
+    assert status.inner_text() == ""
+
+
+def open_tables(page: Any) -> list[Any]:
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    page.wait_for_function("!document.querySelector('main table:not([data-plain]):not([data-enhanced])')")
+    return list(page.locator("main table:has(.sort)").all())
+
+
+def test_a_table_sorts_by_keyboard(visit: Open) -> None:
+    page = visit().page
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    page.wait_for_function("!document.querySelector('main table:not([data-plain]):not([data-enhanced])')")
+    table = page.locator("table", has=page.locator("caption", has_text="Floating-point formats"))
+
+    def column(k: int) -> list[str]:
+        return [row.locator("th, td").nth(k).inner_text() for row in table.locator("tbody tr").all()]
+
+    written = column(0)
+    digits = table.locator(".sort", has_text="decimal digits")
+    head = digits.locator("xpath=..")
+    digits.focus()
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert [float(t) for t in column(2)] == sorted(float(t) for t in column(2))
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert [float(t) for t in column(2)] == sorted((float(t) for t in column(2)), reverse=True)
+    table.locator(".sort", has_text="largest").press("Enter")
+    assert table.locator("[aria-sort]").count() == 1
+    sizes = {"bfloat16": 3.39e38, "float32": 3.40e38, "float64": 1.8e308, "float16": 65504.0}
+    assert column(0) == sorted(written, key=lambda name: sizes[name])
+
+
+def test_every_copy_can_be_read_again(visit: Open) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"]).page
+    tables = open_tables(page)
+    assert len(tables) > 10
+    for table in tables:
+        caption = table.locator("caption").inner_text()
+        want = table.evaluate("""t => [...t.tBodies].flatMap(b => [...b.rows]).filter(r => !r.classList.contains('sub'))
+            .map(r => [...r.cells].flatMap(c => Array(c.colSpan).fill(c.textContent.trim().replace(/\\s+/g, ' '))))""")
+        bar = table.locator("xpath=ancestor-or-self::*[preceding-sibling::*[1][@class='tools']][1]").locator(
+            "xpath=preceding-sibling::*[1]"
+        )
+        got = {}
+        for kind in ("CSV", "Markdown", "LaTeX"):
+            page.evaluate("navigator.clipboard.writeText('')")
+            bar.get_by_text(f"copy as {kind}").click()
+            page.wait_for_function("async () => await navigator.clipboard.readText() !== ''")
+            got[kind] = READ[kind](page.evaluate("navigator.clipboard.readText()"))
+            assert bar.locator("[role=status]").inner_text() == f"copied {len(want)} rows"
+        for kind, rows in got.items():
+            wide = len(rows[0]) - len(want[0])
+            assert wide in (0, 1), (caption, kind)
+            assert {len(row) for row in rows} == {len(rows[0])}, (caption, kind)
+            assert [row[wide:] for row in rows[1:]] == want, (caption, kind)
+
+
+def _csv(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text)))
+
+
+def _markdown(text: str) -> list[list[str]]:
+    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.split("\n")]
+    assert all(set(cell.strip()) == {"-"} for cell in lines[1])
+    return [[re.sub(r"\\([\\|<*_`])", r"\1", cell[1:-1]) for cell in line] for line in [lines[0], *lines[2:]]]
+
+
+def _latex(text: str) -> list[list[str]]:
+    lines = text.split("\n")
+    assert lines[0].startswith("\\begin{tabular}{l")
+    assert lines[-1] == "\\end{tabular}"
+    inner = [line.removesuffix(" \\\\") for line in lines[1:-1] if line != "\\hline"]
+    named = {"\\textbackslash{}": "\\", "\\textasciitilde{}": "~", "\\textasciicircum{}": "^"}
+    pattern = re.compile(r"\\text[a-z]+\{\}|\\([&%$#_{}])")
+    return [
+        [pattern.sub(lambda m: m[1] or named[m[0]], cell) for cell in re.split(r"(?<!\\) & ", line)] for line in inner
+    ]
+
+
+READ = {"CSV": _csv, "Markdown": _markdown, "LaTeX": _latex}
+
+
+# For everyone --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessible(visit: Open, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core: 'varstudy[browser]'")
+    page = visit(width=width, color_scheme=scheme).page
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response
+    judge(found)
+
+
+def test_accessible_where_everything_is_open(visit: Open) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core: 'varstudy[browser]'")
+    page = visit().page
+    open_tables(page)
+    # Contrast of thousands of cells takes long: it is looked at where the page is as it opens.
+    quick = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
+    judge(axe.Axe().run(page, options=quick).response)
+
+
+def judge(found: dict[str, Any]) -> None:
+    """Fail with what axe-core found."""
+    told = [
+        (v["id"], v["help"], [(n["html"][:200], n.get("failureSummary", "")[:300]) for n in v["nodes"][:3]])
+        for v in found["violations"]
+    ]
+    assert told == [], json.dumps(told, indent=1)
+    assert len(found["passes"]) > 20
+
+
+@pytest.mark.parametrize("java_script", [True, False])
+def test_nothing_overflows_a_telephone(visit: Open, java_script: bool) -> None:
+    page = visit(width=360, java_script_enabled=java_script).page
+    measure_width = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    # Without scripts of its own a page can still be asked.
+    wide, there = page.evaluate(measure_width)
+    assert wide <= there
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    wide, there = page.evaluate(measure_width)
+    assert wide <= there
+
+
+def test_readable_without_scripts(visit: Open) -> None:
+    page = visit(java_script_enabled=False).page
+    sections = page.locator("main > section")
+    assert sections.count() > 10
+    for section in sections.all():
+        assert section.locator("h2").is_visible()
+        assert len(section.inner_text()) > 30
+    assert page.locator("#explorer-without").is_visible()
+    assert "needs JavaScript" in page.locator("#explorer-without").inner_text()
+    assert not page.locator("#explorer-app").is_visible()
+    assert page.locator("main table").first.is_visible()
+    assert page.locator(".tools, .sort").count() == 0
+
+
+def test_the_keyboard_reaches_everything(visit: Open) -> None:
+    page = visit().page
+    page.keyboard.press("Tab")
+    skip = page.locator(".skip")
+    assert skip.evaluate("e => e === document.activeElement")
+    assert skip.bounding_box()["x"] >= 0
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
+    part(page, "x").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.part") == "y"
+    before = part(page, "said").inner_text(), state(page)["y"]
+    page.keyboard.press("ArrowDown")
+    assert state(page)["y"] != before[1]
+    assert page.evaluate("document.activeElement.dataset.part") == "y", "the focus stays on the menu"
+    # Enter on a box would send the form of which it is a part.
+    part(page, "theory").focus()
+    page.keyboard.press("Enter")
+    assert part(page, "plot").is_visible()
+
+
+def test_print_cuts_nothing(visit: Open) -> None:
+    page = visit().page
+    page.emulate_media(media="print")
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    cut = page.evaluate("""() => [...document.querySelectorAll('main *')].filter(e => {
+        const s = getComputedStyle(e);
+        return !(e instanceof SVGElement) && !e.classList.contains('sr') && e.getClientRects().length
+            && [s.overflowX, s.overflowY].some(o => ['auto', 'scroll', 'hidden'].includes(o));
+    }).map(e => e.outerHTML.slice(0, 120))""")
+    assert cut == []
+    assert not page.locator(".tools").first.is_visible()
