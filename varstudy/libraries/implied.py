@@ -119,8 +119,9 @@ class LayerFact(Cells):
     function : its name in the league. status : ``measured``, ``failed``, ``not measured``; reason says why.
     title : the layer in its framework's words. correction, epsilon, place : of its `Law`. read_as : the variant whose
         law it is, where its own is undetermined.
-    hidden : rows of the layer that epsilon hides, left out. coarse : rows whose outputs are so rough that they show no
-        digit of any variance: wrong, whether or not the variance itself is.
+    hidden : rows left out since epsilon hides their variance, or since all their values are equal: whatever equal
+        outputs were divided by, they stay equal. coarse : rows left out since their outputs are so rough that they
+        show no digit of any variance.
     repeated : as of `record.Fact`.
     """
 
@@ -183,7 +184,7 @@ def committed() -> dict[str, Any]:
 
 
 def ranked(league: Mapping[str, Any], layers: Mapping[str, Any], max_length: int = LONGEST) -> list[Standing]:
-    """Layers, functions and our algorithms in one table.
+    """Layers, functions and our algorithms in one table, each on the cases that it can be scored on.
 
     Raises
     ------
@@ -192,7 +193,7 @@ def ranked(league: Mapping[str, Any], layers: Mapping[str, Any], max_length: int
     """
     if league["cases"][STORAGE] != layers["cases"][STORAGE]:
         raise LeagueProblem(f"the layers were measured on other cases than the league: make both again ({COMMAND})")
-    return together(league, STORAGE, max_length=max_length, more=rows(layers))
+    return together(league, STORAGE, max_length=max_length, more=rows(layers), shared=False)
 
 
 def chosen(pattern: str | None) -> list[Framework]:
@@ -347,7 +348,7 @@ class Layers:
 
 
 class _Shown(Exacts):
-    """The exact variances, without those that a layer's epsilon hides."""
+    """The exact variances, without those that a layer's outputs do not tell."""
 
     hidden: Mapping[str, NDArray[np.bool_]]
 
@@ -458,7 +459,7 @@ class _Judge:
         values = {m.key: np.full(len(m.values), math.nan) for m in self.given}
         raised = {key: np.zeros(len(v), np.bool_) for key, v in values.items()}
         hidden = {key: np.zeros(len(v), np.bool_) for key, v in values.items()}
-        tried, words, coarse = set(), [], dict[int, int]()
+        tried, words = set(), []
         self.exacts.hidden = {}
         for key, (_, places) in self.laid.items():
             answer = answers[key]
@@ -475,9 +476,13 @@ class _Judge:
                     raised[matrix.key][line] = True
                 elif exact.known[line]:
                     found, resolution = implied(matrix.values[line], answer["rows"][r], true, law)
-                    if resolution >= 1 and (found == math.inf or abs(found / true - 1) <= resolution):
+                    if true == 0 and found == 0:
+                        # Outputs of equal values are equal whatever they were divided by.
+                        hidden[matrix.key][line] = True
+                        told.hidden += 1
+                    elif resolution >= 1 and (found == math.inf or abs(found / true - 1) <= resolution):
+                        hidden[matrix.key][line] = True
                         told.coarse += 1
-                        coarse[k] = coarse.get(k, 0) + 1
                     values[matrix.key][line] = _at_least(found, true, resolution)
                 elif answer["rows"][r]["finite"]:
                     values[matrix.key][line] = 0.0  # a finite answer for a row that has no variance
@@ -488,10 +493,6 @@ class _Judge:
         self.exacts.hidden = hidden
         score(row, self.given, {key: Answers(values[key], raised[key]) for key in tried}, self.exacts)
         row.beyond_half_ulp = 0  # outputs do not tell
-        marks = dict(each.split(":", 1) for each in row.marks.split(";")) if row.marks else {}
-        for k, count in coarse.items():
-            marks[str(k)] = f"{marks.get(str(k), '')} coarse {count}".strip()
-        row.marks = ";".join(f"{k}:{marks[k]}" for k in sorted(marks, key=int))
         return row
 
     def ask(

@@ -59,6 +59,7 @@ def together(
     max_length: int | None = None,
     ours: Sequence[Row] | None = None,
     more: Sequence[Row] = (),
+    shared: bool = True,
 ) -> list[Standing]:
     """The table of one storage format: fewest wrong cases first, then most digits in the median.
 
@@ -70,6 +71,7 @@ def together(
     content : of a league. max_length : only cases whose rows are no longer; by default all.
     ours : rows of our algorithms on the same cases, if not those of the league. more : rows of anything else on these
         cases, such as the variances that a layer's outputs imply.
+    shared : whether only cases count that all can be scored on; else each has its own, and their number is told.
     """
     own = [row for row in rows(content) if row.library == OURS] if ours is None else list(ours)
     known: dict[str, Fact] = {fact.function: fact for fact in facts(content)}
@@ -83,7 +85,9 @@ def together(
     counts = [all(each.scored for each in column) for column in zip(*(cases for _, cases in given), strict=True)]
     lines: list[tuple[tuple[float, float], Row, list[CaseResult]]] = []
     for row, cases in given:
-        scored = [each for each, ok in zip(cases, counts, strict=True) if ok]
+        scored = [each for each, ok in zip(cases, counts, strict=True) if (ok if shared else each.scored)]
+        if not scored:
+            continue
         key = (sum(each.wrong for each in scored), -lower_median([each.digits for each in scored]))
         lines.append((key, row, scored))
     lines.sort(key=lambda line: line[0])

@@ -57,8 +57,7 @@ class Row(Cells):
         the length of rows up to which they have. equal_rows : of how many rows.
     worst, median : relative errors of each case's worst and median row, in the order of the head's cases of this
         storage format: two digits; ``=`` exact, ``.`` not tried, ``-`` nothing to score, ``inf``.
-    marks : cases with answers that are none: ``index:kind count``, kinds neg, nan, inf and raised, joined by ``;``. A
-        layer's also coarse: rows whose outputs are too rough to show a digit.
+    marks : cases with answers that are none: ``index:kind count``, kinds neg, nan, inf and raised, joined by ``;``.
     """
 
     function: str
