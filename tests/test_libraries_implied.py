@@ -243,7 +243,7 @@ def test_rough_outputs_are_no_error_beyond_what_they_tell(layers: implied.Layers
 def test_equal_values_show_nothing_of_a_variance(layers: implied.Layers) -> None:
     """0 / d is 0 whatever d is: a layer whose variance of them is wrong looks as one whose variance is right."""
     for name in ("batch norm, float64", "batch norm, NaN"):
-        row, cases = of(layers, name)
+        _, cases = of(layers, name)
         constant = [each for each in cases.values() if each.case == "constant"]
         assert constant
         assert all(each.scored == (name == "batch norm, NaN") for each in constant)
