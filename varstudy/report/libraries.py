@@ -219,8 +219,8 @@ def _with_layers(content: Mapping[str, Any]) -> Table | None:
         "{} of {} on the same rows of up to {} values; rows of one length are the channels, samples or groups of one "
         "input. Outputs in float32 tell a variance to about 6 digits, and a layer’s error is never shown smaller. Each "
         "is judged on the cases that it can be: equal values, variances that epsilon hides and outputs too rough to "
-        "show a digit tell nothing. Of the layers the best is {} ({} of {} cases without a correct digit), the worst {} "
-        "({} of {})."
+        "show a digit tell nothing. Of the layers the best is {} ({} of {} cases without a correct digit), the worst "
+        "{} ({} of {})."
     ).format(
         count(len(theirs), "layer"), count(len({each.library for each in theirs}), "framework"),
         f"{int(layers['settings']['longest']):,}", code(best.name), best.wrong, best.cases, code(worst.name),
