@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,9 @@ NAME = "documented.json"
 COMMITTED = Path(__file__).with_name("data") / NAME
 _SOURCE = re.compile(r"\S+:[1-9]\d* at \S.*")
 _AGAIN = "install varstudy again, or take the file from its repository"
+
+# How well a number is known that was solved from outputs in float32, relative.
+MEASURED = 2.0**-20
 
 Value = str | float | int | list[float] | None
 
@@ -191,35 +194,35 @@ def lookup(framework: str, kind: str, variant: str, property: str) -> Documented
 def contradicts(documented: Documented, finding: Measured) -> bool | None:
     """Whether documentation and measurement differ; None where either has no value.
 
-    Numbers are the same if they are equal, or become the same float32: a default that someone wrote in decimals may be
-    kept in that format.
+    Numbers are the same within 2^-20 of them: what is solved from outputs in float32 is known no better.
     """
     if finding.status != "measured" or not finding.value:
         return None
-    return _differ(documented.value, json.loads(finding.value))
+    return _differ(documented.value, json.loads(finding.value), MEASURED)
 
 
 def contradicts_source(documented: Documented) -> bool | None:
-    """Whether documentation and source differ; None where either has no value. Numbers as in `contradicts`."""
+    """Whether documentation and source differ; None where either has no value.
+
+    Numbers are the same if they are equal, or become the same float32: a default that someone wrote in decimals may be
+    kept in that format.
+    """
     return _differ(documented.value, documented.source_value)
 
 
-def _differ(said: Any, found: Any) -> bool | None:
+def _differ(said: Any, found: Any, tolerance: float = 0.0) -> bool | None:
     if said is None or found is None:
         return None
-    return not _same(said, found)
+    return not _same(said, found, tolerance)
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: Any, b: Any, tolerance: float) -> bool:
     if _number(a) and _number(b):
-        return bool(a == b or ctypes.c_float(a).value == ctypes.c_float(b).value)
+        near = math.isclose(a, b, rel_tol=tolerance, abs_tol=0.0)
+        return near or ctypes.c_float(a).value == ctypes.c_float(b).value
     if isinstance(a, list) and isinstance(b, list):
-        return _alike(a, b)
+        return len(a) == len(b) and all(_same(x, y, tolerance) for x, y in zip(a, b, strict=True))
     return type(a) is type(b) and bool(a == b)
-
-
-def _alike(a: Sequence[Any], b: Sequence[Any]) -> bool:
-    return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
 
 
 def _number(value: Any) -> bool:
