@@ -64,11 +64,6 @@ def process(*words: str, **options: Any) -> subprocess.Popen[str]:
     )
 
 
-@pytest.fixture(autouse=True)
-def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture(scope="module")
 def found() -> results.Results:
     case = featuremaps.find("higham/three-values")

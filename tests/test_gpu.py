@@ -154,7 +154,6 @@ def call(*words: str | Path) -> Any:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     machine = FakeMachine()
-    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr("varstudy.cli.gpu._machine", lambda: machine)
     monkeypatch.setattr(whole, "SHORT", SMALL)
     monkeypatch.setattr(peers, "load", lambda: (None, "torch is not installed"))
