@@ -110,9 +110,7 @@ def test_no_fact_is_there_twice() -> None:
     assert len(keys) == len(set(keys)) == len(documented.facts())
 
 
-def test_no_registry_and_no_machine_is_named() -> None:
-    hosts = ("pypi", "pythonhosted", "npmjs", "anaconda", "deb.debian", "crates.io", "mirror")
-    assert not [host for host in hosts if host in TEXT.lower()]
+def test_only_documentation_and_no_machine_is_named() -> None:
     assert not re.search(r"/(root|home|tmp|work|usr|opt)/", TEXT)
     addresses = re.findall(r"https?://([^/\s\"]+)", TEXT)
     assert set(addresses) == {"onnx.ai", "docs.openvino.ai", "learn.microsoft.com", "caffe.berkeleyvision.org"}
