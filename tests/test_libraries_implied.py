@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import sys
 from dataclasses import dataclass
 from fractions import Fraction
@@ -372,8 +373,7 @@ def test_the_committed_layers() -> None:
     for each in implied.facts(content):
         assert each.status == "measured" or each.reason
     text = implied.COMMITTED.read_text()
-    for word in ("/tmp", "/root", "/work", "/home"):
-        assert word not in text
+    assert not re.search("/(tmp|root|work|home)", text)
     table = implied.ranked(league, content)
     assert {each.ours for each in table} == {True, False}
     assert any(each.library.startswith(implied.LAYER) for each in table)

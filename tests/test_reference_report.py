@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,5 @@ def test_what_differs_is_told(make: dict[str, Any], committed: dict[str, Any]) -
 
 def test_it_holds_no_path_of_the_machine_that_made_it(make: dict[str, Any]) -> None:
     html = make["REFERENCE"].read_text("utf-8")
-    for place in ("/root/", "/home/", "/tmp/", "/work/"):
-        assert place not in html
+    assert not re.search(r"/(root|home|tmp|work)/", html)
     assert len(html) < 6_000_000

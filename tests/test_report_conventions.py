@@ -507,7 +507,6 @@ def test_what_was_measured_anew_stands_in_the_place_of_the_old(monkeypatch: pyte
     assert cells(made)[0]["initial.var"].startswith("1<")
 
 
-@pytest.mark.skipif(not record.COMMITTED.exists(), reason="no findings are committed")
 def test_the_committed_findings() -> None:
     made = section.conventions()
     assert not made.problem
