@@ -577,3 +577,10 @@ def test_an_interrupted_run_keeps_what_it_measured(fake: Any, tmp_path: Path, mo
     done = call("first", "second", "--out", tmp_path / "out.json")
     assert done.exit_code == 130
     assert record.rows(record.read(tmp_path / "out.json")) == [row("first")]
+
+
+@pytest.mark.parametrize("words", [("--out", "findings.json"), ("--install",), ("--compare",)])
+def test_what_is_shown_from_the_package_is_not_measured(words: tuple[str, ...]) -> None:
+    done = call("torch", "--committed", *words)
+    assert done.exit_code == 2
+    assert "--committed measures nothing: leave out --out" in done.stderr

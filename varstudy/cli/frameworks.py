@@ -62,6 +62,8 @@ def frameworks(
     if listing:
         _list(chosen, as_json)
         return
+    if committed and (out is not None or make or compare):
+        raise Problem("--committed measures nothing: leave out --out, --install and --compare, or --committed")
     rows = _committed(chosen, kind) if committed else _measured(chosen, make, kind, out)
     found = _differences(rows) if compare else []
     if as_json:
