@@ -101,9 +101,9 @@ class Page(HTMLParser):
 def rendered(made: section.Conventions) -> str:
     """The section as the page has it."""
     around = page.environment().from_string(
-        (Path(page.__file__).parent / "templates" / "report.html.j2").read_text("utf-8").split("<body>")[1]
-        .split('<a class="skip"')[0] + '{% include "conventions.html.j2" %}'
-    )  # fmt: skip
+        '{% from "macros.html.j2" import scroll, heading, subheading, figure %}'
+        '{% include "chapters/conventions.html.j2" %}'
+    )
     return around.render(conventions=made)
 
 

@@ -65,9 +65,9 @@ SMALL = [
 
 def rendered(made: section.Libraries) -> str:
     template = page.environment().from_string(
-        (Path(page.__file__).parent / "templates" / "report.html.j2").read_text("utf-8").split("<body>")[1]
-        .split('<a class="skip"')[0] + '{% include "libraries.html.j2" %}'
-    )  # fmt: skip
+        '{% from "macros.html.j2" import scroll, heading, subheading, figure %}'
+        '{% include "chapters/libraries.html.j2" %}'
+    )
     return template.render(libraries=made)
 
 

@@ -209,7 +209,7 @@ def section(manifest: Iterable[Mapping[str, Any]] | None = None, table: Table | 
     manifest, table : the kernels and their resources, for tests; the committed ones if not given.
     """
     heading = Markup(
-        '<h2 id="gpu"><a class="self" href="#gpu" aria-label="Link to: {0}">#</a>{0}</h2>'
+        '<h3 id="gpu"><a class="self" href="#gpu" aria-label="Link to: {0}">#</a>{0}</h3>'
     ).format(TITLE)  # fmt: skip
     try:
         kernels = _kernels(library.manifest()["kernels"] if manifest is None else manifest, table or resources.read())

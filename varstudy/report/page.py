@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,58 @@ from . import contraction, gpu, gpu_speed, tables
 from .conventions import conventions
 from .explorer import explorer, policy
 from .facts import FEW_DIGITS, Facts, decimal_digits
-from .figures import bessel, growth, kappa, norms, pareto
+from .figures import bessel, growth, kappa, norms, output, pareto, precision
 from .libraries import libraries
-from .summary import FEW_LINES, STEP, choices, headlines
-from .words import clean, code, count, digits, number, superscript
+from .pencil import examples
+from .summary import DIFFERENCES, FEW_LINES, LENGTHS, STEP, Choice, by_length, choices, headlines
+from .words import clean, code, count, digits, listing, number, superscript
 
 if TYPE_CHECKING:
     from ..conventions.record import Row
     from ..results import Results
 
-__all__ = ["environment", "page", "style"]
+__all__ = ["CHAPTERS", "Chapter", "environment", "page", "style"]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of the page: its anchor, its line among the contents, and the anchors within it."""
+
+    key: str
+    title: str
+    parts: tuple[tuple[str, str], ...] = ()
+
+
+# Each is a template of its own; the contents stand after the first.
+CHAPTERS = (
+    Chapter("answer", "Which algorithm to use"),
+    Chapter("pencil", "What can go wrong"),
+    Chapter(
+        "algorithms",
+        "Algorithms and orders",
+        (
+            ("heat", "heat map"),
+            ("kappa", "condition number"),
+            ("explorer", "explore"),
+            ("choice", "rule of the recommendation"),
+        ),
+    ),
+    Chapter("growth", "Growth with N"),
+    Chapter("precision", "Precision"),
+    Chapter(
+        "devices",
+        "GPU and contraction",
+        (("contraction", "contraction"), ("gpu", "kernels"), ("gpu-speed", "speed on a GPU")),
+    ),
+    Chapter("bessel", "Bessel’s correction"),
+    Chapter("conventions", "Frameworks", (("contradictions", "contradictions"),)),
+    Chapter("libraries", "Libraries"),
+    Chapter("museum", "Bugs from the wild"),
+    Chapter("speed", "Speed against accuracy"),
+    Chapter("output", "What it does to a network’s output", (("norms", "four norms"),)),
+    Chapter("data", "The data", (("table", "every line"), ("nist", "NIST"))),
+    Chapter("method", "Method"),
+)
 
 
 def environment() -> Environment:
@@ -93,6 +136,16 @@ def _formats() -> list[tuple[str, str, str, str, str]]:
     ]  # fmt: skip
 
 
+def _limit(length: float) -> str:
+    return f"rows of up to {length:,.0f} values" if np.isfinite(length) else "of any length"
+
+
+def _kept(best: Choice) -> str:
+    """The fewest digits that a choice leaves, beside those of the storage format."""
+    full = decimal_digits(best.storage)
+    return f"all {full:.1f} digits" if best.worst >= full else f"{digits(best.worst)} of {full:.1f} digits"
+
+
 def page(
     results: Results,
     bench: Mapping[str, Any] | str | None = None,
@@ -122,7 +175,13 @@ def page(
         only=_tree(only) if only else "",
         device=clean(facts.device),
         devices=frame["device"].nunique(),
+        chapters=CHAPTERS,
         headlines=headlines(facts),
+        lengths=by_length(facts),
+        limits=[_limit(length) for length in LENGTHS],
+        kept=_kept,
+        pencil=examples(),
+        differences=listing([code(name) for name in DIFFERENCES]),
         choices=choices(facts),
         few=f"{FEW_DIGITS:g}",
         step=f"{STEP:g}",
@@ -132,6 +191,8 @@ def page(
         explorer=explorer(facts),
         kappa=kappa.draw(facts),
         growth=growth.draw(facts),
+        precision=precision.draw(facts),
+        output=output.draw(facts),
         bessel=bessel.draw(facts),
         norms=norms.draw(facts),
         gpu_speed=gpu_speed.section(gpu_json),

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "DIFFERENCES",
     "FEW_LINES",
+    "LENGTHS",
     "ORDINARY",
     "STEP",
     "Choice",
     "Headline",
+    "by_length",
     "choices",
     "headlines",
     "ladder",
@@ -33,6 +36,9 @@ __all__ = [
 ORDINARY = {"norms": "activations as inside a network", "photo": "photographs"}
 FEW_LINES = 30  # fewer lines than this name a winner, but recommend nothing
 STEP = 0.5  # digits: closer than this to the best is as good
+LENGTHS = (1_000, 100_000, np.inf)  # rows of up to so many values have a recommendation of their own
+# Their M2 is a difference of two sums of squares: a map that nobody measured breaks them.
+DIFFERENCES = ("naive", "shifted", "shifted_first")
 _LADDER = (
     "naive",
     "shifted_first",
@@ -66,8 +72,8 @@ def one_sweep(formula: str) -> bool:
     return formula in FORMULAS and not isinstance(FORMULAS[formula].centre, Formula)
 
 
-def _needs_help(formula: str) -> bool:
-    return formula in FORMULAS and FORMULAS[formula].centre == "given"
+def _unsafe(formula: str) -> bool:
+    return formula in DIFFERENCES or (formula in FORMULAS and FORMULAS[formula].centre == "given")
 
 
 @dataclass(frozen=True)
@@ -117,28 +123,30 @@ def _records(rows: pd.DataFrame) -> list[_Record]:
     return [record for record in records.values() if record.case]
 
 
-def choose(facts: Facts, storage: str, accumulator: str, *, single: bool = False) -> Choice | None:
+def choose(
+    facts: Facts, storage: str, accumulator: str, *, single: bool = False, longest: float = np.inf
+) -> Choice | None:
     """The algorithm for a pair of formats, by the rule below; None where nothing was measured.
 
     Lines count where the exact variance is in the accumulator's normal range and where no majority of the
     algorithms overflows. Among the algorithms measured on the most lines: the fewest failures; then the worst
     correct digits, where those beyond the storage format's own count for nothing; what comes within `STEP`
-    digits of the best is as good; of those the simplest. A formula that is told a centre by its caller is
-    left out.
+    digits of the best is as good; of those the simplest. No candidates are formulas whose M2 is a difference of
+    two sums of squares (`DIFFERENCES`), and those that are told a centre by their caller.
 
     Parameters
     ----------
-    single : only formulas that read the values once.
+    single : only formulas that read the values once. longest : only lines whose rows have no more values.
     """
     frame = facts.figures
-    rows = frame[(frame["storage"] == storage) & (frame["accumulator"] == accumulator)]
+    rows = frame[(frame["storage"] == storage) & (frame["accumulator"] == accumulator) & (frame["values"] <= longest)]
     counted = rows[rows["scored"] & ~rows["beyond"] & ~rows["crowd"]]
     if counted.empty:
         return None
     records = [
         record
         for record in _records(counted)
-        if not _needs_help(record.formula) and (not single or one_sweep(record.formula))
+        if not _unsafe(record.formula) and (not single or one_sweep(record.formula))
     ]
     if not records:
         return None
@@ -161,6 +169,19 @@ def choices(facts: Facts) -> list[tuple[Choice, Choice | None]]:
         best = choose(facts, storage, accumulator)
         if best:
             found.append((best, choose(facts, storage, accumulator, single=True)))
+    return found
+
+
+def by_length(facts: Facts) -> list[tuple[str, str, tuple[Choice | None, ...]]]:
+    """Storage, accumulator, and the recommended algorithm for rows of up to each of `LENGTHS` values; only pairs of
+    formats in which algorithms compete."""
+    found = []
+    for storage, accumulator in facts.formats():
+        frame = facts.figures
+        rows = frame[(frame["storage"] == storage) & (frame["accumulator"] == accumulator)]
+        picked = tuple(choose(facts, storage, accumulator, longest=length) for length in LENGTHS)
+        if rows["algorithm"].nunique() > 1 and any(picked):
+            found.append((storage, accumulator, picked))
     return found
 
 

@@ -1,0 +1,131 @@
+"""What a variance does to a layer's output: the error of y = (x - mean) / sqrt(variance + epsilon)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from varkernels import FORMATS
+
+from ..facts import Facts
+from ..summary import ORDINARY
+from ..words import code, count, listing, number
+from .draw import KNOWN, STYLES, Drawn, canvas, decades, svg, token
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NAMES", "draw"]
+
+NAMES = (*KNOWN, "exact")
+PAIRS = (
+    ("float16", "float16"),
+    ("float16", "float32"),
+    ("bfloat16", "bfloat16"),
+    ("bfloat16", "float32"),
+    ("float32", "float32"),
+)
+
+Reach = tuple[float, float, str]  # largest error, median error, the map of the largest
+
+
+def reaches(rows: pd.DataFrame) -> dict[str, Reach]:
+    """For each algorithm the largest and the median error of y over the lines, infinite where y is not finite."""
+    found: dict[str, Reach] = {}
+    for name in NAMES:
+        mine = rows[rows["algorithm"] == name]
+        error = mine["y_error_worst"].fillna(np.inf).to_numpy(float)
+        if len(error):
+            place = int(error.argmax())
+            found[name] = (float(error[place]), float(np.median(error)), str(mine["case"].iloc[place]))
+    return found
+
+
+def draw(facts: Facts) -> Drawn:
+    """Ordinary feature maps, a panel for each pair of formats."""
+    frame = facts.figures
+    rows = frame[frame["group"].isin(ORDINARY) & frame["scored"] & frame["algorithm"].isin(NAMES)]
+    panels = []
+    for storage, accumulator in PAIRS:
+        mine = rows[(rows["storage"] == storage) & (rows["accumulator"] == accumulator)]
+        found = reaches(mine)
+        if found:
+            panels.append((storage, accumulator, mine["line"].nunique(), found))
+    if not panels:
+        return Drawn(None)
+    names = [name for name in NAMES if any(name in panel[3] for panel in panels)]
+    finite = [v for panel in panels for reach in panel[3].values() for v in reach[:2] if 0 < v < np.inf] or [1e-8, 1.0]
+    low, high = np.floor(np.log10(min(finite))), np.ceil(np.log10(max(*finite, 1.0)) + 0.01)
+    beyond, exact = 10.0 ** (high + 0.9), 10.0 ** (low - 0.6)
+    with canvas("output"):
+        fig = Figure(figsize=(12.4 if len(panels) > 2 else 8.0, 1.7 + 0.42 * len(names)), layout="constrained")
+        first = None
+        for place, (storage, accumulator, _, found) in enumerate(panels):
+            ax = fig.add_subplot(1, len(panels), place + 1, sharey=first)
+            first = first or ax
+            ax.set_xscale("log")
+            for y, name in enumerate(names):
+                if name not in found:
+                    continue
+                at = [float(np.clip(v, exact, None)) if np.isfinite(v) else beyond for v in found[name][:2]]
+                style = STYLES.get(name)
+                colour, marker = (style.colour, style.marker) if style else ("c7", "*")
+                ax.plot(at, [y, y], color=token(colour), lw=1.2, clip_on=False)
+                ax.plot(at[:1], [y], color=token(colour), marker=marker, ls="none", ms=8, clip_on=False)
+                ax.plot(
+                    at[1:], [y], color=token(colour), marker=marker, ls="none", ms=7, mfc=token("paper"), clip_on=False
+                )
+            ax.set_xlim(exact / 1.5, beyond * 2.2)
+            ax.add_artist(
+                Rectangle((10.0 ** (high + 0.3), -1), 10.0 ** (high + 1.3), len(names) + 2, color=token("strip"), lw=0)
+            )
+            ax.text(beyond, -0.62, "NaN, ∞", fontsize=8.5, ha="center", va="bottom", color=token("muted"))
+            ax.axvline(float(FORMATS[storage].unit_roundoff), color=token("muted"), lw=1.2, ls=(0, (2, 2)))
+            ax.set_title(f"{storage}\nin {accumulator}", fontsize=10.5)
+            ax.set_ylim(len(names) - 0.4, -0.6)
+            ax.set_yticks(range(len(names)), names)
+            ax.tick_params(axis="y", labelleft=place == 0, length=0)
+            ax.grid(axis="y", visible=False)
+            decades(ax, "x")
+            ax.set_xticks([tick for tick in ax.get_xticks() if tick < 10.0 ** (high + 0.2)])
+            ax.set_xlabel("error of y")
+        handles = [
+            Line2D([], [], color=token("ink"), marker="o", ls="none", ms=8, label="worst line"),
+            Line2D([], [], color=token("ink"), marker="o", mfc=token("paper"), ls="none", ms=7, label="median line"),
+            Line2D([], [], color=token("muted"), ls=(0, (2, 2)), label="what storing y rounds away (u)"),
+        ]
+        fig.legend(handles=handles, loc="outside upper center", ncols=3)
+        drawing = svg(fig, "output", "Error of the normalised output, worst and median line, by algorithm and formats")
+    return Drawn(drawing, (_lead(rows), *(_note(*panel) for panel in panels)))
+
+
+def _lead(rows: pd.DataFrame) -> Markup:
+    kinds = [word for group, word in ORDINARY.items() if (rows["group"] == group).any()]
+    return Markup(
+        "What the next layer sees: y = (x − mean) / √(variance + 10⁻⁵), of order 1, with the mean and the variance "
+        "that the algorithm computed, on {} that nobody would call adversarial ({}). An error of the variance enters "
+        "y by half its relative size, an error of the mean by its size in standard deviations; so y can be wrong "
+        "where the variance is right. Left of the dashed line an error is smaller than what storing y in that format "
+        "rounds away. At 1 it is as large as the values themselves."
+    ).format(count(rows["case"].nunique(), "feature map"), " and ".join(kinds))
+
+
+def _note(storage: str, accumulator: str, lines: int, found: dict[str, Reach]) -> Markup:
+    u = float(FORMATS[storage].unit_roundoff)
+    hidden = [code(name) for name, reach in found.items() if reach[0] <= u]
+    seen = sorted(((reach, name) for name, reach in found.items() if reach[0] > u), key=lambda p: -p[0][0])
+    worst = [
+        Markup("{} {} ({})").format(code(name), "NaN or ∞" if np.isinf(r[0]) else number(r[0], 2), code(r[2]))
+        for r, name in seen[:3]
+    ]
+    said = Markup("<b>{} summed in {}</b>, {}: ").format(storage, accumulator, count(lines, "line"))
+    if hidden:
+        said += Markup("smaller than the rounding of y on every line: {}. ").format(listing(hidden))
+    if worst:
+        said += Markup("Largest: {}.").format(listing(worst))
+    return said
