@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -124,6 +125,14 @@ def test_the_cheapest_that_is_good_enough_is_recommended() -> None:
     assert "no condition number is above 1" in found.advice
     hard = (1e4 + np.random.default_rng(0).normal(size=4096)).astype(ml_dtypes.bfloat16)
     assert check(hard, "flat", accumulator="float32", algorithms=FEW).recommended is not None
+
+
+@pytest.mark.parametrize("norm", ["flat", "batch", "layer", "instance"])
+@pytest.mark.parametrize("shape", [(0, 1, 2, 2), (1, 0, 2, 2), (1, 1, 0, 2)])
+def test_an_array_without_values_is_refused_in_one_sentence(shape: tuple[int, ...], norm: str) -> None:
+    sentence = f"the array has shape {shape} and so no values: give one without zero-size axes"
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        check(np.zeros(shape, np.float32), norm)
 
 
 def test_accumulators() -> None:

@@ -542,6 +542,8 @@ def test_check_gives_advice_where_nothing_can_be_measured(saved) -> None:
         (np.array(["a"]), (), "holds text"),
         (np.zeros((0, 3)), (), "so no values"),
         (np.zeros((2, 0, 3, 3)), ("--norm", "batch"), "zero-size axes"),
+        (np.zeros((0, 1, 2, 2), np.float32), (), "has shape (0, 1, 2, 2) and so no values"),
+        (np.zeros((1, 0, 2, 2), np.float32), ("--norm", "instance"), "has shape (1, 0, 2, 2) and so no values"),
         (np.array([2**60]), (), "beyond 2^53"),
         (np.ones((2, 3, 4)), ("--norm", "batch"), "needs rank 4"),
         (np.ones((2, 6, 2, 2)), ("--norm", "group"), "add --groups"),

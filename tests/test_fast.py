@@ -17,7 +17,7 @@ from varkernels import threads as limits
 from varkernels.conformance import Conformance, check_algorithm
 from varkernels.exact import exact_sums, joined
 from varkernels.exactmoments import ExactMoments
-from varkernels.fast import BLOCK, fast_moments
+from varkernels.fast import BLOCK, fast_joined, fast_moments
 from varkernels.formats import FLOAT64, Format
 from varkernels.rounding import round_to
 from varstudy.truth import truth
@@ -79,6 +79,26 @@ def test_fast_spreads_nan_and_infinities_within_their_rows(fmt: Format) -> None:
     x[0, 1, 2999], x[0, 2, 5] = np.nan, np.inf
     got = moments(x, "fast")
     assert np.isfinite(got.m2).tolist() == [True, False, False, True]
+
+
+@formats
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 3, 0), (0, 1, 5), (1, 0, 4)])
+def test_fast_has_no_moments_of_rows_without_values(fmt: Format, shape: tuple[int, ...]) -> None:
+    """As `moments` has them, and nothing of what was in memory before."""
+    fast_moments(np.full((1, 3, 4), 7, dtype=fmt.dtype), fmt)
+    empty = np.empty(shape, dtype=fmt.dtype)
+    got, wanted = fast_moments(empty, fmt), moments(empty, "fast")
+    assert got.shape == (shape[1], 3)
+    assert np.array_equal(got[:, 0] + got[:, 1], wanted.mean, equal_nan=True)
+    assert np.array_equal(got[:, 2], wanted.m2, equal_nan=True)
+
+
+def test_fast_has_no_moments_of_no_samples_together() -> None:
+    parts = np.full((2, 3), 7.0)
+    assert np.isfinite(fast_joined(parts, 4, np.zeros((3, 2), np.int64))).all()
+    assert np.isnan(fast_joined(parts, 4, np.empty((3, 0), np.int64))).all()
+    nothing = fast_moments(np.empty((1, 2, 0)), FLOAT64)
+    assert np.isnan(fast_joined(nothing, 0, np.array([[0, 1]]))).all()
 
 
 class TestFast(Conformance):

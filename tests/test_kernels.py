@@ -304,6 +304,13 @@ def test_unknown_names_without_a_near_one() -> None:
         get("chan/lanes0")
 
 
+@pytest.mark.parametrize("name", [3, None, ["fast"], b"fast"])
+def test_what_is_no_name_is_refused_in_one_sentence(name: Any) -> None:
+    sentence = f"algorithm {name!r} is no name: use a string, such as 'welford' or 'chan/lanes7'"
+    with pytest.raises(TypeError, match=rf"^{re.escape(sentence)}$"):
+        get(name)
+
+
 @pytest.mark.parametrize("order", ["pairwise", "lanes32", "blocked128"])
 @pytest.mark.parametrize("name", ["welford", "west"])
 def test_a_formula_without_merge_cannot_merge(name: str, order: str) -> None:

@@ -4,6 +4,7 @@ can run."""
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -420,6 +421,18 @@ def test_wrong_algorithms_fail(run: Any, checks: set[str], sentence: str) -> Non
     with pytest.raises(AssertionError) as caught:
         check_algorithm(made(run), storages=("float32",))
     assert str(caught.value).splitlines()[0].split(":")[0] in CHECKS
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"checks": ("one_value", "nope")}, f"check 'nope' is unknown: use some of {', '.join(CHECKS)}"),
+        ({"storages": ()}, "storages=() names no format: use some of float16, bfloat16, float32, float64"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused_in_one_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{re.escape(sentence)}$"):
+        failures(made(plain), **options)
 
 
 def test_a_reciprocal_is_near_but_not_exact() -> None:

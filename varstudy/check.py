@@ -49,7 +49,7 @@ class Check:
     ----------
     shape, layout, norm, groups, storage, how, correction : what was studied; `how` says how it was converted.
     rows, values : how many rows, and values in each.
-    nonfinite : rows with a NaN or an infinity, which have no variance; `nonfinite_named` names the first.
+    nonfinite : rows with a NaN or an infinity, which have no variance. nonfinite_named : the first of them, in words.
     constant : rows whose values are all equal: their exact variance is 0.
     undefined : rows with no more values than the correction: they have no variance.
     kappa_worst, kappa_median : condition numbers of the rows that vary; nan where there are none.
@@ -121,11 +121,14 @@ def check(
     Raises
     ------
     ValueError
-        The norm, the layout, the groups, an algorithm or the accumulator does not fit.
+        The array has no values; the norm, the layout, the groups, an algorithm or the accumulator does not fit; or the
+        correction is not finite.
     TypeError
         The dtype is not one of the four.
     """
     storage = varkernels.format_of(array.dtype)
+    if array.size == 0:
+        raise ValueError(f"the array has shape {array.shape} and so no values: give one without zero-size axes")
     if not math.isfinite(correction):
         raise ValueError(f"correction={correction!r}: give a finite number, such as 0 or 1")
     correction = float(correction)

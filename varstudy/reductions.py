@@ -121,8 +121,10 @@ def sync_batch(
 
     Raises
     ------
+    TypeError
+        As for `varkernels.moments`.
     ValueError
-        There is no part, or the parts' channels or dtypes differ.
+        There is no part, or the parts' channels or dtypes differ; or as for `view` and `varkernels.moments`.
     """
     from varkernels import moments  # noqa: PLC0415 - numba is loaded when it is needed
 

@@ -248,6 +248,16 @@ def to_csv(results: Results) -> str:
 def write(results: Results, folder: str | Path, *, parquet: bool = False) -> list[Path]:
     """Write results.json, results.csv and provenance.json (and results.parquet) into a folder, each whole.
 
+    Parameters
+    ----------
+    results : what `varstudy.run` or `read` gives.
+    folder : made where it is not there.
+    parquet : whether results.parquet is written too, which needs pyarrow.
+
+    Returns
+    -------
+    The paths of the files that were written.
+
     Raises
     ------
     OSError

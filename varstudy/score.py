@@ -84,6 +84,10 @@ def digits(error: ArrayLike) -> Floats:
     """Correct decimal digits, -log10 |relative error|: +inf for an exact answer, -inf for a failed one.
 
     McCullough 1998, "Assessing the Reliability of Statistical Software: Part I", doi:10.1080/00031305.1998.10480589.
+
+    Parameters
+    ----------
+    error : numbers of any shape, of either sign; an infinite error is a failure. The answer is float64 of this shape.
     """
     with np.errstate(divide="ignore"):
         return np.asarray(0.0 - np.log10(np.abs(np.asarray(error, dtype=np.float64))))
@@ -119,12 +123,20 @@ class Exact:
 
     @classmethod
     def mean(cls, truth: Truth) -> Exact:
-        """The exact means."""
+        """The exact means of a `truth`'s rows; none where a value is not finite, or the row is empty."""
         return cls([truth.mean_fraction(r) if ok else None for r, ok in enumerate(truth.finite.tolist())])
 
     @classmethod
     def variance(cls, truth: Truth, correction: float = 0.0) -> Exact:
-        """The exact variances M2 / (count - correction)."""
+        """The exact variances M2 / (count - correction) of a `truth`'s rows.
+
+        None where a value is not finite, or count <= correction.
+
+        Parameters
+        ----------
+        truth : as `varstudy.truth.truth` gives it.
+        correction : a finite number, taken as exactly what it is.
+        """
         return cls(
             [
                 truth.variance_fraction(r, correction) if ok and n > correction else None
@@ -141,6 +153,11 @@ class Exact:
         Parameters
         ----------
         computed : array (rows,) of any of the four formats.
+
+        Raises
+        ------
+        ValueError
+            There are more or fewer of them than rows.
         """
         out = np.empty(len(self.values))
         for r, (value, answer) in enumerate(zip(np.asarray(computed, np.float64).tolist(), self.values, strict=True)):
@@ -156,8 +173,16 @@ class Exact:
         return out
 
     def ulps(self, errors: Floats, fmt: Format) -> Floats:
-        """Relative errors as multiples of the format's spacing at the exact number; NaN where it is zero and the
-        computed one is not."""
+        """Relative errors as multiples of the format's spacing at the exact number, never negative.
+
+        0 where the error is, +inf where it is infinite (so where only the exact number is zero), NaN where there is no
+        exact number.
+
+        Parameters
+        ----------
+        errors : float64 array (rows,), as `errors` gives them.
+        fmt : the format whose spacing it is.
+        """
         if fmt.name not in self._ulps:
             factors = [0.0 if v is None else _per_ulp(v, fmt) for v in self.values]
             self._ulps[fmt.name] = np.array(factors, dtype=np.float64)
@@ -273,6 +298,7 @@ def summary(
     ----------
     mean, variance : float64 arrays (rows,): the computed answers.
     exact_mean, exact : the exact ones, of the same correction.
+    correction : the variance is M2 / (count - correction).
     storage : the format whose ulps are counted. accumulator : the one that the answers were computed in.
     low, high : each row's smallest and largest value.
     rows, bound : what the rows are like, and the bounds of mean and M2, as `theory.bounds` gives them.

@@ -108,26 +108,40 @@ class Truth:
     def mean_fraction(self, r: int) -> Fraction:
         """The mean of row r, exact, in the unit of the values.
 
+        Parameters
+        ----------
+        r : the row's index, from 0.
+
         Raises
         ------
         ValueError
-            The row has no values, or some that are not finite. The same holds for the two methods below.
+            The row has no values, or some that are not finite.
+        IndexError
+            There is no such row.
         """
         row = self._rational(r)
         return Fraction(row.s1, row.count) * Fraction(2) ** row.exponent
 
     def m2_fraction(self, r: int) -> Fraction:
-        """The sum of squared deviations from the mean of row r, exact, in the unit of the values squared."""
+        """The sum of squared deviations from the mean of row r, exact, in the unit of the values squared.
+
+        Parameters and errors are those of `mean_fraction`.
+        """
         row = self._rational(r)
         return Fraction(row.count * row.s2 - row.s1 * row.s1, row.count) * Fraction(4) ** row.exponent
 
     def variance_fraction(self, r: int, correction: int | float | Fraction = 0) -> Fraction:
-        """M2 / (count - correction) of row r, exact; the correction is taken as exactly what it is.
+        """M2 / (count - correction) of row r, exact, in the unit of the values squared.
+
+        Parameters
+        ----------
+        r : the row's index, from 0.
+        correction : a finite number, taken as exactly what it is.
 
         Raises
         ------
-        ValueError
-            As above; or count <= correction; or the correction is not finite.
+        ValueError, IndexError
+            As for `mean_fraction`; or count <= correction; or the correction is not finite.
         """
         divisor = self._rational(r).count - _exact(correction)
         if divisor <= 0:
@@ -147,6 +161,10 @@ class Truth:
 
     def variance(self, correction: int | float | Fraction = 0) -> list[Mpf]:
         """M2 / (count - correction) of each row; NaN where a value is not finite, or count <= correction.
+
+        Parameters
+        ----------
+        correction : a finite number, taken as exactly what it is.
 
         Raises
         ------

@@ -81,6 +81,10 @@ class Moments:
         A row without values leaves the other one's moments as they are. Chan, Golub, LeVeque 1983,
         doi:10.1080/00031305.1983.10483115, eq. 2.1.
 
+        Parameters
+        ----------
+        other : moments of as many rows, in the same accumulator; neither of the two changes.
+
         Raises
         ------
         ValueError

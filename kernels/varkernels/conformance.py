@@ -44,7 +44,13 @@ _CENTRE = 2.0
 
 @dataclass(frozen=True)
 class Subject:
-    """An algorithm with one storage format and one accumulator."""
+    """An algorithm with one storage format and one accumulator.
+
+    Attributes
+    ----------
+    algorithm : what is checked. storage, accumulator : formats of the values and of every operation.
+    exact : as for `failures`.
+    """
 
     algorithm: Algorithm
     storage: Format
@@ -59,11 +65,17 @@ class Subject:
         return self.storage.rounded(values)
 
     def run(self, view: NDArray[Any]) -> Moments:
+        """The moments of a view's rows, in this accumulator; round the centre 2 where the algorithm needs one.
+
+        Parameters
+        ----------
+        view : array (segments, rows, length) or (blocks, segments, rows, length) of the storage's dtype.
+        """
         centre = _CENTRE if self.algorithm.needs_centre else None
         return moments(view, self.algorithm, self.accumulator, centre=centre)
 
     def row(self, values: Any) -> Moments:
-        """The moments of one row."""
+        """The moments of one row: numbers, stored in the storage format first."""
         return self.run(self.store(values).reshape(1, 1, -1))
 
 
@@ -444,7 +456,7 @@ def failures(
     algorithm : an Algorithm, or the name of a registered one.
     exact : whether its answers are exact where every operation of the textbook formulas is. Say False for an
         algorithm that multiplies with a rounded 1 / n, for instance: such answers must then be near.
-    storages : the names of the values' formats that are tried.
+    storages : the names of the values' formats that are tried, at least one.
     checks : names from CHECKS.
 
     Raises
@@ -452,8 +464,14 @@ def failures(
     TypeError
         It is not an Algorithm, or a storage is no known format.
     ValueError
-        There is no algorithm of that name, or it serves none of the storages.
+        There is no algorithm of that name, or it serves none of the storages; a check is unknown; or no storage is
+        named.
     """
+    unknown = [name for name in checks if name not in CHECKS]
+    if unknown:
+        raise ValueError(f"check {unknown[0]!r} is unknown: use some of {', '.join(CHECKS)}")
+    if not storages:
+        raise ValueError(f"storages={storages!r} names no format: use some of {', '.join(FORMATS)}")
     found = []
     tried = _subjects(algorithm, exact, storages)
     if not tried:

@@ -139,18 +139,30 @@ def _kernel(storage: str) -> Any:
 
 
 def fast_moments(view: NDArray[Any], storage: Format) -> NDArray[np.float64]:
-    """Moments of the rows of a view.
+    """Moments of the rows of a view, in float64: corrected two-pass in blocks, whose moments are merged in a tree.
+
+    Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.7 and 2.1.
 
     Parameters
     ----------
-    view : array (segments, rows, length), of any strides; at least one value a row. It is not copied.
-    storage : its format.
+    view : array (segments, rows, length) of the storage's dtype, which is not checked, of any strides. It is not
+        copied.
+    storage : its format, in which its bits are read.
 
     Returns
     -------
-    float64 array (rows, 3): high and low, whose sum is the mean, and M2.
+    float64 array (rows, 3): high and low, whose sum is the mean, in the unit of the values, and M2, in its square.
+    Rows without values have NaN for all three.
+
+    Raises
+    ------
+    ValueError
+        The view does not have three dimensions; or it has 2^21 values or more, and VARKERNELS_NUM_THREADS in the
+        environment is no number of threads.
     """
     segments, rows, length = view.shape
+    if view.size == 0:
+        return np.full((rows, 3), np.nan)
     threads = get_threads() if view.size >= WORTHWHILE else 1
     if threads == 1 or (rows == 1 and segments > 1):
         return _rows(view, storage)
@@ -235,18 +247,23 @@ def _folding() -> Any:
 
 
 def fast_joined(parts: NDArray[np.float64], n: int, places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The moments of the samples places[r, :] taken together, for every r.
+    """The moments of the samples places[r, :] taken together, for every r, merged in pairs of neighbours.
+
+    Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1.
 
     Parameters
     ----------
-    parts : float64 (samples, 3), as `fast_moments` gives them, of n >= 1 values each.
-    places : int64 (rows, k), k >= 1.
+    parts : C-contiguous float64 array (samples, 3), as `fast_moments` gives them.
+    n : how many values each sample has.
+    places : int64 array (rows, k) of indices into the samples, which are not checked.
 
     Returns
     -------
-    float64 array (rows, 3), as from `fast_moments`.
+    float64 array (rows, 3), as from `fast_moments`: NaN where k or n is 0.
     """
     rows, k = places.shape
+    if k == 0:
+        return np.full((rows, 3), np.nan)
     out = np.empty((rows, 3))
     _folding()(parts, n, np.ascontiguousarray(places), np.empty((k, 3)), np.empty(k, np.int64), out)
     return out

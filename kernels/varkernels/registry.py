@@ -36,7 +36,8 @@ Whole = Callable[[NDArray[Any], Format], Moments]
 class Order:
     """A schedule: which kernel runs, and its parameter.
 
-    kernel : "running", "lanes" or "tree". width : lanes, or values in a leaf of the tree.
+    name : as `order_of` takes it. kernel : "running", "lanes" or "tree".
+    width : lanes, or values in a leaf of the tree; 0 for "running".
     """
 
     name: str
@@ -45,6 +46,7 @@ class Order:
 
     @property
     def merges(self) -> bool:
+        """Whether it merges states, so that a formula without a merge cannot run in it."""
         return self.kernel != "running"
 
 
@@ -80,8 +82,18 @@ class Algorithm:
     run : a function (view, centre, accumulator) -> (means, M2s), or None for a formula in an order.
     whole : instead, a function (view with blocks in front, accumulator) -> Moments, of any rows and empty ones too,
         for one whose variance is more than M2 / (count - correction).
+    parts : instead of both, the `Formula` and the order to run it in, as `compose` gives them.
     accumulators : names of the formats that it can accumulate in.
-    builtin : whether it comes with this package.
+    builtin : whether it comes with this package; `register` says no.
+
+    Views are arrays (segments, rows, length) with at least one value, or for `whole` (blocks, segments, rows, length)
+    of any size, in the storage's dtype; the centre is a float64 array (rows,) or None, the accumulator a `Format`.
+    Means and M2s are arrays (rows,) of the accumulator's dtype or float64.
+
+    Raises
+    ------
+    ValueError
+        Not exactly one of `run`, `whole` and `parts` is given, or the accumulators are none, or name no known format.
     """
 
     name: str
@@ -182,7 +194,11 @@ def _table() -> dict[str, Algorithm]:
 
 
 def register(algorithm: Algorithm) -> Algorithm:
-    """Add an algorithm to the table for this process and return it.
+    """Add an algorithm to the table for this process and return it as the table has it, with ``builtin=False``.
+
+    Parameters
+    ----------
+    algorithm : an `Algorithm`, such as `compose` makes.
 
     Raises
     ------
@@ -225,7 +241,7 @@ def _complaints() -> list[str]:
 def algorithms() -> dict[str, Algorithm]:
     """Every algorithm by its name: ours first, then those of other packages.
 
-    An entry point of another package that fails is left out, with one warning that names it.
+    An entry point of another package that fails is left out, with one RuntimeWarning that names it.
     """
     complaints = _complaints()
     while complaints:
@@ -236,11 +252,20 @@ def algorithms() -> dict[str, Algorithm]:
 def get(name: str) -> Algorithm:
     """The algorithm of that name, or the formula and order of ``formula/order``.
 
+    Parameters
+    ----------
+    name : a name from `algorithms()`, or one of our formulas' and an order's, such as ``chan/lanes7``.
+
     Raises
     ------
+    TypeError
+        The name is no string.
     ValueError
-        There is none; the sentence suggests near names.
+        There is none, and the sentence suggests near names; or the order is unknown, or merges states and the formula
+        has no merge.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"algorithm {name!r} is no name: use a string, such as 'welford' or 'chan/lanes7'")
     known = algorithms()
     if name in known:
         return known[name]

@@ -27,7 +27,11 @@ class _Limit:
 
 
 def set_threads(threads: object) -> None:
-    """Let `exact` and `fast` use that many threads on large arrays, in this process.
+    """Let `exact` and `fast` use that many threads on large arrays (from 2^21 values up), in this process.
+
+    Parameters
+    ----------
+    threads : an int of 1 or more; numpy's integers are none.
 
     Raises
     ------

@@ -72,7 +72,15 @@ def packed_float(param: Param, value: Any) -> bytes:
 
 
 class Kernel:
-    """One entry point. It is compiled at its first launch, or by ``compile``."""
+    """One entry point, from `Module.kernel`. It is compiled at its first launch, or by ``compile``.
+
+    Attributes
+    ----------
+    name : str
+        The entry's name.
+    params : tuple of Param
+        Its parameters, in the text's order: a launch takes one argument for each.
+    """
 
     def __init__(self, entry: Entry, allow_unrounded: bool, cache: Path | None) -> None:
         self.name = entry.name
@@ -208,17 +216,24 @@ class Kernel:
 
 
 class Module:
-    """The kernels of one PTX text."""
+    """The kernels of one PTX text, from `load`."""
 
     def __init__(self, kernels: list[Kernel]) -> None:
         self._kernels = {kernel.name: kernel for kernel in kernels}
 
     @property
     def kernels(self) -> tuple[str, ...]:
+        """The kernels' names, in the text's order."""
         return tuple(self._kernels)
 
     def kernel(self, name: str | None = None) -> Kernel:
-        """The kernel of this name; without one, the only kernel."""
+        """The kernel of this name; without one, the only kernel.
+
+        Raises
+        ------
+        ValueError
+            There is no kernel of this name; or no name is given, and there are several.
+        """
         if name is None:
             if len(self._kernels) != 1:
                 raise ValueError(f"the text holds {len(self._kernels)} kernels; name one of {', '.join(self._kernels)}")
@@ -234,6 +249,7 @@ def load(ptx: str, *, cache: str | Path | None = None, allow_unrounded: bool = F
     Parameters
     ----------
     ptx : str
+        The text of one module, such as a .ptx file holds.
     cache : path, optional
         A folder to keep object code in; it must be one that only its user can write.
     allow_unrounded : bool
@@ -242,7 +258,7 @@ def load(ptx: str, *, cache: str | Path | None = None, allow_unrounded: bool = F
     Raises
     ------
     UnsupportedPTX
-        If the text needs anything that this package does not execute exactly.
+        If the text needs anything that this package does not execute exactly, is no PTX, or holds no kernel.
     """
     folder = Path(cache) if cache is not None else None
     entries = read(ptx)

@@ -21,7 +21,11 @@ class Buffer:
     address : int
         Where it starts: a multiple of 256, plus the ``offset`` asked for.
     array : numpy.ndarray
+        The array itself, not a copy.
     readonly : bool
+        Whether a write of a kernel to it is an error.
+    nbytes : int
+        Its size.
     """
 
     def __init__(self, array: NDArray[Any], address: int, readonly: bool, shadow: NDArray[np.uint8] | None) -> None:
@@ -31,7 +35,7 @@ class Buffer:
 
     @property
     def written(self) -> NDArray[np.bool_]:
-        """For each byte, whether it holds a value: all of them unless the buffer was placed uninitialised."""
+        """For each byte, bool (nbytes,), whether it holds a value: all unless the buffer was placed uninitialised."""
         if self._shadow is None:
             return np.ones(self.nbytes, np.bool_)
         return self._shadow[: self.nbytes].astype(np.bool_)
@@ -98,7 +102,25 @@ class Memory:
     def set_row(
         self, number: int, base: int, size: int, shadow: NDArray[np.uint8] | None, low: int = 0, readonly: bool = False
     ) -> None:
-        """Describe a buffer to compiled code; limits are one more than the size, so that 0 forbids everything."""
+        """Describe a buffer to compiled code; limits are one more than the size, so that 0 forbids everything.
+
+        `place` and a launch call it.
+
+        Parameters
+        ----------
+        number : int
+            The row of the table, a buffer's address shifted right by 40.
+        base : int
+            The address of its first byte in this process.
+        size : int
+            Its bytes.
+        shadow : uint8 array or None
+            For each byte, whether it was written; None where all bytes may be read.
+        low : int
+            Its offset within its address range.
+        readonly : bool
+            Whether a write to it is an error.
+        """
         word = (1 << 64) - 1
         row = self.table[number]
         row[ROW["base"]] = (base - low) & word
@@ -108,12 +130,12 @@ class Memory:
         row[ROW["shadow"]] = (shadow.ctypes.data - low) & word if shadow is not None else 0
 
     def find(self, address: int) -> Buffer | None:
-        """The buffer in whose address range an address lies, gaps included."""
+        """The buffer in whose address range a device address lies, gaps included; None where it lies in none."""
         number = (address >> ID_SHIFT) - FIRST_ID
         return self.buffers[number] if 0 <= number < len(self.buffers) else None
 
     def nearest(self, address: int) -> str:
-        """Where an address is, in words."""
+        """Where a device address is, in words: how far from which buffer."""
         if not self.buffers:
             return "no buffer is placed"
         at = min(self.buffers, key=lambda b: max(b.address - address, address - (b.address + b.nbytes), 0))

@@ -49,7 +49,19 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter of a kernel; ``size`` and ``align`` in bytes, ``offset`` its place among the parameters."""
+    """A parameter of a kernel.
+
+    Attributes
+    ----------
+    name : str
+        As in the text.
+    type : str
+        PTX's word without its dot, such as ``u64`` or ``f32``; of an array, that of its elements.
+    size, align : int
+        Bytes that it takes, of an array all elements together, and that its start is a multiple of.
+    offset : int
+        Where it starts among the parameters, in bytes.
+    """
 
     name: str
     type: str

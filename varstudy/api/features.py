@@ -35,7 +35,8 @@ class FeatureMoments:
     Attributes
     ----------
     shape : (C,) for batch, (N,) for layer, (N, C) for instance, (N, G) for group and () for flat norm.
-    dtype : of the answers.
+    dtype, format : of the answers.
+    rows : the exact sums of each statistic's values, or its count, mean and M2 in float64 or in x's own format.
     """
 
     shape: tuple[int, ...]
@@ -62,6 +63,10 @@ class FeatureMoments:
     def variance(self, correction: float = 0.0) -> NDArray[Any]:
         """The variances, in the unit of the values squared; NaN where count <= correction.
 
+        Parameters
+        ----------
+        correction : 0 for the population variance, 1 for Bessel's correction, or any other finite real number.
+
         Raises
         ------
         TypeError
@@ -75,7 +80,7 @@ class FeatureMoments:
         return self.rows.variances((numerator, denominator), self.format, set()).reshape(self.shape)
 
     def std(self, correction: float = 0.0) -> NDArray[Any]:
-        """The standard deviations; as `variance`."""
+        """The standard deviations, in the unit of the values; parameters and errors are those of `variance`."""
         ratio = correction_ratio(correction)
         if isinstance(self.rows, Planes):
             with np.errstate(invalid="ignore"):

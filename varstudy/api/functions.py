@@ -485,6 +485,8 @@ def mean_var(
 ) -> tuple[Any, Any]:
     """Mean and variance from one read of the data: `mean` and `var`, in that order.
 
+    Parameters, results, errors and warnings are those of these two.
+
     Examples
     --------
     >>> import varstudy

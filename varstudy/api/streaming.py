@@ -128,10 +128,16 @@ class Moments:
         return self._sums.count if self._method == "exact" else self._pair.n
 
     def update(self, chunk: Any) -> Moments:
-        """Take in all values of an array of any shape, or of whatever becomes an array; exact sums copy nothing.
+        """Take in all values of an array.
 
-        Masked values of a masked array do not count. An update that fails changes nothing. An object is for one
-        thread at a time: give each thread its own and merge them.
+        An update that fails changes nothing. An object is for one thread at a time: give each thread its own and merge
+        them.
+
+        Parameters
+        ----------
+        chunk : an array of any shape, or whatever becomes an array, of the dtypes that `varstudy.var` takes. One
+            without values counts for the dtype alone, which an empty list has, too: numpy makes it float64. Masked
+            values of a masked array do not count. Exact sums copy nothing.
 
         Returns
         -------
@@ -155,6 +161,10 @@ class Moments:
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both samples, as a new object; neither of the two changes.
+
+        Parameters
+        ----------
+        other : moments by the same method.
 
         Raises
         ------
@@ -185,6 +195,10 @@ class Moments:
     def variance(self, correction: float = 0.0) -> Any:
         """The variance, a scalar of the dtype; NaN, without a warning, where count <= correction.
 
+        Parameters
+        ----------
+        correction : any finite real number, taken as exactly what it is; the variance is M2 / (count - correction).
+
         Raises
         ------
         TypeError
@@ -199,7 +213,7 @@ class Moments:
         return fmt.rounded(self._variance(ratio))[()]
 
     def std(self, correction: float = 0.0) -> Any:
-        """The standard deviation, a scalar of the dtype; as `variance`."""
+        """The standard deviation, a scalar of the dtype; parameters and errors are those of `variance`."""
         fmt = self._format or FLOAT64
         ratio = correction_ratio(correction)
         if self._method == "exact":
@@ -270,6 +284,10 @@ class Moments:
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Moments:
         """The moments that `to_bytes` wrote.
+
+        Parameters
+        ----------
+        data : all the bytes.
 
         Raises
         ------

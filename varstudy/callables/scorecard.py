@@ -25,7 +25,7 @@ class CaseScore:
     beyond_half_ulp : rows off by more than half an ulp of the storage format: a correctly rounded answer never is, and
         is infinite where the exact one is beyond the format.
     negative, nan, infinite : variances that came out so.
-    failures : rows for which it raised; `failure` is the most frequent text.
+    failures, failure : rows for which it raised, and the most frequent error's text.
     nonfinite_missed : rows with a NaN or an infinity for which it answers a finite number.
     """
 
@@ -99,7 +99,7 @@ class Scorecard:
         return self.place_of(own)
 
     def place_of(self, standing: Standing) -> int:
-        """The place of one line of the ranking."""
+        """The place of one line of the ranking, from 1."""
         return 1 + sum(place(each) < place(standing) for each in self.ranking)
 
     def _repr_html_(self) -> str:

@@ -78,16 +78,23 @@ class Documented:
 
 
 class Measured(Protocol):
-    """A measured finding as `record` keeps it: the value as JSON text, empty where there is none."""
+    """A measured finding as `record` keeps it, such as a `record.Row`: its value as JSON text, and its status."""
 
     @property
-    def value(self) -> str: ...
+    def value(self) -> str:
+        """JSON; empty where there is none."""
+
     @property
-    def status(self) -> str: ...
+    def status(self) -> str:
+        """``measured`` where the value counts."""
 
 
 def read(path: str | Path) -> list[Documented]:
-    """The facts of a file.
+    """The facts of a file, in its order.
+
+    Parameters
+    ----------
+    path : a file such as the package's own, `COMMITTED`.
 
     Raises
     ------
@@ -170,10 +177,16 @@ def _committed() -> dict[tuple[str, str, str, str], Documented]:
 def facts(framework: str | None = None) -> list[Documented]:
     """The facts that come with the package, of one framework or of all, in the file's order.
 
+    Parameters
+    ----------
+    framework : a name as `frameworks.find` takes it; None for all.
+
     Raises
     ------
     ValueError
         There is no such framework; the sentence suggests near names.
+    FileNotFoundError, DocumentedProblem
+        As for `read`, of the package's own file.
     """
     name = None if framework is None else find(framework).name
     return [each for each in _committed().values() if name in (None, each.framework)]
@@ -182,10 +195,17 @@ def facts(framework: str | None = None) -> list[Documented]:
 def lookup(framework: str, kind: str, variant: str, property: str) -> Documented | None:
     """The fact of a variant, or else that of all variants; None where nothing is known.
 
+    Parameters
+    ----------
+    framework : a name as `frameworks.find` takes it.
+    kind, variant, property : as in `Documented`; of words that are in no fact, nothing is known.
+
     Raises
     ------
     ValueError
         There is no such framework; the sentence suggests near names.
+    FileNotFoundError, DocumentedProblem
+        As for `read`, of the package's own file.
     """
     name, known = find(framework).name, _committed()
     return known.get((name, kind, variant, property)) or known.get((name, kind, "", property))
@@ -195,6 +215,11 @@ def contradicts(documented: Documented, finding: Measured) -> bool | None:
     """Whether documentation and measurement differ; None where either has no value.
 
     Numbers are the same within 2^-20 of them: what is solved from outputs in float32 is known no better.
+
+    Parameters
+    ----------
+    documented : the fact, of which `value` counts.
+    finding : what was measured of the same property; a finding of another status than ``measured`` has no value.
     """
     if finding.status != "measured" or not finding.value:
         return None
@@ -206,6 +231,10 @@ def contradicts_source(documented: Documented) -> bool | None:
 
     Numbers are the same if they are equal, or become the same float32: a default that someone wrote in decimals may be
     kept in that format.
+
+    Parameters
+    ----------
+    documented : the fact, whose `value` and `source_value` are compared.
     """
     return _differ(documented.value, documented.source_value)
 

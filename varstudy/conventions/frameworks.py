@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..environments.catalogue import ENVIRONMENTS, Environment
+from ..environments.install import EnvironmentProblem
 from ..names import nearest
 
 __all__ = ["FRAMEWORKS", "PROBES", "Framework", "find", "named"]
@@ -54,7 +55,15 @@ class Framework:
         return not self.why
 
     def place(self) -> Environment:
-        """Its isolated environment."""
+        """Its isolated environment.
+
+        Raises
+        ------
+        EnvironmentProblem
+            None runs it: it is known by its documentation only.
+        """
+        if not self.measured:
+            raise EnvironmentProblem(f"{self.name} is known by its documentation only: {self.why}")
         return ENVIRONMENTS[self.environment]
 
     def importable(self) -> bool:
@@ -65,7 +74,12 @@ class Framework:
             return False
 
     def unpinned(self, version: str) -> str:
-        """Which packages of a version such as ``keras 3.15.1, jax 0.10.2`` are not the pinned ones; else empty."""
+        """Which packages of a version are not at the pinned one, in words; empty where all are, or none is pinned.
+
+        Parameters
+        ----------
+        version : as a finding has it, such as ``keras 3.15.1, jax 0.10.2``.
+        """
         pins = self.place().pins() if self.environment else {}
         other = []
         for each in version.split(", "):
@@ -157,6 +171,10 @@ FRAMEWORKS: dict[str, Framework] = {each.name: each for each in _ALL}
 def find(name: str) -> Framework:
     """A framework by its name.
 
+    Parameters
+    ----------
+    name : a key of FRAMEWORKS; upper and lower case are one.
+
     Raises
     ------
     ValueError
@@ -174,10 +192,15 @@ def find(name: str) -> Framework:
 def named(names: Iterable[str]) -> list[Framework]:
     """The frameworks of some names, each once; the name of an environment stands for all that run in it.
 
+    Parameters
+    ----------
+    names : of frameworks, as `find` takes them, and of environments; a framework goes before an environment of its
+        name.
+
     Raises
     ------
     ValueError
-        A name is unknown.
+        A name is unknown; the sentence has the nearest.
     """
     found: list[Framework] = []
     for name in names:

@@ -80,6 +80,11 @@ def cases(level: str = "default", seed: int = 0) -> tuple[Case, ...]:
 def find(name: str, seed: int = 0) -> Case:
     """The case of this name, of any level.
 
+    Parameters
+    ----------
+    name : as the case has it, in full.
+    seed : the seed that the values will be made with; the case does not depend on it.
+
     Raises
     ------
     UnknownCase

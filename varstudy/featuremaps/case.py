@@ -52,6 +52,11 @@ class Case:
     exact_decimals : the exact decimal data, where the storage itself already changes them.
     generate : makes the values for a storage from a random stream.
     stream : name of the random stream, empty for the case's own; two layouts of one map share one.
+
+    Raises
+    ------
+    ValueError
+        The group, the layout, a norm, a storage or a level is unknown, or group norm has no number of groups.
     """
 
     name: str
@@ -97,10 +102,16 @@ class Case:
         The same (name, storage, seed) gives the same bits on every machine, whatever else was generated. The
         values are made in float64 or as exact integers and rounded to the storage once.
 
+        Parameters
+        ----------
+        storage : one of `storages`. seed : 0 or a positive integer.
+
         Raises
         ------
         ValueError
             The case is not defined for this storage, or the seed is negative.
+        RuntimeError
+            Its generator made an array of another dtype or shape.
         """
         if storage not in self.storages:
             raise ValueError(

@@ -255,10 +255,14 @@ FUNCTIONS: dict[str, Function] = {each.name: each for each in _ALL}
 def chosen(only: str | None) -> list[Function]:
     """The functions whose name or library matches a glob or contains the text; all without one.
 
+    Parameters
+    ----------
+    only : the glob or the text, upper and lower case one; None for all.
+
     Raises
     ------
     ValueError
-        None does.
+        None does; the sentence suggests near names.
     """
     found = [each for each in _ALL if only is None or matches(each.name, only) or matches(each.library, only)]
     if not found:

@@ -68,7 +68,8 @@ def together(
 
     Parameters
     ----------
-    content : of a league. max_length : only cases whose rows are no longer; by default all.
+    content : of a league, as `read` gives it. storage : ``float16``, ``bfloat16``, ``float32`` or ``float64``.
+    max_length : only cases whose rows are no longer; by default all.
     ours : rows of our algorithms on the same cases, if not those of the league. more : rows of anything else on these
         cases, such as the variances that a layer's outputs imply.
     shared : whether only cases count that all can be scored on; else each has its own, and their number is told.

@@ -34,6 +34,7 @@ def render(
 
     Parameters
     ----------
+    results : a study's table and what is known of it, as `results.read` gives them.
     bench : the content of a bench.json, for the section on speed; or a sentence why there is none to show.
     gpu_json : the same of a gpu.json, for the section on the GPU's speed.
     fresh, league : frameworks' findings and libraries' scores that were measured anew, beside the committed ones.
@@ -48,6 +49,11 @@ def write(results: Results, folder: str | Path) -> Path:
 
     A bench.json in the folder becomes the section on speed, a gpu.json the one on the GPU's; a measured.json and a
     league.json are what was measured anew of frameworks and libraries.
+
+    Parameters
+    ----------
+    results : as for `render`.
+    folder : made where it is not there, with those above it.
 
     Raises
     ------

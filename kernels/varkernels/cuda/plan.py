@@ -64,6 +64,12 @@ def sharing(algorithm: Algorithm, values: int, storage: Format) -> Sharing:
 def shape_of_sum(name: str, values: int, storage: Format) -> tuple[int, int]:
     """The depth of an algorithm's sum of that many values: for error bounds.
 
+    Parameters
+    ----------
+    name : a name from `algorithms()`.
+    values : in a row, segments times length; fewer than one count as one.
+    storage : the values' format, on which hangs how many of them a thread takes at a time.
+
     Returns
     -------
     (run, merges) : the longest run of updates that one state takes, and the most merges that lie between a value and
@@ -72,7 +78,7 @@ def shape_of_sum(name: str, values: int, storage: Format) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        The algorithm is unknown.
+        The algorithm is unknown; the sentence suggests near names.
     """
     share = sharing(get(name), max(values, 1), storage)
     steps = _up(max(values, 1), share.width)
