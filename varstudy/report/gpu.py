@@ -188,7 +188,7 @@ def _table(kernels: list[_Kernel], caption: str, every: Mapping[Any, _Kernel]) -
         )  # fmt: skip
     return Markup(
         '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table class="cells roomy">'
-        "<caption>{0}</caption>{1}<tbody>{2}</tbody></table></div>"
+        "<caption><span>{0}</span></caption>{1}<tbody>{2}</tbody></table></div>"
     ).format(caption, _head(), Markup("").join(body))
 
 

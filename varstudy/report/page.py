@@ -23,7 +23,7 @@ from .figures import bessel, growth, kappa, norms, output, pareto, precision
 from .libraries import libraries
 from .pencil import examples
 from .summary import DIFFERENCES, FEW_LINES, LENGTHS, STEP, Choice, by_length, choices, headlines
-from .words import clean, code, count, digits, listing, number, superscript
+from .words import clean, code, code_in_pieces, count, digits, listing, number, superscript
 
 if TYPE_CHECKING:
     from ..conventions.record import Row
@@ -49,8 +49,8 @@ CHAPTERS = (
         "algorithms",
         "Algorithms and orders",
         (
-            ("heat", "heat map"),
             ("kappa", "condition number"),
+            ("heat", "heat map"),
             ("explorer", "explore"),
             ("choice", "rule of the recommendation"),
         ),
@@ -63,7 +63,16 @@ CHAPTERS = (
         (("contraction", "contraction"), ("gpu", "kernels"), ("gpu-speed", "speed on a GPU")),
     ),
     Chapter("bessel", "Bessel’s correction"),
-    Chapter("conventions", "Frameworks", (("contradictions", "contradictions"),)),
+    Chapter(
+        "conventions",
+        "Frameworks",
+        (
+            ("running-variance", "running variance"),
+            ("layers", "every layer"),
+            ("contradictions", "contradictions"),
+            ("layers-heat", "accuracy"),
+        ),
+    ),
     Chapter("libraries", "Libraries"),
     Chapter("museum", "Bugs from the wild"),
     Chapter("speed", "Speed against accuracy"),
@@ -82,7 +91,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(clean=clean, code=code, digits=digits, number=number)
+    made.filters.update(clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, number=number)
     made.globals.update(count=count)
     return made
 

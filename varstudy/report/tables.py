@@ -118,8 +118,11 @@ def heat(facts: Facts) -> list[Heat]:
                     )
                 )
             body.append(
-                Markup('<tr><th scope="row">{}</th><td>{}</td>{}</tr>').format(
-                    _line_name(line), _kappa(line.kappa), _cells(cells[line.number])
+                Markup('<tr><th scope="row" title="{}">{}</th><td>{}</td>{}</tr>').format(
+                    clean(reproduce(line.case, facts.seed)),
+                    _line_name(line),
+                    _kappa(line.kappa),
+                    _cells(cells[line.number]),
                 )
             )
         table = Markup("{}<tbody>{}</tbody>").format(
@@ -169,6 +172,7 @@ class Exhibit:
     observed: str
     rationale: str
     setting: str
+    again: str
     exact: str
     cells: tuple[tuple[str, str, str, str], ...]  # class, computed, digits, exact where it differs
 
@@ -218,6 +222,7 @@ def museum(facts: Facts) -> Museum:
                 clean(info.get("observed", "")),
                 clean(info.get("rationale", "")),
                 clean(", ".join(setting)),
+                clean(reproduce(str(first["case"]), facts.seed)),
                 number(exact, 5) if first["rows_scored"] else "not scored",
                 tuple(cells),
             )
@@ -233,6 +238,7 @@ class Reference:
     """A line of NIST's table."""
 
     name: Markup
+    again: str
     storage: str
     kappa: str
     exact: str
@@ -258,6 +264,7 @@ def nist(facts: Facts) -> tuple[tuple[str, ...], tuple[Reference, ...], Markup |
                     facts.info(str(first["case"])).get("source", ""),
                     clean(first["case"]).removeprefix("nist/"),
                 ),
+                clean(reproduce(str(first["case"]), facts.seed)),
                 str(first["storage"]),
                 _kappa(float(first["kappa_worst"])),
                 number(float(first["exact"]), 6),

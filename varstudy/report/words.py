@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-__all__ = ["clean", "code", "count", "digits", "listing", "number", "percent", "short", "superscript"]
+__all__ = ["clean", "code", "code_in_pieces", "count", "digits", "listing", "number", "percent", "short", "superscript"]
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Characters that neither XML nor a terminal can carry: controls, lone surrogates, and what reverses the text.
@@ -23,6 +23,12 @@ def clean(text: object) -> str:
 def code(text: object) -> Markup:
     """A name, escaped, in the type of code."""
     return Markup("<code>{}</code>").format(clean(text))
+
+
+def code_in_pieces(text: object) -> Markup:
+    """A name in the type of code that may go on in the next line after a stroke or an underline."""
+    pieces = re.split(r"(?<=[/_])", clean(text))
+    return Markup("<code>{}</code>").format(Markup("<wbr>").join(pieces))
 
 
 def short(text: object, length: int = 44) -> str:
