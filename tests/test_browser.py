@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from browser import WIDTHS, Open, Seen, cut_in_print, judge, launched, open_tables, read_copies, visits, widths
 from test_report import made, record, small_study
 
 from varkernels import algorithms
@@ -22,29 +20,14 @@ from varstudy import featuremaps, report, results
 from varstudy.measure import case_info, measure
 from varstudy.results import COLUMNS, Results
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'varstudy[browser]'")
-
 NAMES = ("naive", "naive/pairwise", "two_pass", "welford", "chan", "double_double", "exact")
 EVIL = '<img src=x onerror="window.struck=1"> a b'
-WIDTHS = (1400, 360)
-
-
-def _chromium(playwright: Any) -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    found = found or playwright.chromium.executable_path
-    if not Path(found).exists():
-        pytest.skip("needs Chromium: apt-get install chromium, or playwright install chromium")
-    return str(found)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=_chromium(playwright), args=["--no-sandbox", "--disable-gpu"]
-        )
+    with launched() as started:
         yield started
-        started.close()
 
 
 def study() -> Results:
@@ -83,50 +66,18 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write(made(rows), tmp_path_factory.mktemp("hostile"))
 
 
-@dataclass
-class Seen:
-    """What a page did while it was open."""
-
-    page: Any
-    problems: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-Open = Callable[..., Seen]
-
-
 @pytest.fixture
 def visit(browser: Any, folder: Path) -> Iterator[Open]:
-    """Open a file; whatever the page complains of or asks for when it should not fails the test at its end."""
-    contexts, all_seen = [], []
+    """Open a file, the report where none is named, and wait for its explorer."""
+    with visits(browser) as look:
 
-    def opened(
-        path: Path | None = None, fragment: str = "", width: int = 1400, wait: bool = True, **options: Any
-    ) -> Seen:
-        options.setdefault("reduced_motion", "reduce")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        seen = Seen(page)
-        all_seen.append(seen)
-        page.on("console", lambda m: seen.problems.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: seen.problems.append(str(error)))
-        page.on("request", lambda request: seen.requests.append(request.url.split("#")[0]))
-        address = (path or folder / "report.html").as_uri()
-        page.goto(address + fragment)
-        if wait and options.get("java_script_enabled", True):
-            page.wait_for_function("document.getElementById('explorer-without').hidden")
-        return seen
+        def opened(path: Path | None = None, fragment: str = "", wait: bool = True, **options: Any) -> Seen:
+            seen = look(path or folder / "report.html", fragment, **options)
+            if wait and options.get("java_script_enabled", True):
+                seen.page.wait_for_function("document.getElementById('explorer-without').hidden")
+            return seen
 
-    yield opened
-    for context in contexts:
-        context.close()
-    for seen in all_seen:
-        assert seen.problems == []
-        files = [url for url in seen.requests if not url.startswith("blob:file:")]
-        assert set(files) == {files[0]}
-        assert files[0].startswith("file:")
+        yield opened
 
 
 def part(page: Any, name: str) -> Any:
@@ -424,12 +375,6 @@ def test_a_table_filters(visit: Open) -> None:
     assert status.inner_text() == ""
 
 
-def open_tables(page: Any) -> list[Any]:
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    page.wait_for_function("!document.querySelector('main table:not([data-plain]):not([data-enhanced])')")
-    return list(page.locator("main table:has(.sort)").all())
-
-
 def test_a_table_sorts_by_keyboard(visit: Open) -> None:
     page = visit().page
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
@@ -459,50 +404,7 @@ def test_every_copy_can_be_read_again(visit: Open) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"]).page
     tables = open_tables(page)
     assert len(tables) > 10
-    for table in tables:
-        caption = table.locator("caption").inner_text()
-        want = table.evaluate("""t => [...t.tBodies].flatMap(b => [...b.rows]).filter(r => !r.classList.contains('sub'))
-            .map(r => [...r.cells].flatMap(c => Array(c.colSpan).fill(c.textContent.trim().replace(/\\s+/g, ' '))))""")
-        bar = table.locator("xpath=ancestor-or-self::*[preceding-sibling::*[1][@class='tools']][1]").locator(
-            "xpath=preceding-sibling::*[1]"
-        )
-        got = {}
-        for kind in ("CSV", "Markdown", "LaTeX"):
-            page.evaluate("navigator.clipboard.writeText('')")
-            bar.get_by_text(f"copy as {kind}").click()
-            page.wait_for_function("async () => await navigator.clipboard.readText() !== ''")
-            got[kind] = READ[kind](page.evaluate("navigator.clipboard.readText()"))
-            assert bar.locator("[role=status]").inner_text() == f"copied {len(want)} rows"
-        for kind, rows in got.items():
-            wide = len(rows[0]) - len(want[0])
-            assert wide in (0, 1), (caption, kind)
-            assert {len(row) for row in rows} == {len(rows[0])}, (caption, kind)
-            assert [row[wide:] for row in rows[1:]] == want, (caption, kind)
-
-
-def _csv(text: str) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(text)))
-
-
-def _markdown(text: str) -> list[list[str]]:
-    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.split("\n")]
-    assert all(set(cell.strip()) == {"-"} for cell in lines[1])
-    return [[re.sub(r"\\([\\|<*_`])", r"\1", cell[1:-1]) for cell in line] for line in [lines[0], *lines[2:]]]
-
-
-def _latex(text: str) -> list[list[str]]:
-    lines = text.split("\n")
-    assert lines[0].startswith("\\begin{tabular}{l")
-    assert lines[-1] == "\\end{tabular}"
-    inner = [line.removesuffix(" \\\\") for line in lines[1:-1] if line != "\\hline"]
-    named = {"\\textbackslash{}": "\\", "\\textasciitilde{}": "~", "\\textasciicircum{}": "^"}
-    pattern = re.compile(r"\\text[a-z]+\{\}|\\([&%$#_{}])")
-    return [
-        [pattern.sub(lambda m: m[1] or named[m[0]], cell) for cell in re.split(r"(?<!\\) & ", line)] for line in inner
-    ]
-
-
-READ = {"CSV": _csv, "Markdown": _markdown, "LaTeX": _latex}
+    read_copies(page, tables)
 
 
 # For everyone --------------------------------------------------------------------------------------------------------
@@ -511,40 +413,24 @@ READ = {"CSV": _csv, "Markdown": _markdown, "LaTeX": _latex}
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessible(visit: Open, scheme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core: 'varstudy[browser]'")
-    page = visit(width=width, color_scheme=scheme).page
-    found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response
-    judge(found)
+    judge(visit(width=width, color_scheme=scheme).page)
 
 
 def test_accessible_where_everything_is_open(visit: Open) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core: 'varstudy[browser]'")
     page = visit().page
     open_tables(page)
     # Contrast of thousands of cells takes long: it is looked at where the page is as it opens.
-    quick = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
-    judge(axe.Axe().run(page, options=quick).response)
-
-
-def judge(found: dict[str, Any]) -> None:
-    """Fail with what axe-core found."""
-    told = [
-        (v["id"], v["help"], [(n["html"][:200], n.get("failureSummary", "")[:300]) for n in v["nodes"][:3]])
-        for v in found["violations"]
-    ]
-    assert told == [], json.dumps(told, indent=1)
-    assert len(found["passes"]) > 20
+    judge(page, rules={"color-contrast": {"enabled": False}})
 
 
 @pytest.mark.parametrize("java_script", [True, False])
 def test_nothing_overflows_a_telephone(visit: Open, java_script: bool) -> None:
     page = visit(width=360, java_script_enabled=java_script).page
-    measure_width = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    # Without scripts of its own a page can still be asked.
-    wide, there = page.evaluate(measure_width)
+    wide, there = widths(page)
     assert wide <= there
+    # Without scripts of its own a page can still be asked.
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    wide, there = page.evaluate(measure_width)
+    wide, there = widths(page)
     assert wide <= there
 
 
@@ -585,12 +471,5 @@ def test_the_keyboard_reaches_everything(visit: Open) -> None:
 
 def test_print_cuts_nothing(visit: Open) -> None:
     page = visit().page
-    page.emulate_media(media="print")
-    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    cut = page.evaluate("""() => [...document.querySelectorAll('main *')].filter(e => {
-        const s = getComputedStyle(e);
-        return !(e instanceof SVGElement) && !e.classList.contains('sr') && e.getClientRects().length
-            && [s.overflowX, s.overflowY].some(o => ['auto', 'scroll', 'hidden'].includes(o));
-    }).map(e => e.outerHTML.slice(0, 120))""")
-    assert cut == []
+    assert cut_in_print(page) == []
     assert not page.locator(".tools").first.is_visible()

@@ -14,9 +14,10 @@ from test_report import Page, made, record
 
 from varstudy import results
 from varstudy.cli import cli
-from varstudy.compare import compare
-from varstudy.report import comparison
-from varstudy.results import Results
+from varstudy.compare import Change, compare
+from varstudy.report import compared, comparison
+from varstudy.results import KEY, Results
+from varstudy.score import METRICS
 
 EVIL = '<img src=x onerror="struck()"><script>alert(1)</script> {{ 7*7 }} \u202e'
 
@@ -31,6 +32,11 @@ def page_of(before: Results, after: Results) -> str:
     return comparison.render(before, after, compare(before, after), ("old", "new"))
 
 
+def head(html: str) -> str:
+    """The first screen, as text."""
+    return " ".join(Page(html[html.index("<header>") : html.index("</header>") + 9]).text.split())
+
+
 def table(html: str, caption: str) -> list[list[str]]:
     """The cells of the body of the table with a caption."""
     (body,) = re.findall(rf"<caption>{caption}[^<]*</caption>.*?<tbody>(.*?)</tbody>", html, re.DOTALL)
@@ -43,36 +49,140 @@ def table(html: str, caption: str) -> list[list[str]]:
 def test_what_moved_is_there_regressions_first() -> None:
     html = page_of(made(rows()), made(rows(naive=1e-4, chan=1e-3)))
     Page(html)
-    worse = [row for row in table(html, "Regressions") if row[3] == "var_error_worst"]
-    better = [row for row in table(html, "Improvements") if row[3] == "var_error_worst"]
-    command = results.reproduce("offset/kappa=1e+02", 0)
-    assert worse == [
-        ["offset/kappa=1e+02", "batch, float32 in float32", "chan", "var_error_worst", "10⁻⁶", "0.001", command]
+    where = ["offset/kappa=1e+02", "batch, float32 in float32"]
+    digits, error = "correct digits of the variance, worst row", "relative error of the variance, worst row"
+    median = "relative error of the variance, median row var_error_median"
+    assert table(html, "Regressions, one line a measurement") == [
+        ["chan", "3.00 digits lost", "6.00", "3.00", digits, *where]
     ]
-    assert [(row[2], row[4], row[5]) for row in better] == [("naive", "0.01", "0.0001")]
-    assert html.index('id="regressions"') < html.index('id="improvements"') < html.index('id="algorithms"')
-    assert {row[2] for row in table(html, "Regressions")} == {"chan"}
+    assert table(html, "Improvements, one line a measurement") == [
+        ["naive", "2.00 digits gained", "2.00", "4.00", digits, *where]
+    ]
+    assert table(html, "Every metric that became worse") == [
+        ["chan", "3.00 digits lost", "6.00", "3.00", f"{digits} var_digits_worst", *where],
+        ["chan", "1,000 times as large", "10⁻⁶", "0.001", f"{error} var_error_worst", *where],
+        ["chan", "1,000 times as large", "5×10⁻⁷", "0.0005", median, *where],
+    ]
+    assert table(html, "Regressions by algorithm") == [
+        ["chan", f"3.00 digits lost ({digits})", "1", "1", "offset/kappa=1e+02"]
+    ]
+    command = results.reproduce("offset/kappa=1e+02", 0)
+    assert table(html, "Feature maps on which something changed") == [["offset/kappa=1e+02", "1", "1", command]]
+    places = [html.index(f'id="{name}"') for name in ("regressions", "improvements", "algorithms", "maps", "runs")]
+    assert places == sorted(places)
+
+
+def test_the_first_screen_says_whether_where_and_by_how_much() -> None:
+    text = head(page_of(made(rows()), made(rows(naive=1e-4, chan=1e-3))))
+    assert "1 of 3 measurements became worse" in text
+    assert "▼ 1 became worse In 1 algorithm and 1 feature map." in text
+    assert (
+        "The farthest: chan on offset/kappa=1e+02: 3.00 digits lost "
+        "(correct digits of the variance, worst row, 6.00 → 3.00)."
+    ) in text
+    assert "▲ 1 became better" in text
+    assert "= 1 unchanged in every metric" in text
+
+
+def test_failures_come_first_however_many_digits_others_lose() -> None:
+    old = [*rows(), record("ramp/r", "families", "two_pass", var_error_worst=0.5)]
+    new = [*rows(chan=1e-1), record("ramp/r", "families", "two_pass", var_error_worst=math.inf, var_nan=1)]
+    html = page_of(made(old), made(new))
+    lines = table(html, "Regressions, one line a measurement")
+    assert [(row[0], row[1], row[4]) for row in lines] == [
+        ("two_pass", "1 row more", "variances that are NaN"),
+        ("chan", "5.00 digits lost", "correct digits of the variance, worst row"),
+    ]
+    text = head(html)
+    assert "1 now fail, or lack a number that they had, first two_pass on ramp/r: 1 row more" in text
+    assert "Of the others the farthest: chan on offset/kappa=1e+02: 5.00 digits lost" in text
+
+
+def test_a_measurement_worse_and_better_is_told() -> None:
+    old, new = rows(), rows()
+    old[0] |= {"mean_error_worst": 1e-3}
+    new[0] |= {"mean_error_worst": 1e-2, "var_error_worst": 1e-3, "var_digits_worst": 3.0}
+    text = head(page_of(made(old), made(new)))
+    assert "1 measurement became worse in one metric and better in another, and is in both lists." in text
+    assert "= 2 unchanged in every metric" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "y", "want"),
+    [
+        ("var_digits_worst", 6.0, 5.0, ("6.00", "5.00", "1.00 digit lost")),
+        ("var_digits_worst", 6.0, 6.0 - 2e-9, ("6.000000000", "5.999999998", "2×10⁻⁹ digits lost")),
+        ("var_digits_worst", math.inf, 7.0, ("exact", "7.00", "not exact any more")),
+        ("var_digits_worst", 7.0, math.inf, ("7.00", "exact", "exact now")),
+        ("var_digits_worst", 2.0, -math.inf, ("2.00", "fails", "fails now")),
+        ("var_digits_worst", -math.inf, -0.5, ("fails", "−0.50", "does not fail any more")),
+        ("var_digits_worst", 2.0, math.nan, ("2.00", "not measured", "not measured any more")),
+        ("mean_error_worst", math.nan, 0.5, ("not measured", "0.5", "measured now")),
+        ("mean_error_worst", 0.0, 1e-9, ("0", "10⁻⁹", "not zero any more")),
+        ("mean_error_worst", 1e-9, 0.0, ("10⁻⁹", "0", "zero now")),
+        ("mean_error_worst", 1.0, math.inf, ("1", "∞", "infinite now")),
+        ("mean_error_worst", math.inf, 1.0, ("∞", "1", "not infinite any more")),
+        ("mean_error_worst", 1e-3, 1.001e-3, ("0.001", "0.001001", "0.1 % larger")),
+        ("mean_error_worst", 1e-3, 5e-4, ("0.001", "0.0005", "0.5 times as large")),
+        ("var_nan", 3.0, 1.0, ("3", "1", "2 rows fewer")),
+    ],
+)
+def test_a_change_in_words(name: str, x: float, y: float, want: tuple[str, str, str]) -> None:
+    worse = math.isnan(y) or (not math.isnan(x) and (y > x) == (METRICS[name].better == "lower"))
+    change = Change(tuple(KEY), name, x, y, worse, 1.0)
+    assert (*compared.both(change), compared.moved(change)) == want
+
+
+def test_neighbouring_numbers_are_told_apart() -> None:
+    for x in (0.1, 1 / 3, 6.98970004336, 1e-7, 15.9546):
+        for name in ("var_digits_worst", "var_error_worst"):
+            before, after = compared.both(Change(tuple(KEY), name, x, math.nextafter(x, 1e9), False, 0.0))
+            assert before != after
 
 
 def test_each_algorithm_has_its_digits_before_and_after() -> None:
     html = page_of(made(rows()), made(rows(naive=1e-4, chan=1e-3)))
     assert table(html, "Each algorithm before and after") == [
-        ["chan", "6.00", "3.00", "1", "0"],
-        ["naive", "2.00", "4.00", "0", "1"],
-        ["welford", "4.00", "4.00", "0", "0"],
+        ["chan", "6.00", "3.00", "3.00 digits lost", "1", "0", "1"],
+        ["naive", "2.00", "4.00", "2.00 digits gained", "0", "1", "1"],
+        ["welford", "4.00", "4.00", "=", "0", "0", "1"],
     ]
+
+
+def test_medians_are_of_what_both_runs_have() -> None:
+    hard = [record(f"hard/{k}", "families", "naive", var_error_worst=1.0) for k in range(5)]
+    html = page_of(made([*rows(), *hard]), made(rows()))
+    lines = {row[0]: row[1:] for row in table(html, "Each algorithm before and after")}
+    assert lines["naive"] == ["2.00", "2.00", "=", "0", "0", "1"], "not better by leaving out the hard ones"
+
+
+def test_an_algorithm_without_a_median_is_listed() -> None:
+    one, other = (record("a", "families", "naive", accumulator="float64", var_error_worst=e) for e in (1e-3, 1e-2))
+    html = page_of(made([one]), made([other]))
+    assert table(html, "Each algorithm before and after") == [["naive", "–", "–", "–", "1", "0", "1"]]
 
 
 def test_what_one_run_alone_has() -> None:
     extra = [*rows(), record("ramp/r", "families", "double_double", device="ptx", correction=1.0)]
     html = page_of(made(rows()), made(extra))
     page = Page(html)
-    assert "Only in old: 0 measurements" in page.text
-    assert "Only in new: 1 measurement" in page.text
-    assert table(html, "Measurements without a counterpart") == [
-        ["ramp/r", "batch, float32 in float32, ptx, contraction off, n−1", "double_double"]
+    assert "Only before, in old: 0 measurements" in page.text
+    assert "Only after, in new: 1 measurement" in page.text
+    assert "0 only before, 1 only after." in head(html)
+    assert "Nothing changed where both runs measured" in head(html)
+    assert table(html, "Measurements only after") == [
+        ["double_double", "ramp/r", "batch, float32 in float32, ptx, contraction off, n−1"]
     ]
-    assert ["double_double", "not measured", "6.00", "0", "0"] in table(html, "Each algorithm before and after")
+    lines = table(html, "Each algorithm before and after")
+    assert ["double_double", "not measured", "6.00", "–", "0", "0", "0"] in lines
+
+
+def test_runs_without_a_common_measurement_are_not_called_equal() -> None:
+    html = page_of(made(rows()), made([record("ramp/r", "families", "naive")]))
+    text = Page(html).text
+    assert "Nothing to compare: the runs have no measurement in common" in text
+    assert "Nothing became" not in text
+    assert "None." not in text
 
 
 def test_equal_runs_say_so() -> None:
@@ -81,6 +191,8 @@ def test_equal_runs_say_so() -> None:
     assert "Nothing became worse." in text
     assert "Nothing became better." in text
     assert text.count("None.") == 2
+    assert "<h1>Nothing changed</h1>" in html
+    assert "became worse:" not in text
     assert "They differ in nothing that is recorded." in text
 
 
@@ -92,12 +204,56 @@ def test_what_the_runs_say_of_themselves_where_they_differ() -> None:
     assert table(page_of(before, after), "What the two runs say") == [
         ["settings seed", "0", "3"], ["cpu", "one", "–"], ["python version", "3.11", "3.12"],
     ]  # fmt: skip
+    assert table(page_of(before, after), "What the two runs have in common") == [
+        ["settings level", "quick"], ["settings only", "–"]
+    ]  # fmt: skip
+
+
+def test_the_first_screen_says_what_changed_between_the_runs() -> None:
+    def versions(numpy: str, commit: str) -> dict[str, Any]:
+        return {"versions": {"numpy": numpy}, "commit": commit, "made": numpy, "cpu": {"flags": ["a"]}}
+
+    before = made(rows(), provenance=versions("2.4", "a" * 40))
+    after = made(
+        rows(), settings={"level": "full", "seed": 3, "only": None}, provenance=versions("2.5", "b" * 40)
+    )  # fmt: skip
+    text = head(page_of(before, after))
+    commits = "a" * 12 + " → " + "b" * 12
+    assert f"Between the runs changed: level quick → full; seed 0 → 3; numpy 2.4 → 2.5; commit {commits}." in text
+    assert "The seeds differ: 0 and 3." in text
+    same = head(page_of(before, before))
+    assert "The seeds differ" not in same
+    assert "Level, seed, versions and commit are the same in both, as far as they are recorded." in same
+
+
+def test_zero_is_no_missing_setting() -> None:
+    before = made(rows(), settings={"level": "quick", "seed": 0})
+    after = made(rows(), settings={"level": "quick"})
+    assert table(page_of(before, after), "What the two runs say") == [["settings seed", "0", "–"]]
+
+
+def test_long_lists_are_told_by_their_difference_and_commands_as_typed() -> None:
+    flags = [f"f{k}" for k in range(20)]
+    before = made(rows(), provenance={"flags": flags, "command": ["varstudy", "run", "--only", "a b"]})
+    after = made(rows(), provenance={"flags": flags[1:], "command": ["varstudy", "run"]})
+    assert table(page_of(before, after), "What the two runs say") == [
+        ["flags", "20 of them; only here: f0", "19 of them"],
+        ["command", "varstudy run --only 'a b'", "varstudy run"],
+    ]
+
+
+def test_a_tolerance_is_told() -> None:
+    before, after = made(rows()), made(rows(naive=1.001e-2))
+    found = compare(before, after, tolerance=0.01)
+    told = head(comparison.render(before, after, found, ("old", "new"), tolerance=0.01))
+    assert "what moved by 1 % or less counts as unchanged" in told
+    assert "unchanged in every metric, within 1 %" in told
 
 
 def test_numbers_that_are_none_are_words() -> None:
     html = page_of(made(rows()), made(rows(naive=math.inf, welford=0.0)))
-    worse = {(row[2], row[3]): row[5] for row in table(html, "Regressions")}
-    better = {(row[2], row[3]): row[5] for row in table(html, "Improvements")}
+    worse = {(row[0], row[4].split()[-1]): row[3] for row in table(html, "Every metric that became worse")}
+    better = {(row[0], row[4].split()[-1]): row[3] for row in table(html, "Every metric that became better")}
     assert worse["naive", "var_error_worst"] in ("inf", "∞")
     assert better["welford", "var_error_worst"] == "0"
     assert "nan" not in worse["naive", "var_error_worst"]
@@ -106,9 +262,11 @@ def test_numbers_that_are_none_are_words() -> None:
 def test_more_than_a_page_holds_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparison, "SHOWN", 2)
     html = page_of(made(rows()), made(rows(naive=1e-1, welford=1e-1, chan=1e-1)))
-    lines = table(html, "Regressions")
-    assert list(dict.fromkeys(row[2] for row in lines)) == ["chan", "welford"], "those that moved farthest"
-    assert "The 2 that moved farthest, of 3;" in Page(html).text
+    lines = table(html, "Regressions, one line a measurement")
+    assert [row[0] for row in lines] == ["chan", "welford"], "those that moved farthest"
+    assert "Shown: 2 of 3;" in Page(html).text
+    assert len(table(html, "Every metric that became worse")) == 2
+    assert "Every metric that became worse: 9, the first 2 here" in Page(html).text
 
 
 def test_hostile_names_stay_text() -> None:
