@@ -6,20 +6,18 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import Problem, dump, number, say, show_table
+from .console import Problem, number, show_table
+from .measured import command_words, leave, show_targets
 from .options import JSON, SEED
-from .program import about, ours
 
 if TYPE_CHECKING:
     from ..bench.record import Row
-    from ..bench.targets import Target
 
-__all__ = ["bench", "command_words", "draw", "show_targets"]
+__all__ = ["bench"]
 
 
 def _sizes(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -87,22 +85,7 @@ def bench(
         contenders=_contenders(only),
     )
     content = launch.run(plan, command_words())
-    path = Path(out) / record.NAME
-    try:
-        record.write(path, content)
-        page = draw(Path(out))
-    except OSError as error:
-        if ours(error):
-            raise
-        raise Problem(about(error, error.filename or out)) from error
-    if as_json:
-        dump(record.read(path))
-        say(str(path))
-        return
-    _show(content)
-    if page is None:
-        say(f"{out} holds no results.json: 'python -m varstudy run --out {out}' makes one, and the report shows both")
-    click.echo(str(page or path))
+    leave(out, record.NAME, content, record.write, record.read, None if as_json else lambda: _show(content))
 
 
 def _contenders(only: str | None) -> tuple[str, ...]:
@@ -116,32 +99,6 @@ def _contenders(only: str | None) -> tuple[str, ...]:
     if not found:
         raise Problem(f"contender {only!r} is unknown: {nearest(only, known, 'use one of ' + ', '.join(known))}")
     return found
-
-
-def command_words() -> list[str]:
-    """The command line of this call, without --out."""
-    ctx = click.get_current_context()
-    words = [*ctx.find_root().command_path.split(), str(ctx.command.name)]
-    for name, value in ctx.params.items():
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE and name != "out":
-            flag = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
-            if isinstance(value, bool):
-                words.append(flag)
-            elif name == "threads":
-                words += [word for each in value for word in (flag, str(each))]
-            else:
-                words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-    return words
-
-
-def draw(folder: Path) -> Path | None:
-    """The report with its new figure, where there are results to report."""
-    if not (folder / "results.json").exists():
-        return None
-    from .. import report, results  # noqa: PLC0415
-
-    say("drawing the report")
-    return report.write(results.read(folder), str(folder))
 
 
 # Tables -------------------------------------------------------------------------------------------------------------
@@ -254,23 +211,3 @@ def _show_absent(rows: Sequence[Row]) -> None:
         click.echo("All peers: pip install 'varstudy[peers]'.")
     if seen:
         click.echo("")
-
-
-def show_targets(found: Sequence[Target], title: str) -> None:
-    """What was promised, what was measured, and the verdict."""
-    words = {True: "met", False: "MISSED", None: ""}
-    show_table(
-        title,
-        ["ratio", "dtype", "wanted", "measured", "verdict"],
-        [
-            [
-                each.name,
-                each.dtype,
-                ("at most " if each.at_most else "at least ") + number(each.wanted),
-                "-" if each.met is None else f"{each.measured:.2f}",
-                ", ".join(word for word in (words[each.met], each.note) if word),
-            ]
-            for each in found
-        ],
-        left=2,
-    )

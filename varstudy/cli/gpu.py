@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .bench import command_words, draw, show_targets
-from .console import Problem, dump, many, number, progress, say, show_table
+from .console import many, number, progress, say, show_table
+from .measured import command_words, leave, show_targets
 from .options import JSON, SEED
-from .program import NO_DEVICE, REGRESSION, about, ours
+from .program import NO_DEVICE, REGRESSION
 
 if TYPE_CHECKING:
     from ..gpu.machine import Machine
@@ -53,22 +52,7 @@ def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) ->
     except DeviceError as problem:
         say(f"varstudy: {problem}")
         raise click.exceptions.Exit(NO_DEVICE) from problem
-    path = Path(out) / record.NAME
-    try:
-        record.write(path, content)
-        page = draw(Path(out))
-    except OSError as error:
-        if ours(error):
-            raise
-        raise Problem(about(error, error.filename or out)) from error
-    if as_json:
-        dump(record.read(path))
-        say(str(path))
-    else:
-        _show(content)
-        if page is None:
-            say(f"{out} holds no results.json: 'python -m varstudy run --out {out}' makes one; the report shows both")
-        click.echo(str(page or path))
+    leave(out, record.NAME, content, record.write, record.read, None if as_json else lambda: _show(content))
     if not content["checks"]["passed"]:
         raise click.exceptions.Exit(REGRESSION)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from .. import provenance
 from ..recordfile import Cells, RecordFile
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "CaseResult",
     "Fact",
     "LeagueProblem",
+    "Record",
     "Row",
     "committed",
+    "content",
     "facts",
     "read",
     "results",
@@ -34,6 +37,8 @@ NAMED = 8
 # The library of our own algorithms' rows.
 OURS = "varstudy"
 
+F = TypeVar("F", bound=Cells)
+
 
 class LeagueProblem(ValueError):
     """A league that cannot be read: one sentence that says what to do."""
@@ -45,6 +50,9 @@ class Row(Cells):
 
     Attributes
     ----------
+    function, library : their names; of an algorithm of ours, ``chan in float32`` and its like, and `OURS`.
+    environment : the name of the pinned one that it belongs to, empty for ours. version : the library's.
+    storage : the format of the rows.
     threads : ``1``, ``2``, or ``1 and 2`` where both give the same bits.
     correction : its answers are M2 / (n - correction). answers_in : the format of its answers.
     refused : what it raised for every row; then nothing below is measured.
@@ -97,11 +105,15 @@ class Fact(Cells):
 
     Attributes
     ----------
-    status : ``measured``, ``failed`` or ``not measured``; reason says why.
+    function, library, environment : as of a `Row`. note : how it is called, where that is not plain.
+    status : ``measured``, ``failed`` or ``not measured``; reason says why. All below are of measured ones.
+    version : of the library and what it builds on, each with its name. python : of the interpreter.
+    date, machine : when, in UTC, as ``2026-08-31``, and the CPU's model.
     default_correction : 0, 1, ``none``, or what is known instead. choices : corrections that it can be asked for.
     one_value, empty, with_nan : its answers, by default, for one value, for none, and for values of which one is NaN.
     at_correction : its answer where n equals the correction: one value, correction 1.
     repeated : ``same bits``, or in how many rows a second run differs. threads_alike : the same of two threads.
+    max_length : it gets no longer rows.
     """
 
     function: str
@@ -149,53 +161,6 @@ class CaseResult:
         return not self.digits > 0 or "neg" in self.marks or "raised" in self.marks
 
 
-_FILE = RecordFile(
-    NAME,
-    "varstudy-league",
-    1,
-    "league",
-    "python -m varstudy libraries",
-    Row,
-    {"settings": dict, "cases": dict, "facts": list, "provenance": dict},
-    LeagueProblem,
-    sealed=True,
-)
-_FACTS = RecordFile(NAME, "", 1, "league", "", Fact, {}, LeagueProblem)
-rows, write = _FILE.rows, _FILE.write
-
-
-def read(path: str | Path) -> dict[str, Any]:
-    """The content of a file or of the one in a folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is none.
-    LeagueProblem
-        It cannot be read, or is no league of this version.
-    """
-    content = _FILE.read(path)
-    try:
-        facts(content)
-        for row in rows(content):
-            results(row, content)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise LeagueProblem(
-            f"{Path(path).name} was edited or cut ({error}): make it again with 'python -m varstudy libraries'"
-        ) from error
-    return content
-
-
-def facts(content: Mapping[str, Any]) -> list[Fact]:
-    """What each function is."""
-    return _FACTS.rows({"rows": content["facts"]})
-
-
-def committed() -> dict[str, Any]:
-    """The league that comes with the package."""
-    return read(COMMITTED)
-
-
 def shown(error: float) -> str:
     """A relative error for `worst` and `median`."""
     if error == 0:
@@ -235,3 +200,84 @@ def results(row: Row, content: Mapping[str, Any]) -> list[CaseResult]:
         )
         for k, (case, w, m) in enumerate(zip(cases, worst, median, strict=True))
     ]  # fmt: skip
+
+
+class Record(Generic[F]):
+    """A kind of file: scored rows, and a fact on each of what was scored.
+
+    Parameters
+    ----------
+    name, format, noun, command : as of `RecordFile`, as are `rows` and `write`. fact : the dataclass of its facts.
+    """
+
+    def __init__(self, name: str, format: str, noun: str, command: str, fact: type[F]) -> None:
+        parts = {"settings": dict, "cases": dict, "facts": list, "provenance": dict}
+        self._file = RecordFile(name, format, 1, noun, command, Row, parts, LeagueProblem, sealed=True)
+        self.rows, self.write = self._file.rows, self._file.write
+        self._facts = RecordFile(name, "", 1, noun, "", fact, {}, LeagueProblem)
+
+    def facts(self, content: Mapping[str, Any]) -> list[F]:
+        """What each function or layer is."""
+        return self._facts.rows({"rows": content["facts"]})
+
+    def read(self, path: str | Path) -> dict[str, Any]:
+        """The content of a file or of the one in a folder.
+
+        Parameters
+        ----------
+        path : the file, or the folder that holds one of this kind's name.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is none.
+        LeagueProblem
+            It cannot be read, or is none of this version.
+        """
+        content = self._file.read(path)
+        try:
+            self.facts(content)
+            for row in self.rows(content):
+                results(row, content)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise LeagueProblem(
+                f"{Path(path).name} was edited or cut ({error}): make it again with '{self._file.command}'"
+            ) from error
+        return content
+
+    def content(
+        self,
+        rows: Sequence[Row],
+        facts: Sequence[F],
+        cases: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        argv: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """All of it, for `write`, with where it comes from."""
+        made = provenance.collect(argv)
+        about = {key: made[key] for key in ("made", "command", "versions")}
+        cpu = {key: made["cpu"][key] for key in ("model", "cores", "machine")}
+        return {
+            "settings": settings,
+            "provenance": {**about, "cpu": cpu},
+            "cases": cases,
+            "facts": [each.record() for each in facts],
+            "rows": [each.record() for each in rows],
+        }
+
+
+_LEAGUE = Record(NAME, "varstudy-league", "league", "python -m varstudy libraries", Fact)
+read, rows, facts, content, write = _LEAGUE.read, _LEAGUE.rows, _LEAGUE.facts, _LEAGUE.content, _LEAGUE.write
+
+
+def committed() -> dict[str, Any]:
+    """The league that comes with the package.
+
+    Raises
+    ------
+    FileNotFoundError
+        The package has none.
+    LeagueProblem
+        It cannot be read.
+    """
+    return read(COMMITTED)

@@ -1,6 +1,7 @@
 """What an adapter gives, so that one probe can question every framework's normalisation layers.
 
-An adapter is a module ``on_X.py`` that parses under Python 3.6 and imports its framework, numpy and this module only.
+An adapter is a module ``on_X.py`` that parses under Python 3.6 and imports its framework, numpy, this
+module, and one that adapters share (``keras_layers``, ``flax_modules``, ``onnx_models``).
 It answers and never judges: no expected value, no catching of the framework's exceptions. It has
 
 ``FRAMEWORK``

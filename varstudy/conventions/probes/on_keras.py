@@ -3,8 +3,8 @@
 import importlib
 
 import keras
-import numpy as np
-from contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+import keras_layers
+from contract import Unsupported
 
 BACKEND = keras.backend.backend()
 FRAMEWORK = "keras-" + BACKEND
@@ -14,28 +14,11 @@ VARIANTS = {
         "NCHW": "BatchNormalization(axis=1) on NCHW",
         "2-D": "BatchNormalization on (N, C)",
     },
-    "layer": {
-        "2-D": "LayerNormalization on (N, C), over C",
-        "NHWC": "LayerNormalization(axis=(1, 2, 3)) on NHWC",
-        "channels": "LayerNormalization on NHWC, over C at each pixel",
-    },
-    "group": {
-        "NHWC": "GroupNormalization(axis=-1) on NHWC",
-        "NCHW": "GroupNormalization(axis=1) on NCHW",
-        "2-D": "GroupNormalization on (N, C)",
-    },
-    "instance": {"NHWC": "GroupNormalization(groups=-1) on NHWC: a group for each channel"},
+    **keras_layers.VARIANTS,
     "rms": {"2-D": "RMSNormalization on (N, C), over C"},
 }
 if BACKEND == "tensorflow":  # the other back ends refuse it
     VARIANTS["batch"]["NHWC, synchronized"] = "BatchNormalization(synchronized=True) on NHWC, without a strategy"
-LAYERS = {
-    "batch": keras.layers.BatchNormalization,
-    "layer": keras.layers.LayerNormalization,
-    "group": keras.layers.GroupNormalization,
-    "instance": keras.layers.GroupNormalization,
-    "rms": keras.layers.RMSNormalization,
-}
 
 
 def versions():
@@ -53,64 +36,27 @@ def set_threads(n):
 
 
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
-    given = {"dtype": dtype}
-    if epsilon is not None:
-        given["epsilon"] = epsilon
-    if momentum is not None:
-        given["momentum"] = momentum
-    if kind == "group":
-        given["groups"] = groups
-    elif kind == "instance":
-        given["groups"] = -1
-    if variant == "NCHW":
-        given["axis"] = 1
-    elif kind == "layer" and variant == "NHWC":
-        given["axis"] = (1, 2, 3)
-    if "synchronized" in variant:
-        given["synchronized"] = True
-    last = variant.startswith(("NHWC", "channels"))
-    shape = (None, channels) if spatial is None else (None, *spatial, channels) if last else (None, channels, *spatial)
-    net = LAYERS[kind](**given)
-    net.build(shape)
-    return Layer(net, dtype, last)
+    net, last = keras_layers.built(keras.layers, kind, variant, channels, dtype, epsilon, momentum, groups, spatial)
+    return Layer(kind, net, dtype, last)
 
 
-class Layer:
-    def __init__(self, net, dtype, last):
-        self.arguments = arguments_of(type(net))
-        self.net = net
-        self.dtype = dtype
-        self.last = last
-
-    def tensor(self, x):
-        x = to_channels_last(np.asarray(x)) if self.last else np.asarray(x)
+class Layer(keras_layers.Layer):
+    def cast(self, x):
         return keras.ops.cast(keras.ops.convert_to_tensor(x), self.dtype)
 
-    def array(self, y):
-        found = keras.backend.standardize_dtype(y.dtype)
-        if found != self.dtype:
-            raise TypeError(f"{self.dtype} went in and {found} came out")
-        y = widen(keras.ops.convert_to_numpy(keras.ops.cast(y, "float64" if found == "float64" else "float32")))
-        return to_canonical(y) if self.last else y
+    def named(self, y):
+        return keras.backend.standardize_dtype(y.dtype)
 
-    def train(self, x):
-        return self.array(self.net(self.tensor(x), **self.mode(True)))
+    def numpy(self, y):
+        return keras.ops.convert_to_numpy(keras.ops.cast(y, "float64" if self.named(y) == "float64" else "float32"))
 
-    def evaluate(self, x):
-        return self.array(self.net(self.tensor(x), **self.mode(False)))
-
-    def mode(self, training):
-        return {"training": training} if isinstance(self.net, keras.layers.BatchNormalization) else {}
+    def kept(self, variable):
+        return keras.ops.convert_to_numpy(variable.value)
 
     def backward(self, x, dy):
-        x, dy = self.tensor(x), self.tensor(dy)
         if BACKEND == "tensorflow":
-            import tensorflow as tf
-
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = self.net(x, **self.mode(True))
-            return self.array(tape.gradient(y, x, output_gradients=dy))
+            return self.taped(importlib.import_module(BACKEND), x, dy)
+        x, dy = self.tensor(x), self.tensor(dy)
         if BACKEND == "torch":
             x = x.detach().requires_grad_(True)
             self.net(x, **self.mode(True)).backward(dy)
@@ -127,13 +73,3 @@ class Layer:
                 variable.assign(value)
             return self.array(pull(dy)[0])
         raise Unsupported(f"Keras has no gradients on its {BACKEND} back end.")
-
-    def running(self):
-        if not isinstance(self.net, keras.layers.BatchNormalization):
-            return None
-        kept = {"mean": self.net.moving_mean, "var": self.net.moving_variance}
-        return {name: vector(keras.ops.convert_to_numpy(value.value)) for name, value in kept.items()}
-
-    def set_running(self, mean, var):
-        self.net.moving_mean.assign(mean)
-        self.net.moving_variance.assign(var)

@@ -1,9 +1,8 @@
 """tf_keras, the Keras 2 that goes on beside Keras 3: its layers on TensorFlow, called eagerly."""
 
-import numpy as np
+import keras_layers
 import tensorflow as tf
 import tf_keras
-from contract import arguments_of, to_canonical, to_channels_last, vector, widen
 
 FRAMEWORK = "tf_keras"
 VARIANTS = {
@@ -14,23 +13,7 @@ VARIANTS = {
         "NCHW": "BatchNormalization(axis=1) on NCHW",
         "2-D": "BatchNormalization on (N, C)",
     },
-    "layer": {
-        "2-D": "LayerNormalization on (N, C), over C",
-        "NHWC": "LayerNormalization(axis=(1, 2, 3)) on NHWC",
-        "channels": "LayerNormalization on NHWC, over C at each pixel",
-    },
-    "group": {
-        "NHWC": "GroupNormalization(axis=-1) on NHWC",
-        "NCHW": "GroupNormalization(axis=1) on NCHW",
-        "2-D": "GroupNormalization on (N, C)",
-    },
-    "instance": {"NHWC": "GroupNormalization(groups=-1) on NHWC: a group for each channel"},
-}
-LAYERS = {
-    "batch": tf_keras.layers.BatchNormalization,
-    "layer": tf_keras.layers.LayerNormalization,
-    "group": tf_keras.layers.GroupNormalization,
-    "instance": tf_keras.layers.GroupNormalization,
+    **keras_layers.VARIANTS,
 }
 
 
@@ -44,69 +27,22 @@ def set_threads(n):
 
 
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
-    given = {"dtype": dtype}
-    if epsilon is not None:
-        given["epsilon"] = epsilon
-    if momentum is not None:
-        given["momentum"] = momentum
-    if kind == "group":
-        given["groups"] = groups
-    elif kind == "instance":
-        given["groups"] = -1
-    if variant == "NCHW":
-        given["axis"] = 1
-    elif kind == "layer" and variant == "NHWC":
-        given["axis"] = (1, 2, 3)
-    if "not fused" in variant:
-        given["fused"] = False
-    if "synchronized" in variant:
-        given["synchronized"] = True
-    last = variant.startswith(("NHWC", "channels"))
-    shape = (None, channels) if spatial is None else (None, *spatial, channels) if last else (None, channels, *spatial)
-    net = LAYERS[kind](**given)
-    net.build(shape)
-    return Layer(net, dtype, last)
+    net, last = keras_layers.built(tf_keras.layers, kind, variant, channels, dtype, epsilon, momentum, groups, spatial)
+    return Layer(kind, net, dtype, last)
 
 
-class Layer:
-    def __init__(self, net, dtype, last):
-        self.arguments = arguments_of(type(net))
-        self.net = net
-        self.dtype = tf.as_dtype(dtype)
-        self.last = last
-        self.moves = isinstance(net, tf_keras.layers.BatchNormalization)
-
-    def tensor(self, x):
-        x = to_channels_last(np.asarray(x)) if self.last else np.asarray(x)
+class Layer(keras_layers.Layer):
+    def cast(self, x):
         return tf.cast(tf.convert_to_tensor(x), self.dtype)
 
-    def array(self, y):
-        if y.dtype != self.dtype:
-            raise TypeError(f"{self.dtype.name} went in and {y.dtype.name} came out")
-        y = widen(y.numpy())
-        return to_canonical(y) if self.last else y
+    def named(self, y):
+        return y.dtype.name
 
-    def call(self, x, training):
-        return self.net(x, training=training) if self.moves else self.net(x)
+    def numpy(self, y):
+        return y.numpy()
 
-    def train(self, x):
-        return self.array(self.call(self.tensor(x), True))
-
-    def evaluate(self, x):
-        return self.array(self.call(self.tensor(x), False))
+    def kept(self, variable):
+        return variable.numpy()
 
     def backward(self, x, dy):
-        x = self.tensor(x)
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = self.call(x, True)
-        return self.array(tape.gradient(y, x, output_gradients=self.tensor(dy)))
-
-    def running(self):
-        if not self.moves:
-            return None
-        return {"mean": vector(self.net.moving_mean.numpy()), "var": vector(self.net.moving_variance.numpy())}
-
-    def set_running(self, mean, var):
-        self.net.moving_mean.assign(mean)
-        self.net.moving_variance.assign(var)
+        return self.taped(tf, x, dy)

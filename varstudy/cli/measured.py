@@ -1,0 +1,91 @@
+"""What ``bench`` and ``gpu`` do alike: the words of their call, what they leave in a folder, and their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .console import dump, number, say, show_table
+from .study import _writing
+
+if TYPE_CHECKING:
+    from ..bench.targets import Target
+
+__all__ = ["command_words", "leave", "show_targets"]
+
+
+def command_words() -> list[str]:
+    """The command line of this call, without --out."""
+    ctx = click.get_current_context()
+    words = [*ctx.find_root().command_path.split(), str(ctx.command.name)]
+    for name, value in ctx.params.items():
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE and name != "out":
+            flag = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
+            if isinstance(value, bool):
+                words.append(flag)
+            elif name == "threads":
+                words += [word for each in value for word in (flag, str(each))]
+            else:
+                words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return words
+
+
+def leave(
+    out: str,
+    name: str,
+    content: Mapping[str, Any],
+    write: Callable[[Path, Mapping[str, Any]], None],
+    read: Callable[[Path], dict[str, Any]],
+    show: Callable[[], None] | None,
+) -> None:
+    """Write what was measured, draw the report again, show it, and print the report's path last, or the file's.
+
+    Parameters
+    ----------
+    out : the folder. name : the file's there. show : prints the tables; None for JSON instead.
+    """
+    path = Path(out) / name
+    with _writing(out):
+        write(path, content)
+        page = _draw(Path(out))
+    if show is None:
+        dump(read(path))
+        say(str(path))
+        return
+    show()
+    if page is None:
+        say(f"{out} holds no results.json: 'python -m varstudy run --out {out}' makes one, and the report shows both")
+    click.echo(str(page or path))
+
+
+def _draw(folder: Path) -> Path | None:
+    """The report with its new figure, where there are results to report."""
+    if not (folder / "results.json").exists():
+        return None
+    from .. import report, results  # noqa: PLC0415
+
+    say("drawing the report")
+    return report.write(results.read(folder), str(folder))
+
+
+def show_targets(found: Sequence[Target], title: str) -> None:
+    """What was promised, what was measured, and the verdict."""
+    words = {True: "met", False: "MISSED", None: ""}
+    show_table(
+        title,
+        ["ratio", "dtype", "wanted", "measured", "verdict"],
+        [
+            [
+                each.name,
+                each.dtype,
+                ("at most " if each.at_most else "at least ") + number(each.wanted),
+                "-" if each.met is None else f"{each.measured:.2f}",
+                ", ".join(word for word in (words[each.met], each.note) if word),
+            ]
+            for each in found
+        ],
+        left=2,
+    )
