@@ -391,7 +391,7 @@ def many() -> list[Matrix]:
 
 @pytest.fixture(scope="module")
 def known(many: list[Matrix]) -> Candidates:
-    return candidates(many, 0)
+    return candidates(many, (0,))[0]
 
 
 def test_each_algorithm_of_ours_gets_its_own_name_back(known: Candidates, many: list[Matrix]) -> None:

@@ -4,6 +4,7 @@ bounds."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import math
 import os
@@ -11,9 +12,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -306,6 +310,110 @@ def test_an_interrupt_that_was_swallowed_is_not_forgotten(tmp_path: Path, monkey
         study.run(only="higham/three-values", out=tmp_path, processes=1)
     assert signal.getsignal(signal.SIGINT) is before
     assert len(list((tmp_path / "cells").glob("*.json"))) == 1
+
+
+# -------------------------------------------------------------------------------- other people's software beside it
+
+
+class CrewHere:
+    """A crew that performs its tasks in this process, and compiles nothing ahead."""
+
+    tasks: ClassVar[list[Any]] = []
+
+    def __init__(self, count: int) -> None:
+        assert count == 2
+
+    def __enter__(self) -> CrewHere:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def run(self, tasks: Iterable[Any]) -> Iterator[int]:
+        for index, (kind, *task) in enumerate(tasks):
+            if kind == "cell":
+                self.tasks.append(task[0])
+                study.compute(*task)
+                yield index
+
+
+def test_one_of_several_processes_measures_the_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Path, int, bool]] = []
+    scratch: list[Path] = []
+
+    def measure(folder: Path, say: object, seed: int) -> None:
+        asked.append((folder, seed, (folder / "results.json").exists()))
+        scratch.append(Path(tempfile.mkdtemp()))
+
+    monkeypatch.setattr(study.anew, "measure", measure)
+    monkeypatch.setattr(study.anew, "told", lambda: "what is here")
+    monkeypatch.setattr(study, "Crew", CrewHere)
+    monkeypatch.setattr(CrewHere, "tasks", [])
+    before = tempfile.gettempdir()
+    said: list[str] = []
+    log = Log()
+    study.run(only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, others=said.append)
+    assert said == ["what is here"]
+    assert asked == [(tmp_path, 3, False)]
+    # First, for it may take longest; and it is no cell.
+    assert isinstance(CrewHere.tasks[0], study.Others)
+    assert log.said == [(2, 0), *(task.label for task in CrewHere.tasks[1:]), "stop"]
+    # A worker that is ended leaves its temporary files: they are in a folder that does not outlive the study.
+    assert tempfile.gettempdir() == before
+    assert scratch[0].parent != Path(before)
+    assert not scratch[0].parent.exists()
+
+
+def test_libraries_that_cannot_be_measured_cost_the_study_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(folder: Path, say: object, seed: int) -> None:
+        raise RuntimeError("their clock is wrong")
+
+    monkeypatch.setattr(study.anew, "measure", measure)
+    monkeypatch.setattr(study.anew, "told", lambda: "what is here")
+    monkeypatch.setattr(study, "Crew", CrewHere)
+    said: list[str] = []
+    study.run(only="higham/three-values", out=tmp_path, processes=2, others=said.append)
+    assert said[1:] == [
+        "the frameworks and libraries that are here could not be measured: RuntimeError: their clock is wrong"
+    ]
+    assert (tmp_path / "results.json").exists()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_nobody_else_measures_them_where_there_is_nothing_else_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    asked: list[tuple[Path, int, bool]] = []
+    say: list[str] = []
+
+    def measure(folder: Path, told: object, seed: int) -> None:
+        assert told == say.append
+        asked.append((folder, seed, (folder / "results.json").exists()))
+
+    monkeypatch.setattr(study.anew, "measure", measure)
+    monkeypatch.setattr(study, "Crew", None)
+    study.run(only="higham/three-values", out=tmp_path, processes=1)
+    assert asked == []
+    study.run(only="higham/three-values", out=tmp_path, processes=processes, others=say.append)
+    assert asked == [(tmp_path, 0, True)]
+    assert say == []
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_of_garbage_is_left_as_it_was(tmp_path: Path, enabled: bool) -> None:
+    cell = study.plan(only="higham/three-values")[0]
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with study.uncollected():
+            assert not gc.isenabled()
+        assert gc.isenabled() is enabled
+        with pytest.raises(RuntimeError, match="the sources changed"):
+            study.compute(cell, 0, ["naive"], tmp_path, "an older key")
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 # ------------------------------------------------------------------------------------------------------ workers

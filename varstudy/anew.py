@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["measure"]
+if TYPE_CHECKING:
+    from .libraries.catalogue import Function
+
+__all__ = ["measure", "told"]
 
 # Starting a server is not for a command that was not asked to.
 APART = ("PostgreSQL",)
@@ -24,6 +28,21 @@ def measure(folder: Path, say: Callable[[str], None], seed: int = 0) -> None:
     _libraries(folder, say, seed)
 
 
+def told() -> str:
+    """What `measure` is about to do, for people."""
+    return _told(_functions())
+
+
+def _told(functions: list[Function]) -> str:
+    return f"scoring {len(functions)} variance functions of the libraries that are here"
+
+
+def _functions() -> list[Function]:
+    from .libraries import FUNCTIONS, places  # noqa: PLC0415
+
+    return [each for each in FUNCTIONS.values() if each.library not in APART and not isinstance(places.here(each), str)]
+
+
 def _frameworks(folder: Path, say: Callable[[str], None]) -> None:
     from .conventions import measure as conventions  # noqa: PLC0415 - each only where it is needed
     from .conventions import record  # noqa: PLC0415
@@ -38,12 +57,12 @@ def _frameworks(folder: Path, say: Callable[[str], None]) -> None:
 
 
 def _libraries(folder: Path, say: Callable[[str], None], seed: int) -> None:
-    from .libraries import FUNCTIONS, places, record  # noqa: PLC0415
     from .libraries import measure as league  # noqa: PLC0415
+    from .libraries import places, record  # noqa: PLC0415
     from .libraries.rows import rows  # noqa: PLC0415
 
-    here = [each for each in FUNCTIONS.values() if each.library not in APART and not isinstance(places.here(each), str)]
-    say(f"scoring {len(here)} variance functions of the libraries that are here")
+    here = _functions()
+    say(_told(here))
     matrices, left_out = rows("quick", seed=seed)
     found = league(here, matrices, places.here, threads=(1,), repeats=1, ours=False)
     found.settings = {"level": "quick", "seed": seed, "only": None, "left_out": left_out}

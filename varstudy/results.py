@@ -8,9 +8,11 @@ seed and the code alone, so that two runs give the same bytes. Where and how it 
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,8 +219,19 @@ def from_records(
     return Results(frame, cases, algorithms, settings, provenance or {})
 
 
-def _rows(frame: pd.DataFrame) -> list[list[Any]]:
-    return [list(row) for row in zip(*(frame[c.name].tolist() for c in COLUMNS), strict=True)]
+def _rows(frame: pd.DataFrame, encode: Callable[[float], Any] | None = None) -> list[list[Any]]:
+    """The table's rows in plain Python values.
+
+    encode : for numbers that are not finite.
+    """
+    columns = []
+    for c in COLUMNS:
+        values = frame[c.name].tolist()
+        if encode is not None and c.kind == "float":
+            for k in np.flatnonzero(~np.isfinite(frame[c.name].to_numpy())).tolist():
+                values[k] = encode(values[k])
+        columns.append(values)
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def to_json(results: Results) -> str:
@@ -230,19 +243,22 @@ def to_json(results: Results) -> str:
         "columns": [[c.name, c.kind, c.unit, c.meaning] for c in COLUMNS],
         "cases": {name: dict(info) for name, info in results.cases.items()},
         "algorithms": {name: dict(info) for name, info in results.algorithms.items()},
-        "rows": [[_encode(value) for value in row] for row in _rows(results.frame)],
+        "rows": _rows(results.frame, _encode),
     }
     content["digest"] = _digest(content)
     head = {k: v for k, v in content.items() if k != "rows"}
     text = json.dumps(head, indent=1, ensure_ascii=True, allow_nan=False)
-    lines = ",\n".join(json.dumps(row, ensure_ascii=True, allow_nan=False) for row in content["rows"])
+    lines = ",\n".join(map(json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode, content["rows"]))
     return text[:-2] + ',\n "rows": [\n' + lines + "\n ]\n}\n"
 
 
 def to_csv(results: Results) -> str:
     """The table as CSV: shortest decimals that give the same number back; nan, inf and -inf as these words."""
-    text = results.frame.to_csv(index=False, na_rep="nan", lineterminator="\n")
-    return str(text)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([c.name for c in COLUMNS])
+    writer.writerows(_rows(results.frame))
+    return text.getvalue()
 
 
 def write(results: Results, folder: str | Path, *, parquet: bool = False) -> list[Path]:

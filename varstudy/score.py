@@ -261,12 +261,26 @@ def normalised_error(
     exact_mean, exact : the exact means and variances.
     low, high : the smallest and the largest value of each row.
     """
+    errors = exact_mean.errors(mean), exact.errors(variance)
+    return _normalised(mean, variance, exact_mean, exact, errors, low, high)
+
+
+def _normalised(
+    mean: Floats,
+    variance: Floats,
+    exact_mean: Exact,
+    exact: Exact,
+    errors: tuple[Floats, Floats],
+    low: Floats,
+    high: Floats,
+) -> Floats:
+    """`normalised_error`, told the relative errors of mean and variance."""
     m, v = exact_mean.rounded, exact.rounded
     with np.errstate(all="ignore"):
-        off = np.where(m == 0, mean, exact_mean.errors(mean) * np.abs(m))
+        off = np.where(m == 0, mean, errors[0] * np.abs(m))
         root = 1 / np.sqrt(v + EPSILON)
         # variance + eps = (v + eps) (1 + share)
-        share = np.where(v == 0, variance / EPSILON, exact.errors(variance) * (v / (v + EPSILON)))
+        share = np.where(v == 0, variance / EPSILON, errors[1] * (v / (v + EPSILON)))
         change = np.expm1(-0.5 * np.log1p(share))
         worst = np.zeros_like(root)
         for x in (low, high):
@@ -305,7 +319,7 @@ def summary(
     """
     known = exact.known
     var_errors, mean_errors = exact.errors(variance), exact_mean.errors(mean)
-    y = normalised_error(mean, variance, exact_mean, exact, low, high)[known]
+    y = _normalised(mean, variance, exact_mean, exact, (mean_errors, var_errors), low, high)[known]
     var_bound, var_used = _against(
         variance,
         var_errors,

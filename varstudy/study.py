@@ -7,11 +7,13 @@ moment goes on where it was, and ends with the same bytes as one that was not.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import signal
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -28,14 +30,14 @@ from varkernels.formats import FORMATS
 from varkernels.jit import source_hash
 from varkernels.run import compile_ahead
 
-from . import devices, featuremaps, provenance, results
+from . import anew, devices, featuremaps, provenance, results
 from .featuremaps import Case
 from .files import write_whole
 from .measure import ACCUMULATORS, carrier_of, case_info, measure
 from .names import matches
 from .workers import Crew
 
-__all__ = ["Cell", "Progress", "plan", "run"]
+__all__ = ["Cell", "Progress", "plan", "run", "uncollected"]
 
 # Below so many values times algorithms, starting processes costs more than it saves.
 SMALL_WORK = 40_000_000
@@ -73,6 +75,35 @@ class Cell:
         if self.case.group == "photo":
             parts += [_version("scikit-learn"), _version("pillow")]
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Others:
+    """A worker's task beside the cells: the frameworks and libraries that are here, measured by `anew` into a folder.
+
+    Attributes
+    ----------
+    out : the folder. scratch : one for its temporary files, which a worker that is ended leaves behind.
+    """
+
+    out: Path
+    scratch: Path
+
+    def measure(self, seed: int) -> None:
+        """Measure them, in a worker. What goes wrong is kept for `problem`: it costs the study none of its cells."""
+        before = tempfile.tempdir
+        tempfile.tempdir = str(self.scratch)
+        try:
+            anew.measure(self.out, lambda text: None, seed)
+        except Exception as error:
+            (self.scratch / "problem").write_text(f"{type(error).__name__}: {error}", "utf-8")
+        finally:
+            tempfile.tempdir = before
+
+    def problem(self) -> str:
+        """Why they could not be measured; empty where they were."""
+        path = self.scratch / "problem"
+        return path.read_text("utf-8") if path.exists() else ""
 
 
 @cache
@@ -158,7 +189,27 @@ def _finished(loaded: tuple[list[dict[str, Any]], list[str]] | None) -> bool:
     return loaded is not None and not loaded[1]
 
 
-def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str) -> None:
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="varstudy-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the search for cycles of garbage: a compiler and tables make millions of objects that stay, and to look
+    through them again and again takes up to a tenth of the time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+@uncollected()
+def compute(cell: Cell | Others, seed: int, names: Sequence[str], folder: Path, key: str) -> None:
     """Measure a cell and keep it under its key. In a worker or in this process.
 
     Raises
@@ -166,6 +217,9 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
     RuntimeError
         The sources are not those that the key was made from: they were edited while the study ran.
     """
+    if isinstance(cell, Others):
+        cell.measure(seed)
+        return
     if cell.key(seed) != key:
         raise RuntimeError(f"the sources changed while {cell.label!r} was waiting: run again")
     known = algorithms()
@@ -176,6 +230,7 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
     write_whole(_path(folder, key), json.dumps(content).encode())
 
 
+@uncollected()
 def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None:
     """Compile the kernels of one order's schedule in some accumulators, into the cache on disk; or ``sums``, those of
     the ground truth and of the algorithms that have a kernel of their own; or ``ptx``, the CUDA kernels for the CPU."""
@@ -225,6 +280,7 @@ def run(
     parquet: bool = False,
     argv: Sequence[str] | None = None,
     device: str = "cpu",
+    others: Callable[[str], None] | None = None,
 ) -> results.Results:
     """Measure every algorithm on every feature map of a level, and write the table.
 
@@ -241,6 +297,8 @@ def run(
     argv : the command line to note in the provenance.
     device : ``cpu``; or with it the CUDA kernels, by ``cuda`` (a GPU), ``ptx`` (their compiled code, executed on the
         CPU) or ``auto``: whichever of the two there is. What cannot be measured is left out, and the settings say why.
+    others : told that the frameworks and libraries that are here are measured too (see `anew`): by one of the processes
+        where there are several, else at the end. Without it they are not.
 
     Raises
     ------
@@ -271,15 +329,21 @@ def run(
     write_whole(target / ".writable", b"")
     (target / ".writable").unlink()
     missing = [cell for cell in cells if force or not _finished(_load(folder, cell.key(seed), own))]
+    count = _workers(missing, own, processes)
+    if others is not None and count > 1:
+        others(anew.told())
     if progress is not None:
         progress.start(len(cells), len(cells) - len(missing))
     try:
-        with interruptible() as asked:
-            for label in _measured(missing, seed, own, folder, processes):
+        with _scratch() as scratch, interruptible() as asked:
+            beside = Others(target, scratch) if others is not None and count > 1 else None
+            for label in _measured(missing, seed, own, folder, count, beside):
                 if progress is not None:
                     progress.advance(label)
                 if asked.is_set():
                     raise KeyboardInterrupt
+            if others is not None and beside is not None and beside.problem():
+                others(f"the frameworks and libraries that are here could not be measured: {beside.problem()}")
     finally:
         if progress is not None:
             progress.stop()
@@ -297,6 +361,8 @@ def run(
         provenance=provenance.collect(argv),
     )
     results.write(found, target, parquet=parquet)
+    if others is not None and count < 2:
+        anew.measure(target, others, seed)
     return found
 
 
@@ -320,13 +386,22 @@ def interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
+def _workers(cells: Sequence[Cell], names: Sequence[str], processes: int | None) -> int:
+    """How many processes are to measure cells: this one alone where it is fewer than two."""
+    count = min(processes or min(provenance.usable_cores(), 4), len(cells))
+    small = processes is None and sum(cell.work for cell in cells) * len(names) < SMALL_WORK
+    return 0 if small else count
+
+
 def _measured(
-    cells: Sequence[Cell], seed: int, names: Sequence[str], folder: Path, processes: int | None
+    cells: Sequence[Cell], seed: int, names: Sequence[str], folder: Path, count: int, others: Others | None
 ) -> Iterator[str]:
-    """Measure the cells, the largest first, and give each one's label when it is done."""
+    """Measure the cells, the largest first, and give each one's label when it is done.
+
+    others : measured beside them, by one of several workers.
+    """
     queue = sorted(cells, key=lambda cell: -cell.work)
-    count = min(processes or min(provenance.usable_cores(), 4), len(queue))
-    if count < 2 or (processes is None and sum(cell.work for cell in queue) * len(names) < SMALL_WORK):
+    if count < 2:
         for cell in queue:
             compute(cell, seed, names, folder, cell.key(seed))
             yield cell.label
@@ -334,9 +409,13 @@ def _measured(
     with Crew(count) as crew:
         for _ in crew.run(("warm", *share, tuple(names)) for share in _WARMING):
             pass
-        tasks = [("cell", cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
+        tasks: list[Any] = [("cell", cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
+        if others is not None:  # first, for it may take long
+            tasks.insert(0, ("cell", others, seed, (), folder, ""))
         for index in crew.run(tasks):
-            yield queue[index].label
+            cell = tasks[index][1]
+            if isinstance(cell, Cell):
+                yield cell.label
 
 
 def _collected(

@@ -63,11 +63,12 @@ def run(
     _writable(out)
     from .. import results as table  # noqa: PLC0415
     from ..study import run as measure  # noqa: PLC0415
+    from ..study import uncollected  # noqa: PLC0415
 
     if parquet:
         _needs("pyarrow", "parquet")
     try:
-        with _writing(out):
+        with _writing(out), uncollected():
             found = measure(
                 level or "default",
                 only=only,
@@ -79,12 +80,11 @@ def run(
                 parquet=parquet,
                 argv=_command(),
                 device=device,
+                others=say if anew or (anew is None and only is None and level != "quick") else None,
             )
             for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:
                     say(f"{name} is not measured: {reason}")
-            if anew or (anew is None and only is None and level != "quick"):
-                _anew(out, seed)
             page = _draw(found, out)
     except KeyboardInterrupt:
         again = [arg for arg in _command() if arg != "--force"]
@@ -96,12 +96,6 @@ def run(
         return
     _summary(found)
     click.echo(str(page))
-
-
-def _anew(out: str, seed: int) -> None:
-    from .. import anew  # noqa: PLC0415
-
-    anew.measure(Path(out), say, seed)
 
 
 def _writable(out: str) -> None:
@@ -232,7 +226,8 @@ def compare(before: str, after: str, tolerance: float, limit: int, html: str | N
         from ..report import comparison  # noqa: PLC0415
 
         with _writing(html):
-            say(str(comparison.write(first, second, found, (before, after), html)))
+            page = comparison.write(first, second, found, (before, after), html, tolerance=tolerance)
+            say(str(page))
     missing = [dict(zip(table.KEY, key, strict=True)) for key in found.missing]
     added = [dict(zip(table.KEY, key, strict=True)) for key in found.added]
     if as_json:

@@ -79,56 +79,73 @@ class Match:
     rows: int = 0
 
 
-def _of(matrix: Matrix, ddof: int, known: Sequence[Algorithm]) -> Iterator[tuple[str, str, Floats]]:
+# The answers of one candidate for one matrix, by correction.
+Given = dict[int, Floats]
+
+
+def _of(matrix: Matrix, ddofs: Sequence[int], known: Sequence[Algorithm]) -> Iterator[tuple[str, str, Given]]:
     formats = list(dict.fromkeys((matrix.storage, "float32", "float64")))
     if matrix.storage == "float64":
         formats = ["float64"]
-    reduced = reduction(
-        matrix.values, "layer", layout="NC", groups=None, corrections=(float(ddof),), accumulators=formats
-    )
+    corrections = [float(ddof) for ddof in ddofs]
+    reduced = reduction(matrix.values, "layer", layout="NC", groups=None, corrections=corrections, accumulators=formats)
     for algorithm in known:
         for name in accumulators(matrix.storage, algorithm):
-            yield algorithm.name, name, moments_of(reduced, algorithm, FORMATS[name])[1][float(ddof)]
+            variances = moments_of(reduced, algorithm, FORMATS[name])[1]
+            yield algorithm.name, name, {ddof: variances[float(ddof)] for ddof in ddofs}
+    rows = [np.ascontiguousarray(row) for row in _native(matrix)]
     for name in formats:
         if name in ("float32", "float64"):
             wide = np.float32 if name == "float32" else np.float64
-            each = [dict(schemes(np.ascontiguousarray(row), wide, ddof)) for row in _native(matrix)]
-            for scheme in each[0] if each else ():
-                found = np.array([row.get(scheme, np.nan) for row in each])
-                yield scheme, name, found
-                if scheme.startswith(("naive", "mean of squares")):
-                    yield f"{scheme}, negative as 0", name, np.maximum(found, 0)
+            for ddof in ddofs:
+                each = [dict(schemes(row, wide, ddof)) for row in rows]
+                for scheme in each[0] if each else ():
+                    found = np.array([row.get(scheme, np.nan) for row in each])
+                    yield scheme, name, {ddof: found}
+                    if scheme.startswith(("naive", "mean of squares")):
+                        yield f"{scheme}, negative as 0", name, {ddof: np.maximum(found, 0)}
 
 
 def _native(matrix: Matrix) -> NDArray[np.floating]:
     return matrix.values.astype(np.float32) if matrix.storage == "bfloat16" else matrix.values
 
 
-def candidates(matrices: Sequence[Matrix], ddof: int, known: Sequence[Algorithm] | None = None) -> Candidates:
-    """The candidates' answers for matrices of one storage format."""
+def candidates(
+    matrices: Sequence[Matrix], ddofs: Sequence[int], known: Sequence[Algorithm] | None = None
+) -> dict[int, Candidates]:
+    """The candidates' answers for matrices of one storage format, by correction: what a candidate sums up of a row is
+    the same for all of them.
+    """
     known = algorithms() if known is None else known
-    table: dict[tuple[str, str], list[Floats]] = {}
+    tables: dict[int, dict[tuple[str, str], list[Floats]]] = {ddof: {} for ddof in ddofs}
     done = 0
     for matrix in matrices:
         rows = len(matrix.values)
-        for name, accumulator, answers in _of(matrix, ddof, known):
-            column = table.setdefault((name, accumulator), [np.full(done, np.nan)] if done else [])
-            column.append(answers)
+        for name, accumulator, given in _of(matrix, ddofs, known):
+            for ddof, answers in given.items():
+                column = tables[ddof].setdefault((name, accumulator), [np.full(done, np.nan)] if done else [])
+                column.append(answers)
         done += rows
-        for column in table.values():  # a scheme that does not exist for so short rows
-            short = done - sum(map(len, column))
-            if short:
-                column.append(np.full(short, np.nan))
-    finite = [np.isfinite(m.values.astype(np.float64)).all(axis=1) for m in matrices]
-    return Candidates(
-        matrices[0].storage,
-        [name if " in " in name else f"{name} in {accumulator}" for name, accumulator in table],
-        [FORMATS[accumulator] for _, accumulator in table],
-        np.array([np.concatenate(column) for column in table.values()]),
-        np.repeat([m.length for m in matrices], [len(m.values) for m in matrices]),
-        np.concatenate(finite),
-        [m.key for m in matrices for _ in m.values],
-    )
+        for table in tables.values():
+            for column in table.values():  # a scheme that does not exist for so short rows
+                short = done - sum(map(len, column))
+                if short:
+                    column.append(np.full(short, np.nan))
+    finite = np.concatenate([np.isfinite(m.values.astype(np.float64)).all(axis=1) for m in matrices])
+    lengths = np.repeat([m.length for m in matrices], [len(m.values) for m in matrices])
+    keys = [m.key for m in matrices for _ in m.values]
+    return {
+        ddof: Candidates(
+            matrices[0].storage,
+            [name if " in " in name else f"{name} in {accumulator}" for name, accumulator in table],
+            [FORMATS[accumulator] for _, accumulator in table],
+            np.array([np.concatenate(column) for column in table.values()]),
+            lengths,
+            finite,
+            keys,
+        )
+        for ddof, table in tables.items()
+    }
 
 
 def _bits(values: Floats) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import provenance
 from ..measure import ACCUMULATORS
+from . import record
 from .asking import SECONDS, Asked, ask
 from .catalogue import Function
 from .infer import Candidates, candidates, match
@@ -35,7 +36,9 @@ class League:
 
     Attributes
     ----------
+    rows : how each function, and each algorithm of ours, did on each storage format. facts : one a function.
     cases : by storage format, what each result of a row's `worst` is of.
+    settings : what was asked for; `measure` leaves them to its caller.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -44,21 +47,13 @@ class League:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def content(self, argv: Sequence[str] | None = None) -> dict[str, Any]:
-        """All of it, for the file."""
-        made = provenance.collect(argv)
-        cpu = made["cpu"]
-        return {
-            "settings": self.settings,
-            "provenance": {
-                "made": made["made"],
-                "command": made["command"],
-                "versions": made["versions"],
-                "cpu": {key: cpu[key] for key in ("model", "cores", "machine")},
-            },
-            "cases": self.cases,
-            "facts": [each.record() for each in self.facts],
-            "rows": [each.record() for each in self.rows],
-        }
+        """All of it, for the file.
+
+        Parameters
+        ----------
+        argv : the command line that is told; this process's own where it is None.
+        """
+        return record.content(self.rows, self.facts, self.cases, self.settings, argv)
 
 
 def measure(
@@ -77,11 +72,19 @@ def measure(
 
     Parameters
     ----------
+    functions : those of one adapter and environment run in one process, in the place of the first of them.
+    matrices : of any storage formats, their keys all different. A function gets those of the formats and the lengths
+        that it takes.
     where : a function's place; or a sentence why it is not measured.
-    threads : numbers of threads to try. repeats : how often each is run with the first of these, to see whether the
-        bits are the same.
+    threads : numbers of threads to try, at least one. repeats : how often, at least once, each is run with the first
+        of these, to see whether the bits are the same.
     seconds : that one function may take on all matrices. ours : whether our algorithms are scored on the same rows.
+    progress : told of each function that is done, and of our algorithms as one more.
     folder : of the adapters, if not the package's own.
+
+    Returns
+    -------
+    `League`: of each function a fact, and its rows where it could be run; one that fails does not stop the others.
     """
     league = League()
     by_storage: dict[str, list[Matrix]] = {}
@@ -204,12 +207,12 @@ class _Judge:
     def __init__(self, by_storage: Mapping[str, list[Matrix]]) -> None:
         self.by_storage = by_storage
         self.exacts = {storage: Exacts(of_storage) for storage, of_storage in by_storage.items()}
-        self.kept: dict[tuple[str, int], Candidates] = {}
+        self.kept: dict[str, dict[int, Candidates]] = {}
 
     def known(self, storage: str, correction: int) -> Candidates:
-        if (storage, correction) not in self.kept:
-            self.kept[storage, correction] = candidates(self.by_storage[storage], correction)
-        return self.kept[storage, correction]
+        if storage not in self.kept:
+            self.kept[storage] = candidates(self.by_storage[storage], (0, 1))
+        return self.kept[storage][correction]
 
     def rows(self, function: Function, asked: Mapping[int, Asked]) -> list[Row]:
         """The rows of one function: for each storage format one, or one a number of threads where their bits differ."""

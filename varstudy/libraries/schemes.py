@@ -38,8 +38,12 @@ def _sums() -> tuple[Callable[[Array], Any], Callable[[Array], Any]]:
         return s
 
     @njit(**OPTIONS)
-    def leaf(x):  # type: ignore[no-untyped-def]
+    def halved(x):  # type: ignore[no-untyped-def]
         n = len(x)
+        if n > 128:
+            half = n // 2
+            half -= half % 8
+            return halved(x[:half]) + halved(x[half:])
         s = x.dtype.type(0)
         if n < 8:
             for v in x:
@@ -62,11 +66,7 @@ def _sums() -> tuple[Callable[[Array], Any], Callable[[Array], Any]]:
         return s
 
     def pairwise(x: Array) -> Any:
-        if len(x) <= 128:
-            return leaf(x)
-        half = len(x) // 2
-        half -= half % 8
-        return x.dtype.type(pairwise(x[:half]) + pairwise(x[half:]))
+        return x.dtype.type(halved(x))
 
     return running, pairwise
 
