@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import click
 import ml_dtypes
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from varkernels import FORMATS, algorithms
 from varstudy import featuremaps, reductions, results, study
 from varstudy import report as drawing
 from varstudy.cli import look, options
+from varstudy.cli.program import Program
 from varstudy.measure import case_info, measure
 
 COMMANDS = (
@@ -324,6 +326,38 @@ def test_results_that_cannot_be_used(stub, folder: Path, spoil, sentence: str) -
         said = refused(*words)
         assert sentence in said
         assert str(file) in said
+
+
+def test_signals_are_the_caller_s_own_again_and_an_ignored_one_stays_so() -> None:
+    seen = []
+
+    @click.group(cls=Program)
+    def group() -> None: ...
+
+    @group.command()
+    def look() -> None:
+        seen.append([signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)])
+
+    before = [signal.signal(signal.SIGTERM, signal.SIG_DFL), signal.signal(signal.SIGHUP, signal.SIG_IGN)]
+    try:
+        assert CliRunner().invoke(group, ["look"]).exit_code == 0
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGHUP, before[1])
+    ((term, hup),) = seen
+    assert callable(term)
+    assert hup is signal.SIG_IGN  # nohup
+
+
+@pytest.mark.parametrize("words", [("--compare", "nosuch.json"), ("--out", "nowhere"), ("--install",), ("--once",)])
+def test_the_list_of_libraries_says_what_it_does_not_go_with(words: tuple[str, ...]) -> None:
+    done = call("libraries", "--list", *words)
+    assert done.exit_code == 2, done.output
+    assert done.stdout == ""
+    sentence = f"varstudy: --list measures and compares nothing: leave out {words[0]}, or --list"
+    assert done.stderr.splitlines() == [sentence]
 
 
 DRIVER = """

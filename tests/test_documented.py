@@ -145,6 +145,14 @@ def test_well_known_facts(framework: str, kind: str, variant: str, name: str, sa
     assert (fact.value, fact.source_value) == (said, found)
 
 
+@pytest.mark.parametrize("name", ["running.keeps", "running.update", "running.weight", "momentum.multiplies"])
+def test_what_torch_runs_on_a_processor_is_cited(name: str) -> None:
+    """The decomposition alone says what a compiler traces."""
+    fact = documented.lookup("torch", "batch", "", name)
+    assert fact is not None
+    assert "aten/src/ATen/native/Normalization.cpp:183 at pytorch commit 000e06898165" in fact.source.split("; ")
+
+
 # looking up --------------------------------------------------------------------------------------------------------
 
 

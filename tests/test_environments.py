@@ -197,8 +197,10 @@ def test_an_interpreter_that_is_not_there(script: Any, tmp_path: Path) -> None:
 
 
 def test_nothing_of_this_environment_gets_in(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PYTHONPATH", "PYTHONSTARTUP", "JAX_ENABLE_X64", "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND"):
+    settings = ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME", "XDG_STATE_HOME")
+    for name in ("PYTHONPATH", "PYTHONSTARTUP", "JAX_ENABLE_X64", "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", *settings):
         monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "sibling.py").write_text("HERE = 'sibling'")
     text = """
 import sibling, site
@@ -208,13 +210,43 @@ answer([dict(os.environ), sibling.HERE, site.ENABLE_USER_SITE, os.getcwd(), core
     done = environments.run(sys.executable, script(text), seconds=60, threads=1, variables={"KERAS_BACKEND": "jax"})
     seen, sibling, user_site, folder, cores = done.answer
     assert seen["KERAS_BACKEND"] == "jax"
-    assert not {"PYTHONPATH", "PYTHONSTARTUP", "JAX_ENABLE_X64", "TF_ENABLE_ONEDNN_OPTS"} & set(seen)
-    assert seen["HOME"] == os.environ["HOME"]
+    assert not {"PYTHONPATH", "PYTHONSTARTUP", "JAX_ENABLE_X64", "TF_ENABLE_ONEDNN_OPTS", *settings} & set(seen)
+    assert seen["XDG_CACHE_HOME"] == str(tmp_path / "cache")
     assert sibling == "sibling"
     assert not user_site
     assert cores == 1
     assert folder != str(Path.cwd())
     assert not Path(folder).exists()
+
+
+def test_a_script_has_an_empty_home_and_the_user_s_stays_as_it_is(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that a library reads there would be measured, and what it leaves there would be the user's to remove."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".theanorc").write_text("[global]\nmode=FAST_COMPILE\n")
+    monkeypatch.setenv("HOME", str(home))
+    text = """
+home = os.path.expanduser("~")
+before = os.listdir(home)
+os.mkdir(os.path.join(home, ".keras"))
+answer([home, before, os.path.samefile(home, "."), sorted(os.listdir("."))])
+"""
+    done = environments.run(sys.executable, script(text), seconds=60)
+    where, found, same, beside = done.answer
+    assert found == []
+    assert not same
+    assert beside == []
+    assert where != str(home)
+    assert not Path(where).exists()
+    assert sorted(path.name for path in home.iterdir()) == [".theanorc"]
+    # an environment that keeps something in a home of its own says so
+    own = tmp_path / "own"
+    done = environments.run(
+        sys.executable, script("answer(os.path.expanduser('~'))"), seconds=60, variables={"HOME": str(own)}
+    )
+    assert done.answer == str(own)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -250,6 +282,60 @@ def test_the_end_of_this_process_is_the_end_of_the_script(script: Any, tmp_path:
     finally:
         driver.kill()
         driver.communicate()
+
+
+COMMAND = """
+import sys
+import click
+from varstudy import environments
+from varstudy.cli.program import Program
+
+@click.group(cls=Program)
+def cli() -> None: ...
+
+@cli.command()
+@click.argument("script")
+def measure(script: str) -> None:
+    environments.run(sys.executable, script, seconds=600)
+
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_end_of_a_command_leaves_no_process_and_no_folder(script: Any, tmp_path: Path, how: signal.Signals) -> None:
+    """Not even a process that the script started, such as a database's server."""
+    pids, temporary = tmp_path / "pids", tmp_path / "temporary"
+    temporary.mkdir()
+    path = script(f"""
+import subprocess, time
+inner = subprocess.Popen(["sleep", "600"])
+open({str(pids)!r} + ".part", "w").write("%d %d" % (os.getpid(), inner.pid))
+os.rename({str(pids)!r} + ".part", {str(pids)!r})
+time.sleep(600)
+""")
+    given = {**os.environ, "TMPDIR": str(temporary)}
+    words = [sys.executable, "-c", COMMAND, "measure", str(path)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=given) as driver:
+        try:
+            end = time.monotonic() + 60
+            while not pids.exists() and time.monotonic() < end:
+                time.sleep(0.02)
+            inner = [int(pid) for pid in pids.read_text().split()]
+            assert all(map(alive, inner))
+            assert list(temporary.iterdir())
+            driver.send_signal(how)
+            _, told = driver.communicate(timeout=60)
+            left = [pid for pid in inner if not gone(pid, 5)]
+            assert not left
+        finally:
+            driver.kill()
+            for pid in inner:
+                if alive(pid):
+                    os.kill(pid, signal.SIGKILL)
+    assert list(temporary.iterdir()) == []
+    assert driver.returncode == 128 + how
+    assert told.splitlines() == ["Interrupted." if how == signal.SIGINT else f"Interrupted by {how.name}."]
 
 
 def test_what_runs_there_parses_on_python_3_6() -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +379,50 @@ def test_commit_replaces_a_framework_whole_and_keeps_the_others(tmp_path: Path) 
     assert target.read_bytes() == before
 
 
+def test_findings_of_one_kind_leave_the_other_kinds() -> None:
+    before = [row(), row(kind="layer"), row(kind="rms", value="2"), row(kind="sync"), row("other")]
+    after = [row(kind="rms", value="3"), row(kind="rms", variant="4-D")]
+    assert record.merged(before, after) == sorted([*before[:2], *after, *before[3:]], key=Row.key)
+    # one that could not be asked takes nothing away, and goes when it was asked
+    assert record.merged(before, [trouble()]) == sorted([*before, trouble()], key=Row.key)
+    assert record.merged([trouble()], before) == sorted(before, key=Row.key)
+    assert record.merged([trouble(kind="sync")], before[:3]) == sorted([trouble(kind="sync"), *before[:3]], key=Row.key)
+    assert record.merged([trouble(kind="sync")], before[3:4]) == before[3:4]
+    # ranks alone say nothing of the layers
+    assert record.merged([trouble()], before[3:4]) == [trouble(), before[3]]
+
+
+def test_commit_refuses_what_would_take_findings_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "data.json"
+    record.write(target, record.content([row(), row(kind="rms"), row(kind="sync"), row("b")]))
+    before = target.read_bytes()
+
+    def refused_(*files: list[Row]) -> str:
+        names = [str(tmp_path / f"{i}.json") for i in range(len(files))]
+        for name, found in zip(names, files, strict=True):
+            record.write(Path(name), record.content(found))
+        assert commit.main(names, target) == 2
+        assert target.read_bytes() == before
+        return capsys.readouterr().err
+
+    assert refused_([trouble()]) == "fake was not measured: not run: fake is not installed: nothing was changed\n"
+    died = trouble(status="failed", detail="it was killed by SIGSEGV; what it answered before is here")
+    assert refused_([row(value="7"), died]).startswith("fake was not measured: failed: it was killed by SIGSEGV")
+    ranks = trouble(kind="sync", status="failed", detail="several ranks: it hung")
+    assert refused_([row(), ranks]).startswith("fake was not measured: failed: several ranks: it hung")
+    assert refused_([row("c")], [trouble(framework="c", detail="gone")]).startswith("c was not measured: ")
+    newer = refused_([row(kind="rms", version="fake 2.0")])
+    assert newer == (
+        "fake would have findings of two versions (fake 1.0; fake 2.0): measure all its kinds: nothing was changed\n"
+    )
+    # one that never could be asked has a row that says so
+    record.write(tmp_path / "new.json", record.content([trouble(framework="c"), row(kind="rms", value="9")]))
+    assert commit.main([str(tmp_path / "new.json")], target) == 0
+    assert [(each.framework, each.kind, each.value) for each in record.rows(record.read(target))] == [
+        ("b", "batch", "1"), ("c", "", ""), ("fake", "batch", "1"), ("fake", "rms", "9"), ("fake", "sync", "1"),
+    ]  # fmt: skip
+
+
 def test_differences_tell_versions_apart() -> None:
     before = [row(), row(property="epsilon.place", value='"none"'), row("other")]
     assert differences.differences(before, before) == []
@@ -394,11 +439,47 @@ def test_differences_tell_versions_apart() -> None:
     assert (lost.property, lost.after, lost.same_version) == ("epsilon.place", "not there", True)
     (undone,) = differences.differences(before, [row(value="", status="undetermined"), before[1]])
     assert (undone.before, undone.after) == ("1", "undetermined")
-    # one that could not be asked is no difference, and neither is what was never committed
-    assert (
-        differences.differences(before, [row(property="probe", kind="", variant="", value="", status="not run")]) == []
-    )
+    # what was never committed is no difference
     assert differences.differences([], [row()]) == []
+    assert differences.differences([], [trouble()]) == []
+
+
+def trouble(**facts: Any) -> Row:
+    """The row of a framework that could not be asked."""
+    known = {"kind": "", "variant": "", "property": "probe", "value": "", "status": "not run", "version": ""}
+    return row(**{**known, "detail": "fake is not installed", **facts})
+
+
+def test_findings_that_nobody_made_again_are_differences_that_fail() -> None:
+    before = [row(), row(property="epsilon.place", value='"none"'), row(kind="rms"), row(kind="sync"), row("other")]
+    (unasked,) = differences.differences(before, [trouble()])
+    assert (unasked.framework, unasked.property, unasked.fails) == ("fake", "probe", True)
+    assert unasked.sentence() == "fake: 4 findings before, now not run: fake is not installed"
+    # it died after its first kind
+    lost = differences.differences(before, [*before[:2], before[3]])
+    assert [each.sentence() for each in lost] == ["fake, rms: 1 finding before, now not there"]
+    assert all(each.fails for each in lost)
+    died = trouble(status="failed", version="fake 1.0", detail="it was killed by SIGSEGV")
+    (partly,) = differences.differences(before, [*before[:2], before[3], died])
+    assert partly.sentence() == "fake: 4 findings before, now failed: it was killed by SIGSEGV"
+    assert partly.fails
+    # the script for several ranks alone
+    (ranks,) = differences.differences(before, [*before[:3], trouble(kind="sync", status="failed", detail="it hung")])
+    assert ranks.sentence() == "fake, sync: 1 finding before, now failed: it hung"
+    assert ranks.fails
+    # another version that cannot be asked any more is not one that was compared
+    newer = differences.differences(before, [trouble(status="failed", version="fake 2.0")])
+    assert [each.fails for each in newer] == [True]
+    assert newer[0].sentence().endswith(" (before: fake 1.0; now: fake 2.0)")
+    # a kind that another version does not have is between two versions
+    (gone,) = differences.differences(before, [replace(each, version="fake 2.0") for each in (*before[:2], before[3])])
+    assert not gone.fails
+    # asked, and not a word
+    (silent,) = differences.differences(before[:4], [], ["fake"])
+    assert silent.sentence() == "fake: 4 findings before, now not there"
+    assert silent.fails
+    # what was committed as not to be asked is found so again
+    assert differences.differences([trouble()], [trouble()]) == []
 
 
 def test_an_error_measured_on_another_processor_is_no_failure() -> None:
@@ -477,11 +558,19 @@ def test_another_version_than_the_pinned_one_is_labelled() -> None:
     assert keras.unpinned("keras 3.15.1, tensorflow 2.20.0") == "tensorflow 2.20.0 (pinned 2.21.0)"
 
 
+@pytest.mark.parametrize("name", ["caffe", "caffe2"])
+def test_what_is_only_documented_has_no_environment(name: str) -> None:
+    with pytest.raises(
+        environments.EnvironmentProblem, match=f"^{name} is known by its documentation only: no package"
+    ):
+        find(name).place()
+
+
 # The command -------------------------------------------------------------------------------------------------------
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
-    assert refused("trch") == "varstudy: framework 'trch' is unknown: did you mean torch?" or "torch" in refused("trch")
+    assert refused("trch") == "varstudy: framework 'trch' is unknown: did you mean torch or keras-torch?"
     assert "--install needs names of frameworks, or --all" in refused("--install")
     assert refused("--only", "pytorchs", "--list").startswith("varstudy: --only 'pytorchs' matches no framework: ")
     assert "is no file in a folder that is there" in refused("torch", "--out", str(tmp_path / "no" / "x.json"))
@@ -584,3 +673,90 @@ def test_what_is_shown_from_the_package_is_not_measured(words: tuple[str, ...]) 
     done = call("torch", "--committed", *words)
     assert done.exit_code == 2
     assert "--committed measures nothing: leave out --out" in done.stderr
+
+
+def test_a_comparison_that_measured_nothing_fails(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "THREADS", (1,))
+    monkeypatch.setattr(measure.probe, "__kwdefaults__", {**measure.probe.__kwdefaults__, "threads": (1,)})
+    fake(FAULTS["fails"][0])
+    record.write(record.COMMITTED, record.content([row(), row(kind="rms"), row("chainer"), row("chainer", kind="rms")]))
+    done = call("fake", "chainer", "--compare")
+    assert done.exit_code == 1, done.output
+    told = done.stderr.splitlines()
+    assert "DIFFERS: chainer: 2 findings before, now not run: chainer is not installed: 'python -m" in done.stderr
+    assert "DIFFERS: fake: 2 findings before, now failed: it ended with exit code 1 (probe: ModuleNot" in done.stderr
+    assert told[-1] == "compared with the committed findings: 2 differences at the same version"
+
+    # of one kind: what is committed of the others was not asked
+    monkeypatch.setattr(measure, "probe", lambda framework, **_: [row(kind="rms")])
+    done = call("fake", "--compare", "--kind", "rms")
+    assert done.exit_code == 0, done.output
+    monkeypatch.setattr(measure, "probe", lambda framework, **_: [])
+    done = call("fake", "--compare", "--kind", "rms")
+    assert done.exit_code == 1, done.output
+    assert "DIFFERS: fake: 1 finding before, now not there" in done.stderr
+    done = call("fake", "--compare", "--kind", "group")
+    assert done.exit_code == 0, done.output
+    monkeypatch.setattr(measure, "probe", lambda framework, **_: [row(kind="rms")])
+    done = call("fake", "--compare")
+    assert done.exit_code == 1, done.output
+    assert "DIFFERS: fake, batch: 1 finding before, now not there" in done.stderr
+
+    # nothing that could be asked at all
+    monkeypatch.setattr(Framework, "importable", lambda self: False)
+    done = call("--compare")
+    assert done.exit_code == 2, done.output
+    assert "varstudy: --compare has nothing to compare" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("--out", "findings.json"), ("--install",), ("--compare",), ("--committed",), ("--kind", "rms")]
+)
+def test_the_list_says_what_it_does_not_go_with(words: tuple[str, ...]) -> None:
+    told = refused("torch", "--list", *words)
+    assert told.startswith(f"varstudy: --list measures and shows nothing more: leave out {words[0]}, or --list")
+
+
+def test_findings_on_a_narrow_terminal_break_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [
+        row("torch", variant="NCHW, channels-last"),
+        row("torch", variant="NCHW, channels-last", property="running.update", value='"exponential"'),
+        row("torch", variant="NCHW, channels-last", property="epsilon.place", value='"added to the deviation"'),
+        row("torch", kind="group", variant="NC", property="algorithm", value='"two-pass, sequential mean"'),
+        row("torch", variant="NCHW, channels-last", property="accuracy.1e4", value="0.25"),
+    ]
+    record.write(record.COMMITTED, record.content(told))
+    for width in (60, 99):
+        monkeypatch.setenv("COLUMNS", str(width))
+        done = call("torch", "--committed")
+        assert done.exit_code == 0, done.output
+        blocks, _, _ = done.stdout.partition(" of documentation and measurement:")
+        lines = blocks.splitlines()
+        assert max(map(len, lines)) <= width
+        assert "torch" in lines
+        assert "torch, group" in lines
+        assert "  variants: NCHW, channels-last" in lines
+        assert any(line.startswith("  running statistics: exponential") for line in lines)
+        assert "added to the deviation" in " ".join(done.stdout.split())
+        assert any(line.startswith("  algorithm: two-pass, sequential mean") for line in lines)
+        assert "  mean 1e4: 0.25" in lines
+        assert not any(line.startswith("  bfloat16") for line in lines)
+    monkeypatch.setenv("COLUMNS", "100")
+    assert "variants   " in call("torch", "--committed").stdout
+
+
+def test_what_has_no_committed_findings_is_told() -> None:
+    record.write(record.COMMITTED, record.content([row("torch"), row("chainer", kind="rms")]))
+    for words in (("caffe", "caffe2"), ("--only", "caffe")):
+        done = call(*words, "--committed")
+        assert done.exit_code == 0
+        assert done.stderr.splitlines() == [
+            f"nothing of {name} is committed: it is known by its documentation only: {FRAMEWORKS[name].why}"
+            for name in ("caffe", "caffe2")
+        ]
+    done = call("torch", "nnabla", "--committed")
+    assert done.stderr.splitlines() == ["nothing of nnabla is committed"]
+    done = call("torch", "chainer", "--committed", "--kind", "rms")
+    assert done.stderr.splitlines() == ["nothing of torch is committed that is of kind rms"]
+    # of all, those that are there are shown, and nothing is told of each other one
+    assert call("--committed").stderr == ""

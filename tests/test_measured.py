@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +46,17 @@ def test_a_framework_s_findings(name: str) -> None:
 def test_every_property_of_the_vocabulary_was_measured_somewhere() -> None:
     measured = {row.property for row in ROWS if row.status == "measured"}
     assert set(PROPERTIES) - measured == set()
+
+
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def test_readme_counts_what_was_measured_of_batch_norm() -> None:
+    text = " ".join((Path(__file__).parents[1] / "README.md").read_text("utf-8").split())
+    found = re.search(r"epsilon has (\w+) defaults and (\w+) places", text)
+    assert found is not None
+    measured = {
+        name: {row.value for row in ROWS if (row.kind, row.property, row.status) == ("batch", name, "measured")}
+        for name in ("epsilon.default", "epsilon.place")
+    }
+    assert found.groups() == tuple(WORDS[len(values)] for values in measured.values())

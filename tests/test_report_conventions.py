@@ -283,6 +283,30 @@ def test_a_running_variance_is_between_its_start_and_the_batches(
     assert (np.diff(np.abs(kept[:, -1] - steady)) <= 1e-12).all()
 
 
+@pytest.mark.parametrize(
+    ("how", "batch", "words"),
+    [
+        ("no", lambda m2, n, e: m2 / (n - 1), ""),
+        ("added", lambda m2, n, e: m2 / (n - 1) + e, ", epsilon 0.5 added"),
+        ("before the correction", lambda m2, n, e: (m2 + n * e) / (n - 1), ", epsilon 0.5 added before the divisor"),
+        (
+            "before and in the correction",
+            lambda m2, n, e: (m2 + n * e) / (n - 1),
+            "epsilon 0.5 added before the divisor",
+        ),
+    ],
+)
+def test_epsilon_is_in_the_curve_where_it_was_found(how: str, batch: Any, words: str) -> None:
+    """The divisor is the measured one, which has epsilon in it where it belongs there."""
+    found = running_variance.laws(layers_of(rows("mlx", epsilon__in_running=how, epsilon__default=0.5))).found
+    (law,) = found
+    squares, n = running_variance.stream()
+    kept = running_variance.following(law)
+    assert kept[1] == pytest.approx(0.9 * kept[0] + 0.1 * batch(squares[0], n, 0.5), rel=1e-14)
+    assert law.sentence().endswith(words)
+    assert ("epsilon" in law.sentence()) == bool(words)
+
+
 def test_frameworks_of_one_law_share_a_line_and_are_named() -> None:
     given_ = layers_of(rows("torch"), rows("mlx"), rows("paddle", correction__running=0), rows("paddle", "2-D"))
     made = running_variance.laws(given_)
@@ -505,6 +529,26 @@ def test_what_was_measured_anew_stands_in_the_place_of_the_old(monkeypatch: pyte
     made = section.conventions(broken)
     assert "Not everything can be shown: measured.json cannot be read" in made.fresh[0]
     assert cells(made)[0]["initial.var"].startswith("1<")
+
+
+def test_one_kind_measured_anew_leaves_the_others() -> None:
+    old = [*rows(), *(replace(each, kind=kind) for each in rows() for kind in ("layer", "sync"))]
+    anew = [replace(each, kind="layer", date="2026-03-04") for each in rows(initial__var=0.0)]
+    made = section.made(old, [], anew)
+    assert cells(made)[0]["initial.var"].startswith("1<")
+    assert cells(made, "layer")[0]["epsilon.default"]
+    assert {part.kind for part in made.parts} == {"batch", "layer", "sync"}
+    told = " ".join(made.fresh)
+    assert "Measured anew on this machine: <code>torch</code> (layer alone); 1 difference" in told
+    assert [(run[3], run[-1]) for run in made.runs] == [("2026-01-02", "committed"), ("2026-03-04", "measured anew")]
+    # of that day, too
+    made = section.made(old, [], [replace(each, date="2026-01-02") for each in anew])
+    assert sorted(run[-1] for run in made.runs) == ["committed", "measured anew"]
+    # it died on the way: what is known of the rest stays, and the page says so
+    died = row("torch", "probe", "", "", kind="", value="", status="failed", detail="it was killed by SIGSEGV")
+    made = section.made(old, [], [*anew, died])
+    assert {part.kind for part in made.parts} == {"batch", "layer", "sync"}
+    assert "it was killed by SIGSEGV" in " ".join(made.fresh)
 
 
 def test_the_committed_findings() -> None:

@@ -67,6 +67,10 @@ class RecordFile(Generic[R]):
     def rows(self, content: Mapping[str, Any]) -> list[R]:
         """The table of a content that was read.
 
+        Parameters
+        ----------
+        content : what `read` gives: a mapping with the list ``rows``.
+
         Raises
         ------
         ValueError
@@ -83,10 +87,17 @@ class RecordFile(Generic[R]):
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write a content, whole or not at all.
 
+        Parameters
+        ----------
+        path : the file; its folder must be there.
+        content : the list ``rows``, each row as its ``record()``, and the other parts that this kind of file has.
+
         Raises
         ------
         OSError
             It cannot be written; what was there is left as it was.
+        ValueError
+            A number in it is NaN or infinite, for which JSON has no word.
         """
         whole = {"format": self.format, "version": self.version, **content}
         if self.sealed:
@@ -98,12 +109,16 @@ class RecordFile(Generic[R]):
     def read(self, path: str | Path) -> dict[str, Any]:
         """The content of a file, or of the one in a folder; its rows are fit for `rows`.
 
+        Parameters
+        ----------
+        path : the file, or the folder that holds one of this kind's name.
+
         Raises
         ------
         FileNotFoundError
             There is none.
-        problem
-            It cannot be read, or is none of this version.
+        ValueError
+            It cannot be read, is none of this version, or was edited or cut: the module's own error, which is one.
         """
         file = Path(path)
         if file.is_dir():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import many, show_table
+from .console import WIDTH, many, show_table
 
 if TYPE_CHECKING:
     from ..conventions.differences import Difference
@@ -50,6 +51,8 @@ ACCURACY = (
     ("4", ("bfloat16.4",)),
     ("100", ("bfloat16.100",)),
 )
+# Columns of a terminal below which a table's cells would break within words: each of its lines is a block then.
+NARROW = 100
 MARKS = "= the documentation says so; ! it says what follows; ? undetermined; - not asked or not applicable."
 
 
@@ -127,8 +130,19 @@ def _table(
     for (framework, kind, variant), found in parts.items():
         cells = [_cell(names, found) for _, names in columns]
         lines.setdefault((framework, kind, *cells), []).append(variant)
-    if lines:
-        show_kind = len(kinds) > 1
+    show_kind = len(kinds) > 1
+    width = shutil.get_terminal_size((WIDTH, 0)).columns
+    if lines and width < NARROW:
+        click.echo(click.wrap_text(title, width) + "\n")
+        for (framework, of, *cells), variants in lines.items():
+            click.echo(f"{framework}, {of}" if show_kind else framework)
+            named = zip((heading for heading, _ in columns), cells, strict=True)
+            for heading, text in (("variants", "; ".join(variants)), *named):
+                if text != "-":
+                    click.echo(click.wrap_text(f"{heading}: {text}", max(width, 24), "  ", "      "))
+            click.echo("")
+        click.echo(click.wrap_text(note, width) + "\n")
+    elif lines:
         show_table(
             title,
             ["framework", *(["kind"] if show_kind else []), "variants", *(heading for heading, _ in columns)],

@@ -12,7 +12,7 @@ from ..names import matches, nearest
 from .console import Problem, dump, many, say, show_table
 from .findings import plain, show
 from .options import JSON
-from .program import REGRESSION, about, ours, sentences
+from .program import REGRESSION, about, alone, ours, sentences
 
 if TYPE_CHECKING:
     from ..conventions.differences import Difference
@@ -37,7 +37,11 @@ __all__ = ["frameworks"]
     help="One kind of layer; sync is batch norm on several ranks.",
 )
 @click.option("--out", metavar="FILE", help="Write the findings to this JSON file, after each framework.")
-@click.option("--compare", is_flag=True, help="Compare with the committed findings; exit code 1 where one differs.")
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Compare with the committed findings; exit code 1 where one differs, or was not found again.",
+)
 @JSON
 def frameworks(
     names: tuple[str, ...],
@@ -60,12 +64,18 @@ def frameworks(
     with sentences():
         chosen = _chosen(names, make, everything or listing or committed, only)
     if listing:
+        given = {"--out": out, "--install": make, "--compare": compare, "--committed": committed, "--kind": kind}
+        alone("--list measures and shows nothing more", "--list", given)
         _list(chosen, as_json)
         return
     if committed and (out is not None or make or compare):
         raise Problem("--committed measures nothing: leave out --out, --install and --compare, or --committed")
+    if compare and not chosen:
+        raise Problem("--compare has nothing to compare: name frameworks, and add --install for those not there")
     rows = _committed(chosen, kind) if committed else _measured(chosen, make, kind, out)
-    found = _differences(rows) if compare else []
+    if committed and (names or only is not None):
+        _say_what_is_not_committed(chosen, kind, rows)
+    found = _differences(chosen, kind, rows) if compare else []
     if as_json:
         dump(plain(rows, found))
     else:
@@ -127,7 +137,16 @@ def _committed(chosen: Sequence[Framework], kind: str | None) -> list[Row]:
     return [row for row in record.committed() if row.framework in wanted and (kind is None or row.kind in (kind, ""))]
 
 
-def _differences(rows: Sequence[Row]) -> list[Difference]:
+def _say_what_is_not_committed(chosen: Sequence[Framework], kind: str | None, rows: Sequence[Row]) -> None:
+    there = {row.framework for row in rows}
+    for framework in chosen:
+        if framework.name not in there:
+            of_kind = f" that is of kind {kind}" if kind is not None and framework.measured else ""
+            why = f": it is known by its documentation only: {framework.why}" if framework.why else ""
+            say(f"nothing of {framework.name} is committed{of_kind}{why}")
+
+
+def _differences(chosen: Sequence[Framework], kind: str | None, rows: Sequence[Row]) -> list[Difference]:
     from ..conventions import record  # noqa: PLC0415
     from ..conventions.differences import differences  # noqa: PLC0415
 
@@ -135,7 +154,8 @@ def _differences(rows: Sequence[Row]) -> list[Difference]:
     new = {row.framework for row in rows} - {row.framework for row in before}
     if new:
         say(f"not compared, since nothing of it is committed: {', '.join(sorted(new))}")
-    return differences(before, rows)
+    asked = [row for row in before if kind in (None, row.kind)]
+    return differences(asked, rows, [framework.name for framework in chosen])
 
 
 # What is known ------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import click
 
 from .console import Problem, dump, many, progress, say, show_table, shown
 from .options import JSON, SEED, STORAGE
-from .program import REGRESSION, about, ours, sentences
+from .program import REGRESSION, about, alone, ours, sentences
 
 if TYPE_CHECKING:
     from ..libraries import Function
@@ -80,6 +80,11 @@ def libraries(
     with sentences():
         functions = chosen(only)
     if listing:
+        given = {
+            "--install": install, "--all": everywhere, "--quick": quick, "--storage": storages, "--threads": threads,
+            "--once": once, "--out": out, "--compare": before,
+        }  # fmt: skip
+        alone("--list measures and compares nothing", "--list", given)
         _list(functions, as_json)
         return
     earlier = _earlier(before)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -15,7 +18,7 @@ import click
 from ..names import nearest
 from .console import Problem, say
 
-__all__ = ["INTERRUPTED", "NO_DEVICE", "REGRESSION", "Program", "about", "ours", "sentences"]
+__all__ = ["INTERRUPTED", "NO_DEVICE", "REGRESSION", "Program", "about", "alone", "ours", "sentences"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What this package cannot do without.
@@ -51,11 +54,20 @@ class Program(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> NoReturn:
-        """Run the command line and exit: 0, 1 regression, 2 bad input, 3 no GPU, 130 interrupted, 141 broken pipe."""
+        """Run the command line and exit: 0, 1 regression, 2 bad input, 3 no GPU, 130 interrupted, 141 broken pipe.
+
+        SIGTERM and SIGHUP interrupt as Ctrl-C does, and are 143 and 129: children and temporary folders are no more.
+        """
         given = list(sys.argv[1:] if args is None else args)
+        with _interruptible() as ended_by:
+            code = self._ended(given, prog_name or "varstudy", ended_by, extra)
+        sys.exit(code)
+
+    def _ended(self, given: list[str], name: str, ended_by: list[signal.Signals], extra: Mapping[str, Any]) -> int:
+        """Run the command line; the exit code."""
         code = 0
         try:
-            with self.make_context(prog_name or "varstudy", given, **extra) as ctx:
+            with self.make_context(name, given, **extra) as ctx:
                 self.invoke(ctx)
             sys.stdout.flush()
         except click.exceptions.Exit as request:
@@ -65,10 +77,35 @@ class Program(click.Group):
             code = BROKEN_PIPE if request.code == 1 else int(request.code or 0)
         except (KeyboardInterrupt, click.Abort):
             code = INTERRUPTED
-            say("Interrupted.")
+            with suppress(OSError):  # the terminal may be what hung up
+                say(f"Interrupted by {ended_by[0].name}." if ended_by else "Interrupted.")
         except Exception as error:
             code = _explain(error)
-        sys.exit(code)
+        return 128 + ended_by[0] if ended_by and code == INTERRUPTED else code
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[signal.Signals]]:
+    """Has SIGTERM and SIGHUP do what Ctrl-C does, where they would end this process at once; gives those that came."""
+    came: list[signal.Signals] = []
+    before: dict[int, Any] = {}
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        came.append(signal.Signals(number))
+        interrupt = signal.getsignal(signal.SIGINT)
+        # A shell has its background processes ignore SIGINT.
+        (interrupt if callable(interrupt) else signal.default_int_handler)(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            # Under nohup SIGHUP is ignored, and stays so.
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, handler)
+    try:
+        yield came
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _flushed(code: int) -> int:
@@ -138,6 +175,24 @@ def about(error: OSError, path: object) -> str:
     if error.errno == errno.ENOSPC:
         return f"{where} cannot be written ({reason}): free some space, or choose another folder with --out"
     return f"{where} cannot be used ({reason}): check the path and its permissions, or choose another"
+
+
+def alone(says: str, option: str, others: Mapping[str, object]) -> None:
+    """Refuse other options beside one that makes nothing of them, rather than leave them undone.
+
+    Parameters
+    ----------
+    says : what `option` does, the start of the sentence. others : the options, and what was given for them.
+
+    Raises
+    ------
+    Problem
+        One of them was given.
+    """
+    given = [name for name, value in others.items() if value not in (None, False, ())]
+    if given:
+        listed = " and ".join(filter(None, [", ".join(given[:-1]), given[-1]]))
+        raise Problem(f"{says}: leave out {listed}, or {option}")
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Merges measured findings into the committed ones: ``python -m varstudy.conventions.commit FILE...``.
 
-A framework in a later file replaces it in an earlier one, and in what is committed, with all its rows; the others stay.
+A kind of layer of a framework in a later file replaces it in an earlier one, and in what is committed, with all its
+rows; all else stays. Refused are files that say that a framework could not be asked of which there are findings, and
+such as would leave a framework with findings of two versions.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import record
+from .properties import SYNC
 
 __all__ = ["main"]
 
@@ -21,19 +24,41 @@ def main(words: Sequence[str] | None = None, target: Path = record.COMMITTED) ->
         sys.stderr.write("usage: python -m varstudy.conventions.commit FILE...\n")
         return 2
     try:
-        before = record.rows(record.read(target)) if target.exists() else []
-        after: list[record.Row] = []
+        whole = record.rows(record.read(target)) if target.exists() else []
+        replaced: set[str] = set()
         for name in given:
-            after = record.merged(after, record.rows(record.read(name)))
-        record.write(target, record.content(record.merged(before, after)))
+            after = record.rows(record.read(name))
+            _refuse_unmeasured(whole, after)
+            whole = record.merged(whole, after)
+            replaced |= {row.framework for row in after}
+        _refuse_two_versions(whole, replaced)
+        record.write(target, record.content(whole))
     except FileNotFoundError as error:
         sys.stderr.write(f"{error.filename} is not there: nothing was changed\n")
         return 2
     except (OSError, record.ConventionsProblem) as error:
         sys.stderr.write(f"{error}: nothing was changed\n")
         return 2
-    sys.stderr.write(f"{len({row.framework for row in after})} frameworks replaced or added in {target.name}\n")
+    sys.stderr.write(f"{len(replaced)} frameworks replaced or added in {target.name}\n")
     return 0
+
+
+def _refuse_unmeasured(before: Sequence[record.Row], after: Sequence[record.Row]) -> None:
+    """A run that failed, or never began, takes the place of no findings, with what it found by then either."""
+    known = {(row.framework, row.kind == SYNC) for row in (*before, *after) if row.property != record.PROBE}
+    for row in after:
+        if row.property == record.PROBE and (row.framework, row.kind == SYNC) in known:
+            raise record.ConventionsProblem(f"{row.framework} was not measured: {row.status}: {row.detail}")
+
+
+def _refuse_two_versions(whole: Sequence[record.Row], replaced: set[str]) -> None:
+    for framework in sorted(replaced):
+        versions = {row.version for row in whole if row.framework == framework and row.property != record.PROBE}
+        if len(versions) > 1:
+            listed = "; ".join(sorted(versions))
+            raise record.ConventionsProblem(
+                f"{framework} would have findings of two versions ({listed}): measure all its kinds"
+            )
 
 
 if __name__ == "__main__":

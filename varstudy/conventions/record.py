@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recordfile import Cells, RecordFile
+from .properties import SYNC
 
 __all__ = [
     "COMMAND",
@@ -16,6 +17,7 @@ __all__ = [
     "FORMAT",
     "NAME",
     "NOT_RUN",
+    "PROBE",
     "SCHEMA_VERSION",
     "ConventionsProblem",
     "Row",
@@ -34,6 +36,7 @@ NAME = "measured.json"
 COMMAND = "python -m varstudy frameworks --out FILE"
 COMMITTED = Path(__file__).with_name("data") / NAME
 NOT_RUN = "not run"
+PROBE = "probe"  # the property of a row that says only that a framework could not be asked
 
 
 class ConventionsProblem(ValueError):
@@ -46,13 +49,16 @@ class Row(Cells):
 
     Attributes
     ----------
+    framework : its name in `frameworks`.
     kind : batch, layer, group, instance, rms, or sync: batch norm on several ranks. variant : the adapter's name of an
         input rank, a layout, an opset; of kind sync, the layer, the batches' sizes and the ranks.
-    value : JSON; empty where there is none.
-    status : ``measured``, ``undetermined``, ``not applicable``, ``failed`` or ``not run``; `detail` says why.
-    version : of the framework and of what it runs on. threads : that it was given. A property that is the same with
+    property : what was asked, in the vocabulary of `properties`. value : JSON; empty where there is none.
+    status : ``measured``, ``undetermined``, ``not applicable``, ``failed`` or ``not run``.
+    detail : why it has this status, or how the value was found; empty where there is nothing to say.
+    version : of the framework and of what it runs on. python : the version of its interpreter.
+    threads : that it was given. A property that is the same with
         more threads has the row of one thread only.
-    machine : the processor's model.
+    date : of the run, as in ``2026-11-24``. machine : the processor's model.
 
     A framework that could not be asked has one row with the status ``failed`` or ``not run`` and the property
     ``probe``, without kind and variant; one of kind sync says that alone of its script for several ranks.
@@ -86,12 +92,12 @@ rows, write, read = _FILE.rows, _FILE.write, _FILE.read
 
 
 def committed() -> list[Row]:
-    """The findings that come with the package; none where they are not there.
+    """The findings that come with the package, in the file's order; none where they are not there.
 
     Raises
     ------
     ConventionsProblem
-        The file is cut or edited.
+        The file cannot be read, is of another version, or was cut or edited.
     """
     try:
         return rows(read(COMMITTED))
@@ -100,7 +106,12 @@ def committed() -> list[Row]:
 
 
 def content(found: Iterable[Row]) -> dict[str, Any]:
-    """What `write` takes: the rows, sorted, and a line for each framework's run."""
+    """What `write` takes: the rows, sorted, and a line for each framework's run.
+
+    Parameters
+    ----------
+    found : the rows, in any order.
+    """
     ordered = sorted(found, key=Row.key)
     runs = {
         (row.framework, row.version, row.python, row.date, row.machine): {
@@ -116,14 +127,33 @@ def content(found: Iterable[Row]) -> dict[str, Any]:
 
 
 def merged(before: Iterable[Row], after: Iterable[Row]) -> list[Row]:
-    """The rows of both; a framework that is in `after` is taken from there whole."""
+    """The rows of both, sorted; each kind of layer of a framework that is in `after` is taken from there whole.
+
+    A row that says that a framework could not be asked takes no findings away; it goes where `after` has findings of
+    what it speaks of.
+
+    Parameters
+    ----------
+    before, after : the rows that there were, and those that take their place.
+    """
     new = list(after)
-    anew = {row.framework for row in new}
-    return sorted([*(row for row in before if row.framework not in anew), *new], key=Row.key)
+    found = {(row.framework, row.kind) for row in new if row.property != PROBE}
+    # Of several ranks another script tells, which has a row of its own where it fails.
+    found |= {(framework, "") for framework, kind in found if kind != SYNC}
+    failed = {(row.framework, row.kind) for row in new if row.property == PROBE}
+    kept = [
+        row for row in before if (row.framework, row.kind) not in (found | failed if row.property == PROBE else found)
+    ]
+    return sorted([*kept, *new], key=Row.key)
 
 
 def shown(value: Any) -> str:
-    """A value for a table."""
+    """A value for a table: yes or no, a float to three digits, all else as it is; empty where there is none.
+
+    Parameters
+    ----------
+    value : as `Row.plain` gives it; of a list or a mapping, each of its values is told so.
+    """
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: ""}[value]
     if isinstance(value, float):

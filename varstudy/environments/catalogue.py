@@ -54,8 +54,8 @@ class Environment:
     node : packages of npm, in the folder ``node`` of the environment. needs : what the system must bring.
     links : file names in its folder ``links``, and the libraries of the system that they stand for; the folder is
         searched for libraries when a script runs there.
-    stubs : libraries that are made empty in that folder, because the library in the environment that `stubs_for` (a
-        glob) names would not load without them.
+    stubs : libraries that are made empty in that folder.
+    stubs_for : a glob in the environment's folder: the library that would not load without them.
     variables : of every process there; ``{folder}`` stands for the environment's folder.
     installer : ``uv`` where it is present, else pip; or always ``pip``.
     megabytes : what it takes on disk, measured, rounded up. quirk : one sentence for those who wonder.

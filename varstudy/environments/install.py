@@ -34,7 +34,13 @@ class EnvironmentProblem(ValueError):
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment that is there: its folder, its interpreter, and package and version of all that is in it."""
+    """An environment that is there.
+
+    Attributes
+    ----------
+    folder : where it is. python : its interpreter, a path.
+    packages : package and version of all that is in it, in lower case and with hyphens.
+    """
 
     folder: Path
     python: Path
@@ -53,7 +59,7 @@ def folder(environment: Environment) -> Path:
 
 
 def interpreter(environment: Environment) -> Path:
-    """Its Python, whether it is there or not."""
+    """The path of an environment's Python, whether it is there or not."""
     return folder(environment) / "bin" / "python"
 
 
@@ -77,7 +83,7 @@ def _marked(environment: Environment) -> str:
 
 
 def installed(environment: Environment) -> Installed | None:
-    """What is installed whole and to these pins; None where that is not so."""
+    """What is there of an environment, if it is installed whole and to these pins; None where that is not so."""
     where = folder(environment)
     try:
         marker = json.loads((where / MARKER).read_text("utf-8"))
@@ -96,6 +102,7 @@ def install(environment: Environment, say: Callable[[str], None] = lambda text: 
 
     Parameters
     ----------
+    environment : one of ENVIRONMENTS, or another.
     say : told, in a line each, what takes long.
 
     Raises

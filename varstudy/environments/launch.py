@@ -1,7 +1,8 @@
 """Prepares a process for one script and runs it: ``python -I launch.py PARENT CORES SCRIPT [ARGUMENT...]``.
 
 Runs in the environment's own Python, 3.6 too. The process ends with its parent, leaves no core file, may use CORES of
-the processor's cores, and finds the script's neighbours.
+the processor's cores, and finds the script's neighbours. Processes that the script starts do not end with a parent that
+was killed by SIGKILL; whoever watches it ends them in all other cases.
 """
 
 import os

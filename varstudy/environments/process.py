@@ -2,6 +2,13 @@
 
 The memory that counts is what the processes hold, read from /proc and summed over the session. A limit of address
 space (RLIMIT_AS) is not used: JAX and TensorFlow reserve many times what they hold.
+
+Its home is an empty folder: what a library finds in the user's (.theanorc, keras.json, .nnabla) changes what it does,
+and what it leaves there would stay.
+
+All of this ends with `run`, however that ends: signals that the command line turns into exceptions (SIGINT, SIGTERM,
+SIGHUP) included. SIGKILL lets nothing be tidied up: the script itself ends with this process, but neither processes
+that it had started nor the temporary folder do.
 """
 
 from __future__ import annotations
@@ -30,9 +37,12 @@ LARGEST = 256 * 2**20
 # Seconds between two looks at the child.
 PAUSE = 0.05
 
-# What of this process's environment a child sees; all else could change what a framework does.
-PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "LOGNAME", "SHELL", "TERM", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
-PASSED_PREFIXES = ("LC_", "XDG_")
+# What of this process's environment a child sees; all else could change what a framework does. Where somebody chose a
+# folder for caches, it serves; else they go with the home.
+PASSED = (
+    "PATH", "LANG", "TMPDIR", "USER", "LOGNAME", "SHELL", "TERM", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "XDG_CACHE_HOME",
+)  # fmt: skip
+PASSED_PREFIXES = ("LC_",)
 
 
 @dataclass(frozen=True)
@@ -75,11 +85,11 @@ def thread_variables(count: int) -> dict[str, str]:
     return found
 
 
-def child_variables(threads: int, variables: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a child: little of ours, threads pinned, no GPU, then what is asked for."""
+def child_variables(threads: int, home: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a child: little of ours, a home, threads pinned, no GPU, then what is asked for."""
     passed = {k: v for k, v in os.environ.items() if k in PASSED or k.startswith(PASSED_PREFIXES)}
     quiet = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2", "JAX_PLATFORMS": "cpu"}
-    return {**passed, **quiet, **thread_variables(threads), **variables}
+    return {**passed, "HOME": str(home), **quiet, **thread_variables(threads), **variables}
 
 
 def run(
@@ -96,12 +106,19 @@ def run(
 
     Parameters
     ----------
+    interpreter : the Python that runs it, such as `interpreter` gives. script : the file.
+    arguments : of its command line, before ``--out``.
     seconds, memory : limits of the wall clock and of what all its processes hold together, in bytes.
     threads : of the numerical libraries, and cores that it may run on.
-    variables : for its environment, over all others.
+    variables : for its environment, over all others: HOME, too, where a library keeps what it compiled.
 
-    The script runs in a temporary folder that is gone afterwards, without user site and PYTHON* variables, and with
-    its own folder on the path. When this returns, by Ctrl-C too, no process of its session is left.
+    The script runs in a temporary folder that is gone afterwards, and so is its empty home; without user site and
+    PYTHON* variables, and with its own folder on the path. When this returns, by Ctrl-C too, no process of its session
+    is left.
+
+    Returns
+    -------
+    `Outcome`, whatever the script does: an interpreter or a script that is not there is one, too, and no error.
     """
     folder = tempfile.mkdtemp(prefix="varstudy-")
     try:
@@ -122,8 +139,9 @@ def _run(
     variables: Mapping[str, str],
 ) -> Outcome:
     out = folder / "answer.json"
-    work = folder / "work"
+    work, home = folder / "work", folder / "home"
     work.mkdir()
+    home.mkdir()
     words = [interpreter, "-I", "-X", "faulthandler", str(LAUNCH), str(os.getpid()), str(threads), str(script)]
     start = time.monotonic()
     try:
@@ -133,7 +151,7 @@ def _run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=work,
-            env=child_variables(threads, variables),
+            env=child_variables(threads, home, variables),
             start_new_session=True,
         )
     except OSError as error:

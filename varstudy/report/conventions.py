@@ -126,9 +126,9 @@ def made(
     """
     rows, fresh = _sound(rows), _sound(fresh)
     # What could not be asked anew does not take the place of what is known.
-    asked = {row.framework for row in fresh if row.property != _PROBE}
+    asked = {(row.framework, row.kind) for row in fresh if row.property != _PROBE}
     news = _fresh(rows, fresh, asked, unread)
-    fresh = [row for row in fresh if row.framework in asked]
+    fresh = [row for row in fresh if row.framework in {framework for framework, _ in asked}]
     all_rows = record.merged(rows, fresh)
     if not all_rows:
         return Conventions(problem=clean(unread).rstrip("."))
@@ -236,26 +236,43 @@ def _reasons(every: Sequence[Layer], troubles: dict[str, Row]) -> tuple[tuple[st
     return tuple(made_)
 
 
-def _runs(rows: Sequence[Row], fresh: set[str]) -> tuple[tuple[str, ...], ...]:
-    found_: dict[tuple[str, str, str, str, str], set[int]] = {}
-    for row in rows:
-        found_.setdefault((row.framework, row.version, row.python, row.date, row.machine), set()).add(row.threads)
+def _runs(rows: Sequence[Row], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+    found_ = {
+        (
+            row.framework, row.version, row.python, row.date, row.machine,
+            (row.framework, row.kind) in fresh or (row.property == _PROBE and row.framework in dict(fresh)),
+        ): None
+        for row in rows
+    }  # fmt: skip
     return tuple(
         (
             title(framework), clean(version) or "–", clean(python) or "–", clean(date), clean(machine),
-            "measured anew" if framework in fresh else "committed",
+            "measured anew" if anew_ else "committed",
         )
-        for framework, version, python, date, machine in found_
+        for framework, version, python, date, machine, anew_ in found_
     )  # fmt: skip
 
 
-def _fresh(old: Sequence[Row], fresh: Sequence[Row], asked: set[str], unread: str) -> tuple[Markup, ...]:
+def _anew(old: Sequence[Row], asked: set[tuple[str, str]]) -> list[Markup]:
+    """The frameworks that were asked, each with its kinds where others are committed."""
+    named = []
+    for name in sorted({framework for framework, _ in asked}):
+        kinds = [kind for kind in (*KINDS, SYNC) if (name, kind) in asked]
+        others = {row.kind for row in old if row.framework == name and row.property != _PROBE} - set(kinds)
+        alone = Markup(" ({} alone)").format(" and ".join(kinds)) if others else Markup("")
+        named.append(code(name) + alone)
+    return named
+
+
+def _fresh(old: Sequence[Row], fresh: Sequence[Row], asked: set[tuple[str, str]], unread: str) -> tuple[Markup, ...]:
     lines = [Markup("Not everything can be shown: {}.").format(clean(unread).rstrip("."))] if unread else []
     if asked:
-        changed = differences(old, [row for row in fresh if row.framework in asked])
+        # Whether all kinds were asked is not known here: what was not found is no difference.
+        there = [row for row in old if (row.framework, row.kind) in asked]
+        changed = differences(there, [row for row in fresh if row.property != _PROBE])
         lines.append(
             Markup("Measured anew on this machine: {}; {} from what is committed.").format(
-                listing([code(name) for name in sorted(asked)]), count(len(changed), "difference")
+                listing(_anew(old, asked)), count(len(changed), "difference")
             )
         )
         lines += [Markup("{}.").format(clean(each.sentence())) for each in changed]
@@ -264,6 +281,11 @@ def _fresh(old: Sequence[Row], fresh: Sequence[Row], asked: set[str], unread: st
             code(row.framework), clean(row.detail or row.status).rstrip(".")
         )
         for row in fresh
-        if row.framework not in asked
+        if row.framework not in {framework for framework, _ in asked}
+    ]
+    lines += [
+        Markup("{} was not asked to the end ({}).").format(code(row.framework), clean(row.detail).rstrip("."))
+        for row in fresh
+        if row.property == _PROBE and row.framework in {framework for framework, _ in asked}
     ]
     return tuple(lines)
