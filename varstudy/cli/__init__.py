@@ -26,7 +26,8 @@ def cli() -> None:
     Variance algorithms on adversarial, historical and real feature maps, scored against exact truth.
     Without a command, the default study runs and its report is written to reports/.
 
-    Exit codes: 0 done, 1 a regression was found, 2 bad input, 3 no GPU, 130 interrupted.
+    Exit codes: 0 done, 1 a regression was found, 2 bad input, 3 no GPU, 130 interrupted,
+    143 ended, 129 left by the terminal.
     """
 
 
