@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -36,10 +36,15 @@ def module(name: str) -> Any:
 class Driver:
     epsilon_name = "epsilon"
     momentum_name = "momentum"
+    without: ClassVar[dict[str, bool]] = {}  # the arguments of a layer that has no scale and no shift
 
-    def __init__(self, momentum: float | None = None, epsilon: float | None = None) -> None:
+    def __init__(self, momentum: float | None = None, epsilon: float | None = None, bare: bool = False) -> None:
         given = {self.momentum_name: momentum, self.epsilon_name: epsilon}
-        self.given = {name: value for name, value in given.items() if value is not None}
+        self.given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if bare and not self.without:
+            pytest.skip("there is no such layer without a scale and a shift")
+        if bare:
+            self.given |= self.without
         self.load()
 
     def load(self) -> None:
@@ -64,6 +69,7 @@ def first(y: Any) -> Any:
 
 
 class Torch(Driver):
+    without: ClassVar = {"affine": False}
     epsilon_name = "eps"
 
     def load(self) -> None:
@@ -84,6 +90,7 @@ class Torch(Driver):
 
 
 class Keras(Driver):
+    without: ClassVar = {"scale": False, "center": False}
     backend = ""  # whichever is there
 
     def load(self) -> None:
@@ -113,6 +120,8 @@ class Keras(Driver):
 
 
 class TfKeras(Driver):
+    without = Keras.without
+
     def load(self) -> None:
         self.keras = module("tf_keras")
 
@@ -123,6 +132,8 @@ class TfKeras(Driver):
 
 
 class Linen(Driver):
+    without: ClassVar = {"use_scale": False, "use_bias": False}
+
     def load(self) -> None:
         self.jax, self.linen = module("jax"), module("flax.linen")
 
@@ -140,6 +151,8 @@ class Linen(Driver):
 
 
 class Nnx(Driver):
+    without = Linen.without
+
     def load(self) -> None:
         module("jax")
         self.nnx = module("flax.nnx")
@@ -156,16 +169,18 @@ class Nnx(Driver):
 
 
 class Haiku(Driver):
+    without: ClassVar = {"create_scale": False, "create_offset": False}
     epsilon_name = "eps"
     momentum_name = "decay_rate"
 
     def load(self) -> None:
         module("jax")
         hk = module("haiku")
-        given = {"decay_rate": 0.9, **self.given}  # it has no default
+        # it has no default of any of the three
+        given = {"create_scale": True, "create_offset": True, "decay_rate": 0.9, **self.given}
 
         def forward(x: Any, training: bool) -> Any:
-            return hk.BatchNorm(True, True, **given)(x, training)
+            return hk.BatchNorm(**given)(x, training)
 
         self.function = hk.transform_with_state(forward)
 
@@ -180,6 +195,7 @@ class Haiku(Driver):
 
 
 class Equinox(Driver):
+    without: ClassVar = {"channelwise_affine": False}
     epsilon_name = "eps"
 
     def load(self) -> None:
@@ -260,6 +276,7 @@ class OnnxRuntime(Onnx):
 
 
 class Mlx(Driver):
+    without: ClassVar = {"affine": False}
     epsilon_name = "eps"
 
     def load(self) -> None:
@@ -279,6 +296,8 @@ class Mlx(Driver):
 
 
 class Paddle(Driver):
+    without: ClassVar = {"weight_attr": False, "bias_attr": False}
+
     def load(self) -> None:
         self.paddle = module("paddle")
 

@@ -21,9 +21,12 @@ class Convention:
     """What a layer does. Names are those of the vocabulary; `weight` is the momentum argument's default.
 
     multiplies : "new", "old" or "no argument". refuses : arguments and methods that the framework has not.
-    in_running : "scaled" puts epsilon in before the correction, whose divisor has it, too. moved_first : a layer that
-    trains by its running statistics moves them first. chosen : what the adapter says that it had to choose.
+    in_running : "before" puts epsilon in before the correction, "scaled" into the correction's divisor, too.
+    moved_first : a layer that trains by its running statistics moves them first. chosen : what the adapter says that
+    it had to choose.
     shifted : the outputs are worked out as x * factor + shift, in float32.
+    spread : what normalises in training. Two of the laws average at first: their weight is the larger of the
+    average's and the momentum's.
     noise : of the outputs, in float32 units; `lie` : relative, at random.
     """
 
@@ -45,6 +48,7 @@ class Convention:
     moves: str = "forward"
     gradient: str = "through the variance"
     algorithm: str = "exact"
+    spread: str = "variance"
     half: str = "float32"
     shifted: bool = False
     refuses: tuple[str, ...] = ()
@@ -123,6 +127,14 @@ class Layer:
         mean = wide.mean(axis=1) if self.kind != "rms" else np.zeros(len(rows))
         return mean, ((wide - mean[:, None]) ** 2).sum(axis=1)
 
+    def spread_of(self, rows: Array, mean: Array, m2: Array) -> Array:
+        """What stands for the variance when a batch is normalised."""
+        c = self.convention
+        if c.spread == "mean absolute deviation":
+            return np.asarray(np.abs(rows - mean[:, None]).mean(axis=1) ** 2)
+        v = m2 / (rows.shape[1] - c.correction)
+        return np.asarray(v * (1 + self.epsilon)) if c.spread == "scaled variance" else v
+
     def divide(self, v: Any, eps: float) -> Any:
         c = self.convention
         if c.place == "inside the root":
@@ -158,13 +170,14 @@ class Layer:
             y = rows * factor - mean.astype(np.float32)[:, None] * factor
             return self.join(y, x.shape)
         v = m2 / (n - c.running_correction) + (eps if c.in_running else 0)
-        if c.in_running == "scaled":
-            v = (m2 / n + eps) * (n / (n - c.running_correction - eps))
+        if c.in_running in ("before", "scaled"):
+            divisor = n - c.running_correction - (eps if c.in_running == "scaled" else 0)
+            v = (m2 / n + eps) * (n / divisor)
         self.waiting = (mean, v, x.shape[0])
         if c.moves == "forward" and c.moved_first:
             self.move(*self.waiting)
         if c.statistics == "batch":
-            y = (rows.astype(np.float64) - mean[:, None]) / self.divide(m2 / (n - c.correction), eps)[:, None]
+            y = (rows.astype(np.float64) - mean[:, None]) / self.divide(self.spread_of(rows, mean, m2), eps)[:, None]
         else:
             y = self.by_running(rows)
         if c.moves == "forward" and not c.moved_first:
@@ -200,8 +213,10 @@ class Layer:
             new = 1 / self.steps
         elif c.law == "first batch adopted" and self.steps == 1:
             new = 1.0
-        elif c.law == "batch-size weighted":
-            new = size / self.seen
+        elif c.law == "plain average, then exponential":
+            new = max(new, 1 / self.steps)
+        elif c.law.startswith("batch-size weighted"):
+            new = max(new, size / self.seen) if c.law.endswith("then exponential") else size / self.seen
         batch = np.array([mean, v])
         if c.law == "zero-debiased":
             self.hidden = (1 - new) * self.hidden + new * batch
@@ -313,7 +328,8 @@ class Framework:
         return made
 
 
-SMALL = ["order", "scales", "epsilon", "steps", "momentum", "sizes", "set_running", "one_value", "gradient"]
+AVERAGING = ["momentum_high", "momentum_low", "long"]
+SMALL = ["order", "scales", "epsilon", "steps", "momentum", "sizes", "set_running", "one_value", "gradient", *AVERAGING]
 
 
 def observe(

@@ -89,28 +89,37 @@ def expected(c: Convention, kind: str = "batch") -> dict[str, Any]:
             want["evaluation"] = "running statistics"  # that never began to be divided
         return want
     lawless = c.law in ("plain average", "batch-size weighted")
+    late = c.law in LATE
+    above = (c.weight if c.multiplies != "old" else 1 - c.weight) >= 0.5  # than any average's after the first batch
     want |= {
-        "running.update": c.law,
+        "running.update": c.law if not late else "first batch adopted" if above else "other",
         "running.keeps": c.keeps,
         "correction.running": c.running_correction,
         "momentum.multiplies": "no argument" if lawless else c.multiplies,
     }
-    if not lawless and c.multiplies != "no argument":
+    if not lawless and c.multiplies != "no argument" and (above or not late):
         want["momentum.default"] = c.weight
     if c.in_running == "scaled" and c.epsilon > 1e-5:
         want.pop("correction.running")  # its divisor has epsilon, too
     if c.keeps == "variance" and c.moves != "next forward":
-        want["epsilon.in_running"] = "yes" if c.in_running else "no"
+        want["epsilon.in_running"] = _epsilon_of(c)
     return want
 
 
+def _epsilon_of(c: Convention) -> str:
+    if c.in_running == "before":
+        return "before the correction" if c.running_correction else "added"  # the same where nothing is corrected
+    return {False: "no", True: "added", "scaled": "before and in the correction"}[c.in_running]
+
+
+LATE = ["plain average, then exponential", "batch-size weighted, then exponential"]
 VALUES: dict[str, list[Any]] = {
     "correction": [0, 1],
     "running_correction": [0, 1],
     "epsilon": [1e-5, 1e-3, 1e-12, 2e-5],
     "place": list(PLACES),
     "in_running": [False, True, "scaled"],
-    "law": [*LAWS, "plain average", "batch-size weighted", "none kept"],
+    "law": [*LAWS, "plain average", "batch-size weighted", *LATE, "none kept"],
     "weight": [0.1, 0.01, 0.003, 0.9],
     "multiplies": ["new", "old", "no argument"],
     "initial_mean": [0.0, 0.5],
@@ -200,9 +209,9 @@ def test_every_kind_and_layout_is_recovered(kind: str, variant: str, correction:
             assert answers[name]["value"] == value, (convention, answers[name])
 
 
-def test_an_odd_correction_is_measured_as_a_number() -> None:
+def test_an_odd_correction_of_what_is_kept_is_measured_as_a_number() -> None:
     answers = found(changed(BASE, correction=1.5, running_correction=-0.5), variant="NCHW")
-    assert answers["correction.normalise"]["value"] == 1.5
+    assert answers["correction.normalise"]["status"] == "undetermined"  # groups of one size tell none
     assert answers["correction.running"]["value"] == pytest.approx(-0.5, abs=1e-4)
 
 
@@ -285,10 +294,26 @@ def test_a_debias_that_cancels_in_float32_is_still_one(decay: float) -> None:
 def test_epsilon_that_a_correction_scales_is_in_the_running_variance() -> None:
     for variant, n in (("NCHW", 8), ("2-D", 4)):
         answer = found(changed(BASE, in_running="scaled", epsilon=1e-3), variant=variant)["epsilon.in_running"]
-        assert answer["value"] == "yes"
+        assert answer["value"] == "before and in the correction"
         assert f"{0.25 * n / (n - 1.25):.4g} = epsilon n / (n - 1 - epsilon)" in answer["detail"]
     only = changed(BASE, running_correction=0, in_running="scaled")
     assert "= epsilon n / (n - epsilon)" in found(only)["epsilon.in_running"]["detail"]
+
+
+def test_epsilon_before_the_correction_alone_is_told_apart() -> None:
+    for variant, n in (("NCHW", 8), ("2-D", 4)):
+        answer = found(changed(BASE, in_running="before"), variant=variant)["epsilon.in_running"]
+        assert answer["value"] == "before the correction"
+        assert f"{0.25 * n / (n - 1):.4g} = epsilon n / (n - 1), epsilon is 0.25" in answer["detail"]
+
+
+def test_where_epsilon_enters_is_undetermined_if_two_places_explain_it() -> None:
+    """Without an argument there is only the default to see, and it is too small to be seen in the divisor."""
+    for in_running in ("before", "scaled"):
+        layer = changed(BASE, in_running=in_running, epsilon=2e-5, weight=0.9, initial_var=0.0, refuses=("epsilon",))
+        answer = found(layer)["epsilon.in_running"]
+        assert answer["status"] == "undetermined", answer
+        assert "= epsilon n / (n - 1) or epsilon n / (n - 1 - epsilon), epsilon is 2e-05" in answer["detail"]
 
 
 def test_a_debias_of_inference_is_named() -> None:
@@ -342,7 +367,7 @@ def test_statistics_that_the_first_pass_makes_move_in_it(moves: str, value: str 
     assert got["running.when"]["value"] == value
     assert got["initial.var"]["status"] == "undetermined"
     if value:
-        assert got["epsilon.in_running"]["value"] == "yes"
+        assert got["epsilon.in_running"]["value"] == "added"
 
 
 @pytest.mark.parametrize(("divisor", "epsilon"), [(8, 1e-5), (7, 1e-3), (8, 0.0)])
@@ -362,6 +387,68 @@ def test_a_gradient_of_another_epsilon_and_divisor_is_put_into_words(divisor: in
 
 
 # --- what the data cannot tell ---
+
+
+@pytest.mark.parametrize(("kind", "variant"), [one for one in LAYOUTS if one[0] != "rms"])
+@pytest.mark.parametrize("spread", ["mean absolute deviation", "scaled variance"])
+def test_another_spread_than_the_variance_is_no_correction(spread: str, kind: str, variant: str) -> None:
+    answers = found(changed(BASE, spread=spread, epsilon=1e-3), kind, variant)
+    for name in ("correction.normalise", "epsilon.default", "epsilon.place", "gradient"):
+        assert answers[name]["status"] == "undetermined", answers[name]
+    assert kind != "batch" or answers["running.update"]["value"] == "exponential"
+
+
+@pytest.mark.parametrize("law", LATE)
+@pytest.mark.parametrize("variant", ["2-D", "NCHW"])
+def test_an_average_that_a_momentum_ends_is_none(law: str, variant: str) -> None:
+    for multiplies, weight in (("new", 0.1), ("new", 0.001), ("old", 0.99), ("no argument", 0.01)):
+        answers = found(changed(BASE, law=law, multiplies=multiplies, weight=weight), variant=variant)
+        assert answers["running.update"]["value"] == "other", answers["running.update"]
+        assert answers["momentum.multiplies"]["value"] == multiplies, answers["momentum.multiplies"]
+        assert answers["momentum.default"]["status"] != "measured"
+        own = {"new": "the argument; ", "old": "1 - the argument; "}.get(multiplies)
+        assert own is None or f"the larger of the average's and {own}" in answers["running.update"]["detail"]
+
+
+@pytest.mark.parametrize("law", LATE)
+def test_an_average_that_nobody_could_see_the_end_of_is_undetermined(law: str) -> None:
+    answers = found(changed(BASE, law=law, weight=1e-5))
+    assert answers["running.update"]["status"] == "undetermined", answers["running.update"]
+    assert "average" in answers["running.update"]["detail"]
+    assert answers["momentum.multiplies"]["value"] == "new"
+
+
+@pytest.mark.parametrize("missing", ["momentum", "momentum_high", "momentum_low", "long"])
+@pytest.mark.parametrize("law", ["plain average", "batch-size weighted"])
+def test_an_average_is_not_named_while_a_momentum_may_end_it(law: str, missing: str) -> None:
+    for convention in (changed(BASE, law=law), changed(BASE, law=f"{law}, then exponential")):
+        answers = found(convention, asked=[one for one in SMALL if one != missing])
+        for name in ("running.update", "momentum.multiplies"):
+            assert answers[name]["value"] in (None, "other", "new"), answers[name]
+        assert answers["momentum.default"]["status"] == "undetermined"
+        said = observe(convention)
+        said["variants"][0]["answers"][missing] = {"error": "process: killed"}
+        assert next(one for one in infer(said) if one["property"] == "running.update")["value"] in (None, "other")
+
+
+def test_an_average_under_defaults_alone_does_not_tell_what_an_argument_does() -> None:
+    said = observe(changed(BASE, law="plain average"))
+    number = observe(BASE)["variants"][0]["answers"]
+    answers = said["variants"][0]["answers"]
+    for question in questions.MOMENTA:
+        answers[question] = number["momentum"]
+    got = {one["property"]: one for one in infer(said)}
+    assert got["running.update"]["value"] == "plain average"
+    assert got["momentum.multiplies"]["status"] == got["momentum.default"]["status"] == "undetermined"
+    assert "with an argument another law" in got["momentum.multiplies"]["detail"]
+
+
+def test_an_average_shows_its_end_and_a_question_not_asked_tells_of_no_argument() -> None:
+    average = found(changed(BASE, law="plain average"), variant="NCHW")
+    assert "the arguments 0.1, 0.25, 0.9 change nothing" in average["momentum.multiplies"]["detail"]
+    assert f"an average still after {questions.LONG} batches" in average["running.update"]["detail"]
+    unasked = found(BASE, asked=["order", "scales", "epsilon", "steps", "sizes"])
+    assert (unasked["momentum.multiplies"]["value"], unasked["momentum.multiplies"]["status"]) == (None, "undetermined")
 
 
 def test_a_large_group_hides_the_correction() -> None:
@@ -712,6 +799,7 @@ def test_the_vocabulary_knows_its_values() -> None:
 def test_every_part_of_a_convention_is_tried() -> None:
     assert {one.name for one in fields(Convention)} - set(VALUES) == {
         "algorithm",
+        "spread",
         "half",
         "shifted",
         "refuses",

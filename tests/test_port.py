@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from port_findings import real, rows
 
@@ -20,7 +22,9 @@ from varstudy.conventions import documented, record
 from varstudy.conventions.documented import Documented
 from varstudy.conventions.port import Plan, PortError, choose, conventions, maths, port
 from varstudy.conventions.port.templates import TEMPLATES
+from varstudy.conventions.properties import property_of
 
+BOTH = "before and in the correction"
 NEW = {"momentum__multiplies": "new", "momentum__default": 0.1, "correction__running": 1}
 F = Fraction
 
@@ -38,14 +42,27 @@ def test_settings_are_the_decimals_that_were_written() -> None:
 
 @given(n=st.integers(2, 10**6), v=small)
 def test_what_is_kept_is_the_sum_of_squares_over_n_less_c(n: int, v: Fraction) -> None:
-    assert maths.kept(v, n, F(0), F(1, 8), False) == v
-    assert maths.kept(v, n, F(1), F(1, 8), False) == v * n / (n - 1)
-    assert maths.kept(v, n, F(1), F(1, 8), True) == v * n / (n - 1) + F(1, 8)
+    assert maths.kept(v, n, F(0), F(1, 8), "no") == v
+    assert maths.kept(v, n, F(1), F(1, 8), "no") == v * n / (n - 1)
+    assert maths.kept(v, n, F(1), F(1, 8), "added") == v * n / (n - 1) + F(1, 8)
+    assert maths.kept(v, n, F(1), F(1, 8), "before the correction") == (v + F(1, 8)) * n / (n - 1)
+    # the correction was measured under an epsilon of 1/16
+    correction = maths.correction_for(F(17, 16), F(1, 16), F(1, 8), BOTH)
+    assert correction == F(9, 8)
+    assert maths.kept(v, n, correction, F(1, 8), BOTH) == (v + F(1, 8)) * n / (n - 1 - F(1, 8))
+    assert maths.correction_for(F(17, 16), F(1, 16), None, "before the correction") == F(17, 16)
+    assert maths.correction_for(F(17, 16), None, F(1, 8), BOTH) is None
+
+
+def test_the_words_for_epsilon_in_the_running_variance_are_the_findings() -> None:
+    assert property_of("epsilon.in_running").values == maths.IN_RUNNING
+    with pytest.raises(PortError, match="epsilon enters the running variance 'somehow': that is unknown"):
+        maths.kept(F(1), 2, F(0), F(0), "somehow")
 
 
 def test_no_values_no_variance() -> None:
     with pytest.raises(PortError, match="1 values a channel have no variance with correction 1"):
-        maths.kept(F(1), 1, F(1), F(0), False)
+        maths.kept(F(1), 1, F(1), F(0), "no")
 
 
 @pytest.mark.parametrize(
@@ -289,13 +306,36 @@ def test_an_evaluation_of_another_kind_is_told() -> None:
         ({"variance": float("nan")}, "variance=nan"),
         ({"variance": []}, "variance: give at least one"),
         ({"epsilon": float("inf")}, "epsilon=inf"),
-        ({"momentum": 1.5}, "momentum=1.5: give a number from 0 to 1"),
+        *(
+            ({"momentum": given_}, f"momentum={given_}: give a number from 0 to 1, the argument as the source takes it")
+            for given_ in (1.5, -0.5, float("nan"))
+        ),
+        ({"variance": 10**400}, "variance=1000"),
+        ({"epsilon": 10**400}, "epsilon=1000"),
+        *(
+            ({"values_per_channel": given_}, "give a whole number of 1 or more")
+            for given_ in (float("inf"), float("nan"), [None], [2, "3"], True, [[2]])
+        ),
     ],
 )
 def test_bad_settings_are_one_sentence(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(PortError, match=words) as told:
         plan_of({}, {}, **settings)
     assert "\n" not in str(told.value)
+
+
+def test_numbers_beyond_float64_are_not_told() -> None:
+    plan = plan_of(NEW, {}, values_per_channel=2, variance=1e308)
+    ten = 2 * F(10) ** 308 * (1 - F(9, 10) ** 10)  # v n / (n - 1) itself is beyond
+    assert [step.source for step in plan.steps] == [2e307, pytest.approx(float(ten)), None, None]
+    assert plan.errors[0].stored is None
+    assert plan.errors[0].factor == pytest.approx(0.5**0.5 - 1)
+
+
+def test_one_value_a_channel_has_no_variance_to_tell_the_steps_of() -> None:
+    plan = plan_of({}, {}, values_per_channel=[1, 4], variance=3.0)
+    assert plan.steps_variance == 0
+    assert {(step.source, step.alone, step.same_number, step.changed) for step in plan.steps} == {(None,) * 4}
 
 
 # The code -------------------------------------------------------------------------------------------------------
@@ -355,13 +395,164 @@ def test_other_starts_move_the_mean_too() -> None:
 
 
 def test_epsilon_in_the_running_variance_is_taken_out_and_put_in() -> None:
-    plan = plan_of({"epsilon__in_running": "yes"}, NEW, ("torch", "mlx"), epsilon=0.5)
+    plan = plan_of({"epsilon__in_running": "added"}, NEW, ("torch", "mlx"), epsilon=0.5)
     assert convert_of(plan)(state(3.5), 4)["var"] == 4.0
     # after one step of weight 1/10 from 1, batches of 3 + 1/2 beside batches of 4
     assert convert_of(plan)(state(0.9 + 0.1 * 3.5), 4, 1)["var"] == pytest.approx(0.9 + 0.1 * 4)
-    back = plan_of(NEW, {"epsilon__in_running": "yes"}, ("torch", "mlx"), epsilon=0.5)
+    back = plan_of(NEW, {"epsilon__in_running": "added"}, ("torch", "mlx"), epsilon=0.5)
     assert convert_of(back)(state(4.0), 4)["var"] == 3.5
     assert convert_of(back)(state(0.9 + 0.1 * 4), 4, 1)["var"] == pytest.approx(0.9 + 0.1 * 3.5)
+
+
+SHAPES = {
+    "no": lambda v, n, c, e: v * n / (n - c),
+    "added": lambda v, n, c, e: v * n / (n - c) + e,
+    "before the correction": lambda v, n, c, e: (v + e) * n / (n - c),
+    BOTH: lambda v, n, c, e: (v + e) * n / (n - c - e),
+}
+
+
+@settings(deadline=None)
+@given(
+    shapes=st.tuples(*[st.sampled_from(sorted(SHAPES))] * 2),
+    corrections=st.tuples(*[st.sampled_from([0, 1])] * 2),
+    v=st.sampled_from([1e-6, 0.01, 21.0]),
+    n=st.sampled_from([3, 8, 1024]),
+    e=st.sampled_from([1e-5, 1e-3, 0.25]),
+    steps=st.sampled_from([None, 1, 3]),
+    law=st.sampled_from(["exponential", "zero-debiased"]),
+)
+def test_every_shape_of_epsilon_becomes_every_other(
+    shapes: tuple[str, str], corrections: tuple[int, int], v: float, n: int, e: float, steps: int | None, law: str
+) -> None:
+    """What the source keeps of batches of variance v, in rationals, becomes what the target would have kept."""
+    sides: list[dict[str, Any]] = []
+    for shape, c in zip(shapes, corrections, strict=True):
+        # its divisor was measured under the default epsilon
+        correction = c + 1e-3 if shape == BOTH else c
+        sides.append(
+            {
+                "epsilon__in_running": shape,
+                "correction__running": correction,
+                "epsilon__default": 1e-3,
+                "running__update": law,
+            }
+        )
+    plan = plan_of(*sides, ("torch", "mlx"), epsilon=e)
+    exact = [SHAPES[shape](F(str(v)), n, c, F(str(e))) for shape, c in zip(shapes, corrections, strict=True)]
+    given_steps: tuple[int, ...] = ()
+    if law == "exponential" and steps is not None:
+        left = F(9, 10) ** steps
+        exact = [left + (1 - left) * each for each in exact]
+        given_steps = (steps,)
+    got = float(convert_of(plan)(state(float(exact[0])), n, *given_steps)["var"][0])
+    assert abs(F(got) - exact[1]) <= F(1, 10**14) * (max(exact) + 1)
+
+
+def test_what_a_variance_keeps_hangs_on_the_epsilon_in_force() -> None:
+    """c = 1.001 was measured under 1e-3; with 1/10 the divisor is n - 1.1, and the errors and the steps go by it."""
+    scaled = {"epsilon__in_running": BOTH, "correction__running": 1.001, "epsilon__default": 1e-3}
+    plan = plan_of(scaled, NEW, values_per_channel=2, variance=0.25, epsilon=0.1)
+    kept = (F(1, 4) + F(1, 10)) * 2 / (1 - F(1, 10))
+    with mpmath.workprec(200):
+        want = mpmath.sqrt(mpmath.mpf("0.6")) / mpmath.sqrt(mpmath.mpf(kept.numerator) / kept.denominator + 0.1 * 1)
+        assert plan.errors[0].factor == pytest.approx(float(want - 1), rel=1e-12)
+    assert plan.steps[0].source == pytest.approx(float(F(9, 10) + F(1, 10) * kept), rel=1e-15)
+    assert change(plan, "running variance of a batch").source == "(S + n e) / (n - 1.1)"
+    # a whole number is the correction itself: the default epsilon was too small to show in it
+    small = {**scaled, "correction__running": 1, "epsilon__default": 1e-7}
+    plan = plan_of(small, NEW, values_per_channel=2, variance=0.25, epsilon=0.1)
+    assert plan.steps[0].source == pytest.approx(float(F(9, 10) + F(1, 10) * kept), rel=1e-15)
+    # n - 1 - epsilon = 0 at n = 2
+    assert plan_of(scaled, NEW, values_per_channel=2, epsilon=1).errors[0].factor is None
+
+
+def test_a_target_alone_keeps_its_own_epsilon() -> None:
+    plan = plan_of({}, {"epsilon__in_running": "added", "epsilon__default": 0.5}, values_per_channel=2, variance=3.0)
+    assert plan.steps[0].alone == float(F(9, 10) + F(1, 10) * (3 + F(1, 2)))
+    assert plan.steps[0].changed == float(F(9, 10) + F(1, 10) * (3 + F(1, 100000)))
+
+
+def test_epsilon_that_is_not_known_is_not_taken_out() -> None:
+    scaled = {"epsilon__in_running": BOTH, "epsilon__default": None}
+    for sides in ((scaled, NEW), (NEW, scaled), (scaled, {**scaled, "correction__running": 1})):
+        plan = plan_of(*sides, ("torch", "mlx"))
+        if plan.epsilon is None:
+            with pytest.raises(ValueError, match="epsilon was not measured, and one of the two keeps it"):
+                convert_of(plan)(state(1.0), 4)
+            assert plan.errors[0].factor is None
+
+
+def committed_steps() -> list[Any]:
+    """The layers of exponential averages whose running variance over five steps was measured and committed."""
+    found: dict[tuple[str, str], dict[str, record.Row]] = {}
+    for row in record.committed():
+        if row.kind == "batch" and row.threads == 1 and row.status == "measured":
+            found.setdefault((row.framework, row.variant), {})[row.property] = row
+    return [
+        pytest.param(name, parts["running.steps"], id=":".join(name))
+        for name, parts in found.items()
+        if "running.steps" in parts
+        and parts["running.keeps"].plain() == "variance"
+        and parts["running.update"].plain() in ("exponential", "first batch adopted", "zero-debiased")
+        and {"momentum.default", "correction.running", "initial.var"} <= parts.keys()
+        and parts["running.when"].plain() != "next forward"
+    ]
+
+
+@pytest.mark.parametrize(("name", "row"), committed_steps())
+def test_the_plans_steps_are_the_committed_ones(name: tuple[str, str], row: record.Row) -> None:
+    """In float32: at each step four roundings of the value, and one of the weight, or of the rest 1 - w."""
+    told = re.search(r"variance (\d+) \(divisor n, n = (\d+)\)", row.detail)
+    assert told is not None
+    v, n = map(int, told.groups())
+    plan = port(":".join(name), "torch", values_per_channel=n, variance=v)
+    convention = plan.source
+    assert (convention.framework, convention.variant) == name
+    weight, start, e = convention.weight(), convention.number("initial.var"), convention.number("epsilon.default")
+    correction = convention.correction(e)
+    assert weight is not None
+    assert start is not None
+    assert correction is not None
+    batch = maths.kept(F(v), n, correction, e or F(0), convention.epsilon_kept)
+    unit, law = F(1, 2**24), convention["running.update"]
+    for k, seen in enumerate(row.plain(), 1):
+        wanted = maths.after(law, weight, k, start, batch)
+        assert wanted is not None
+        allowed = k * unit * (4 * wanted + abs(batch - start))
+        if law == "zero-debiased":  # a quotient of two sums that have the weight's rounding each
+            allowed += 2 * unit / weight * wanted
+        assert abs(F(seen) - wanted) <= allowed, (k, seen, float(wanted))
+        if k == 1 and convention.law:
+            assert plan.steps[0].source == float(wanted)
+
+
+def test_the_committed_steps_have_a_layer_that_keeps_epsilon_corrected() -> None:
+    names = [str(each.id) for each in committed_steps()]
+    assert len(names) > 40
+    assert {"keras2-theano:NCHW", "keras2-theano:2-D"} <= set(names)
+
+
+@pytest.mark.parametrize(("n", "v", "e"), [(2, 1e-6, 1e-3), (8, 21.0, 1e-3), (2, 1e-6, 0.1)])
+def test_keras_2_on_theano_becomes_what_torch_keeps(n: int, v: float, e: float) -> None:
+    """Keras 2.3.1 keeps (v + e) n / (n - 1 - e)."""
+    kept = (F(str(v)) + F(str(e))) * n / (n - 1 - F(str(e)))
+    plan = port("keras2-theano", "torch", values_per_channel=n, variance=v, epsilon=e)
+    got = convert_of(plan)(state(float(kept)), n)["var"][0]
+    assert got == pytest.approx(v * n / (n - 1), rel=1e-16 * float(kept) / v * 8)
+    back = port("torch", "keras2-theano", values_per_channel=n, variance=v, epsilon=e)
+    assert convert_of(back)(state(v * n / (n - 1)), n)["var"][0] == pytest.approx(float(kept), rel=1e-14)
+
+
+@pytest.mark.parametrize("shape", [each for each in SHAPES if each != "no"])
+@pytest.mark.parametrize("law", ["exponential", "zero-debiased"])
+def test_what_a_rounding_leaves_below_epsilon_is_no_negative_variance(shape: str, law: str) -> None:
+    """A constant channel keeps epsilon, or its corrected value, rounded to float32."""
+    scaled = {"epsilon__in_running": shape, "correction__running": 1, "epsilon__default": 1e-7, "running__update": law}
+    kept = SHAPES[shape](F(0), 2, F(1), F(1, 10))
+    below = np.nextafter(np.float32(float(kept)), np.float32(0), dtype=np.float32)
+    plan = plan_of(scaled, {**NEW, "running__update": law}, ("torch", "mlx"), epsilon=0.1)
+    assert convert_of(plan)(state(float(below)), 2)["var"][0] == 0
 
 
 @given(
@@ -389,6 +580,108 @@ def test_what_is_kept_in_place_of_the_variance(keeps: str, stored: float) -> Non
     assert convert_of(plan)(state(stored))["var"] == 4.0
     plan = plan_of({}, {"running__keeps": keeps}, ("torch", "mlx"))
     assert convert_of(plan)(state(4.0))["var"] == stored
+
+
+def test_a_momentum_without_a_default_must_be_known() -> None:
+    unknown = {"momentum__default": None}
+    plan = plan_of(unknown, unknown, ("torch", "haiku"))
+    with pytest.raises(PortError, match="haiku's decay_rate has no default, and torch's momentum is not known: give"):
+        plan.snippet()
+    assert "decay_rate=0.75" in plan_of(unknown, unknown, ("torch", "haiku"), momentum=0.75).snippet()
+    made = plan_of(unknown, {}, ("haiku", "torch")).snippet()
+    assert "    # momentum: torch's default, since haiku's is not known: give --momentum\n" in made
+    assert "# eps:" not in made
+    assert "# eps: torch's default, since haiku's is not known: give --epsilon\n" in (
+        plan_of({"epsilon__default": None}, {}, ("haiku", "torch")).snippet()
+    )
+    assert "give --" not in plan_of({}, {}, ("haiku", "torch")).snippet()
+
+
+class Tensor:
+    """A value behind the names that the frameworks' values are read by."""
+
+    def __init__(self, *values: float) -> None:
+        self.array = np.float32(values)
+
+    def detach(self) -> Tensor:
+        return self
+
+    cpu = double = detach
+
+    def numpy(self) -> Any:
+        return self.array
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.asarray(self.array, dtype)
+
+
+STATISTICS = {"mean": (5.0, 6.0), "var": (7.0, 8.0)}
+
+
+def bare_layers(gamma: Tensor | None, beta: Tensor | None) -> dict[str, Any]:
+    """Layers, or what stands for them, with or without a scale and a shift."""
+    mean, var = (Tensor(*values) for values in STATISTICS.values())
+    plain = SimpleNamespace(weight=gamma, bias=beta, running_mean=mean, running_var=var)
+    absent = {"running_mean": mean, "running_var": var}
+    absent |= {key: value for key, value in (("weight", gamma), ("bias", beta)) if value is not None}
+    keras = SimpleNamespace(gamma=gamma, beta=beta, moving_mean=mean, moving_variance=var)
+    module = SimpleNamespace(mode="ema", weight=gamma, bias=beta, ema_state_index=0)
+    params = {key: value for key, value in (("scale", gamma), ("bias", beta)) if value is not None}
+    offset = {key: value for key, value in (("scale", gamma), ("offset", beta)) if value is not None}
+    averages = {f"batch_norm/~/{key}_ema": {"average": value} for key, value in (("mean", mean), ("var", var))}
+    statistics = {"batch_stats": {"mean": mean, "var": var}}
+    return {
+        "torch": plain,
+        "mlx": SimpleNamespace(**absent),
+        "tinygrad": SimpleNamespace(**absent),
+        "paddle": SimpleNamespace(weight=gamma, bias=beta, _mean=mean, _variance=var),
+        "keras-numpy": keras,
+        "tf_keras": keras,
+        "keras2-theano": keras,
+        "chainer": SimpleNamespace(gamma=gamma, beta=beta, avg_mean=mean.array, avg_var=var.array),
+        "equinox": (module, {0: (mean, var)}),
+        "flax-linen": {**statistics, **({"params": params} if params else {})},
+        "haiku": ({"batch_norm": offset} if offset else {}, averages),
+    }
+
+
+def reader_of(name: str) -> Any:
+    tree = ast.parse(plan_of({}, {}, (name, "torch" if name != "torch" else "mlx")).snippet())
+    body = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "read"]
+    values = SimpleNamespace(convert_to_numpy=np.asarray, get_value=np.asarray)
+    names: dict[str, Any] = {"np": np, "keras": SimpleNamespace(ops=values, backend=values)}
+    exec(compile(ast.Module(body, []), "read", "exec"), names)
+    return names["read"]
+
+
+@pytest.mark.parametrize("name", bare_layers(None, None))
+@pytest.mark.parametrize("scale", [False, True])
+@pytest.mark.parametrize("shift", [False, True])
+def test_a_layer_without_a_scale_or_a_shift_has_one_and_zero(name: str, scale: bool, shift: bool) -> None:
+    layer = bare_layers(Tensor(2, 3) if scale else None, Tensor(4, -4) if shift else None)[name]
+    got = reader_of(name)(layer)
+    wanted = {"gamma": (2, 3) if scale else (1, 1), "beta": (4, -4) if shift else (0, 0), **STATISTICS}
+    assert {key: tuple(value.tolist()) for key, value in got.items()} == wanted
+    assert {value.dtype for value in got.values()} == {np.dtype(np.float64)}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_an_array_of_one_channel_stays_an_array(name: str) -> None:
+    """numpy.float64(a) of a single-element array a is a scalar in numpy 1, which the old frameworks run on."""
+    other = "torch" if name == "mlx" else "mlx"
+    text = plan_of({}, {}, (name, other)).snippet() + plan_of({}, {}, (other, name)).snippet()
+    assert not re.search(r"np\.float(32|64)\(", text)
+
+
+@pytest.mark.parametrize("name", ["torch", "mlx", "keras-numpy", "chainer", "flax-linen"])
+def test_a_layer_without_statistics_is_refused_in_one_sentence(name: str) -> None:
+    nothing = SimpleNamespace(
+        weight=Tensor(1), bias=Tensor(0), running_mean=None, running_var=None, gamma=None, beta=None,
+        moving_mean=None, moving_variance=None, avg_mean=None, avg_var=None,
+    )  # fmt: skip
+    without = {"flax-linen": {"params": {"scale": Tensor(1)}}, "mlx": SimpleNamespace(weight=Tensor(1))}
+    with pytest.raises(ValueError, match=r"^the layer has no running statistics: there is no state to carry$"):
+        reader_of(name)(without.get(name, nothing))
 
 
 def test_code_that_cannot_be_is_refused_in_one_sentence() -> None:
@@ -442,6 +735,18 @@ def test_lists_settings_and_json() -> None:
 
 
 @pytest.mark.usefixtures("measured")
+def test_one_value_a_channel_claims_no_variance() -> None:
+    done = call("--from", "torch", "--to", "mlx", "--values-per-channel", "1")
+    assert done.exit_code == 0, done.output
+    assert "Running variance after k steps, batches of variance 0 with 1 value a channel" in " ".join(
+        done.stdout.split()
+    )
+    assert "after many batches of 2 values a channel" in done.stdout
+    done = call("--from", "torch", "--to", "keras", "--variance", "1e308", "--values-per-channel", "2")
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.usefixtures("measured")
 def test_the_snippet_is_all_of_the_standard_output() -> None:
     done = call("--from", "torch", "--to", "flax-nnx", "--snippet")
     assert done.exit_code == 0
@@ -460,6 +765,7 @@ def test_the_snippet_is_all_of_the_standard_output() -> None:
         (("--from", "torch", "--to", "mlx", "--variance", "1,"), "--variance '' is no number"),
         (("--from", "torch", "--to", "mlx", "--variance", "-1"), "variance=-1.0: give a finite number"),
         (("--from", "torch", "--to", "mlx", "--momentum", "2"), "momentum=2.0: give a number from 0 to 1"),
+        (("--from", "torch", "--to", "mlx", "--momentum", "-0.5"), "momentum=-0.5: give a number from 0 to 1"),
         (("--from", "torch", "--to", "mlx", "--snippet", "--json"), "choose one of them"),
         (("--from", "torch"), "--to"),
     ],
@@ -483,12 +789,40 @@ def test_a_framework_without_code_still_has_its_tables(monkeypatch: pytest.Monke
     assert json.loads(call("--from", "odd", "--to", "torch", "--json").stdout)["snippet"] is None
 
 
-def test_what_comes_with_the_package_is_enough_for_a_port() -> None:
-    """The committed findings and documented facts: from torch to every framework that has code."""
-    for name in ("flax-nnx", "mlx", "onnxruntime", "keras-jax"):
-        plan = port("torch", name, values_per_channel=2)
-        assert plan.target_momentum is not None, name
-        compile(plan.snippet(), name, "exec")
+def names_of_all() -> list[str]:
+    """Every framework with a batch norm that was measured, or is documented."""
+    rows_, known = record.committed(), documented.facts()
+    return sorted({each.framework for each in [*rows_, *known] if each.kind == "batch"})
+
+
+@pytest.mark.parametrize("name", names_of_all())
+def test_what_comes_with_the_package_is_enough_for_a_port(name: str) -> None:
+    """The committed findings and documented facts: from and to every framework; code where there are templates."""
+    for plan in (port(name, "torch", values_per_channel=2), port("torch", name, values_per_channel=2)):
+        assert plan.changes
+        assert plan.errors
+        json.dumps(plan.record(), default=str)
+        there = name in TEMPLATES
+        if there and not (plan.target.framework == "haiku" and plan.target_momentum is None):
+            compile(plan.snippet(), name, "exec")
+        else:
+            with pytest.raises(PortError):
+                plan.snippet()
+    assert len(names_of_all()) > 30
+
+
+def test_a_default_that_multiplies_nothing_known_is_no_momentum() -> None:
+    """A time constant of 5000 is no number from 0 to 1, and nobody gave it."""
+    constant = {"momentum__multiplies": None, "momentum__default": 5000}
+    plan = plan_of(constant, NEW)
+    assert (plan.momentum, plan.weight, plan.target_momentum) == (None, None, None)
+    assert change(plan, "momentum").source == "5000 (of what: not measured)"
+    assert change(plan, "momentum").needed is None
+    back = plan_of(NEW, constant)
+    assert change(back, "momentum").target == "5000 (of what: not measured) by default"
+    assert back.target_momentum is None
+    with pytest.raises(PortError, match="momentum=5000: give a number from 0 to 1"):
+        plan_of(constant, NEW, momentum=5000)
 
 
 def test_statistics_that_an_evaluation_does_not_use_as_they_are_kept_follow_no_known_law() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import Problem, dump, number, show_table
+from .console import Problem, dump, many, number, show_table
 from .options import JSON
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _show(plan: Plan, code: str, missing: str) -> None:
     )
     show_table(
         f"Running variance after k steps, batches of variance {number(plan.steps_variance)} with "
-        f"{plan.values_per_channel[0]} values a channel",
+        f"{many(plan.values_per_channel[0], 'value')} a channel",
         [
             "k",
             plan.source.framework,

@@ -178,8 +178,13 @@ PROPERTIES = {
         Property(
             "epsilon.in_running",
             "epsilon in the running variance",
-            "Does epsilon enter the running variance?",
-            values=("no", "yes"),
+            "How does epsilon e enter the running variance of batches of variance S / n?",
+            values=(
+                "no",
+                "added",  # S / (n - c) + e
+                "before the correction",  # (S + n e) / (n - c)
+                "before and in the correction",  # the same with a c that has e in it: c = 1 + e
+            ),
         ),
         Property("initial.mean", "initial mean", "What is the running mean before any batch?", values=(NUMBER,)),
         Property("initial.var", "initial variance", "What is the running variance before any batch?", values=(NUMBER,)),

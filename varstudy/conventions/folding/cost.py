@@ -66,13 +66,14 @@ def cost(
     Parameters
     ----------
     x : (N, I, H, W), taken as exactly what it is.
-    weight ... epsilon : as for `fold`, the weight (O, I, H, W).
+    weight, bias, scale, shift, mean, var, epsilon, dtype : as for `fold`, the weight (O, I, H, W).
     stride, padding : of the convolution, the same for rows and columns; it pads with zeros.
 
     Raises
     ------
     ValueError, TypeError
-        As for `fold`; also where the input does not fit the weight.
+        As for `fold`; also where the input does not fit the weight, there is no such stride or padding, or the format
+        does not hold a parameter of the two layers, or an output.
     """
     fmt = format_of(dtype)
     image, kernel = numbers("x", x), numbers("weight", weight)
@@ -93,7 +94,11 @@ def cost(
 
     both = fold(weight, bias, scale, shift, mean, var, epsilon, dtype=fmt)
     folded = convolved(both.weight.astype(np.float64), [Fraction(float(b)) for b in both.bias])
-    stored = convolved(_stored(kernel, fmt), [Fraction(float(round_to(b, fmt))) for b in biases])
+    rounded = _stored(kernel, fmt)
+    for o, weights in enumerate(rounded):
+        _held(np.abs(weights).max(), f"channel {o}'s weight", fmt)
+    offsets = [_held(round_to(b, fmt), f"channel {o}'s bias", fmt) for o, b in enumerate(biases)]
+    stored = convolved(rounded, [Fraction(float(b)) for b in offsets])
     plain = convolved(kernel, biases)
     worst = [0.0] * 4
     for o, channel in enumerate(channels):
@@ -134,16 +139,34 @@ class _Unfolded:
         o: int,
         fmt: Format,
     ) -> _Unfolded:
-        slope = round_to(1 if scale is None else numbers("scale", scale)[o].item(), fmt)
+        def held(value: Any, name: str) -> Any:
+            return _held(value, f"channel {o}'s {name}", fmt)
+
+        slope = held(round_to(1 if scale is None else numbers("scale", scale)[o].item(), fmt), "scale")
         if var is not None and epsilon is not None:
-            one = fmt.dtype.type(1)
-            total = _once(np.add, round_to(numbers("var", var)[o].item(), fmt), round_to(epsilon, fmt), fmt)
-            slope = _once(np.multiply, slope, _once(np.divide, one, _once(np.sqrt, total, None, fmt), fmt), fmt)
-        return cls(slope, round_to(channel.mean, fmt), round_to(channel.shift, fmt), fmt)
+            added = _held(round_to(epsilon, fmt), "epsilon", fmt)
+            variance = held(round_to(numbers("var", var)[o].item(), fmt), "variance")
+            total = held(_once(np.add, variance, added, fmt), "variance with epsilon")
+            if not total:
+                raise ValueError(f"channel {o}'s variance with epsilon is 0 in {fmt.name}: {_WIDER}")
+            over = _once(np.divide, fmt.dtype.type(1), _once(np.sqrt, total, None, fmt), fmt)
+            slope = held(_once(np.multiply, slope, over, fmt), "scale over its deviation")
+        mean, shift = held(round_to(channel.mean, fmt), "mean"), held(round_to(channel.shift, fmt), "shift")
+        return cls(slope, mean, shift, fmt)
 
     def __call__(self, z: Any) -> Fraction:
         scaled = _once(np.multiply, _once(np.subtract, z, self.mean, self.fmt), self.slope, self.fmt)
         return _finite(_once(np.add, scaled, self.shift, self.fmt), self.fmt)
+
+
+_WIDER = "the two layers have no such number, take the cost in a wider format"
+
+
+def _held(rounded: Any, name: str, fmt: Format) -> Any:
+    """A parameter of the unfolded layers, rounded to the format: the number, if the format has it."""
+    if not math.isfinite(float(rounded)):
+        raise ValueError(f"{name} is beyond {fmt.name}: {_WIDER}")
+    return rounded
 
 
 def _finite(value: Any, fmt: Format) -> Fraction:

@@ -127,23 +127,14 @@ def rules(
     Parameters
     ----------
     moments : each group's sum of squared deviations. lines : what normalised it; None for a group without a line.
-    corrections : those to try; by default 0 and 1, and where neither holds, the one that the largest group tells.
+    corrections : those to try; by default 0 and 1. Another is told by no groups of one size: whatever a spread is
+        in units of their deviation, some n - c gives it.
     """
     usable = [(m, found) for m, found in zip(moments, lines, strict=True) if found is not None and m > 0]
     if not usable:
         return []
-    if corrections is not None:
-        return [rule for c in corrections for rule in _holding(usable, count, c)]
-    whole = [rule for c in (0, 1) if c < count for rule in _holding(usable, count, c)]
-    if whole:
-        return whole
-    largest, found = max(usable, key=lambda one: one[0])
-    free = count - largest / found.deviation**2
-    if abs(free) >= count:
-        return []
-    # a deviation that follows the groups' own: else a floor would explain anything
-    following = sum(abs(m / (count - free) / one.deviation**2 - 1) <= 1e-3 for m, one in usable)
-    return _holding(usable, count, free) if following > 2 else []
+    tried = (0, 1) if corrections is None else corrections
+    return [rule for c in tried if c < count for rule in _holding(usable, count, c)]
 
 
 def _holding(usable: list[tuple[float, Line]], count: int, correction: float) -> list[Rule]:

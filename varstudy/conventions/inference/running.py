@@ -11,7 +11,7 @@ from .finding import UNIT, Finding, Interval, listed, measured, not_applicable, 
 from .following import VARIANCE
 from .impulses import UPDATES, Kept, Series, series
 from .laws import Law, by_size, laws
-from .momentum import momentum
+from .momentum import AVERAGES, averaging, momentum
 from .reading import Run, Statistics, Variant, problem_of
 from .spreads import spread
 from .training import Normal
@@ -190,7 +190,19 @@ def _law(variant: Variant, kept: Kept, steps: Series, sizes: Series | None) -> l
         kept.initial_share = 1 - total if name in ("exponential", "batch-size weighted") else 0.0
         if fitting[0].detail:  # the initial statistics count
             kept.initial_share = 1 - total
+        if name in AVERAGES and fitting[0].parameter is None:
+            return [_average(update, name, detail, variant), said]
     return [measured(update, name, detail), said]
+
+
+def _average(update: str, name: str, detail: str, variant: Variant) -> Finding:
+    """An average of five batches, if it is known to stay one."""
+    found = averaging(variant)
+    if found.stays:
+        return measured(update, name, "; ".join(part for part in (detail, found.detail) if part))
+    if found.stays is False:
+        return measured(update, "other", found.detail)
+    return undetermined(update, f"{name}, or that until a momentum is the larger weight: {found.detail}")
 
 
 def _sized(law: Law, sizes: Series) -> list[Law]:
@@ -201,18 +213,18 @@ def _sized(law: Law, sizes: Series) -> list[Law]:
     return [one for one in found if one.parameter is not None and not (one.parameter & law.parameter).empty]
 
 
-def _epsilon_shares(eps: float, n: int) -> dict[str, float]:
-    """What epsilon may add to the variance of n equal values: as it is, or corrected together with the variance."""
-    return {
-        "epsilon": eps,
-        "epsilon n / (n - 1)": eps * n / (n - 1),
-        "epsilon n / (n - 1 - epsilon)": eps * n / (n - 1 - eps),
-        "epsilon n / (n - epsilon)": eps * n / (n - eps),
-    }
+def _epsilon_shares(eps: float, n: int) -> list[tuple[str, str, float]]:
+    """(the finding, in a formula, how much) that epsilon may add to the variance of n equal values."""
+    return [
+        ("added", "epsilon", eps),
+        ("before the correction", "epsilon n / (n - 1)", eps * n / (n - 1)),
+        ("before and in the correction", "epsilon n / (n - 1 - epsilon)", eps * n / (n - 1 - eps)),
+        ("before and in the correction", "epsilon n / (n - epsilon)", eps * n / (n - eps)),
+    ]
 
 
 def _epsilon(variant: Variant, kept: Kept, normal: Normal) -> Finding:
-    """Whether epsilon enters the running variance: that of a constant channel, after one step."""
+    """How epsilon enters the running variance: that of a constant channel, after one step."""
     name = "epsilon.in_running"
     weight, share = kept.first_weight, kept.initial_share
     if kept.keeps != VARIANCE or not weight or share is None:
@@ -237,8 +249,15 @@ def _epsilon(variant: Variant, kept: Kept, normal: Normal) -> Finding:
             continue
         if abs(extra) <= error + 1e-5 * eps:
             return measured(name, "no", f"a constant channel adds {extra:.2g}, epsilon is {eps:.3g}")
-        for formula, share in _epsilon_shares(eps, table.shape[1]).items():
-            if abs(extra - share) <= error + 1e-4 * eps:
-                return measured(name, "yes", f"a constant channel adds {extra:.4g} = {formula}, epsilon is {eps:.3g}")
-        return undetermined(name, f"a constant channel adds {extra:.4g}, neither 0 nor epsilon, {eps:.3g}")
+        fitting = [
+            (value, formula)
+            for value, formula, adds in _epsilon_shares(eps, table.shape[1])
+            if abs(extra - adds) <= error + 1e-4 * eps
+        ]
+        if not fitting:
+            return undetermined(name, f"a constant channel adds {extra:.4g}, neither 0 nor epsilon, {eps:.3g}")
+        formulas = listed(formula for _, formula in fitting)
+        told = f"a constant channel adds {extra:.4g} = {formulas}, epsilon is {eps:.3g}"
+        values = {value for value, _ in fitting}
+        return measured(name, values.pop(), told) if len(values) == 1 else undetermined(name, told)
     return undetermined(name, "no epsilon is large enough to show in the running variance")

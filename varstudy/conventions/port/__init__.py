@@ -3,7 +3,8 @@
 With the sum of squared deviations S of the n values of a channel in a training batch, v = S / n:
 
 the running variance
-    A framework of correction c keeps averages of S / (n - c) = v n / (n - c), and epsilon with them in some. To have
+    A framework of correction c keeps averages of S / (n - c) = v n / (n - c). Some keep epsilon with it: added, or
+    before the correction as (v + e) n / (n - c), whose c may have e in it, too; it is taken out and put in. To have
     what the target would have kept of the same batches, r_to = r_from (n - c_from) / (n - c_to), exact once nothing is
     left of the initial value: after k steps of an exponential average a share (1 - w)^k of it is, which the factor does
     not belong to. An evaluation corrects nothing: for the SOURCE's outputs, r is carried as it is.

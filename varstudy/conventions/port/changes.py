@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from .convention import EVIDENCE, UNKNOWN, Convention
-from .maths import weight_of
+from .maths import ADDED, BEFORE, BOTH, NO, weight_of
 
 __all__ = ["Change", "changes"]
 
@@ -68,7 +68,7 @@ def changes(
     found = [
         _epsilon(one, other, e),
         _place(one, other),
-        _factor(one, other, counts),
+        _factor(one, other, counts, e),
         _plain("what is kept", "running.keeps", one, other, "both", "the snippet turns one into the other"),
         _epsilon_kept(one, other),
         _momentum(one, other, m, weight, argument),
@@ -161,26 +161,39 @@ def _place(one: Convention, other: Convention) -> Change:
     return Change("place of epsilon", a, b, do, "both", needed, _evidence(one, other, "epsilon.place"))
 
 
-def _factor(one: Convention, other: Convention, counts: Sequence[int]) -> Change:
-    a, b = one.number("correction.running"), other.number("correction.running")
+def _factor(one: Convention, other: Convention, counts: Sequence[int], e: Fraction | None) -> Change:
+    a, b = one.correction(e), other.correction(e)
     needed = _differ(a, b)
     do = {False: "nothing", None: "not measured: find out first"}.get(needed, "")
     if a is not None and b is not None and needed:
         formula = f"{_over(a)} / {_over(b)}"
-        values = ", ".join(f"{(n - a) / (n - b)} at n = {n}" for n in counts if n > b and n > a)
+        values = ", ".join(f"{_ratio((n - a) / (n - b))} at n = {n}" for n in counts if n > b and n > a)
         do = f"to train on, multiply by {formula}" + (f": {values}" if values else "")
+        if {one.epsilon_kept, other.epsilon_kept} != {NO}:
+            do += ", with epsilon out of it as told below"
         lost = [str(n) for n in counts if n <= max(a, b)]
         if lost:
             do += f"; at n = {', '.join(lost)} there is no such variance"
     mine, theirs = (
-        _shown(side["correction.running"]) if c is None else f"S / {_over(c)}" for side, c in ((one, a), (other, b))
+        _shown(side["correction.running"]) if c is None else _formula(side, c) for side, c in ((one, a), (other, b))
     )
     evidence = _evidence(one, other, "correction.running")
     return Change("running variance of a batch", mine, theirs, do, "training", needed, evidence)
 
 
+def _ratio(value: Fraction) -> str:
+    """A fraction as one, if people can read it."""
+    return str(value) if value.denominator < 10**6 else f"{float(value):.6g}"
+
+
+def _formula(side: Convention, correction: Fraction) -> str:
+    """What is kept of a batch."""
+    within = "(S + n e)" if side.epsilon_kept in (BEFORE, BOTH) else "S"
+    return f"{within} / {_over(correction)}" + (" + e" if side.epsilon_kept == ADDED else "")
+
+
 def _over(correction: Fraction) -> str:
-    return "n" if not correction else f"(n - {float(correction):g})"
+    return "n" if not correction else f"(n - {float(correction):.10g})"
 
 
 def _epsilon_kept(one: Convention, other: Convention) -> Change:
@@ -189,22 +202,36 @@ def _epsilon_kept(one: Convention, other: Convention) -> Change:
     needed = _differ(a, b)
     do = {False: "nothing", None: "not measured: the snippet takes it for no"}.get(needed, "")
     if needed:
-        do = "to train on, take epsilon out of the running variance" if a == "yes" else "to train on, add epsilon to it"
+        parts = []
+        if a != NO:
+            parts.append(f"take epsilon out of the running variance, which is {_symbols(one)}")
+        if b != NO:
+            parts.append(f"put epsilon in, so that it is {_symbols(other)}")
+        do = "to train on, " + ", and ".join(parts)
     return Change(
         "epsilon in the running variance", _shown(a), _shown(b), do, "training", needed, _evidence(one, other, name)
     )
+
+
+def _symbols(side: Convention) -> str:
+    return {
+        ADDED: "S / (n - c) + e",
+        BEFORE: "(S + n e) / (n - c)",
+        BOTH: "(S + n e) / (n - c) with e in c",
+    }.get(side.epsilon_kept, "S / (n - c)")
 
 
 def _momentum(
     one: Convention, other: Convention, m: Fraction | None, weight: Fraction | None, argument: Fraction | None
 ) -> Change:
     def side(convention: Convention, number: Fraction | None, w: Fraction | None) -> str:
-        if number is None:
-            return _shown(convention["momentum.default"])
-        multiplies = _shown(convention["momentum.multiplies"])
-        return f"{float(number):g} of the {multiplies}" + (f": new batch {float(w):g}" if w is not None else "")
+        multiplies = convention["momentum.multiplies"]
+        told = _shown(convention["momentum.default"] if number is None else float(number))
+        if told != "not measured":
+            told += " (of what: not measured)" if multiplies is None else f" of the {multiplies}"
+        return told + (f": new batch {float(w):g}" if w is not None else "")
 
-    theirs = other.number("momentum.default")
+    theirs = other.momentum
     needed = _differ(argument, theirs)
     do = "not measured: read both, and give the new batch the same weight"
     if argument is not None and weight is not None and m is not None:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ...names import nearest
-from .maths import FORMS, LAWS, PLACES, PortError, exact, weight_of
+from .maths import FORMS, IN_RUNNING, LAWS, NO, PLACES, PortError, correction_for, exact, weight_of
 from .templates import TEMPLATES
 
 if TYPE_CHECKING:
@@ -99,7 +99,17 @@ class Convention:
         return self.facts[name].value
 
     def number(self, name: str) -> Fraction | None:
-        """A property that is a number, as it was written down; None where it is not known or is none."""
+        """A property that is a number, as it was written down; None where it is not known or is no number.
+
+        Parameters
+        ----------
+        name : one of PROPERTIES.
+
+        Raises
+        ------
+        KeyError
+            It is none of these.
+        """
         value = self[name]
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
@@ -127,13 +137,38 @@ class Convention:
         return self["running.update"] if self["running.update"] in LAWS else None
 
     @property
-    def keeps_epsilon(self) -> bool:
-        """Whether the running variance has epsilon in it; unknown is taken for no, and the plan says so."""
-        return bool(self["epsilon.in_running"] == "yes")
+    def epsilon_kept(self) -> str:
+        """How the running variance has epsilon in it, in the words of `maths.IN_RUNNING`.
+
+        Not known is taken for no, and the plan says so.
+        """
+        return self["epsilon.in_running"] if self["epsilon.in_running"] in IN_RUNNING else NO
+
+    def correction(self, epsilon: Fraction | None) -> Fraction | None:
+        """The c of what is kept, S / (n - c), under an epsilon; None where it is not known.
+
+        Parameters
+        ----------
+        epsilon : the layer's; None if that is not known.
+        """
+        measured = self.number("correction.running")
+        if measured is None:
+            return None
+        return correction_for(measured, self.number("epsilon.default"), epsilon, self.epsilon_kept)
+
+    @property
+    def momentum(self) -> Fraction | None:
+        """The momentum argument's default; None where it is not known, or is not known to be a weight."""
+        return self.number("momentum.default") if self["momentum.multiplies"] in ("old", "new") else None
 
     def weight(self, argument: Fraction | None = None) -> Fraction | None:
-        """The weight of the new batch for a momentum argument, by default the framework's own."""
-        given = self.number("momentum.default") if argument is None else argument
+        """The weight of the new batch for a momentum argument; None where this, or what it multiplies, is not known.
+
+        Parameters
+        ----------
+        argument : as the framework takes it; by default its own default.
+        """
+        given = self.momentum if argument is None else argument
         multiplies = self["momentum.multiplies"]
         return None if given is None or multiplies not in ("old", "new") else weight_of(given, multiplies)
 
@@ -146,7 +181,7 @@ def conventions(rows: Iterable[Row], lookup: Any = None, more: Iterable[str] = (
     rows : the findings.
     lookup : (framework, kind, variant, property) -> a `documented.Documented` or None; used where a finding has no
         value. What was read in the source goes before the documentation's word.
-    more : frameworks to look up that no row speaks of.
+    more : frameworks to look up that no row speaks of; their variant and version are empty.
     """
     found: dict[tuple[str, str], dict[str, Fact]] = {}
     versions: dict[tuple[str, str], str] = {}
@@ -191,6 +226,11 @@ def choose(name: str, known: Sequence[Convention]) -> Convention:
 
     Without a variant the first of `PREFERRED` is taken, else the first. `keras` means keras-tensorflow, keras-torch and
     the others where these agree in what a conversion hangs on.
+
+    Parameters
+    ----------
+    name : upper and lower case are one.
+    known : the conventions to choose from, as `conventions` gives them.
 
     Raises
     ------

@@ -13,11 +13,13 @@ import mpmath
 
 __all__ = [
     "FORMS",
+    "IN_RUNNING",
     "LAWS",
     "PLACES",
     "PortError",
     "after",
     "argument_for",
+    "correction_for",
     "denominator",
     "exact",
     "factor",
@@ -35,6 +37,8 @@ Mpf: TypeAlias = Any  # an mpmath.mpf
 PLACES = ("inside the root", "added to the deviation", "floor of the variance", "floor of the deviation", "none")
 # What stands for the variance r in what is kept: r itself, its root, or one over its root.
 FORMS = ("variance", "deviation", "inverse deviation")
+# How epsilon enters what is kept; S = n v, and the last has it in c, too.
+NO, ADDED, BEFORE, BOTH = IN_RUNNING = ("no", "added", "before the correction", "before and in the correction")
 # How the running statistics move.
 LAWS = (
     "exponential",
@@ -72,9 +76,33 @@ def factor(n: int, correction: Fraction) -> Fraction:
     return Fraction(n) / (n - correction)
 
 
-def kept(v: Fraction, n: int, correction: Fraction, epsilon: Fraction, with_epsilon: bool) -> Fraction:
-    """What a batch of variance v puts into the running variance: v n / (n - c), plus epsilon where it is kept too."""
-    return v * factor(n, correction) + (epsilon if with_epsilon else 0)
+def correction_for(
+    measured: Fraction, default: Fraction | None, epsilon: Fraction | None, in_running: str
+) -> Fraction | None:
+    """The correction c under an epsilon, where it was measured under the default one; None where that is not known.
+
+    It is what was measured, but for `BOTH`: there c = c' + e, and c' is what was measured less the default epsilon. A
+    whole number that was measured is c' itself: the default epsilon was too small to show in it.
+    """
+    if in_running != BOTH:
+        return measured
+    whole = measured.denominator == 1
+    if epsilon is None or (default is None and not whole):
+        return None
+    return epsilon + (measured if whole or default is None else measured - default)
+
+
+def kept(v: Fraction, n: int, correction: Fraction, epsilon: Fraction, in_running: str) -> Fraction:
+    """What a batch of variance v puts into the running variance, with the correction that this epsilon gives.
+
+    no: v n / (n - c). added: v n / (n - c) + e. The others: (v + e) n / (n - c).
+    """
+    if in_running not in IN_RUNNING:
+        raise PortError(
+            f"epsilon enters the running variance {in_running!r}: that is unknown, it is one of {', '.join(IN_RUNNING)}"
+        )
+    within = v + (epsilon if in_running in (BEFORE, BOTH) else 0)
+    return within * factor(n, correction) + (epsilon if in_running == ADDED else 0)
 
 
 def denominator(stored: Fraction | Mpf, epsilon: Fraction, place: str) -> Mpf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .changes import Change, changes
 from .convention import Convention, choose, conventions
-from .maths import PortError, after, argument_for, denominator, exact, kept, kept_for, relative, weight_of
+from .maths import NO, PortError, after, argument_for, denominator, kept, kept_for, relative, weight_of
+from .settings import counts_of, float_of, momentum_of, setting, several
 from .snippet import write_snippet
 
 if TYPE_CHECKING:
@@ -55,8 +57,9 @@ class Step:
 
     Attributes
     ----------
-    source : the source's. alone : the target's with its own defaults. same_number : with the source's momentum argument
-        handed over as the number it is. changed : with the argument that the port gives.
+    steps : how many. source : the source's. alone : the target's with its own defaults.
+    same_number : with the source's momentum argument handed over as the number it is.
+    changed : with the argument that the port gives.
     """
 
     steps: int
@@ -75,8 +78,10 @@ class Plan:
     source, target : the two conventions. epsilon, momentum : the source's settings, by default its own.
     target_epsilon, target_momentum : the arguments to give to the target; None where not known.
     weight : of the new batch in the running statistics.
+    values_per_channel, variances : n and v of the training batches that the errors are told for.
     changes : one row a part of the convention. errors : one row for each n and variance.
-    steps : for the first n and `steps_variance`, the middle one of the variances.
+    steps, steps_variance : the running variance over the steps, for the first n, and for batches of this variance: the
+        middle one of the variances, or 0 for n = 1, of which no running variance is told.
     notes : what no table can say.
     """
 
@@ -140,6 +145,8 @@ def port(
     ------
     PortError
         A name is unknown or does not agree, or a number cannot be.
+    ConventionsProblem, DocumentedProblem
+        No rows are given, and the findings or the facts that come with the package are cut or edited.
     """
     more: list[str] = []
     if rows is None:
@@ -149,15 +156,13 @@ def port(
         more = list(dict.fromkeys(each.framework for each in documented.facts() if each.kind == "batch"))
     known = conventions(rows, lookup, more)
     one, other = choose(source, known), choose(target, known)
-    counts = _counts(values_per_channel)
-    variances = tuple(_setting("variance", each) for each in _several(variance))
+    counts = counts_of(values_per_channel)
+    variances = tuple(setting("variance", each) for each in several(variance))
     if not variances:
         raise PortError("variance: give at least one")
-    middle = variances[len(variances) // 2]
-    e = one.number("epsilon.default") if epsilon is None else _setting("epsilon", epsilon)
-    m = one.number("momentum.default") if momentum is None else _setting("momentum", momentum)
-    if m is not None and m > 1:
-        raise PortError(f"momentum={momentum!r}: give a number from 0 to 1, the argument as the source takes it")
+    middle = variances[len(variances) // 2] if counts[0] > 1 else Fraction(0)
+    e = one.number("epsilon.default") if epsilon is None else setting("epsilon", epsilon)
+    m = one.momentum if momentum is None else momentum_of(momentum)
     weight = one.weight(m)
     multiplies = other["momentum.multiplies"]
     argument = None if weight is None or multiplies not in ("old", "new") else argument_for(weight, multiplies)
@@ -165,11 +170,11 @@ def port(
     return Plan(
         source=one,
         target=other,
-        epsilon=_float(e),
-        momentum=_float(m),
-        target_epsilon=_float(e) if other.place != "none" else None,
-        target_momentum=_float(argument),
-        weight=_float(weight),
+        epsilon=float_of(e),
+        momentum=float_of(m),
+        target_epsilon=float_of(e) if other.place != "none" else None,
+        target_momentum=float_of(argument),
+        weight=float_of(weight),
         values_per_channel=counts,
         variances=tuple(float(v) for v in variances),
         steps_variance=float(middle),
@@ -209,10 +214,10 @@ def _error(one: Convention, other: Convention, n: int, v: Fraction, e: Fraction 
 
 
 def _kept(convention: Convention, n: int, v: Fraction, e: Fraction | None) -> Fraction | None:
-    correction = convention.number("correction.running")
-    if correction is None or (e is None and convention.keeps_epsilon):
+    correction = convention.correction(e)
+    if correction is None or (e is None and convention.epsilon_kept != NO):
         return None
-    return kept(v, n, correction, e or Fraction(0), convention.keeps_epsilon)
+    return kept(v, n, correction, e or Fraction(0), convention.epsilon_kept)
 
 
 def _normaliser(convention: Convention, n: int, v: Fraction, e: Fraction | None) -> Any:
@@ -220,7 +225,7 @@ def _normaliser(convention: Convention, n: int, v: Fraction, e: Fraction | None)
     if correction is None:
         return None
     try:
-        return _denominator(kept(v, n, correction, Fraction(0), False), e, convention.place)
+        return _denominator(kept(v, n, correction, Fraction(0), NO), e, convention.place)
     except PortError:
         return None
 
@@ -235,7 +240,7 @@ def _stored(wanted: Any, e: Fraction | None, place: str | None) -> float | None:
     if place is None or (e is None and place != "none"):
         return None
     found = kept_for(wanted, e or Fraction(0), place)
-    return None if found is None else float(found)
+    return None if found is None or not math.isfinite(float(found)) else float(found)
 
 
 def _relative(right: Any, left_alone: Any) -> float | None:
@@ -252,44 +257,17 @@ def _step(
     m: Fraction | None,
     weight: Fraction | None,
 ) -> Step:
-    def run(convention: Convention, w: Fraction | None) -> float | None:
+    def run(convention: Convention, w: Fraction | None, epsilon: Fraction | None = e) -> float | None:
         start, law = convention.number("initial.var"), convention.law
         try:
-            batch = _kept(convention, n, v, e)
+            batch = _kept(convention, n, v, epsilon)
         except PortError:
             return None
-        if start is None or law is None or batch is None:
+        if start is None or law is None or batch is None or n == 1:
             return None
-        return _float(after(law, w, k, start, batch))
+        return float_of(after(law, w, k, start, batch))
 
     multiplies = other["momentum.multiplies"]
     handed = None if m is None or multiplies not in ("old", "new") else weight_of(m, multiplies)
-    return Step(k, run(one, weight), run(other, other.weight()), run(other, handed), run(other, weight))
-
-
-def _several(given: Any) -> tuple[Any, ...]:
-    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-
-
-def _counts(given: int | Sequence[int]) -> tuple[int, ...]:
-    counts = _several(given)
-    for n in counts:
-        if isinstance(n, bool) or int(n) != n or n < 1:
-            raise PortError(f"values_per_channel={n!r}: give a whole number of 1 or more")
-    if not counts:
-        raise PortError("values_per_channel: give at least one")
-    return tuple(int(n) for n in counts)
-
-
-def _setting(name: str, given: Any) -> Fraction:
-    try:
-        number = exact(given)
-    except (TypeError, ValueError, ZeroDivisionError):
-        number = Fraction(-1)
-    if number < 0:
-        raise PortError(f"{name}={given!r}: give a finite number of 0 or more")
-    return number
-
-
-def _float(number: Fraction | None) -> float | None:
-    return None if number is None else float(number)
+    alone = run(other, other.weight(), other.number("epsilon.default"))
+    return Step(k, run(one, weight), alone, run(other, handed), run(other, weight))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .maths import PortError, exact
+from .maths import ADDED, BEFORE, BOTH, NO, PortError, exact
 from .templates import TEMPLATES, Template
 
 if TYPE_CHECKING:
@@ -43,11 +44,17 @@ def write_snippet(plan: Plan) -> str:
     parts = [
         _head(plan, reader, writer),
         "\n".join(dict.fromkeys(["import numpy as np", *reader.imports.splitlines(), *writer.imports.splitlines()])),
-        _function("read(layer)", f"The state of {source.framework}'s layer: {reader.layer}.", reader.reads),
+        _function(
+            "read(layer)",
+            f"The state of {source.framework}'s layer: {reader.layer}. Without a scale or a shift it has 1 or 0.",
+            reader.reads,
+        ),
         _convert(plan),
         _make(plan, writer),
         _function(
-            "write(layer, state)", f"Put a state into {target.framework}'s layer: {writer.layer}.", writer.writes
+            "write(layer, state)",
+            f"Put a state into {target.framework}'s layer, one with a scale and a shift: {writer.layer}.",
+            writer.writes,
         ),
         _port(plan),
     ]
@@ -74,20 +81,30 @@ def _function(signature: str, sentence: str, body: str) -> str:
 
 
 def _make(plan: Plan, writer: Template) -> str:
-    arguments = []
-    if writer.momentum and plan.target_momentum is not None:
-        arguments.append(f"{writer.momentum}={plan.target_momentum!r}")
-    if writer.epsilon and plan.target_epsilon is not None:
-        arguments.append(f"{writer.epsilon}={plan.target_epsilon!r}")
-    text = ", ".join(arguments)
+    given = {"momentum": plan.target_momentum, "epsilon": plan.target_epsilon}
+    names = {"momentum": writer.momentum, "epsilon": writer.epsilon}
+    text = ", ".join(f"{names[part]}={value!r}" for part, value in given.items() if value is not None)
     fills = {"arguments": text, "comma": ", " if text else "", "variant": plan.target.variant}
     body = writer.makes
     for name, value in fills.items():
         body = body.replace("{" + name + "}", value)
-    said = "momentum" if plan.target_momentum is not None else ""
-    said = " and ".join(filter(None, ["epsilon" if plan.target_epsilon is not None else "", said]))
-    sentence = f"A fresh layer of {plan.target.framework}" + (f" with the source's {said}." if said else ".")
-    return _function("make(channels)", sentence, body)
+    source, target = plan.source.framework, plan.target.framework
+    if writer.momentum_needed and plan.target_momentum is None:
+        raise PortError(
+            f"{target}'s {writer.momentum} has no default, and {source}'s momentum is not known: give --momentum"
+        )
+    missing = [part for part, value in given.items() if value is None and _has(plan.target, part)]
+    unknown = "".join(
+        f"# {names[part]}: {target}'s default, since {source}'s is not known: give --{part}\n" for part in missing
+    )
+    said = " and ".join(part for part in ("epsilon", "momentum") if given[part] is not None)
+    sentence = f"A fresh layer of {target}" + (f" with the source's {said}." if said else ".")
+    return _function("make(channels)", sentence, unknown + body)
+
+
+def _has(target: Convention, part: str) -> bool:
+    """Whether a layer has such an argument."""
+    return target.place != "none" if part == "epsilon" else target["momentum.multiplies"] != "no argument"
 
 
 def _convert(plan: Plan) -> str:
@@ -98,12 +115,9 @@ def _convert(plan: Plan) -> str:
     body = [f"var = {FORM[forms[0]][0]}".replace("var**2", 'state["var"] ** 2').replace("= var", '= state["var"]')]
     answer = f'return {{**state, "var": {FORM[forms[1]][1]}}}'
     inference = _for_inference(plan)
-    a, b = source.number("correction.running"), target.number("correction.running")
-    if a is None or b is None:
-        body += [
-            "if values_per_channel is not None:",
-            '    raise ValueError("which variance one of the two keeps was not measured: there is no factor to apply")',
-        ]
+    missing = _missing(plan)
+    if missing:
+        body += ["if values_per_channel is not None:", f'    raise ValueError("{missing}")']
     else:
         body += ["if values_per_channel is not None:", *("    " + line for line in _for_training(plan))]
         body += ["    " + answer] if inference else []
@@ -123,56 +137,85 @@ After few steps something of the initial value is left, which no factor belongs 
     return head + '\n    """\n' + textwrap.indent("\n".join(body), "    ")
 
 
+def _corrections(plan: Plan) -> tuple[Fraction | None, Fraction | None]:
+    """What is in the divisors of both sides, under the source's epsilon."""
+    e = None if plan.epsilon is None else exact(plan.epsilon)
+    return plan.source.correction(e), plan.target.correction(e)
+
+
+def _missing(plan: Plan) -> str:
+    """Why the running variance cannot become the target's; empty where it can."""
+    if plan.epsilon is None and {plan.source.epsilon_kept, plan.target.epsilon_kept} != {NO}:
+        return "epsilon was not measured, and one of the two keeps it in the variance"
+    if None in _corrections(plan):
+        return "which variance one of the two keeps was not measured: there is no factor to apply"
+    return ""
+
+
 def _for_training(plan: Plan) -> list[str]:
-    source, target = plan.source, plan.target
-    a, b = (side.number("correction.running") for side in (source, target))
+    a, b = _corrections(plan)
     assert a is not None
     assert b is not None
     lines = ["n = values_per_channel"]
     if max(a, b) > 0:
         lines += [
-            f"if n <= {float(max(a, b)):g}:",
+            f"if n <= {_number(float(max(a, b)))}:",
             '    raise ValueError(f"{n} values a channel have no corrected variance")',
         ]
-    if source.keeps_epsilon != target.keeps_epsilon and plan.epsilon is None:
-        return [*lines, 'raise ValueError("epsilon was not measured, and one of the two keeps it in the variance")']
     if _exponential(plan):
         return [*lines, *_after_few_steps(plan)]
-    inner = "var" if not source.keeps_epsilon or plan.epsilon is None else f"(var - {plan.epsilon!r})"
+    inner = _other_kept(plan, "var", "")
+    return [*lines, f"var = {inner}", *_not_below_zero(plan)] if inner != "var" else lines
+
+
+def _not_below_zero(plan: Plan) -> list[str]:
+    """A float32 number less epsilon may be a rounding below 0, where nothing but epsilon was kept."""
+    if plan.source.epsilon_kept == NO or plan.target.epsilon_kept != NO:
+        return []
+    return ["var = np.maximum(var, 0)  # epsilon was in it, and rounded"]
+
+
+def _other_kept(plan: Plan, kept: str, share: str) -> str:
+    """What the target keeps, written in what the source keeps: `share` of batches' variances, "" for all of it.
+
+    From kept = (v + p) n / (n - a) + q with p = e where epsilon is in before the correction, q = e where it is added.
+    """
+    a, b = (float(each or 0) for each in _corrections(plan))
+    shapes = plan.source.epsilon_kept, plan.target.epsilon_kept
+    if a == b and shapes[0] == shapes[1]:
+        return kept
+    epsilon = f"{share}{plan.epsilon!r}"
+    inner = f"({kept} - {epsilon})" if shapes[0] == ADDED else kept
     if a != b:
-        inner = f"{inner} * ({_over(float(a))} / {_over(float(b))})"
-    if target.keeps_epsilon and plan.epsilon is not None:
-        inner = f"{inner} + {plan.epsilon!r}"
-    return [*lines, f"var = {inner}"] if inner != "var" else lines
+        inner = f"{inner} * ({_over(a)} / {_over(b)})"
+    before = [shape in (BEFORE, BOTH) for shape in shapes]
+    if before[0] != before[1]:
+        inner += f" {'-' if before[0] else '+'} {epsilon}" + (f" * (n / {_over(b)})" if b else "")
+    return f"{inner} + {epsilon}" if shapes[1] == ADDED else inner
 
 
 def _exponential(plan: Plan) -> bool:
     """Whether both sides keep exponential averages whose weight and start are known."""
-    known = [plan.source.number("correction.running"), plan.target.number("correction.running"), plan.weight]
     starts = [side.number(f"initial.{which}") for side in (plan.source, plan.target) for which in ("mean", "var")]
     same = plan.source.law == plan.target.law == "exponential"
-    epsilon = plan.epsilon is not None or not (plan.source.keeps_epsilon or plan.target.keeps_epsilon)
-    return same and epsilon and None not in known and None not in starts
+    return same and not _missing(plan) and plan.weight is not None and None not in starts
 
 
 def _after_few_steps(plan: Plan) -> list[str]:
     """The running variance is a share of its initial value, and for the rest an average over batches."""
     source, target = plan.source, plan.target
-    a, b = (float(side.number("correction.running") or 0) for side in (source, target))
     starts = {
         which: [float(side.number(f"initial.{which}") or 0) for side in (source, target)] for which in ("mean", "var")
     }
     assert plan.weight is not None
     kept = float(1 - exact(plan.weight))
+    mine = _less("var", starts["var"][0])
+    batches = _other_kept(plan, mine, "(1 - left) * ")
+    if batches == mine and all(one == other for one, other in starts.values()):
+        return []
     lines = [f"left = 0.0 if steps is None else {kept!r} ** steps  # of the initial values"]
-    batches = _less("var", starts["var"][0])
-    if source.keeps_epsilon:
-        batches = f"({batches} - (1 - left) * {plan.epsilon!r})"
-    if a != b:
-        batches = f"{batches} * ({_over(a)} / {_over(b)})"
-    if target.keeps_epsilon:
-        batches += f" + (1 - left) * {plan.epsilon!r}"
     lines.append(f"var = {batches}" + (f" + {_left(starts['var'][1])}" if starts["var"][1] else ""))
+    lines += _not_below_zero(plan)
     if starts["mean"][0] != starts["mean"][1]:
         shift = starts["mean"][1] - starts["mean"][0]
         lines.append(f'state = {{**state, "mean": state["mean"] + {_left(shift)}}}')
@@ -188,7 +231,12 @@ def _left(start: float) -> str:
 
 
 def _over(correction: float) -> str:
-    return "n" if not correction else f"(n - {correction:g})"
+    return "n" if not correction else f"(n - {_number(correction)})"
+
+
+def _number(value: float) -> str:
+    """All its digits, but for those that a float64 only happens to have."""
+    return f"{value:.15g}"
 
 
 def _for_inference(plan: Plan) -> list[str]:
@@ -212,7 +260,7 @@ def _for_inference(plan: Plan) -> list[str]:
 
 
 def _port(plan: Plan) -> str:
-    n = plan.values_per_channel[0]
+    n = next((n for n in plan.values_per_channel if n > 1), 2)
     steps, handed = (", steps=None", ", steps") if _exponential(plan) else ("", "")
     return f'''\
 def port(layer, values_per_channel=None{steps}):

@@ -27,6 +27,7 @@ class Template:
     imports : lines. reads, writes, makes : the bodies of the three functions; what the port fills in `makes` is
         {epsilon} and {momentum}, which are arguments with their names or nothing, and {variant}.
     layer : what the functions take. epsilon, momentum : the arguments' names.
+    momentum_needed : whether a layer cannot be made without that argument.
     """
 
     imports: str
@@ -36,44 +37,57 @@ class Template:
     writes: str
     epsilon: str = "epsilon"
     momentum: str = "momentum"
+    momentum_needed: bool = False
 
 
-_AS_NUMPY = """\
-pairs = {{"gamma": {gamma}, "beta": {beta}, "mean": {mean}, "var": {var}}}
-return {{name: {convert} for name, value in pairs.items()}}"""
+_STATE = """\
+if pairs["mean"] is None or pairs["var"] is None:
+    raise ValueError("the layer has no running statistics: there is no state to carry")
+state = {{name: {convert} for name, value in pairs.items() if value is not None}}
+return {{"gamma": np.ones_like(state["mean"]), "beta": np.zeros_like(state["mean"]), **state}}"""
 
 
-def _reads(holder: str, gamma: str, beta: str, mean: str, var: str, convert: str) -> str:
-    names = {"gamma": gamma, "beta": beta, "mean": mean, "var": var}
-    return _AS_NUMPY.format(convert=convert, **{k: f"{holder}.{v}" for k, v in names.items()})
+def _state(pairs: str, convert: str) -> str:
+    """The body of `read`, of lines that make `pairs`: a layer's values, None where it has none."""
+    return pairs + "\n" + _STATE.format(convert=convert)
+
+
+def _reads(gamma: str, beta: str, mean: str, var: str, convert: str) -> str:
+    """The body of `read` where the layer has, or lacks, an attribute for each."""
+    names = f'names = {{"gamma": "{gamma}", "beta": "{beta}", "mean": "{mean}", "var": "{var}"}}'
+    pairs = "pairs = {name: getattr(layer, attribute, None) for name, attribute in names.items()}"
+    return _state(f"{names}\n{pairs}", convert)
+
+
+def _keras_reads(convert: str) -> str:
+    return _reads("gamma", "beta", "moving_mean", "moving_variance", f"np.array({convert}, np.float64)")
 
 
 _KERAS = Template(
     imports="import keras",
-    layer="a built BatchNormalization with scale and center",
-    reads="""\
-names = ("gamma", "beta", "mean", "var")
-return {name: np.float64(value) for name, value in zip(names, layer.get_weights())}""",
+    layer="a built BatchNormalization",
+    reads=_keras_reads("keras.ops.convert_to_numpy(value)"),
     makes="""\
 layer = keras.layers.BatchNormalization({arguments})
 layer.build((None, None, None, channels))  # feature maps with the channels last
 return layer""",
     writes="""\
-layer.set_weights([np.float32(state[name]) for name in ("gamma", "beta", "mean", "var")])
+layer.set_weights([np.asarray(state[name], np.float32) for name in ("gamma", "beta", "mean", "var")])
 return layer""",
 )
+_OLD_KERAS = _keras_reads("keras.backend.get_value(value)")
 _TORCH = Template(
     imports="import torch",
-    layer="a BatchNorm1d, 2d or 3d with affine and track_running_stats",
+    layer="a BatchNorm1d, 2d or 3d",
     reads=_reads(
-        "layer", "weight", "bias", "running_mean", "running_var", "np.float64(value.detach().cpu().double().numpy())"
+        "weight", "bias", "running_mean", "running_var", "np.array(value.detach().cpu().double().numpy(), np.float64)"
     ),
     makes="return torch.nn.BatchNorm2d(channels{comma}{arguments})",
     writes="""\
 pairs = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
 with torch.no_grad():
     for name, ours in pairs.items():
-        getattr(layer, name).copy_(torch.from_numpy(np.float32(state[ours])))
+        getattr(layer, name).copy_(torch.from_numpy(np.asarray(state[ours], np.float32)))
 return layer""",
     epsilon="eps",
 )
@@ -83,7 +97,8 @@ _ONNX = Template(
     reads="""\
 node = next(each for each in layer.graph.node if each.op_type == "BatchNormalization")
 arrays = {each.name: numpy_helper.to_array(each) for each in layer.graph.initializer}
-return {name: np.float64(arrays[key]) for name, key in zip(("gamma", "beta", "mean", "var"), node.input[1:5])}""",
+pairs = zip(("gamma", "beta", "mean", "var"), node.input[1:5])
+return {name: np.array(arrays[key], np.float64) for name, key in pairs}""",
     makes="""\
 names = ("gamma", "beta", "mean", "var")
 node = helper.make_node("BatchNormalization", ["x", *names], ["y"]{comma}{arguments})
@@ -97,22 +112,24 @@ node = next(each for each in layer.graph.node if each.op_type == "BatchNormaliza
 ours = dict(zip(node.input[1:5], ("gamma", "beta", "mean", "var")))
 for each in layer.graph.initializer:
     if each.name in ours:
-        each.CopyFrom(numpy_helper.from_array(np.float32(state[ours[each.name]]), each.name))
+        each.CopyFrom(numpy_helper.from_array(np.asarray(state[ours[each.name]], np.float32), each.name))
 return layer""",
 )
 
 TEMPLATES: dict[str, Template] = {
     "torch": _TORCH,
     **{f"keras-{backend}": _KERAS for backend in ("tensorflow", "torch", "jax", "numpy")},
-    "tf_keras": Template("import tf_keras as keras", _KERAS.layer, _KERAS.reads, _KERAS.makes, _KERAS.writes),
-    "keras2-theano": Template("import keras", _KERAS.layer, _KERAS.reads, _KERAS.makes, _KERAS.writes),
+    "tf_keras": Template("import tf_keras as keras", _KERAS.layer, _OLD_KERAS, _KERAS.makes, _KERAS.writes),
+    "keras2-theano": Template("import keras", _KERAS.layer, _OLD_KERAS, _KERAS.makes, _KERAS.writes),
     "flax-linen": Template(
         imports="import jax\nimport jax.numpy as jnp\nfrom flax import linen",
         layer="the variables of a linen.BatchNorm: params and batch_stats",
-        reads="""\
-params, kept = layer["params"], layer["batch_stats"]
-pairs = {"gamma": params["scale"], "beta": params["bias"], "mean": kept["mean"], "var": kept["var"]}
-return {name: np.float64(value) for name, value in pairs.items()}""",
+        reads=_state(
+            """\
+params, kept = layer.get("params", {}), layer.get("batch_stats", {})
+pairs = {"gamma": params.get("scale"), "beta": params.get("bias"), "mean": kept.get("mean"), "var": kept.get("var")}""",
+            "np.array(value, np.float64)",
+        ),
         makes="""\
 module = linen.BatchNorm(use_running_average=True{comma}{arguments})
 return module.init(jax.random.key(0), jnp.zeros((1, channels)))  # to be applied by a module made the same way""",
@@ -124,7 +141,7 @@ return {**layer, "params": params, "batch_stats": {"mean": arrays["mean"], "var"
     "flax-nnx": Template(
         imports="import jax.numpy as jnp\nfrom flax import nnx",
         layer="an nnx.BatchNorm",
-        reads=_reads("layer", "scale", "bias", "mean", "var", "np.float64(value[...])"),
+        reads=_reads("scale", "bias", "mean", "var", "np.array(value[...], np.float64)"),
         makes="return nnx.BatchNorm(channels{comma}{arguments}, rngs=nnx.Rngs(0))",
         writes="""\
 pairs = {"scale": "gamma", "bias": "beta", "mean": "mean", "var": "var"}
@@ -135,15 +152,18 @@ return layer""",
     "haiku": Template(
         imports="import haiku as hk\nimport jax.numpy as jnp",
         layer="(params, state) of a transformed function with one BatchNorm of its default name",
-        reads="""\
+        reads=_state(
+            """\
 params, kept = layer
+affine = params.get("batch_norm", {})
 pairs = {
-    "gamma": params["batch_norm"]["scale"],
-    "beta": params["batch_norm"]["offset"],
+    "gamma": affine.get("scale"),
+    "beta": affine.get("offset"),
     "mean": kept["batch_norm/~/mean_ema"]["average"],
     "var": kept["batch_norm/~/var_ema"]["average"],
-}
-return {name: np.float64(value).ravel() for name, value in pairs.items()}""",
+}""",
+            "np.array(value, np.float64).ravel()",
+        ),
         makes="""\
 function = hk.transform_with_state(
     lambda x, training: hk.BatchNorm(True, True, {arguments})(x, training)
@@ -163,20 +183,23 @@ for name in ("mean", "var"):
 return params, kept""",
         epsilon="eps",
         momentum="decay_rate",
+        momentum_needed=True,
     ),
     "equinox": Template(
         imports="import equinox as eqx\nimport jax.numpy as jnp",
         layer='(layer, state) of an eqx.nn.BatchNorm of mode "ema" or "batch"',
-        reads="""\
+        reads=_state(
+            """\
 module, kept = layer
 if module.mode == "ema":
     mean, var = kept.get(module.ema_state_index)
 else:
     count = int(kept.get(module.batch_counter))
     debias = 1 - module.momentum**count if count else 1
-    mean, var = (np.float64(value) / debias for value in kept.get(module.batch_state_index))
-pairs = {"gamma": module.weight, "beta": module.bias, "mean": mean, "var": var}
-return {name: np.float64(value) for name, value in pairs.items()}""",
+    mean, var = (np.array(value, np.float64) / debias for value in kept.get(module.batch_state_index))
+pairs = {"gamma": module.weight, "beta": module.bias, "mean": mean, "var": var}""",
+            "np.array(value, np.float64)",
+        ),
         makes="""\
 return eqx.nn.make_with_state(eqx.nn.BatchNorm)(channels, axis_name="batch", mode="{variant}"{comma}{arguments})""",
         writes="""\
@@ -195,18 +218,23 @@ return module, kept.set(module.batch_counter, jnp.asarray(2**30))""",
     "paddle": Template(
         imports="import paddle",
         layer="a paddle.nn.BatchNorm1D, 2D or 3D",
-        reads=_reads("layer", "weight", "bias", "_mean", "_variance", "np.float64(value.numpy())"),
+        reads=_reads("weight", "bias", "_mean", "_variance", "np.array(value.numpy(), np.float64)"),
         makes="return paddle.nn.BatchNorm2D(channels{comma}{arguments})",
         writes="""\
 pairs = {"weight": "gamma", "bias": "beta", "_mean": "mean", "_variance": "var"}
 for name, ours in pairs.items():
-    getattr(layer, name).set_value(np.float32(state[ours]))
+    getattr(layer, name).set_value(np.asarray(state[ours], np.float32))
 return layer""",
     ),
     "mxnet": Template(
         imports="import mxnet",
         layer="an initialised gluon.nn.BatchNorm",
-        reads=_reads("layer", "gamma", "beta", "running_mean", "running_var", "np.float64(value.data().asnumpy())"),
+        reads=_state(
+            """\
+gamma = None if layer._kwargs["fix_gamma"] else layer.gamma  # of scale=False: it is there, and not used
+pairs = {"gamma": gamma, "beta": layer.beta, "mean": layer.running_mean, "var": layer.running_var}""",
+            "np.array(value.data().asnumpy(), np.float64)",
+        ),
         makes="""\
 layer = mxnet.gluon.nn.BatchNorm(in_channels=channels{comma}{arguments})
 layer.initialize()
@@ -214,15 +242,13 @@ return layer""",
         writes="""\
 pairs = {"gamma": "gamma", "beta": "beta", "running_mean": "mean", "running_var": "var"}
 for name, ours in pairs.items():
-    getattr(layer, name).set_data(mxnet.nd.array(np.float32(state[ours])))
+    getattr(layer, name).set_data(mxnet.nd.array(np.asarray(state[ours], np.float32)))
 return layer""",
     ),
     "chainer": Template(
         imports="import chainer",
         layer="a chainer.links.BatchNormalization",
-        reads="""\
-pairs = {"gamma": layer.gamma.array, "beta": layer.beta.array, "mean": layer.avg_mean, "var": layer.avg_var}
-return {name: np.float64(value) for name, value in pairs.items()}""",
+        reads=_reads("gamma", "beta", "avg_mean", "avg_var", 'np.array(getattr(value, "array", value), np.float64)'),
         makes="return chainer.links.BatchNormalization(channels{comma}{arguments})",
         writes="""\
 pairs = {"gamma": layer.gamma.array, "beta": layer.beta.array, "mean": layer.avg_mean, "var": layer.avg_var}
@@ -235,24 +261,24 @@ return layer""",
     "mlx": Template(
         imports="import mlx.core\nimport mlx.nn",
         layer="an mlx.nn.BatchNorm",
-        reads=_reads("layer", "weight", "bias", "running_mean", "running_var", "np.float64(value)"),
+        reads=_reads("weight", "bias", "running_mean", "running_var", "np.array(value, np.float64)"),
         makes="return mlx.nn.BatchNorm(channels{comma}{arguments})",
         writes="""\
 pairs = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
 for name, ours in pairs.items():
-    setattr(layer, name, mlx.core.array(np.float32(state[ours])))
+    setattr(layer, name, mlx.core.array(np.asarray(state[ours], np.float32)))
 return layer""",
         epsilon="eps",
     ),
     "tinygrad": Template(
         imports="import tinygrad.nn\nfrom tinygrad import Tensor",
         layer="a tinygrad.nn.BatchNorm",
-        reads=_reads("layer", "weight", "bias", "running_mean", "running_var", "np.float64(value.numpy())"),
+        reads=_reads("weight", "bias", "running_mean", "running_var", "np.array(value.numpy(), np.float64)"),
         makes="return tinygrad.nn.BatchNorm(channels{comma}{arguments})",
         writes="""\
 pairs = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
 for name, ours in pairs.items():
-    getattr(layer, name).assign(Tensor(np.float32(state[ours]))).realize()
+    getattr(layer, name).assign(Tensor(np.asarray(state[ours], np.float32))).realize()
 return layer""",
         epsilon="eps",
     ),

@@ -18,8 +18,10 @@ __all__ = ["OFFSETS", "QUESTIONS", "Asking", "batches", "gather", "gradient_out"
 
 EPSILON = 0.25
 MOMENTUM = 0.25
+MOMENTA = {"momentum": MOMENTUM, "momentum_high": 0.9, "momentum_low": 0.1}
 SCALES = range(-13, 5)  # powers of 4
 STEPS = 5
+LONG = 2000  # 1 / LONG is below the momentum of anybody who averages until a momentum is the larger weight
 SIZES = (2, 8, 3)
 OFFSETS = {"1e4": 1e4, "1e5": 1e5, "1e6": 1e6}
 HALF_MEANS = (0, 4, 100)
@@ -147,12 +149,14 @@ def batches(question, kind, variant):
     values = _small(kind, variant)
     if question in ("scales", "epsilon", "set_running"):
         return [_scales(kind, variant)]
-    if question in ("steps", "momentum", "order"):
-        count = {"steps": STEPS, "momentum": 3, "order": 3}[question]
+    if question in ("steps", "order") or question in MOMENTA:
+        count = STEPS if question == "steps" else 3
         return [_impulses(t, count, values) for t in range(count)] + [_evaluated(count + 1, values)]
     if question == "sizes":
         per = 1 if flat(variant) else 2
         return [_impulses(t, len(SIZES), per * size) for t, size in enumerate(SIZES)]
+    if question == "long":
+        return [_impulses(t, 1, values) for t in (0, -1)]
     if question == "one_value":
         return [np.array([[3.0], [-5.0]]), _scales(kind, variant)[[13, 14]] + 1.0]
     if question == "constant":
@@ -198,6 +202,7 @@ class Asking(object):
         self.adapter, self.kind, self.variant = adapter, kind, variant
         self.record, self.note = record, note
         self.mover = "train"
+        self.alike = False
         self.parameters = None
 
     def layer(self, table, dtype="float32", **arguments):
@@ -325,11 +330,43 @@ def _steps(question, **arguments):
         for t, table in enumerate(tables):
             if not ask.step(events, layer, t, table):
                 return events
+        if question == "steps":
+            with ask.note({}):  # what cannot be read weighs nothing alike
+                ask.alike = _alike(events[-1].get("running"))
         if evaluated is not None:
             ask.event(events, "evaluate", layer, len(tables), evaluated)
         return events
 
     return run
+
+
+def _alike(running):
+    """Whether all batches but the last, which may not be in yet, weigh the same in the running mean."""
+    mean = np.array([] if running is None else running["mean"], np.float64).reshape(-1)
+    if mean.size != STEPS + 1 or not np.isfinite(mean).all():
+        return False
+    moved = mean[: STEPS - 1] - mean[-1]
+    return bool(np.ptp(moved) <= 1e-4 * np.abs(moved).max() > 0)
+
+
+def _of_averages(run):
+    """A question for those alone whose running statistics weigh the batches alike, as after "steps"."""
+
+    return lambda ask: run(ask) if ask.alike else []
+
+
+def ask_long(ask):
+    """What is left of the first batch after many others; the last step is written down."""
+    events = []
+    first, other = batches("long", ask.kind, ask.variant)
+    layer = _start(ask, events, first)
+    if layer is None:
+        return events
+    for t in range(LONG):
+        step = []
+        if not ask.step(step, layer, min(t, 1), other if t else first, [[], []]) or t == LONG - 1:
+            return events + step
+    return events
 
 
 def ask_one_value(ask):
@@ -406,6 +443,9 @@ QUESTIONS = [
     ("steps", _BATCH, _steps("steps")),
     ("momentum", _BATCH, _steps("momentum", momentum=MOMENTUM)),
     ("sizes", _BATCH, _steps("sizes")),
+    ("momentum_high", _BATCH, _of_averages(_steps("momentum_high", momentum=MOMENTA["momentum_high"]))),
+    ("momentum_low", _BATCH, _of_averages(_steps("momentum_low", momentum=MOMENTA["momentum_low"]))),
+    ("long", _BATCH, _of_averages(ask_long)),
     ("set_running", _BATCH, ask_set_running),
     ("one_value", _ALL, ask_one_value),
     ("constant", _BATCH, _one_pass("constant")),

@@ -32,17 +32,19 @@ class Law:
     Attributes
     ----------
     weights : of the new batch at each step; the old statistics have the rest. correction : in the batch's divisor.
-    start : before any batch. added : to each batch's variance.
+    start : before any batch. added : to each batch's variance. before : the same, before the divisor corrects it.
     """
 
     weights: tuple[float, ...]
     correction: float
     start: float
     added: float = 0.0
+    before: float = 0.0
 
     def sentence(self) -> str:
         """For people."""
         adds = f", epsilon {number(self.added)} added" if self.added else ""
+        adds += f", epsilon {number(self.before)} added before the divisor" if self.before else ""
         weight = words("", list(self.weights)).replace(" at each step", "")
         return (
             f"weight {weight}, divisor {words('correction.running', self.correction)}, from {number(self.start)}{adds}"
@@ -78,7 +80,7 @@ def following(law: Law) -> Floats:
     squares, n = stream()
     kept = [np.full(squares.shape[1], law.start)]
     for weight, m2 in zip(law.weights, squares, strict=True):
-        kept.append((1 - weight) * kept[-1] + weight * (m2 / (n - law.correction) + law.added))
+        kept.append((1 - weight) * kept[-1] + weight * ((m2 + n * law.before) / (n - law.correction) + law.added))
     return np.array(kept)
 
 
@@ -118,9 +120,12 @@ def _law(layer: Layer) -> Law | str:
         return "the weights of its batches were not determined"
     if not _number(correction) or not _number(start):
         return "the divisor or the start of its running variance was not determined"
-    epsilon = layer.value("epsilon.default") if layer.value("epsilon.in_running") == "yes" else 0.0
+    epsilon, enters = layer.value("epsilon.default"), layer.value("epsilon.in_running")
+    if enters in (None, "no") or not _number(epsilon):
+        epsilon = 0.0
+    within = 0.0 if enters == "added" else epsilon  # the measured divisor has epsilon in it, too, where it belongs
     rounded = tuple(float(f"{weight:.4g}") for weight in weights)
-    return Law(rounded, float(correction), float(start), float(epsilon) if _number(epsilon) else 0.0)
+    return Law(rounded, float(correction), float(start), float(epsilon - within), float(within))
 
 
 def _number(value: Any) -> bool:
