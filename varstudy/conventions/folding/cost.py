@@ -32,6 +32,8 @@ class Cost:
     folded_ulps, unfolded_ulps : the worst error of an output, in units in the last place of the exact output. An output
         that cancels to nearly nothing has a tiny unit, and a large error in it.
     folded_relative, unfolded_relative : the worst error over the largest exact output of the same channel.
+    problem : why the two layers have no answer, and infinite errors: the parameter that the format does not hold. Empty
+        where they have one.
     """
 
     dtype: str
@@ -40,6 +42,7 @@ class Cost:
     unfolded_ulps: float
     folded_relative: float
     unfolded_relative: float
+    problem: str = ""
 
 
 def cost(
@@ -73,7 +76,7 @@ def cost(
     ------
     ValueError, TypeError
         As for `fold`; also where the input does not fit the weight, there is no such stride or padding, or the format
-        does not hold a parameter of the two layers, or an output.
+        does not hold an output.
     """
     fmt = format_of(dtype)
     image, kernel = numbers("x", x), numbers("weight", weight)
@@ -94,29 +97,33 @@ def cost(
 
     both = fold(weight, bias, scale, shift, mean, var, epsilon, dtype=fmt)
     folded = convolved(both.weight.astype(np.float64), [Fraction(float(b)) for b in both.bias])
-    rounded = _stored(kernel, fmt)
-    for o, weights in enumerate(rounded):
-        _held(np.abs(weights).max(), f"channel {o}'s weight", fmt)
-    offsets = [_held(round_to(b, fmt), f"channel {o}'s bias", fmt) for o, b in enumerate(biases)]
-    stored = convolved(rounded, [Fraction(float(b)) for b in offsets])
     plain = convolved(kernel, biases)
-    worst = [0.0] * 4
+    rounded, problem = _stored(kernel, fmt), ""
+    norms: list[_Unfolded] = []
+    stored: list[list[Fraction]] = []
+    try:
+        for o, weights in enumerate(rounded):
+            _held(np.abs(weights).max(), f"channel {o}'s weight", fmt)
+        offsets = [_held(round_to(b, fmt), f"channel {o}'s bias", fmt) for o, b in enumerate(biases)]
+        norms = [_Unfolded.of(channel, scale, mean, var, epsilon, o, fmt) for o, channel in enumerate(channels)]
+        stored = convolved(rounded, [Fraction(float(b)) for b in offsets])
+    except _NotHeld as error:
+        problem = str(error)
+    worst = [0.0, math.inf, 0.0, math.inf] if problem else [0.0] * 4
     for o, channel in enumerate(channels):
         low, high = channel.slope(REFERENCE)
         slope = (low + high) / 2
         exact = [(z - channel.mean) * slope + channel.shift for z in plain[o]]
         largest = max(abs(y) for y in exact)
-        norm = _Unfolded.of(channel, scale, mean, var, epsilon, o, fmt)
-        answers = (
-            [_finite(round_to(y, fmt), fmt) for y in folded[o]],
-            [norm(round_to(z, fmt)) for z in stored[o]],
-        )
+        answers = [[_finite(round_to(y, fmt), fmt) for y in folded[o]]]
+        if not problem:
+            answers.append([norms[o](round_to(z, fmt)) for z in stored[o]])
         for k, answer in enumerate(answers):
             errors = [abs(a - y) for a, y in zip(answer, exact, strict=True)]
             worst[k] = max(worst[k], *(float(e / ulp(y, fmt)) for e, y in zip(errors, exact, strict=True)))
             if largest:
                 worst[2 + k] = max(worst[2 + k], float(max(errors) / largest))
-    return Cost(fmt.name, sum(len(row) for row in plain), *worst)
+    return Cost(fmt.name, sum(len(row) for row in plain), *worst, problem=problem)
 
 
 @dataclass(frozen=True)
@@ -148,7 +155,7 @@ class _Unfolded:
             variance = held(round_to(numbers("var", var)[o].item(), fmt), "variance")
             total = held(_once(np.add, variance, added, fmt), "variance with epsilon")
             if not total:
-                raise ValueError(f"channel {o}'s variance with epsilon is 0 in {fmt.name}: {_WIDER}")
+                raise _NotHeld(f"channel {o}'s variance with epsilon is 0 in {fmt.name}")
             over = _once(np.divide, fmt.dtype.type(1), _once(np.sqrt, total, None, fmt), fmt)
             slope = held(_once(np.multiply, slope, over, fmt), "scale over its deviation")
         mean, shift = held(round_to(channel.mean, fmt), "mean"), held(round_to(channel.shift, fmt), "shift")
@@ -159,13 +166,14 @@ class _Unfolded:
         return _finite(_once(np.add, scaled, self.shift, self.fmt), self.fmt)
 
 
-_WIDER = "the two layers have no such number, take the cost in a wider format"
+class _NotHeld(ValueError):
+    """A parameter of the two layers that their format does not hold."""
 
 
 def _held(rounded: Any, name: str, fmt: Format) -> Any:
     """A parameter of the unfolded layers, rounded to the format: the number, if the format has it."""
     if not math.isfinite(float(rounded)):
-        raise ValueError(f"{name} is beyond {fmt.name}: {_WIDER}")
+        raise _NotHeld(f"{name} is beyond {fmt.name}")
     return rounded
 
 
