@@ -123,7 +123,7 @@ def cost(
             worst[k] = max(worst[k], *(float(e / ulp(y, fmt)) for e, y in zip(errors, exact, strict=True)))
             if largest:
                 worst[2 + k] = max(worst[2 + k], float(max(errors) / largest))
-    return Cost(fmt.name, sum(len(row) for row in plain), *worst, problem=problem)
+    return Cost(fmt.name, sum(len(row) for row in plain), worst[0], worst[1], worst[2], worst[3], problem)
 
 
 @dataclass(frozen=True)
