@@ -257,6 +257,8 @@ def test_threads_are_pinned(script: Any, count: int) -> None:
 
 
 DRIVER = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys
 from varstudy import environments
 print("started", flush=True)
@@ -284,7 +286,11 @@ def test_the_end_of_this_process_is_the_end_of_the_script(script: Any, tmp_path:
         driver.communicate()
 
 
+# What started the tests may ignore these signals, as nohup and background shells do.
 COMMAND = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys
 import click
 from varstudy import environments
