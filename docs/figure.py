@@ -11,10 +11,10 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from varstudy import results
-from varstudy.files import write_whole
-from varstudy.report.facts import Facts
+from varstudy._io.atomic import write_whole
 from varstudy.report.figures import kappa
+from varstudy.report.model.facts import Facts
+from varstudy.study import results
 
 
 def main(source: str, target: str) -> None:

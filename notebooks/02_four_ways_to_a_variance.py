@@ -14,11 +14,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import varkernels
-from varstudy import featuremaps
-from varstudy.featuremaps.families import biased_rounding, offset, spike
-from varstudy.featuremaps.streams import Stream
-from varstudy.score import Exact, digits
-from varstudy.truth import truth
+from varstudy.study import featuremaps
+from varstudy.study.featuremaps.families import biased_rounding, offset, spike
+from varstudy.study.featuremaps.streams import Stream
+from varstudy.study.score import Exact, digits
+from varstudy.study.ground_truth import truth
 
 plt.rcParams.update(
     {

@@ -13,11 +13,11 @@ import numpy as np
 
 import varkernels
 from varkernels.cuda import moments as gpu_moments
-from varstudy.featuremaps.families import biased_rounding, normal, offset
-from varstudy.featuremaps.streams import Stream
-from varstudy.score import Exact
-from varstudy.theory import relative_bound
-from varstudy.truth import truth
+from varstudy.study.featuremaps.families import biased_rounding, normal, offset
+from varstudy.study.featuremaps.streams import Stream
+from varstudy.study.score import Exact
+from varstudy.study.error_bounds import relative_bound
+from varstudy.study.ground_truth import truth
 
 plt.rcParams.update(
     {

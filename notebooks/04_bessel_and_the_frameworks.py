@@ -15,12 +15,12 @@ import numpy as np
 
 import varkernels
 import varstudy
-from varstudy.conventions import documented, record
-from varstudy.conventions.port import choose, conventions, port
-from varstudy.featuremaps.families import offset
-from varstudy.featuremaps.streams import Stream
-from varstudy.score import Exact
-from varstudy.truth import truth
+from varstudy.survey.findings import documented, measured
+from varstudy.survey.porting import choose, conventions, port
+from varstudy.study.featuremaps.families import offset
+from varstudy.study.featuremaps.streams import Stream
+from varstudy.study.score import Exact
+from varstudy.study.ground_truth import truth
 
 plt.rcParams.update(
     {
@@ -89,12 +89,12 @@ moments
 #
 # The study asks each framework's layer by small batches whose moments tell the conventions apart, and reads the source
 # where it could not be run; how a number is known stands beside it. Nothing here is written down by hand: the table
-# comes from the findings in `varstudy.conventions`.
+# comes from the findings in `varstudy.survey.findings`.
 
 # %%
 facts = documented.facts()
 names = list(dict.fromkeys(fact.framework for fact in facts if fact.kind == "batch"))
-known = conventions(record.committed(), documented.lookup, names)
+known = conventions(measured.committed(), documented.lookup, names)
 chosen = [choose(name, known) for name in names]
 head = ("framework", "c normalises", "c kept", "momentum", "of the", "weight", "epsilon", "how c kept is known")
 print("{:<18}{:<13}{:<8}{:<10}{:<12}{:<9}{:<9}{}".format(*head))

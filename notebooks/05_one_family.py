@@ -15,12 +15,12 @@ import numpy as np
 import varkernels
 import varstudy
 from varkernels import FORMATS
-from varstudy.conventions.folding import cost
-from varstudy.featuremaps.families import normal
-from varstudy.featuremaps.networks import activations
-from varstudy.featuremaps.streams import Stream
-from varstudy.score import Exact
-from varstudy.truth import truth
+from varstudy.survey.folding import cost
+from varstudy.study.featuremaps.families import normal
+from varstudy.study.featuremaps.networks import activations
+from varstudy.study.featuremaps.streams import Stream
+from varstudy.study.score import Exact
+from varstudy.study.ground_truth import truth
 
 plt.rcParams.update(
     {
@@ -203,7 +203,7 @@ plt.show()
 #
 # $$W'_o = a_o W_o,\qquad b'_o=a_o\,(b_o-\mu_o)+\beta_o,\qquad a_o=\frac{\gamma_o}{\sqrt{\sigma_o^2+\varepsilon}} .$$
 #
-# An affine channel without statistics is $a_o=\gamma_o$, $\mu_o=0$. `varstudy.conventions.folding.cost` compares both
+# An affine channel without statistics is $a_o=\gamma_o$, $\mu_o=0$. `varstudy.survey.folding.folding_cost` compares both
 # ways with exact rationals. The convolution's sum is exact in both and rounded once, so that what is left is
 # the cost of folding itself. The weights below are numbers of float16 before anything is folded.
 

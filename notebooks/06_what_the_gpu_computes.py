@@ -18,10 +18,10 @@ import numpy as np
 import varkernels
 import varptx
 from varkernels.cuda import library, moments
-from varstudy.featuremaps.families import offset
-from varstudy.featuremaps.streams import Stream
-from varstudy.score import Exact
-from varstudy.truth import truth
+from varstudy.study.featuremaps.families import offset
+from varstudy.study.featuremaps.streams import Stream
+from varstudy.study.score import Exact
+from varstudy.study.ground_truth import truth
 
 plt.rcParams.update(
     {

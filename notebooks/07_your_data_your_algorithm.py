@@ -19,13 +19,13 @@ from varkernels import FORMATS, Formula
 from varkernels.conformance import check_algorithm
 from varkernels.formulas import like
 from varkernels.formulas.errorfree import two_sum
-from varstudy import featuremaps
-from varstudy.callables import score
-from varstudy.check import check
-from varstudy.featuremaps.networks import activations
-from varstudy.featuremaps.streams import Stream
-from varstudy.score import Exact
-from varstudy.truth import truth
+from varstudy.study import featuremaps
+from varstudy.survey.callables import score
+from varstudy.study.verdict import check
+from varstudy.study.featuremaps.networks import activations
+from varstudy.study.featuremaps.streams import Stream
+from varstudy.study.score import Exact
+from varstudy.study.ground_truth import truth
 
 plt.rcParams.update(
     {

@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from varstudy.files import write_whole
+from varstudy._io.atomic import write_whole
 
 __all__ = ["LARGEST", "SECONDS", "agree", "build", "executed", "main", "pairs", "problems"]
 

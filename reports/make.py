@@ -22,9 +22,10 @@ from typing import Any
 
 import click
 
-from varstudy import report, results, study
-from varstudy.files import write_whole
-from varstudy.report.embedded import columns
+from varstudy import report
+from varstudy._io.atomic import write_whole
+from varstudy.report.model.embedded import columns
+from varstudy.study import results, runner
 
 REFERENCE = Path(__file__).resolve().parent / "reference" / "report.html"
 SHOWN = 10
@@ -84,7 +85,7 @@ def main(check: str | None, bench: str | None) -> None:
             sys.exit(1)
         return
     with tempfile.TemporaryDirectory() as folder:
-        made = study.run(out=folder, device="ptx", argv=["python", "reports/make.py"])
+        made = runner.run(out=folder, device="ptx", argv=["python", "reports/make.py"])
         if bench is not None:
             shutil.copy(bench, Path(folder) / "bench.json")
         html = report.write(made, folder).read_text("utf-8")

@@ -1,7 +1,7 @@
 """Each framework's batch norm behind one face: fresh, one training step, one evaluation, on (N, C, H, W) float32.
 
 A driver's momentum and epsilon are the framework's own arguments; without them the framework's defaults hold. "layer"
-is what the snippets of `varstudy.conventions.port` take for it. A framework is imported when its driver is made.
+is what the snippets of `varstudy.survey.porting` take for it. A framework is imported when its driver is made.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from varstudy.conventions.record import Row
+from varstudy.survey.findings.measured import Row
 
 PLAIN: dict[str, Any] = {
     "correction.normalise": 0,

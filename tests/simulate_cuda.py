@@ -13,8 +13,8 @@ import numpy as np
 
 from varkernels import FORMATS
 from varkernels.cuda import catalogue, lanes, mirror, schedules
-from varkernels.cuda.extent import extent
-from varkernels.cuda.plan import Plan
+from varkernels.cuda.footprint import extent
+from varkernels.cuda.launch_plan import Plan
 
 NUMBERS = {"float32": ctypes.c_float, "float64": ctypes.c_double, "int32": ctypes.c_int32}
 

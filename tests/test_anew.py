@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from varstudy import anew, libraries
-from varstudy.conventions import frameworks
-from varstudy.conventions import measure as conventions
-from varstudy.conventions import record as findings
-from varstudy.libraries import record
-from varstudy.libraries.comparing import compare
+from varstudy.survey import installed, league
+from varstudy.survey.findings import measured as findings
+from varstudy.survey.frameworks import catalogue
+from varstudy.survey.frameworks import observing as conventions
+from varstudy.survey.league import league_record
+from varstudy.survey.league.comparing import compare
 
 
 def test_what_is_here_is_measured_and_what_is_not_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = frameworks.FRAMEWORKS["torch"]
+    torch = catalogue.FRAMEWORKS["torch"]
     here = dataclasses.replace(torch, name="here", modules=("json",))
     absent = dataclasses.replace(torch, name="absent", modules=("no_such_module",))
-    monkeypatch.setattr(frameworks, "FRAMEWORKS", {"here": here, "absent": absent})
+    monkeypatch.setattr(catalogue, "FRAMEWORKS", {"here": here, "absent": absent})
     asked: list[str] = []
 
     def probe(framework: Any, **settings: Any) -> list[findings.Row]:
@@ -45,31 +45,31 @@ def test_what_is_here_is_measured_and_what_is_not_is_left_out(tmp_path: Path, mo
         ]
 
     monkeypatch.setattr(conventions, "probe", probe)
-    numpy_only = {name: each for name, each in libraries.FUNCTIONS.items() if name == "numpy.var"}
+    numpy_only = {name: each for name, each in league.FUNCTIONS.items() if name == "numpy.var"}
     monkeypatch.setattr(
-        libraries,
+        league,
         "FUNCTIONS",
         numpy_only
         | {
             name: dataclasses.replace(each, name=name, adapter="on_cudf")
-            for name, each in list(libraries.FUNCTIONS.items())[-1:]
+            for name, each in list(league.FUNCTIONS.items())[-1:]
         },
     )
     said: list[str] = []
-    anew.measure(tmp_path, said.append)
+    installed.measure(tmp_path, said.append)
     assert asked == ["here"]
     assert [row.framework for row in findings.rows(findings.read(tmp_path / findings.NAME))] == ["here"]
-    league = record.read(tmp_path)
-    assert [(fact.function, fact.status) for fact in record.facts(league)] == [("numpy.var", "measured")]
+    written = league_record.read(tmp_path)
+    assert [(fact.function, fact.status) for fact in league_record.facts(written)] == [("numpy.var", "measured")]
     assert said == ["scoring 1 variance functions of the libraries that are here"]
     # The same numpy answers with the same digits as when it was committed.
-    assert not [change for change in compare(record.committed(), league) if change.worse]
+    assert not [change for change in compare(league_record.committed(), written) if change.worse]
 
 
 def test_findings_of_an_earlier_run_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frameworks, "FRAMEWORKS", {})
-    monkeypatch.setattr(libraries, "FUNCTIONS", {})
+    monkeypatch.setattr(catalogue, "FRAMEWORKS", {})
+    monkeypatch.setattr(league, "FUNCTIONS", {})
     (tmp_path / findings.NAME).write_text("old")
-    anew.measure(tmp_path, lambda text: None)
+    installed.measure(tmp_path, lambda text: None)
     assert not (tmp_path / findings.NAME).exists()
-    assert record.facts(record.read(tmp_path)) == []
+    assert league_record.facts(league_record.read(tmp_path)) == []

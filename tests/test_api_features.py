@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import varstudy
 from varkernels.formats import FORMATS
-from varstudy.api import features
+from varkernels.stats import features
 
 FOUR = ("batch", "layer", "instance", "group")
 ALL = (*FOUR, "flat")

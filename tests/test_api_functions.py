@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 import varstudy
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from varkernels.rounding import round_to, ulp
-from varstudy.api import sums as api_sums
+from varkernels.stats import sums as api_sums
 
 ALL = list(FORMATS.values())
 UNSIGNED = {2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -649,7 +649,7 @@ class OnlyArray:
 
 
 def test_arrays_of_other_libraries() -> None:
-    from varstudy.api.inputs import array_of  # noqa: PLC0415
+    from varkernels.stats.inputs import array_of  # noqa: PLC0415
 
     x = np.random.default_rng(2).normal(size=(4, 5)).astype(np.float32)
     for wrapped in (OnlyDlpack(x), OnlyArray(x)):

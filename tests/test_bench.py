@@ -19,9 +19,9 @@ from click.testing import CliRunner
 
 import varstudy.cli as command
 from varstudy import report
-from varstudy.bench import launch, limit, peers, record, targets, timing, work
-from varstudy.bench.peers import CONTENDERS, NORMS, Call, Contender
-from varstudy.bench.record import LIMIT, BenchProblem, Row
+from varstudy.bench.cpu import bench_record, launch, limit, peers, promises, timing, work
+from varstudy.bench.cpu.bench_record import LIMIT, BenchProblem, Row
+from varstudy.bench.cpu.peers import CONTENDERS, NORMS, Call, Contender
 from varstudy.report.figures import pareto
 
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ {{ 7*7 }}\u202e\x1b"
@@ -57,7 +57,7 @@ def content(rows: list[Row], **given: Any) -> dict[str, Any]:
         "settings": {"left_out": []},
         "provenance": {},
         "peers": [{"name": name, "package": "p", "version": "1.2", "threads": "one"} for name in names],
-        "targets": [each.record() for each in targets.judged(rows)],
+        "targets": [each.record() for each in promises.judged(rows)],
         "rows": [row.record() for row in rows],
     }
     return filled | given
@@ -82,7 +82,7 @@ def measured() -> dict[str, Any]:
 
 
 def test_every_contender_has_a_row_for_every_array(measured: dict[str, Any]) -> None:
-    rows = record.rows(measured)
+    rows = bench_record.rows(measured)
     flat = {(r.contender, r.dtype, r.values) for r in rows if r.norm == "flat"}
     names = {LIMIT, *(each.name for each in CONTENDERS)}
     assert flat == {(name, dtype, n) for name in names for dtype in ("float32", "float64") for n in (3, 130)}
@@ -99,7 +99,7 @@ def test_every_contender_has_a_row_for_every_array(measured: dict[str, Any]) -> 
 
 
 def test_the_numbers_of_a_row(measured: dict[str, Any]) -> None:
-    for row in record.rows(measured):
+    for row in bench_record.rows(measured):
         if row.status != "ok":
             assert row.reason
             assert row.rounds == 0
@@ -116,7 +116,7 @@ def test_the_numbers_of_a_row(measured: dict[str, Any]) -> None:
 
 
 def test_errors_are_those_of_exact_arithmetic(measured: dict[str, Any]) -> None:
-    found = {(r.contender, r.dtype, r.norm, r.values): r for r in record.rows(measured)}
+    found = {(r.contender, r.dtype, r.norm, r.values): r for r in bench_record.rows(measured)}
     for dtype in ("float32", "float64"):
         for n in (3, 130):
             x = work.data((n,), dtype, 7)
@@ -217,7 +217,7 @@ def test_a_contender_fails_alone(flat: Any, reason: str, monkeypatch: pytest.Mon
     broken = Contender("broken", "numpy", "one", flat)
     numpy_var = next(each for each in CONTENDERS if each.name == "numpy.var")
     monkeypatch.setattr(work, "CONTENDERS", (broken, numpy_var))
-    found = {row.contender: row for row in record.rows(work.measure(request(sizes=[5], shape=None)))}
+    found = {row.contender: row for row in bench_record.rows(work.measure(request(sizes=[5], shape=None)))}
     assert (found["broken"].status, found["broken"].reason) == ("failed", reason)
     assert math.isnan(found["broken"].seconds)
     assert found["numpy.var"].status == found[LIMIT].status == "ok"
@@ -236,7 +236,7 @@ def test_nothing_is_loaded_that_is_not_installed(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(work, "version", none)
     names = ["torch.var", "bottleneck", "pandas + bottleneck", "duckdb"]
-    rows = record.rows(work.measure(request(sizes=[4], shape=None, contenders=names)))
+    rows = bench_record.rows(work.measure(request(sizes=[4], shape=None, contenders=names)))
     assert {r.contender: (r.status, r.reason) for r in rows if r.contender != LIMIT} == {
         name: ("not installed", f"{name.split('.')[0].split()[-1]} is not installed") for name in names
     }
@@ -316,7 +316,7 @@ def test_each_number_of_threads_has_a_process(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(launch, "_child", child)
     found = launch.run(replace(launch.QUICK, threads=(1, 2)), ["varstudy", "bench"])
     assert seen == [(1, "1"), (2, "2")]
-    assert [row.threads for row in record.rows(found)] == [1, 2]
+    assert [row.threads for row in bench_record.rows(found)] == [1, 2]
     assert found["peers"] == [{"name": "numpy.var"}]
     assert found["settings"]["left_out"] == ["x"]
     assert set(found["settings"]["environment"]) == {"1", "2"}
@@ -335,16 +335,16 @@ def test_a_process_that_ends_early_is_one_sentence(monkeypatch: pytest.MonkeyPat
 
 
 def test_bench_json_round_trip(tmp_path: Path, measured: dict[str, Any]) -> None:
-    rows = record.rows(measured)
-    path = tmp_path / record.NAME
-    record.write(path, content(rows))
-    found = record.read(tmp_path)
-    assert (found["format"], found["version"]) == (record.FORMAT, record.SCHEMA_VERSION)
-    assert [repr(row) for row in record.rows(found)] == [repr(row) for row in rows]
+    rows = bench_record.rows(measured)
+    path = tmp_path / bench_record.NAME
+    bench_record.write(path, content(rows))
+    found = bench_record.read(tmp_path)
+    assert (found["format"], found["version"]) == (bench_record.FORMAT, bench_record.SCHEMA_VERSION)
+    assert [repr(row) for row in bench_record.rows(found)] == [repr(row) for row in rows]
     json.loads(path.read_text(), parse_constant=pytest.fail)
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(FileNotFoundError):
-        record.read(tmp_path / "nowhere")
+        bench_record.read(tmp_path / "nowhere")
 
 
 def _spoiled(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -369,19 +369,19 @@ def _spoiled(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
     ],
 )
 def test_a_bench_json_that_cannot_be_used(spoil: Any, sentence: str, tmp_path: Path) -> None:
-    path = tmp_path / record.NAME
-    record.write(path, content([timed("numpy.var", 1.0)]))
+    path = tmp_path / bench_record.NAME
+    bench_record.write(path, content([timed("numpy.var", 1.0)]))
     found = json.loads(path.read_text())
     spoil(found)
     path.write_text(json.dumps(found))
     with pytest.raises(BenchProblem) as caught:
-        record.read(path)
+        bench_record.read(path)
     assert sentence in str(caught.value)
     assert "python -m varstudy bench" in str(caught.value)
     for text in ("", "[1", "[]", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")):
         path.write_text(text)
         with pytest.raises(BenchProblem):
-            record.read(path)
+            bench_record.read(path)
 
 
 # ------------------------------------------------------------------------------------------------ targets
@@ -395,7 +395,7 @@ def test_targets_are_ratios_of_one_run() -> None:
         timed("varstudy fast", 1.0, norm="all"), timed("varstudy exact", 0.1, norm="all"),
         *(timed("numpy.var", float(k), norm=norm) for k, norm in enumerate(NORMS, 1)),
     ]  # fmt: skip
-    found = {each.name: each for each in targets.judged(rows) if each.dtype == "float32"}
+    found = {each.name: each for each in promises.judged(rows) if each.dtype == "float32"}
     assert found["fast / read limit, 2^26"].measured == 0.9
     assert found["fast / numpy.var, 2^26"].met is True
     assert found["exact / numpy.var, 2^26"].met is False
@@ -404,11 +404,11 @@ def test_targets_are_ratios_of_one_run() -> None:
     assert found["a call of 1,000 values by varstudy exact / numpy.var"].met is None
     assert found["four norms by varstudy fast, one read / numpy's slowest"].measured == 4.0
     assert found["fast: two threads / one, 2^26"].measured == 2.0
-    assert all(each.met is None and each.note for each in targets.judged([]))
+    assert all(each.met is None and each.note for each in promises.judged([]))
     rows[3].low, rows[3].high = 6.0, 8.0
-    noisy = {each.name for each in targets.judged(rows) if each.note.startswith("noisy (quartiles 29 %")}
+    noisy = {each.name for each in promises.judged(rows) if each.note.startswith("noisy (quartiles 29 %")}
     assert noisy == {"fast / numpy.var, 2^26", "exact / numpy.var, 2^26"}
-    again = targets.targets([each.record() for each in found.values()])
+    again = promises.targets([each.record() for each in found.values()])
     assert [repr(each) for each in again] == [repr(each) for each in found.values()]
 
 
@@ -421,7 +421,7 @@ def test_two_threads_that_did_not_run_are_no_measurement(ours: float, reading: f
         timed("varstudy fast", 1.0, threads=2, cpus=ours),
         timed(LIMIT, 1.0, threads=2, cpus=reading),
     ]
-    (two,) = (each for each in targets.judged(rows) if "two threads" in each.name and each.dtype == "float32")
+    (two,) = (each for each in promises.judged(rows) if "two threads" in each.name and each.dtype == "float32")
     assert two.met is None
     assert note in two.note
 
@@ -553,8 +553,8 @@ def test_a_section_without_a_figure(bench: Any) -> None:
 
 def _study() -> Any:
     from varkernels import algorithms  # noqa: PLC0415
-    from varstudy import featuremaps, results  # noqa: PLC0415
-    from varstudy.measure import case_info, measure  # noqa: PLC0415
+    from varstudy.study import featuremaps, results  # noqa: PLC0415
+    from varstudy.study.measuring import case_info, measure  # noqa: PLC0415
 
     case = featuremaps.find("higham/three-values")
     return results.from_records(
@@ -566,7 +566,7 @@ def _study() -> Any:
 
 
 def test_the_report_takes_a_bench_json_beside_it(tmp_path: Path, stub: dict[str, Any]) -> None:
-    from varstudy import results  # noqa: PLC0415
+    from varstudy.study import results  # noqa: PLC0415
 
     study = _study()
     results.write(study, tmp_path)
@@ -579,6 +579,6 @@ def test_the_report_takes_a_bench_json_beside_it(tmp_path: Path, stub: dict[str,
     assert 'id="pareto-' in text
     assert 'href="#speed"' in text
     assert "polars (polars is not installed)" in text
-    (tmp_path / record.NAME).write_text("{")
+    (tmp_path / bench_record.NAME).write_text("{")
     report.write(study, tmp_path)
     assert "Not measured: bench.json cannot be read" in page.read_text()

@@ -16,9 +16,10 @@ from browser import WIDTHS, Open, Seen, cut_in_print, judge, launched, open_tabl
 from test_report import made, record, small_study
 
 from varkernels import algorithms
-from varstudy import featuremaps, report, results
-from varstudy.measure import case_info, measure
-from varstudy.results import COLUMNS, Results
+from varstudy import report
+from varstudy.study import featuremaps, results
+from varstudy.study.measuring import case_info, measure
+from varstudy.study.results import COLUMNS, Results
 
 NAMES = ("naive", "naive/pairwise", "two_pass", "welford", "chan", "double_double", "exact")
 EVIL = '<img src=x onerror="window.struck=1"> a b'

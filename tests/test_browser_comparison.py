@@ -12,9 +12,9 @@ from browser import WIDTHS, Open, cut_in_print, judge, launched, open_tables, re
 from click.testing import CliRunner
 from test_report import made, record
 
-from varstudy import results
 from varstudy.cli import cli
-from varstudy.results import Results
+from varstudy.study import results
+from varstudy.study.results import Results
 
 EVIL = "<script>window.struck=1</script><img src=x onerror=\"window.struck=2\"> & '{{ 7*7 }}'"
 LONG = "a_very_long_name_without_a_break_" * 6

@@ -13,9 +13,9 @@ import pytest
 
 import varkernels
 from varkernels.rounding import ulp
-from varstudy import featuremaps
-from varstudy.answers import CHOSEN
-from varstudy.callables import CallableProblem, convention, resolve, score, scoring
+from varstudy.study import featuremaps
+from varstudy.study.algorithm_answers import CHOSEN
+from varstudy.survey.callables import CallableProblem, convention, resolve, score, scoring
 
 
 def exact(values: np.ndarray, correction: int = 0) -> Fraction:

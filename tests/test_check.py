@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import varkernels
-from varstudy import featuremaps
-from varstudy.answers import CHOSEN, accumulators_for, algorithms_for, decimal
-from varstudy.check import check
-from varstudy.explain import explain
+from varstudy.study import featuremaps
+from varstudy.study.algorithm_answers import CHOSEN, accumulators_for, algorithms_for, decimal
+from varstudy.study.explanation import explain
+from varstudy.study.verdict import check
 
 FEW = ("naive", "pairwise", "chan")
 

@@ -21,12 +21,12 @@ import pytest
 from click.testing import CliRunner
 
 import varstudy.cli as command
-from varkernels import FORMATS, algorithms
-from varstudy import featuremaps, reductions, results, study
+from varkernels import FORMATS, algorithms, views
 from varstudy import report as drawing
 from varstudy.cli import look, options
 from varstudy.cli.program import Program
-from varstudy.measure import case_info, measure
+from varstudy.study import featuremaps, results, runner
+from varstudy.study.measuring import case_info, measure
 
 COMMANDS = (
     "run", "report", "list", "explain", "check", "score", "compare", "bench", "gpu", "frameworks", "libraries", "port",
@@ -92,7 +92,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, found: results.Results) -> dict[str, A
         page.write_text("<!doctype html>")
         return page
 
-    monkeypatch.setattr(study, "run", run)
+    monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(drawing, "write", write)
     return asked
 
@@ -117,7 +117,7 @@ def test_help(words: tuple[str, ...]) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     script = (
-        "import sys, varstudy.__main__, varstudy.cli as m\n"
+        "import sys, varstudy, varstudy.cli as m\n"
         "try: m.cli.main(['run', '--help'])\n"
         "except SystemExit as e: assert e.code == 0\n"
         "bad = {'numpy', 'numba', 'pandas', 'rich', 'mpmath', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
@@ -127,17 +127,17 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 FIRST = {
-    "the package": "import varstudy; found = varstudy.truth",
-    "the module": "import varstudy.truth; import varstudy; found = varstudy.truth",
-    "the function": "from varstudy.truth import truth; import varstudy; found = varstudy.truth",
+    "the package": "import varstudy; found = varstudy.study.ground_truth",
+    "the module": "import varstudy.study.ground_truth; import varstudy; found = varstudy.study.ground_truth",
+    "the function": "from varstudy.study.ground_truth import truth; import varstudy; found = varstudy.study.ground_truth",
     "from the package": "from varstudy import truth as found",
-    "the others": "import varstudy; varstudy.view, varstudy.cases, varstudy.run; found = varstudy.truth",
+    "the others": "import varstudy; varstudy.view, varstudy.cases, varstudy.run; found = varstudy.study.ground_truth",
 }
 
 
 @pytest.mark.parametrize("first", FIRST)
 def test_truth_is_the_module_whatever_is_imported_first(first: str) -> None:
-    script = f"{FIRST[first]}\nimport sys, varstudy\nassert found is varstudy.truth is sys.modules['varstudy.truth']\n"
+    script = f"{FIRST[first]}\nimport sys, varstudy\nassert found is varstudy.study.ground_truth is sys.modules['varstudy.study.ground_truth']\n"
     script += "assert callable(found.truth) and 'truth' in dir(varstudy)\n"
     subprocess.run([sys.executable, "-c", script], check=True)
 
@@ -162,8 +162,8 @@ def test_version_and_module() -> None:
 
 
 def test_the_names_that_help_shows_are_the_real_ones() -> None:
-    assert options.NORMS == reductions.NORMS == tuple(look.NORM_SUMMARIES)
-    assert set(options.LAYOUTS) == set(reductions.LAYOUTS)
+    assert options.NORMS == views.NORMS == tuple(look.NORM_SUMMARIES)
+    assert set(options.LAYOUTS) == set(views.LAYOUTS)
     assert set(options.STORAGES) == set(FORMATS)
 
 
@@ -260,7 +260,7 @@ def test_a_full_disk(command_: str, stub, monkeypatch, tmp_path: Path, folder: P
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / ".results.json.tmp"))
 
-    monkeypatch.setattr(*((study, "run") if command_ == "run" else (drawing, "write")), full)
+    monkeypatch.setattr(*((runner, "run") if command_ == "run" else (drawing, "write")), full)
     words = ("run", "--out", tmp_path) if command_ == "run" else ("report", folder)
     sentence = refused(*words)
     assert "No space left on device" in sentence
@@ -291,7 +291,7 @@ def test_bugs_keep_their_traceback(monkeypatch, tmp_path: Path) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(study, "run", broken)
+    monkeypatch.setattr(runner, "run", broken)
     assert isinstance(call("run", "--out", tmp_path).exception, ZeroDivisionError)
 
 
@@ -461,7 +461,7 @@ def test_list() -> None:
     assert "\x1b" not in done.stdout
     everything = strictly(call("list", "--json").stdout)
     assert [each["name"] for each in everything["algorithms"]] == list(algorithms())
-    assert [each["name"] for each in everything["norms"]] == list(reductions.NORMS)
+    assert [each["name"] for each in everything["norms"]] == list(views.NORMS)
     assert [each["name"] for each in everything["cases"]] == [case.name for case in featuremaps.cases("full")]
     quick = strictly(call("list", "--cases", "--quick", "--json").stdout)
     assert list(quick) == ["cases"]

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from numba import float32, njit
 
-from varkernels import FORMATS, FORMULAS, Formula, moments, orders
+from varkernels import FORMATS, FORMULAS, Formula, moments, schedules
+from varkernels.dispatch import dispatcher, signature
 from varkernels.formats import BFLOAT16, FLOAT32, FLOAT64, Format, format_of
 from varkernels.jit import OPTIONS, cache_folder, fresh_njit, source_hash
 from varkernels.registry import order_of
-from varkernels.run import dispatcher, signature
 
 ROOT = Path(__file__).resolve().parents[1]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -42,7 +42,7 @@ RUNNING = [name for name in EVERY if name != "shifted_first"]
 @cache
 def compiled(name: str, order: str, fmt: Format) -> tuple[str, str]:
     """LLVM IR and assembly of a kernel, for values and accumulator of one format."""
-    kernel = fresh_njit(getattr(orders, order))
+    kernel = fresh_njit(getattr(schedules, order))
     types = signature(EVERY[name], fmt, fmt)
     kernel.compile(types)
     return kernel.inspect_llvm(types), kernel.inspect_asm(types)
@@ -226,7 +226,7 @@ print(sum(kernel.stats.cache_hits.values()))
 """
 
 MANY = """
-from varkernels.run import compile_ahead
+from varkernels.dispatch import compile_ahead
 from varkernels import FORMATS
 f32, f64 = FORMATS["float32"], FORMATS["float64"]
 print(compile_ahead(["naive", "welford", "west"], [f32, f64], [f32]))

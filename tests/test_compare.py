@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from varkernels import algorithms
-from varstudy import featuremaps, results, score
-from varstudy.compare import compare
-from varstudy.measure import case_info, measure
+from varstudy.study import featuremaps, results, score
+from varstudy.study.comparison import compare
+from varstudy.study.measuring import case_info, measure
 
 NAMES = ("naive", "welford", "pairwise")
 

@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner
 from test_report import Page, made, record
 
-from varstudy import results
 from varstudy.cli import cli
-from varstudy.compare import Change, compare
-from varstudy.report import compared, comparison
-from varstudy.results import KEY, Results
-from varstudy.score import METRICS
+from varstudy.report import comparison_page
+from varstudy.report.model import changed_metrics
+from varstudy.study import results
+from varstudy.study.comparison import Change, compare
+from varstudy.study.results import KEY, Results
+from varstudy.study.score import METRICS
 
 EVIL = '<img src=x onerror="struck()"><script>alert(1)</script> {{ 7*7 }} \u202e'
 
@@ -29,7 +30,7 @@ def rows(**moved: float) -> list[dict[str, Any]]:
 
 
 def page_of(before: Results, after: Results) -> str:
-    return comparison.render(before, after, compare(before, after), ("old", "new"))
+    return comparison_page.render(before, after, compare(before, after), ("old", "new"))
 
 
 def head(html: str) -> str:
@@ -130,13 +131,13 @@ def test_a_measurement_worse_and_better_is_told() -> None:
 def test_a_change_in_words(name: str, x: float, y: float, want: tuple[str, str, str]) -> None:
     worse = math.isnan(y) or (not math.isnan(x) and (y > x) == (METRICS[name].better == "lower"))
     change = Change(tuple(KEY), name, x, y, worse, 1.0)
-    assert (*compared.both(change), compared.moved(change)) == want
+    assert (*changed_metrics.both(change), changed_metrics.moved(change)) == want
 
 
 def test_neighbouring_numbers_are_told_apart() -> None:
     for x in (0.1, 1 / 3, 6.98970004336, 1e-7, 15.9546):
         for name in ("var_digits_worst", "var_error_worst"):
-            before, after = compared.both(Change(tuple(KEY), name, x, math.nextafter(x, 1e9), False, 0.0))
+            before, after = changed_metrics.both(Change(tuple(KEY), name, x, math.nextafter(x, 1e9), False, 0.0))
             assert before != after
 
 
@@ -245,7 +246,7 @@ def test_long_lists_are_told_by_their_difference_and_commands_as_typed() -> None
 def test_a_tolerance_is_told() -> None:
     before, after = made(rows()), made(rows(naive=1.001e-2))
     found = compare(before, after, tolerance=0.01)
-    told = head(comparison.render(before, after, found, ("old", "new"), tolerance=0.01))
+    told = head(comparison_page.render(before, after, found, ("old", "new"), tolerance=0.01))
     assert "what moved by 1 % or less counts as unchanged" in told
     assert "unchanged in every metric, within 1 %" in told
 
@@ -260,7 +261,7 @@ def test_numbers_that_are_none_are_words() -> None:
 
 
 def test_more_than_a_page_holds_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "SHOWN", 2)
+    monkeypatch.setattr(comparison_page, "SHOWN", 2)
     html = page_of(made(rows()), made(rows(naive=1e-1, welford=1e-1, chan=1e-1)))
     lines = table(html, "Regressions, one line a measurement")
     assert [row[0] for row in lines] == ["chan", "welford"], "those that moved farthest"
@@ -276,7 +277,7 @@ def test_hostile_names_stay_text() -> None:
         return made([moved, alone], settings={"seed": EVIL, EVIL: name}, provenance={EVIL: {EVIL: name + EVIL}})
 
     before, after = evil(1e-3, "a"), evil(1e-2, "b")
-    html = comparison.render(before, after, compare(before, after), (EVIL, EVIL))
+    html = comparison_page.render(before, after, compare(before, after), (EVIL, EVIL))
     page = Page(html)
     tags = [tag for tag, _ in page.tags]
     assert tags.count("script") == 1
@@ -294,7 +295,7 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
     ran = CliRunner().invoke(cli, ["compare", a, b, "--html", out], prog_name="varstudy")
     assert ran.exit_code == 1, "something became worse"
     before, after = results.read(a), results.read(b)
-    assert Path(out).read_text("utf-8") == comparison.render(before, after, compare(before, after), (a, b))
+    assert Path(out).read_text("utf-8") == comparison_page.render(before, after, compare(before, after), (a, b))
 
 
 def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from varkernels import views
 from varkernels.cuda import mirror, moments
 from varkernels.formats import FORMATS
-from varstudy import devices, reductions, study
-from varstudy.study import Cell
+from varstudy.study import device_algorithms, runner
+from varstudy.study.runner import Cell
 
 
 def bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -19,17 +20,17 @@ def bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return quiet.view(f"u{values.itemsize}")
 
 
-def compared(cells: list[Cell], algorithms: list[devices.OnDevice]) -> tuple[int, list[str]]:
+def compared(cells: list[Cell], algorithms: list[device_algorithms.OnDevice]) -> tuple[int, list[str]]:
     """How many numbers were compared, and where they differ."""
     count, different = 0, []
     for cell in cells:
         array = cell.case.make(cell.storage, 0)
         for norm in cell.case.norms:
-            view = reductions.view(
+            view = views.view(
                 array, norm, layout=cell.case.layout, groups=cell.case.groups if norm == "group" else None
             )
             for each in algorithms:
-                for name in devices.ACCUMULATORS[cell.storage]:
+                for name in device_algorithms.ACCUMULATORS[cell.storage]:
                     executed = moments(view, each.name, FORMATS[name], contracted=each.contracted)
                     replayed = mirror.moments(view, each.name, FORMATS[name], contracted=each.contracted)
                     for a, b in ((executed.mean, replayed.mean), (executed.m2, replayed.m2)):
@@ -40,14 +41,14 @@ def compared(cells: list[Cell], algorithms: list[devices.OnDevice]) -> tuple[int
 
 
 def test_the_quick_study_has_the_same_bits_both_ways() -> None:
-    chosen = [each for each in devices.chosen("default", "ptx") if each.order.startswith("grid")]
-    count, different = compared(list(study.plan("quick")), chosen)
+    chosen = [each for each in device_algorithms.chosen("default", "ptx") if each.order.startswith("grid")]
+    count, different = compared(list(runner.plan("quick")), chosen)
     assert different == []
     assert count > 1000
 
 
 @pytest.mark.long
 def test_the_whole_default_study_has_the_same_bits_both_ways() -> None:
-    count, different = compared(list(study.plan("default")), devices.chosen("default", "ptx"))
+    count, different = compared(list(runner.plan("default")), device_algorithms.chosen("default", "ptx"))
     assert different == []
     assert count > 100_000

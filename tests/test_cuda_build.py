@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from varkernels.cuda import build, library
+from varkernels.cuda import library
+from varkernels.cuda.build import compiling
+from varkernels.cuda.build.text import body, head
 from varkernels.cuda.catalogue import kernels
 from varkernels.cuda.contraction import contracted, explicit
-from varkernels.cuda.text import body, head
 from varkernels.formulas import FORMULAS
 
 toolkit = pytest.mark.skipif(
@@ -62,10 +63,10 @@ def test_several_kernels_are_refused() -> None:
 
 def test_files_are_written_whole_and_others_removed(tmp_path: Path) -> None:
     (tmp_path / "old.ptx").write_text("x")
-    build.write({"a.ptx": b"one\n", "manifest.json": b"{}\n"}, tmp_path)
+    compiling.write({"a.ptx": b"one\n", "manifest.json": b"{}\n"}, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ptx", "manifest.json"]
-    assert build.differences({"a.ptx": b"one\n", "manifest.json": b"{}\n"}, tmp_path) == []
-    found = build.differences({"a.ptx": b"two\n", "b.ptx": b""}, tmp_path)
+    assert compiling.differences({"a.ptx": b"one\n", "manifest.json": b"{}\n"}, tmp_path) == []
+    found = compiling.differences({"a.ptx": b"two\n", "b.ptx": b""}, tmp_path)
     assert found == [
         "a.ptx: 1 lines gone, 1 new, such as 'two'",
         "b.ptx is missing",
@@ -81,7 +82,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        build.write({"a.ptx": b"new"}, tmp_path)
+        compiling.write({"a.ptx": b"new"}, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.ptx"]
     assert (tmp_path / "a.ptx").read_bytes() == b"old"
 
@@ -101,7 +102,7 @@ def test_which_formulas_are_contracted_here() -> None:
 )
 def test_build_makes_the_committed_text(name: str) -> None:
     kernel = kernels()[f"{name}_contracted"]
-    top, bodies = build._texts(kernel)
+    top, bodies = compiling._texts(kernel)
     assert set(bodies) == {f"{name}_contracted", f"{name}_separate"}
     for each, text in bodies.items():
         assert library.text(each) == top + text
@@ -110,7 +111,7 @@ def test_build_makes_the_committed_text(name: str) -> None:
 @toolkit
 @pytest.mark.parametrize("target", ["sm_75", "sm_120"])
 def test_other_targets(target: str) -> None:
-    text = build.compiled(kernels()["two_pass_held_bfloat16_float32_contracted"], target)
+    text = compiling.compiled(kernels()["two_pass_held_bfloat16_float32_contracted"], target)
     assert f".target {target}\n" in text
     assert "f64" not in text
 
@@ -118,4 +119,4 @@ def test_other_targets(target: str) -> None:
 @toolkit
 @pytest.mark.long
 def test_all_made_again() -> None:
-    assert build.main(["--check"]) == 0
+    assert compiling.main(["--check"]) == 0

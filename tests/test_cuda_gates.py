@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from varkernels.cuda import expansion, gates, library, ptxfacts, resources, roofline, sass, toolkit
+from varkernels.cuda import library, toolkit
+from varkernels.cuda.audit import expansion, gates, ptx_facts, resources, roofline, sass
+from varkernels.cuda.audit.resources import TARGETS, Row, Table
+from varkernels.cuda.audit.threads_held import LIMITS, occupancy
 from varkernels.cuda.errors import DeviceError
-from varkernels.cuda.occupancy import LIMITS, occupancy
-from varkernels.cuda.resources import TARGETS, Row, Table
-from varstudy.report import gpu
+from varstudy.report.sections import cuda
 
 HEAD = ".version 7.0\n.target sm_75\n.address_size 64\n"
 TARGET = "sm_80"
@@ -60,7 +61,7 @@ STORE = "st.global.f32 [%a], %f9;\n"
 
 
 def test_instructions_are_read_with_guards_labels_and_vectors() -> None:
-    body = ptxfacts.instructions(
+    body = ptx_facts.instructions(
         module(
             "L1: // a comment; with a semicolon\n@!%p1 bra L1;\n"
             "ld.global.v4.f32 {%f0, %f1, %f2, %f3}, [%rd1+16];\nshfl.sync.down.b32 %r1|%p2, %r2, %r3, 31, -1;\n"
@@ -75,40 +76,40 @@ def test_instructions_are_read_with_guards_labels_and_vectors() -> None:
 
 
 def test_arithmetic_is_counted_by_the_class_it_has_in_sass() -> None:
-    body = ptxfacts.instructions(
+    body = ptx_facts.instructions(
         module(
             "add.rn.f32 %f1, %f2, %f3;\nsub.rn.f32 %f1, %f2, %f3;\nmul.f32 %f1, %f2, %f3;\n"
             "fma.rn.f64 %d1, %d2, %d3, %d4;\ndiv.rn.f32 %f1, %f2, %f3;\nrcp.rn.f64 %d1, %d2;\nadd.s32 %r1, %r2, %r3;\n"
             "mul.lo.s64 %rd1, %rd2, %rd3;\nfma.rn.f16 %h1, %h2, %h3, %h4;\nmul.wide.u32 %rd1, %r1, 4;\n"
         )
     )
-    assert ptxfacts.arithmetic(body) == {"FADD": 2, "FMUL": 1, "DFMA": 1, "HALF": 1}
-    assert ptxfacts.expanded(body) == {"div.rn.f32": 1, "rcp.rn.f64": 1}
-    assert ptxfacts.bare(body) == {"mul.f32": 1}
+    assert ptx_facts.arithmetic(body) == {"FADD": 2, "FMUL": 1, "DFMA": 1, "HALF": 1}
+    assert ptx_facts.expanded(body) == {"div.rn.f32": 1, "rcp.rn.f64": 1}
+    assert ptx_facts.bare(body) == {"mul.f32": 1}
 
 
 def test_unwanted_instructions_are_named() -> None:
-    body = ptxfacts.instructions(
+    body = ptx_facts.instructions(
         module("div.approx.f32 %f1, %f2, %f3;\nadd.rn.ftz.f32 %f1, %f2, %f3;\ncvt.f64.f32 %d1, %f1;\n")
     )
-    assert ptxfacts.unwanted(body, "float32") == {"div.approx.f32": 1, "add.rn.ftz.f32": 1, "cvt.f64.f32": 1}
-    assert "cvt.f64.f32" not in ptxfacts.unwanted(body, "float64")
+    assert ptx_facts.unwanted(body, "float32") == {"div.approx.f32": 1, "add.rn.ftz.f32": 1, "cvt.f64.f32": 1}
+    assert "cvt.f64.f32" not in ptx_facts.unwanted(body, "float64")
 
 
 def test_what_nothing_reads_is_left_out_with_what_feeds_it() -> None:
-    body = ptxfacts.instructions(
+    body = ptx_facts.instructions(
         module(
             "sub.rn.f32 %f1, %f2, %f2;\nmov.b32 %r1, %f1;\nshfl.sync.idx.b32 %r2|%p1, %r1, 0, 31, -1;\n"
             "add.rn.f32 %f3, %f4, %f5;\nst.global.f32 [%a], %f3;\n"
         )
     )
-    assert [one.op for one in ptxfacts.live(body)] == ["ld.param.u64", "add.rn.f32", "st.global.f32", "ret"]
+    assert [one.op for one in ptx_facts.live(body)] == ["ld.param.u64", "add.rn.f32", "st.global.f32", "ret"]
 
 
 def test_a_text_is_retargeted_for_older_targets_only() -> None:
     text = ".version 7.8\n.target sm_80\n.address_size 64\n"
-    assert ".target sm_75\n" in ptxfacts.retarget(text, "sm_75")
-    assert ptxfacts.retarget(text, "sm_80") == ptxfacts.retarget(text, "sm_120") == text
+    assert ".target sm_75\n" in ptx_facts.retarget(text, "sm_75")
+    assert ptx_facts.retarget(text, "sm_80") == ptx_facts.retarget(text, "sm_120") == text
 
 
 VECTOR_LOOP = (
@@ -124,13 +125,15 @@ TREE = (
 
 
 def test_the_main_loop_is_the_one_with_vector_loads() -> None:
-    loop = ptxfacts.main_loop(ptxfacts.instructions(module(TAIL + VECTOR_LOOP + TREE)), 4)
-    assert loop == ptxfacts.Loop(4, Counter(FADD=4), Counter())
+    loop = ptx_facts.main_loop(ptx_facts.instructions(module(TAIL + VECTOR_LOOP + TREE)), 4)
+    assert loop == ptx_facts.Loop(4, Counter(FADD=4), Counter())
 
 
 def test_without_vectors_the_main_loop_is_the_smallest_that_loads() -> None:
     outer = "L0:\nmov.b32 %r7, 0;\n" + TAIL + TREE + "setp.lt.s64 %p2, %rd1, %rd2;\n@%p2 bra L0;\n"
-    assert ptxfacts.main_loop(ptxfacts.instructions(module(outer)), 4) == ptxfacts.Loop(1, Counter(FFMA=1), Counter())
+    assert ptx_facts.main_loop(ptx_facts.instructions(module(outer)), 4) == ptx_facts.Loop(
+        1, Counter(FFMA=1), Counter()
+    )
 
 
 def test_a_held_row_counts_both_loops() -> None:
@@ -139,13 +142,13 @@ def test_a_held_row_counts_both_loops() -> None:
         "div.rn.f32 %f4, %f2, %f9;\n"
     )
     text = module(VECTOR_LOOP + held + "@%p1 bra L5;\n")
-    loop = ptxfacts.main_loop(ptxfacts.instructions(text), 4)
-    assert loop == ptxfacts.Loop(4, Counter(FADD=6), Counter({"div.rn.f32": 2}))
+    loop = ptx_facts.main_loop(ptx_facts.instructions(text), 4)
+    assert loop == ptx_facts.Loop(4, Counter(FADD=6), Counter({"div.rn.f32": 2}))
 
 
 def test_a_kernel_without_such_a_loop_has_no_main_loop() -> None:
-    assert ptxfacts.main_loop(ptxfacts.instructions(module(TREE)), 4) is None
-    assert ptxfacts.main_loop([], 4) is None
+    assert ptx_facts.main_loop(ptx_facts.instructions(module(TREE)), 4) is None
+    assert ptx_facts.main_loop([], 4) is None
 
 
 # The tools' output ----------------------------------------------------------------------------------------------------
@@ -586,7 +589,7 @@ def test_the_chapter_shows_a_line_for_each_kernel() -> None:
         for one in kernels
         for target in TARGETS
     ]
-    shown = str(gpu.section(kernels, Table("13.0.88", {(row.kernel, row.target): row for row in rows})))
+    shown = str(cuda.section(kernels, Table("13.0.88", {(row.kernel, row.target): row for row in rows})))
     tags = Tags()
     tags.feed(shown)
     assert tags.open == []
@@ -602,14 +605,14 @@ def test_the_chapter_shows_a_line_for_each_kernel() -> None:
 def test_the_chapter_says_why_it_is_empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     read = resources.read
     monkeypatch.setattr(resources, "read", lambda: read(tmp_path / "<none>"))
-    shown = str(gpu.section([]))
+    shown = str(cuda.section([]))
     assert "Not shown: the table of the kernels" in shown
     assert "&lt;none&gt;" in shown
 
 
 def test_the_committed_chapter_is_whole() -> None:
     kernels = committed()
-    shown = str(gpu.section())
+    shown = str(cuda.section())
     tags = Tags()
     tags.feed(shown)
     assert tags.open == []

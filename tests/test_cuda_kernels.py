@@ -14,8 +14,8 @@ from varkernels import moments as cpu_moments
 from varkernels.cuda import algorithms, moments, shape_of_sum
 from varkernels.cuda import mirror as mirror_module
 from varkernels.cuda.catalogue import get, held_most
-from varkernels.cuda.plan import geometry_of, plan, sharing
-from varstudy.reductions import NORMS, view
+from varkernels.cuda.launch_plan import geometry_of, plan, sharing
+from varkernels.views import NORMS, view
 
 mirror = mirror_module.moments
 

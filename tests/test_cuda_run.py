@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from varkernels import FORMATS
-from varkernels.cuda import DeviceError, algorithms, catalogue, driver, moments, native
+from varkernels.cuda import DeviceError, algorithms, catalogue, moments
 from varkernels.cuda import mirror as mirror_module
-from varkernels.cuda.extent import extent
-from varkernels.cuda.plan import geometry_of, plan
+from varkernels.cuda.devices import driver
+from varkernels.cuda.devices.gpu import Gpu
+from varkernels.cuda.footprint import extent
+from varkernels.cuda.launch_plan import geometry_of, plan
 from varkernels.cuda.run import device
 
 X = np.random.default_rng(3).standard_normal((2, 3, 5)).astype(np.float32)
@@ -122,7 +124,7 @@ def test_values_are_not_written() -> None:
 def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "LIBRARIES", ("libno-such-driver.so.1",))
     driver.Driver.get.cache_clear()  # type: ignore[attr-defined]
-    native.Gpu.get.cache_clear()  # type: ignore[attr-defined]
+    gpu.Gpu.get.cache_clear()  # type: ignore[attr-defined]
     with pytest.raises(DeviceError, match="there is no NVIDIA driver on this machine: the device 'ptx'"):
         moments(X, device="cuda")
 
@@ -185,10 +187,10 @@ class FakeLibrary:
         return 0
 
 
-def gpu(monkeypatch: pytest.MonkeyPatch, library: FakeLibrary) -> native.Gpu:
+def gpu(monkeypatch: pytest.MonkeyPatch, library: FakeLibrary) -> Gpu:
     monkeypatch.setattr(driver.Driver, "_load", staticmethod(lambda: library))
     monkeypatch.setattr(driver.Driver, "get", staticmethod(driver.Driver))
-    return native.Gpu()
+    return Gpu()
 
 
 def test_arguments_reach_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:

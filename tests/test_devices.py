@@ -11,10 +11,10 @@ import pytest
 import varkernels.cuda
 from varkernels.cuda import DeviceError, run
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS
-from varstudy import devices, featuremaps, results, study
-from varstudy.measure import measure
-from varstudy.report import contraction
-from varstudy.report.facts import Facts
+from varstudy.report.model.facts import Facts
+from varstudy.report.sections import contraction
+from varstudy.study import device_algorithms, featuremaps, results, runner
+from varstudy.study.measuring import measure
 
 NO_GPU = "no GPU here"
 
@@ -32,30 +32,34 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def records(case: str, storage: str, *names: str) -> list[dict[str, Any]]:
-    known = [each for each in devices.chosen("default", "ptx") if not names or each.name in names]
+    known = [each for each in device_algorithms.chosen("default", "ptx") if not names or each.name in names]
     return list(measure(featuremaps.find(case), storage, 0, known))
 
 
 def test_what_the_study_runs_is_there_in_both_builds() -> None:
-    chosen = devices.chosen("default", "ptx")
-    assert {each.name for each in chosen} == set(devices.STUDIED) <= set(varkernels.cuda.algorithms())
-    assert len({each.key for each in chosen}) == len(chosen) == 2 * len(devices.STUDIED)
-    assert all(devices.by_key(each.key) == each for each in chosen)
-    assert {each.name for each in devices.chosen("quick", "ptx")} == set(devices.QUICK) <= set(devices.STUDIED)
-    assert not {each.key for each in chosen} & set(study.chosen("default"))
-    assert set(devices.ACCUMULATORS) == set(FORMATS)
+    chosen = device_algorithms.chosen("default", "ptx")
+    assert {each.name for each in chosen} == set(device_algorithms.STUDIED) <= set(varkernels.cuda.algorithms())
+    assert len({each.key for each in chosen}) == len(chosen) == 2 * len(device_algorithms.STUDIED)
+    assert all(device_algorithms.by_key(each.key) == each for each in chosen)
+    assert (
+        {each.name for each in device_algorithms.chosen("quick", "ptx")}
+        == set(device_algorithms.QUICK)
+        <= set(device_algorithms.STUDIED)
+    )
+    assert not {each.key for each in chosen} & set(runner.chosen("default"))
+    assert set(device_algorithms.ACCUMULATORS) == set(FORMATS)
     with pytest.raises(KeyError, match="no such"):
-        devices.by_key("no such")
+        device_algorithms.by_key("no such")
 
 
 @pytest.mark.usefixtures("no_gpu")
 def test_auto_says_why_the_gpu_is_not_measured_and_goes_on() -> None:
-    assert devices.devices("auto") == {"cpu": "", "cuda": NO_GPU, "ptx": ""}
-    assert devices.devices("ptx") == {"cpu": "", "ptx": ""}
-    assert devices.devices("cpu") == {"cpu": ""}
-    assert devices.devices("cuda") == {"cpu": "", "cuda": NO_GPU}
+    assert device_algorithms.devices("auto") == {"cpu": "", "cuda": NO_GPU, "ptx": ""}
+    assert device_algorithms.devices("ptx") == {"cpu": "", "ptx": ""}
+    assert device_algorithms.devices("cpu") == {"cpu": ""}
+    assert device_algorithms.devices("cuda") == {"cpu": "", "cuda": NO_GPU}
     with pytest.raises(ValueError, match=r"device='gpu' is unknown: use one of auto, cpu, ptx, cuda"):
-        devices.devices("gpu")
+        device_algorithms.devices("gpu")
 
 
 @pytest.mark.parametrize("storage", list(FORMATS))
@@ -63,7 +67,7 @@ def test_every_error_is_within_its_bound(storage: str) -> None:
     found = records("normal/standard", storage)
     assert {record["device"] for record in found} == {"ptx"}
     assert {record["contraction"] for record in found} == {"on", "off"}
-    assert {record["accumulator"] for record in found} == set(devices.ACCUMULATORS[storage])
+    assert {record["accumulator"] for record in found} == set(device_algorithms.ACCUMULATORS[storage])
     used = [record["bound_used"] for record in found]
     assert all(0 <= value <= 1 for value in used)
     assert max(used) > 0
@@ -78,7 +82,7 @@ def test_bounds_of_long_rows_and_large_means() -> None:
 def test_contraction_gives_equal_values_a_variance() -> None:
     """q - s s / n: both terms rounded are equal here; the product kept exact, their difference is its rounding."""
     x = np.full((1, 1, 4096), 1 / 3, dtype=np.float32)
-    on, off = (devices.by_key(f"ptx naive/grid4 {build}") for build in ("on", "off"))
+    on, off = (device_algorithms.by_key(f"ptx naive/grid4 {build}") for build in ("on", "off"))
     assert off.moments(x, FLOAT32).m2[0] == 0
     assert on.moments(x, FLOAT32).m2[0] < 0
 
@@ -86,68 +90,69 @@ def test_contraction_gives_equal_values_a_variance() -> None:
 def test_the_bounds_see_the_order() -> None:
     """More values a state, a larger bound; the variants of Chan's formula not below the plain one."""
     reduced = np.random.default_rng(0).standard_normal((1, 1, 20000)).astype(np.float32) + 100
-    from varstudy.measure import reduction  # noqa: PLC0415 - the one test that needs it
+    from varstudy.study.measuring import reduction  # noqa: PLC0415 - the one test that needs it
 
     rows = reduction(
         reduced[0], "flat", layout="NC", groups=None, corrections=(0.0,), accumulators=("float32", "float64")
     ).rows
     bound = {
-        name: float(devices.by_key(f"ptx {name} on").bounds(FLOAT32, FLOAT32, rows).m2[0]) for name in devices.STUDIED
+        name: float(device_algorithms.by_key(f"ptx {name} on").bounds(FLOAT32, FLOAT32, rows).m2[0])
+        for name in device_algorithms.STUDIED
     }
     assert bound["chan/grid4"] < bound["chan/block"]
     assert bound["chan/grid4"] < bound["chan_reciprocal/grid4"] < bound["chan_weighted/grid4"]
     assert bound["two_pass/grid4"] < bound["two_pass/thread"]
-    exact = devices.by_key("ptx chan/grid4 on").bounds(FLOAT32, FLOAT64, rows).m2[0]
+    exact = device_algorithms.by_key("ptx chan/grid4 on").bounds(FLOAT32, FLOAT64, rows).m2[0]
     assert exact < bound["chan/grid4"] * 1e-7
 
 
 @pytest.mark.usefixtures("no_gpu")
 def test_a_study_with_the_kernels(tmp_path: Path) -> None:
     name = "museum/pytorch/pytorch#2470"
-    found = study.run("quick", only=name, out=tmp_path, processes=1, device="auto")
+    found = runner.run("quick", only=name, out=tmp_path, processes=1, device="auto")
     assert found.settings["devices"] == {"cpu": "", "cuda": NO_GPU, "ptx": ""}
     frame = results.read(tmp_path).frame
     assert set(frame["device"]) == {"cpu", "ptx"}
-    assert set(frame.loc[frame["device"] == "ptx", "algorithm"]) == set(devices.QUICK)
-    assert set(devices.QUICK) <= set(found.algorithms)
+    assert set(frame.loc[frame["device"] == "ptx", "algorithm"]) == set(device_algorithms.QUICK)
+    assert set(device_algorithms.QUICK) <= set(found.algorithms)
     assert not frame.duplicated(list(results.KEY)).any()
     # The cells are kept: nothing is measured again.
-    again = study.run("quick", only=name, out=tmp_path, processes=1, device="auto")
+    again = runner.run("quick", only=name, out=tmp_path, processes=1, device="auto")
     assert again.frame.equals(found.frame)
 
     chapter = contraction.chapter(Facts(found))
     assert chapter.device == "CUDA kernels, their PTX executed on the CPU"
-    assert {kernel.algorithm for kernel in chapter.kernels} == set(devices.QUICK)
+    assert {kernel.algorithm for kernel in chapter.kernels} == set(device_algorithms.QUICK)
     assert [str(line) for line in chapter.absent] == [f"CUDA kernels on a GPU: not measured: {NO_GPU}."]
 
 
 def test_a_table_without_the_kernels_says_so(tmp_path: Path) -> None:
-    found = study.run("quick", only="museum/pytorch/pytorch#2470", out=tmp_path, processes=1)
+    found = runner.run("quick", only="museum/pytorch/pytorch#2470", out=tmp_path, processes=1)
     assert set(found.frame["device"]) == {"cpu"}
     assert contraction.chapter(Facts(found)) == contraction.Chapter("", (), (), ())
 
 
 def test_a_device_that_fails_on_the_way_leaves_the_rest_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = devices.OnDevice.moments
+    real = device_algorithms.OnDevice.moments
 
-    def short(self: devices.OnDevice, view: Any, accumulator: Any) -> Any:
+    def short(self: device_algorithms.OnDevice, view: Any, accumulator: Any) -> Any:
         if self.key == "ptx chan/grid4 on":
             raise DeviceError("out of memory on the GPU")
         return real(self, view, accumulator)
 
     name = "museum/pytorch/pytorch#2470"
     with monkeypatch.context() as patch:
-        patch.setattr(devices.OnDevice, "moments", short)
-        found = study.run("quick", only=name, out=tmp_path, processes=1, device="ptx")
+        patch.setattr(device_algorithms.OnDevice, "moments", short)
+        found = runner.run("quick", only=name, out=tmp_path, processes=1, device="ptx")
     reason = found.settings["devices"]["ptx"]
     assert reason.endswith("out of memory on the GPU")
     assert f"chan/grid4 on {name}" in reason
     ptx = found.frame[found.frame["device"] == "ptx"]
-    assert set(ptx.loc[ptx["contraction"] == "on", "algorithm"]) == set(devices.QUICK) - {"chan/grid4"}
-    assert set(ptx.loc[ptx["contraction"] == "off", "algorithm"]) == set(devices.QUICK)
+    assert set(ptx.loc[ptx["contraction"] == "on", "algorithm"]) == set(device_algorithms.QUICK) - {"chan/grid4"}
+    assert set(ptx.loc[ptx["contraction"] == "off", "algorithm"]) == set(device_algorithms.QUICK)
     assert (found.frame["device"] == "cpu").any()
     # It is tried again, and found.
-    again = study.run("quick", only=name, out=tmp_path, processes=1, device="ptx")
+    again = runner.run("quick", only=name, out=tmp_path, processes=1, device="ptx")
     assert again.settings["devices"] == {"cpu": "", "ptx": ""}
     assert len(again.frame) > len(found.frame)
 
@@ -155,11 +160,11 @@ def test_a_device_that_fails_on_the_way_leaves_the_rest_whole(tmp_path: Path, mo
 def test_compiling_ahead_leaves_it_to_the_measurement_to_say_what_a_device_cannot_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def missing(self: devices.OnDevice, view: Any, accumulator: Any) -> Any:
+    def missing(self: device_algorithms.OnDevice, view: Any, accumulator: Any) -> Any:
         raise DeviceError("the compiled kernels' manifest cannot be read")
 
-    monkeypatch.setattr(devices.OnDevice, "moments", missing)
-    study.warm("ptx", ("float32",), ["naive", "ptx chan/grid4 on"])
+    monkeypatch.setattr(device_algorithms.OnDevice, "moments", missing)
+    runner.warm("ptx", ("float32",), ["naive", "ptx chan/grid4 on"])
 
 
 @pytest.mark.parametrize("edited", ["varptx/floats.py", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"])
@@ -169,10 +174,10 @@ def test_other_ptx_or_another_executor_measures_again(
     for name in ("varptx/floats.py", "varptx/notes.txt", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before")
-    monkeypatch.setattr(devices, "files", lambda package: tmp_path / package)
-    before = devices.code_hash.__wrapped__()
+    monkeypatch.setattr(device_algorithms, "files", lambda package: tmp_path / package)
+    before = device_algorithms.code_hash.__wrapped__()
     (tmp_path / "varptx/notes.txt").write_text("no code")
-    assert devices.code_hash.__wrapped__() == before
+    assert device_algorithms.code_hash.__wrapped__() == before
     (tmp_path / edited).write_text("after")
-    assert devices.code_hash.__wrapped__() != before
-    assert len(devices.code_hash()) == 64
+    assert device_algorithms.code_hash.__wrapped__() != before
+    assert len(device_algorithms.code_hash()) == 64

@@ -26,23 +26,23 @@ DOCS = ROOT / "docs"
 # Whose public names have a place in the pages.
 PACKAGES = (
     "varstudy",
-    "varstudy.callables",
-    "varstudy.check",
-    "varstudy.compare",
-    "varstudy.conventions.differences",
-    "varstudy.conventions.documented",
-    "varstudy.conventions.folding",
-    "varstudy.conventions.frameworks",
-    "varstudy.conventions.port",
-    "varstudy.conventions.record",
-    "varstudy.environments",
-    "varstudy.featuremaps",
-    "varstudy.libraries",
+    "varstudy.survey.callables",
+    "varstudy.study.verdict",
+    "varstudy.study.comparison",
+    "varstudy.survey.findings.comparing",
+    "varstudy.survey.findings.documented",
+    "varstudy.survey.folding",
+    "varstudy.survey.frameworks.catalogue",
+    "varstudy.survey.porting",
+    "varstudy.survey.findings.measured",
+    "varstudy.survey.environments",
+    "varstudy.study.featuremaps",
+    "varstudy.survey.league",
     "varstudy.report",
-    "varstudy.results",
-    "varstudy.score",
-    "varstudy.theory",
-    "varstudy.truth",
+    "varstudy.study.results",
+    "varstudy.study.score",
+    "varstudy.study.error_bounds",
+    "varstudy.study.ground_truth",
     "varkernels",
     "varkernels.cuda",
     "varptx",
@@ -72,9 +72,12 @@ def test_a_module_s_examples(name: str) -> None:
 
 
 def test_the_functions_have_examples() -> None:
-    assert {"varstudy.api.functions", "varstudy.api.streaming", "varstudy.api.features", "varkernels"} <= set(
-        with_examples()
-    )
+    assert {
+        "varkernels.stats.functions",
+        "varkernels.stats.streaming",
+        "varkernels.stats.features",
+        "varkernels",
+    } <= set(with_examples())
 
 
 @pytest.mark.parametrize(("page", "examples"), [("adding.md", 15), ("numerics.md", 5)])

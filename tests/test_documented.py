@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varstudy.conventions import documented
-from varstudy.conventions.documented import Documented, DocumentedProblem
-from varstudy.conventions.frameworks import FRAMEWORKS
-from varstudy.conventions.properties import KINDS, PROPERTIES, check
-from varstudy.conventions.record import Row
+from varstudy.survey.findings import documented
+from varstudy.survey.findings.documented import Documented, DocumentedProblem
+from varstudy.survey.findings.measured import Row
+from varstudy.survey.findings.properties import KINDS, PROPERTIES, check
+from varstudy.survey.frameworks.catalogue import FRAMEWORKS
 
 TEXT = documented.COMMITTED.read_text("utf-8")
 FACT = Documented(

@@ -24,9 +24,8 @@ from typing import Any
 
 import pytest
 
-from varstudy import environments
-from varstudy.conventions.frameworks import FRAMEWORKS
-from varstudy.environments import (
+from varstudy.survey import environments
+from varstudy.survey.environments import (
     ENVIRONMENTS,
     Environment,
     EnvironmentProblem,
@@ -37,9 +36,10 @@ from varstudy.environments import (
     pythons,
     stubs,
 )
+from varstudy.survey.frameworks.catalogue import FRAMEWORKS
 
 # The package's `install` is the function.
-making: Any = importlib.import_module("varstudy.environments.install")
+making: Any = importlib.import_module("varstudy.survey.environments.installing")
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 PROLOGUE = """
 import json, os, sys
@@ -598,7 +598,7 @@ def test_an_interruption_leaves_no_mark_and_no_installer(empty: Environment, tmp
     slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid.part\nmv {tmp_path}/pid.part {tmp_path}/pid\nsleep 600\n")
     slow.chmod(0o755)
     code = f"""
-from varstudy.environments import Environment, install, pythons
+from varstudy.survey.environments import Environment, install, pythons
 pythons.uv = lambda: {str(slow)!r}
 install(Environment("fake", {HERE!r}, ("varstudy_fake==1.0",)))
 """

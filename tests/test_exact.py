@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from numba import njit
 from numpy.typing import NDArray
 
-from varkernels import exact, superaccumulator
-from varkernels.exact import ExactSums, exact_row, exact_sums
+from varkernels import views
+from varkernels.blocking import CARRIERS
+from varkernels.exact import accumulator
+from varkernels.exact import sums as summing
+from varkernels.exact.sums import ExactSums, exact_row, exact_sums
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
-from varkernels.tiles import CARRIERS
-from varstudy import reductions
 
 ALL = list(FORMATS.values())
 SIGNED = {2: np.int16, 4: np.int32, 8: np.int64}
@@ -179,7 +180,7 @@ def test_one_sum_each_of_every_power_of_two(fmt: Format) -> None:
 
 def added(fmt: Format, values: NDArray[Any], one_row_each: bool = False) -> tuple[NDArray[Any], ...]:
     """Digits, squares and specials after the values, by the uncompiled verbs; an overflow raises."""
-    add = superaccumulator.add_wide if fmt is FLOAT64 else superaccumulator.add_narrow
+    add = accumulator.add_wide if fmt is FLOAT64 else accumulator.add_narrow
     rows = len(values) if one_row_each else 1
     count = (field(fmt) >> 3) + 16
     digits, squares, special = (np.zeros((rows, c), dtype=np.int64) for c in (count, count, 3))
@@ -208,8 +209,8 @@ def test_a_value_adds_less_than_a_limit_th_of_a_digit(fmt: Format) -> None:
     assert squares.max() > 2**29
     assert squares.min() >= 0
     assert squares.max() < piece
-    carry = exact.LIMIT * piece // 2**8 + 1  # from the digit below, which hands on all but its lowest byte
-    assert exact.LIMIT * piece + carry < 2**63
+    carry = summing.LIMIT * piece // 2**8 + 1  # from the digit below, which hands on all but its lowest byte
+    assert summing.LIMIT * piece + carry < 2**63
     assert not special.any()
 
 
@@ -224,8 +225,8 @@ def test_no_operation_of_a_kernel_overflows(fmt: Format) -> None:
     unit = fmt.emin - fmt.precision
     want = oracle(values)
     out = [np.empty((1, width * digits.shape[1]), np.uint8) for width in (1, 2)]
-    assert exact._integers(digits, 1, out[0])[0] * Fraction(2) ** unit == want.s1 * Fraction(2) ** want.exponent
-    assert exact._integers(squares, 2, out[1])[0] * Fraction(4) ** unit == want.s2 * Fraction(4) ** want.exponent
+    assert summing._integers(digits, 1, out[0])[0] * Fraction(2) ** unit == want.s1 * Fraction(2) ** want.exponent
+    assert summing._integers(squares, 2, out[1])[0] * Fraction(4) ** unit == want.s2 * Fraction(4) ** want.exponent
 
 
 # ------------------------------------------------------------------------------------ blocks in floating point
@@ -241,7 +242,7 @@ def widest(fmt: Format) -> int:
 @pytest.mark.parametrize("signs", ["equal", "mixed"])
 def test_blocks_at_the_edge_of_what_float64_adds_exactly(fmt: Format, over: int, signs: str) -> None:
     """A full block of the largest significands of one exponent, with others as far below it as may be."""
-    full, n = (1 << (fmt.precision - 1)) - 1, superaccumulator.BLOCK
+    full, n = (1 << (fmt.precision - 1)) - 1, accumulator.BLOCK
     span = min(widest(fmt) + over, field(fmt) - 3)
     highest = [field(fmt) - 1, field(fmt) // 2 + span // 2, span + 1]
     for top in highest if fmt is not FLOAT64 else [*highest, 1023 + 480, 1023 + 481, 600 + span, 599 + span]:
@@ -257,7 +258,7 @@ def test_blocks_at_the_edge_of_what_float64_adds_exactly(fmt: Format, over: int,
 
 @njit(error_model="numpy")
 def short_way(values, bits, fraction, field, unit, digits, squares):  # type: ignore[no-untyped-def]
-    return superaccumulator.block(values, bits, 0, 0, 0, values.shape[2], 0, fraction, field, unit, 0, digits, squares)
+    return accumulator.block(values, bits, 0, 0, 0, values.shape[2], 0, fraction, field, unit, 0, digits, squares)
 
 
 @formats
@@ -300,7 +301,7 @@ def test_maximal_significands_up_to_the_limit_and_beyond(fmt: Format, sign: int)
     """2^28 + 5 values in no memory: one value, with a stride of zero, shifted as far as a digit goes."""
     exponent = (field(fmt) - 1) // 8 * 8 - 1
     value = assemble(fmt, sign < 0, exponent, (1 << (fmt.precision - 1)) - 1)
-    n = exact.LIMIT + 5
+    n = summing.LIMIT + 5
     sums = exact_sums(np.broadcast_to(value, (1, 1, n)))[0]
     one = oracle(value)
     assert sums.count == n == 2**28 + 5
@@ -314,11 +315,11 @@ def test_rows_cut_at_any_limit_give_the_same_sums(fmt: Format, limit: int, monke
     values = any_finite(fmt, (5, 3, 11), seed=limit)
     values[2, 1, 4], values[4, 0, 10], values[0, 2, 0] = np.nan, np.inf, -np.inf
     want = expected(values)
-    monkeypatch.setattr(exact, "LIMIT", limit)
+    monkeypatch.setattr(summing, "LIMIT", limit)
     assert exact_sums(values) == want
     channels_last = np.ascontiguousarray(values.transpose(0, 2, 1)).transpose(0, 2, 1)
     assert exact_sums(channels_last) == want
-    pieces = list(exact._pieces(values, limit))
+    pieces = list(summing._pieces(values, limit))
     assert max(piece.shape[0] * piece.shape[2] for piece in pieces) <= limit
     assert sum(piece.size for piece in pieces) == values.size
 
@@ -327,12 +328,12 @@ def test_rows_cut_at_any_limit_give_the_same_sums(fmt: Format, limit: int, monke
 def test_rows_in_blocks_of_any_size_give_the_same_sums(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     values = any_finite(FLOAT32, (3, 13, 4), seed=rows)
     want = expected(values)
-    monkeypatch.setattr(exact, "ROWS", rows)
+    monkeypatch.setattr(summing, "ROWS", rows)
     assert exact_sums(values) == want
 
 
 def test_more_rows_than_are_summed_side_by_side() -> None:
-    for rows in (exact.ROWS - 1, exact.ROWS, exact.ROWS + 1, 2 * exact.ROWS + 3):
+    for rows in (summing.ROWS - 1, summing.ROWS, summing.ROWS + 1, 2 * summing.ROWS + 3):
         values = any_finite(FLOAT64, (2, rows, 3), seed=rows)
         assert exact_sums(values) == expected(values)
 
@@ -345,7 +346,7 @@ def test_more_rows_than_are_summed_side_by_side() -> None:
 @pytest.mark.parametrize("norm", ["batch", "layer", "instance", "group", "flat"])
 def test_the_views_of_the_norms(fmt: Format, layout: str, norm: str) -> None:
     x = any_finite(fmt, (3, 4, 5, 6) if layout == "NCHW" else (3, 5, 6, 4), seed=3)
-    view = reductions.view(x, norm, layout=layout, groups=2 if norm == "group" else None)
+    view = views.view(x, norm, layout=layout, groups=2 if norm == "group" else None)
     assert exact_sums(view) == expected(view)
 
 
@@ -498,7 +499,7 @@ def test_an_interrupted_row_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
 
     exact_row(x, FLOAT64)
     with monkeypatch.context() as patch:
-        patch.setattr(exact.Digits, "empty", stop)
+        patch.setattr(summing.Digits, "empty", stop)
         with pytest.raises(KeyboardInterrupt):
             exact_row(x, FLOAT64)
     assert exact_row(x, FLOAT64) == oracle(x)

@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import varkernels
-from varkernels import FORMATS, exact, fast, get_threads, moments, set_threads
+from varkernels import FORMATS, fast, get_threads, moments, set_threads
 from varkernels import threads as limits
 from varkernels.conformance import Conformance, check_algorithm
-from varkernels.exact import exact_sums, joined
-from varkernels.exactmoments import ExactMoments
+from varkernels.exact import sums
+from varkernels.exact.algorithm import ExactMoments
+from varkernels.exact.sums import exact_sums, joined
 from varkernels.fast import BLOCK, fast_joined, fast_moments
 from varkernels.formats import FLOAT64, Format
 from varkernels.rounding import round_to
-from varstudy.truth import truth
+from varstudy.study.ground_truth import truth
 
 formats = pytest.mark.parametrize("fmt", FORMATS.values(), ids=str)
 LENGTHS = (1, 2, 7, 8, 15, 16, 17, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5)
@@ -111,7 +112,7 @@ class TestFast(Conformance):
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sets the number of threads, and lets them work on small arrays."""
-    for module in (fast, exact):
+    for module in (fast, sums):
         monkeypatch.setattr(module, "WORTHWHILE", 0)
     monkeypatch.setattr(limits._Limit, "threads", 1)
     return set_threads

@@ -19,10 +19,11 @@ import mpmath
 import numpy as np
 import pytest
 
+from varkernels import views
 from varkernels.formats import FORMATS
-from varstudy import featuremaps, reductions
-from varstudy.featuremaps import families, museum, nist, photos, storing, streams, sweeps
-from varstudy.featuremaps.streams import Stream
+from varstudy.study import featuremaps
+from varstudy.study.featuremaps import families, museum, nist, photos, storing, streams, sweeps
+from varstudy.study.featuremaps.streams import Stream
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DEFAULT = featuremaps.cases("default")
@@ -33,7 +34,7 @@ def rows_of(case: featuremaps.Case, storage: str, norm: str | None = None, seed:
     """The rows of a case under its first norm, or the given one: array (rows, values)."""
     norm = norm or case.norms[0]
     groups = case.groups if norm == "group" else None
-    view = reductions.view(case.make(storage, seed), norm, layout=case.layout, groups=groups)
+    view = views.view(case.make(storage, seed), norm, layout=case.layout, groups=groups)
     assert view.ndim == 3
     return view.transpose(1, 0, 2).reshape(view.shape[1], -1)
 
@@ -272,7 +273,7 @@ def test_every_case_is_made_and_reduced(case: featuremaps.Case) -> None:
         assert np.isfinite(x).all() == (case.family != "nonfinite")
     for norm in case.norms:
         groups = case.groups if norm == "group" else None
-        view = reductions.view(x, norm, layout=case.layout, groups=groups)
+        view = views.view(x, norm, layout=case.layout, groups=groups)
         assert np.shares_memory(view, x)
         assert view.size == x.size
 
@@ -318,8 +319,8 @@ def test_importing_the_package_is_light() -> None:
     script = """if True:
         import sys, varkernels.formats
         before = set(sys.modules)
-        import varstudy.featuremaps
-        varstudy.featuremaps.cases()
+        import varstudy.study.featuremaps
+        varstudy.study.featuremaps.cases()
         heavy = {"numba", "mpmath", "pandas", "matplotlib", "sklearn", "PIL", "scipy"}
         print(sorted(heavy & {name.partition(".")[0] for name in set(sys.modules) - before}))
     """
@@ -506,8 +507,8 @@ def test_layouts_hold_the_same_map() -> None:
         np.testing.assert_array_equal(x, y.transpose(0, 3, 1, 2))
         for norm in nchw.norms:
             groups = nchw.groups if norm == "group" else None
-            a = reductions.view(x, norm, groups=groups)
-            b = reductions.view(y, norm, layout="NHWC", groups=groups)
+            a = views.view(x, norm, groups=groups)
+            b = views.view(y, norm, layout="NHWC", groups=groups)
             assert math.prod(a.shape) == math.prod(b.shape)
     relu = featuremaps.find("norms/relu/NCHW").make("float32", 0)
     assert (relu[:, -1] == 0).all()

@@ -12,8 +12,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from varstudy import featuremaps, reductions
-from varstudy.featuremaps import FileProblem, files, from_file, load
+from varkernels import views
+from varstudy.study import array_files, featuremaps
+from varstudy.study.featuremaps import FileProblem, from_file, load
 
 
 @pytest.fixture
@@ -191,7 +192,7 @@ def test_a_large_file_is_mapped(save, monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.arange(32, dtype="f4").reshape(4, 8)
     path = save(x)
     assert not isinstance(load(path).array, np.memmap)
-    monkeypatch.setattr(files, "MEMORY_MAP_FROM", 64)
+    monkeypatch.setattr(array_files, "MEMORY_MAP_FROM", 64)
     mapped = load(path).array
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, x)
@@ -201,8 +202,8 @@ def test_archives(tmp_path: Path) -> None:
     one, two = tmp_path / "one.npz", tmp_path / "two.npz"
     np.savez(one, x=np.ones((2, 3), "f4"))
     np.savez_compressed(two, first=np.ones(3), second=np.zeros((2, 2), "i2"), broken=np.zeros(2, "c8"))
-    assert files.names(one) == ("x",)
-    assert files.names(two) == ("first", "second", "broken")
+    assert array_files.names(one) == ("x",)
+    assert array_files.names(two) == ("first", "second", "broken")
     assert load(one).array.shape == (2, 3)
     assert load(f"{two}:second").storage == "float32"
     refused(two, r"holds 3 arrays \(first, second, broken\): choose one with .*two.npz:first")
@@ -213,7 +214,7 @@ def test_archives(tmp_path: Path) -> None:
     assert case.name == f"file/{two}:first"
     npy = tmp_path / "x.npy"
     np.save(npy, np.ones(2))
-    assert files.names(npy) == ()
+    assert array_files.names(npy) == ()
     refused(f"{npy}:x", "holds a single array: leave out ':x'")
 
 
@@ -252,7 +253,7 @@ def test_a_case_of_a_file(save) -> None:
     assert case.levels == frozenset()
     made = case.make("float16", 3)
     np.testing.assert_array_equal(made, x)
-    assert reductions.view(made, "group", layout="NCHW", groups=4).shape == (1, 8, 18)
+    assert views.view(made, "group", layout="NCHW", groups=4).shape == (1, 8, 18)
     with pytest.raises(ValueError, match="not defined for storage 'float32': use float16"):
         case.make("float32", 0)
     with pytest.raises(ValueError, match="norm 'power' is not one of batch"):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from varkernels import FORMATS
 from varkernels.rounding import round_to, ulp
-from varstudy.conventions.folding import Cost, cost, fold
+from varstudy.survey.folding import Cost, cost, fold
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 EXACT_ROOT = Fraction(1, 4)  # var + epsilon whose root is rational

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from varkernels import FORMULAS, Formula, Moments, moments
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
-from varstudy.truth import truth
+from varstudy.study.ground_truth import truth
 
 MERGEABLE = [name for name, formula in FORMULAS.items() if formula.mergeable]
 CENTRE = 0.75

@@ -17,11 +17,12 @@ import pytest
 from click.testing import CliRunner
 
 import varstudy.cli as command
-from varstudy import environments
-from varstudy.conventions import FRAMEWORKS, Framework, commit, differences, find, measure, record
-from varstudy.conventions.frameworks import PROBES, named
-from varstudy.conventions.probes.sync_shards import SIZES
-from varstudy.conventions.record import Row
+from varstudy.survey import environments
+from varstudy.survey.findings import FRAMEWORKS, Framework, commit, comparing, find, measured
+from varstudy.survey.findings.measured import Row
+from varstudy.survey.frameworks import observing
+from varstudy.survey.frameworks.catalogue import PROBES, named
+from varstudy.survey.frameworks.probes.sync_shards import SIZES
 
 # Batch norm over the columns of (N, C), by numpy; what it does is told by the arguments of the template.
 ADAPTER = """
@@ -105,8 +106,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Frame
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No environment of the user's, no committed findings, and little memory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(record, "COMMITTED", tmp_path / "committed.json")
-    monkeypatch.setattr(measure, "run", functools.partial(environments.run, memory=400 * 2**20))
+    monkeypatch.setattr(measured, "COMMITTED", tmp_path / "committed.json")
+    monkeypatch.setattr(observing, "run", functools.partial(environments.run, memory=400 * 2**20))
 
 
 def call(*words: str | Path) -> Any:
@@ -132,7 +133,7 @@ def values(rows: list[Row], variant: str = "2-D") -> dict[str, Any]:
 @pytest.mark.parametrize(("correction", "momentum"), [(0, 0.25), (1, 0.125)])
 def test_what_an_adapter_does_is_found(fake: Any, correction: int, momentum: float) -> None:
     fake(correction=correction, momentum=momentum)
-    rows = measure.probe("fake", threads=(1,))
+    rows = observing.probe("fake", threads=(1,))
     found = values(rows)
     expected = {
         "correction.normalise": 0,
@@ -149,7 +150,7 @@ def test_what_an_adapter_does_is_found(fake: Any, correction: int, momentum: flo
         "evaluation": "running statistics",
         "one_value.output": "zeros",
     }
-    assert {name: differences.alike(name, found.get(name), value) for name, value in expected.items()} == dict.fromkeys(
+    assert {name: comparing.alike(name, found.get(name), value) for name, value in expected.items()} == dict.fromkeys(
         expected, True
     )
     assert {row.variant for row in rows} == {"2-D", "2-D, again"}
@@ -165,7 +166,7 @@ def test_more_threads_have_rows_only_where_they_differ(fake: Any) -> None:
     framework = fake()
     path = framework.script()
     path.write_text(path.read_text() + "\nCORRECTION = int(os.environ['OMP_NUM_THREADS']) - 1\n")
-    rows = measure.probe("fake", threads=(1, 2))
+    rows = observing.probe("fake", threads=(1, 2))
     one, two = ([row for row in rows if row.threads == count] for count in (1, 2))
     assert values(one)["correction.running"] == 0
     assert values(two)["correction.running"] == 1
@@ -174,8 +175,8 @@ def test_more_threads_have_rows_only_where_they_differ(fake: Any) -> None:
 
 def test_only_one_kind(fake: Any) -> None:
     fake()
-    assert {row.kind for row in measure.probe("fake", only="batch", threads=(1,))} == {"batch"}
-    assert measure.probe("fake", only="layer", threads=(1,)) == []
+    assert {row.kind for row in observing.probe("fake", only="batch", threads=(1,))} == {"batch"}
+    assert observing.probe("fake", only="layer", threads=(1,)) == []
 
 
 # Those that misbehave ----------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ def test_only_one_kind(fake: Any) -> None:
 def test_a_framework_that_misbehaves_is_a_row_that_says_so(fake: Any, fault: str) -> None:
     text, sentence = FAULTS[fault]
     fake(text, fault, seconds=4.0 if fault == "hangs" else 60.0)
-    (row,) = measure.probe(fault)
+    (row,) = observing.probe(fault)
     assert (row.framework, row.property, row.status, row.value) == (fault, "probe", "failed", "")
     assert row.detail.startswith(sentence)
     assert "\n" not in row.detail
@@ -197,9 +198,9 @@ CRASH = "len(x) == 1 and os.kill(os.getpid(), 11)"
 
 def test_a_crash_at_one_question_costs_that_question_alone(fake: Any) -> None:
     fake()
-    whole = measure.probe("fake", threads=(1,))
+    whole = observing.probe("fake", threads=(1,))
     fake(trouble=CRASH)
-    rows = measure.probe("fake", threads=(1,))
+    rows = observing.probe("fake", threads=(1,))
     now, before = values(rows), values(whole)
     assert now["correction.running"] == 1
     assert {name for name in before if now.get(name) != before[name]} <= {
@@ -217,7 +218,7 @@ json.dump({"format": 9, "asking": None, "variants": variants}, open(sys.argv[sys
 os._exit(0)
 """
     fake(text)
-    (row,) = measure.probe("fake", threads=(1,))
+    (row,) = observing.probe("fake", threads=(1,))
     assert (row.property, row.status) == ("probe", "failed")
     assert row.detail.startswith("its observations cannot be understood (ValueError: ")
 
@@ -225,7 +226,7 @@ os._exit(0)
 def test_a_detail_has_no_folder_of_this_machine(fake: Any, tmp_path: Path) -> None:
     where = Path.home() / ".cache" / "x" / "lib.so"
     fake(f"raise ImportError('{where}: cannot open ({tmp_path}/other.so, /usr is kept)')")
-    (found,) = measure.probe("fake", threads=(1,))
+    (found,) = observing.probe("fake", threads=(1,))
     assert found.detail == (
         "it ended with exit code 1 (probe: ImportError: lib.so: cannot open (other.so, /usr is kept))"
     )
@@ -272,7 +273,7 @@ def ranks(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 def test_several_ranks_are_rows_beside_the_others(ranks: Any) -> None:
     ranks()
-    rows = measure.probe("fake", threads=(1, 2))
+    rows = observing.probe("fake", threads=(1, 2))
     assert {row.kind for row in rows} == {"batch", "sync"}
     ours = [row for row in rows if row.kind == "sync"]
     assert [row.variant for row in ours] == [f"fake ranks, {s}, 2 ranks" for s in SIZES for _ in range(5)]
@@ -288,13 +289,13 @@ def test_several_ranks_are_rows_beside_the_others(ranks: Any) -> None:
     assert {(row.version, row.python, row.date) for row in ours} == {
         (row.version, row.python, row.date) for row in rows if row.kind == "batch"
     }
-    assert measure.probe("fake", only="sync", threads=(1,)) == ours
-    assert {row.kind for row in measure.probe("fake", only="batch", threads=(1,))} == {"batch"}
+    assert observing.probe("fake", only="sync", threads=(1,)) == ours
+    assert {row.kind for row in observing.probe("fake", only="batch", threads=(1,))} == {"batch"}
 
 
 def test_a_refusal_on_several_ranks_is_told(ranks: Any, tmp_path: Path) -> None:
     ranks(trouble="raise ValueError('this layer wants a GPU. Ask elsewhere')")
-    rows = measure.probe("fake", only="sync", threads=(1,))
+    rows = observing.probe("fake", only="sync", threads=(1,))
     assert {(row.status, row.detail) for row in rows} == {("failed", "ValueError: this layer wants a GPU")}
     assert len(rows) == 10
     done = call("fake", "--kind", "sync")
@@ -318,7 +319,7 @@ def test_a_refusal_on_several_ranks_is_told(ranks: Any, tmp_path: Path) -> None:
 )
 def test_a_script_for_several_ranks_that_fails_costs_the_others_nothing(ranks: Any, text: str, sentence: str) -> None:
     ranks(text)
-    rows = measure.probe("fake", threads=(1,))
+    rows = observing.probe("fake", threads=(1,))
     assert values(rows)["correction.running"] == 1
     (trouble,) = [row for row in rows if row.kind == "sync"]
     assert (trouble.property, trouble.status) == ("probe", "failed")
@@ -349,28 +350,28 @@ def row(framework: str = "fake", **facts: Any) -> Row:
 def test_the_file_comes_back_and_an_edited_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "measured.json"
     rows = [row("b"), row("a", value='["nan", 1.5]'), row("a", property="epsilon.place", value='"none"')]
-    record.write(path, record.content(rows))
-    assert record.rows(record.read(path)) == sorted(rows, key=Row.key)
-    assert [run["framework"] for run in record.read(path)["runs"]] == ["a", "b"]
+    measured.write(path, measured.content(rows))
+    assert measured.rows(measured.read(path)) == sorted(rows, key=Row.key)
+    assert [run["framework"] for run in measured.read(path)["runs"]] == ["a", "b"]
     path.write_text(path.read_text().replace('"threads": 1', '"threads": "one"'))
-    with pytest.raises(record.ConventionsProblem, match="was edited or cut"):
-        record.read(path)
+    with pytest.raises(measured.ConventionsProblem, match="was edited or cut"):
+        measured.read(path)
 
 
 def test_no_committed_findings_are_none_and_cut_ones_are_told(tmp_path: Path) -> None:
-    assert record.committed() == []
-    record.COMMITTED.write_text("{")
-    with pytest.raises(record.ConventionsProblem, match="cannot be read"):
-        record.committed()
+    assert measured.committed() == []
+    measured.COMMITTED.write_text("{")
+    with pytest.raises(measured.ConventionsProblem, match="cannot be read"):
+        measured.committed()
 
 
 def test_commit_replaces_a_framework_whole_and_keeps_the_others(tmp_path: Path) -> None:
     target = tmp_path / "data.json"
-    record.write(target, record.content([row("a"), row("b"), row("b", variant="4-D")]))
+    measured.write(target, measured.content([row("a"), row("b"), row("b", variant="4-D")]))
     for name, rows in (("one", [row("b", value="7"), row("c")]), ("two", [row("c", value="9")])):
-        record.write(tmp_path / name, record.content(rows))
+        measured.write(tmp_path / name, measured.content(rows))
     assert commit.main([str(tmp_path / "one"), str(tmp_path / "two")], target) == 0
-    assert record.rows(record.read(target)) == [row("a"), row("b", value="7"), row("c", value="9")]
+    assert measured.rows(measured.read(target)) == [row("a"), row("b", value="7"), row("c", value="9")]
     before = target.read_bytes()
     assert commit.main([str(tmp_path / "absent")], target) == 2
     (tmp_path / "one").write_text("{}")
@@ -382,25 +383,27 @@ def test_commit_replaces_a_framework_whole_and_keeps_the_others(tmp_path: Path) 
 def test_findings_of_one_kind_leave_the_other_kinds() -> None:
     before = [row(), row(kind="layer"), row(kind="rms", value="2"), row(kind="sync"), row("other")]
     after = [row(kind="rms", value="3"), row(kind="rms", variant="4-D")]
-    assert record.merged(before, after) == sorted([*before[:2], *after, *before[3:]], key=Row.key)
+    assert measured.merged(before, after) == sorted([*before[:2], *after, *before[3:]], key=Row.key)
     # one that could not be asked takes nothing away, and goes when it was asked
-    assert record.merged(before, [trouble()]) == sorted([*before, trouble()], key=Row.key)
-    assert record.merged([trouble()], before) == sorted(before, key=Row.key)
-    assert record.merged([trouble(kind="sync")], before[:3]) == sorted([trouble(kind="sync"), *before[:3]], key=Row.key)
-    assert record.merged([trouble(kind="sync")], before[3:4]) == before[3:4]
+    assert measured.merged(before, [trouble()]) == sorted([*before, trouble()], key=Row.key)
+    assert measured.merged([trouble()], before) == sorted(before, key=Row.key)
+    assert measured.merged([trouble(kind="sync")], before[:3]) == sorted(
+        [trouble(kind="sync"), *before[:3]], key=Row.key
+    )
+    assert measured.merged([trouble(kind="sync")], before[3:4]) == before[3:4]
     # ranks alone say nothing of the layers
-    assert record.merged([trouble()], before[3:4]) == [trouble(), before[3]]
+    assert measured.merged([trouble()], before[3:4]) == [trouble(), before[3]]
 
 
 def test_commit_refuses_what_would_take_findings_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "data.json"
-    record.write(target, record.content([row(), row(kind="rms"), row(kind="sync"), row("b")]))
+    measured.write(target, measured.content([row(), row(kind="rms"), row(kind="sync"), row("b")]))
     before = target.read_bytes()
 
     def refused_(*files: list[Row]) -> str:
         names = [str(tmp_path / f"{i}.json") for i in range(len(files))]
         for name, found in zip(names, files, strict=True):
-            record.write(Path(name), record.content(found))
+            measured.write(Path(name), measured.content(found))
         assert commit.main(names, target) == 2
         assert target.read_bytes() == before
         return capsys.readouterr().err
@@ -416,32 +419,32 @@ def test_commit_refuses_what_would_take_findings_away(tmp_path: Path, capsys: py
         "fake would have findings of two versions (fake 1.0; fake 2.0): measure all its kinds: nothing was changed\n"
     )
     # one that never could be asked has a row that says so
-    record.write(tmp_path / "new.json", record.content([trouble(framework="c"), row(kind="rms", value="9")]))
+    measured.write(tmp_path / "new.json", measured.content([trouble(framework="c"), row(kind="rms", value="9")]))
     assert commit.main([str(tmp_path / "new.json")], target) == 0
-    assert [(each.framework, each.kind, each.value) for each in record.rows(record.read(target))] == [
+    assert [(each.framework, each.kind, each.value) for each in measured.rows(measured.read(target))] == [
         ("b", "batch", "1"), ("c", "", ""), ("fake", "batch", "1"), ("fake", "rms", "9"), ("fake", "sync", "1"),
     ]  # fmt: skip
 
 
 def test_differences_tell_versions_apart() -> None:
     before = [row(), row(property="epsilon.place", value='"none"'), row("other")]
-    assert differences.differences(before, before) == []
-    (same,) = differences.differences(before, [row(value="0"), before[1]])
+    assert comparing.differences(before, before) == []
+    (same,) = comparing.differences(before, [row(value="0"), before[1]])
     assert same.same_version
     assert same.fails
     assert same.sentence() == "fake, batch 2-D, 1 thread: correction.running was 1, is 0"
     later = [row(value="0", version="fake 2.0"), row(property="epsilon.place", value='"none"', version="fake 2.0")]
-    (newer,) = differences.differences(before, later)
+    (newer,) = comparing.differences(before, later)
     assert not newer.same_version
     assert not newer.fails
     assert newer.sentence().endswith("(before: fake 1.0; now: fake 2.0)")
-    (lost,) = differences.differences(before, [row()])
+    (lost,) = comparing.differences(before, [row()])
     assert (lost.property, lost.after, lost.same_version) == ("epsilon.place", "not there", True)
-    (undone,) = differences.differences(before, [row(value="", status="undetermined"), before[1]])
+    (undone,) = comparing.differences(before, [row(value="", status="undetermined"), before[1]])
     assert (undone.before, undone.after) == ("1", "undetermined")
     # what was never committed is no difference
-    assert differences.differences([], [row()]) == []
-    assert differences.differences([], [trouble()]) == []
+    assert comparing.differences([], [row()]) == []
+    assert comparing.differences([], [trouble()]) == []
 
 
 def trouble(**facts: Any) -> Row:
@@ -452,56 +455,56 @@ def trouble(**facts: Any) -> Row:
 
 def test_findings_that_nobody_made_again_are_differences_that_fail() -> None:
     before = [row(), row(property="epsilon.place", value='"none"'), row(kind="rms"), row(kind="sync"), row("other")]
-    (unasked,) = differences.differences(before, [trouble()])
+    (unasked,) = comparing.differences(before, [trouble()])
     assert (unasked.framework, unasked.property, unasked.fails) == ("fake", "probe", True)
     assert unasked.sentence() == "fake: 4 findings before, now not run: fake is not installed"
     # it died after its first kind
-    lost = differences.differences(before, [*before[:2], before[3]])
+    lost = comparing.differences(before, [*before[:2], before[3]])
     assert [each.sentence() for each in lost] == ["fake, rms: 1 finding before, now not there"]
     assert all(each.fails for each in lost)
     died = trouble(status="failed", version="fake 1.0", detail="it was killed by SIGSEGV")
-    (partly,) = differences.differences(before, [*before[:2], before[3], died])
+    (partly,) = comparing.differences(before, [*before[:2], before[3], died])
     assert partly.sentence() == "fake: 4 findings before, now failed: it was killed by SIGSEGV"
     assert partly.fails
     # the script for several ranks alone
-    (ranks,) = differences.differences(before, [*before[:3], trouble(kind="sync", status="failed", detail="it hung")])
+    (ranks,) = comparing.differences(before, [*before[:3], trouble(kind="sync", status="failed", detail="it hung")])
     assert ranks.sentence() == "fake, sync: 1 finding before, now failed: it hung"
     assert ranks.fails
     # another version that cannot be asked any more is not one that was compared
-    newer = differences.differences(before, [trouble(status="failed", version="fake 2.0")])
+    newer = comparing.differences(before, [trouble(status="failed", version="fake 2.0")])
     assert [each.fails for each in newer] == [True]
     assert newer[0].sentence().endswith(" (before: fake 1.0; now: fake 2.0)")
     # a kind that another version does not have is between two versions
-    (gone,) = differences.differences(before, [replace(each, version="fake 2.0") for each in (*before[:2], before[3])])
+    (gone,) = comparing.differences(before, [replace(each, version="fake 2.0") for each in (*before[:2], before[3])])
     assert not gone.fails
     # asked, and not a word
-    (silent,) = differences.differences(before[:4], [], ["fake"])
+    (silent,) = comparing.differences(before[:4], [], ["fake"])
     assert silent.sentence() == "fake: 4 findings before, now not there"
     assert silent.fails
     # what was committed as not to be asked is found so again
-    assert differences.differences([trouble()], [trouble()]) == []
+    assert comparing.differences([trouble()], [trouble()]) == []
 
 
 def test_an_error_measured_on_another_processor_is_no_failure() -> None:
     before = [row(property="accuracy.1e6", value="0.5"), row()]
     after = [row(property="accuracy.1e6", value='"NaN"', machine="another"), row(value="0", machine="another")]
-    error, convention = differences.differences(before, after)
+    error, convention = comparing.differences(before, after)
     assert (error.property, error.fails) == ("accuracy.1e6", False)
     assert error.sentence() == "fake, batch 2-D, 1 thread: accuracy.1e6 was 0.5, is NaN (another processor)"
     assert convention.fails
-    (error,) = differences.differences(before, [row(property="accuracy.1e6", value='"NaN"'), row()])
+    (error,) = comparing.differences(before, [row(property="accuracy.1e6", value='"NaN"'), row()])
     assert error.fails
 
 
 def test_differences_of_threads() -> None:
     """Two threads have a row where they differ from one; else the one's holds for them too."""
     one, two = row(), row(threads=2, value="0")
-    assert differences.differences([one, two], [one, two]) == []
-    (found,) = differences.differences([one], [one, two])
+    assert comparing.differences([one, two], [one, two]) == []
+    (found,) = comparing.differences([one], [one, two])
     assert (found.threads, found.before, found.after) == (2, "1", "0")
-    (found,) = differences.differences([one, two], [one, row(threads=2, property="x")])
+    (found,) = comparing.differences([one, two], [one, row(threads=2, property="x")])
     assert (found.threads, found.before, found.after) == (2, "0", "1")
-    assert differences.differences([one, two], [one]) == []  # nothing was asked with two
+    assert comparing.differences([one, two], [one]) == []  # nothing was asked with two
 
 
 @pytest.mark.parametrize(
@@ -522,8 +525,8 @@ def test_differences_of_threads() -> None:
     ],
 )
 def test_values_that_are_one_finding(name: str, one: Any, two: Any, expected: bool) -> None:
-    assert differences.alike(name, one, two) is expected
-    assert differences.alike(name, two, one) is expected
+    assert comparing.alike(name, one, two) is expected
+    assert comparing.alike(name, two, one) is expected
 
 
 # Names -------------------------------------------------------------------------------------------------------------
@@ -578,7 +581,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_list_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "run", None)
+    monkeypatch.setattr(observing, "run", None)
     done = call("--list", "--json")
     assert done.exit_code == 0, done.output
     lines = {line["name"]: line for line in json.loads(done.stdout)}
@@ -604,7 +607,7 @@ def test_one_that_cannot_be_installed_does_not_stop_the_others(fake: Any, monkey
     def unable(environment: Any, say: Any) -> Any:
         raise environments.EnvironmentProblem(f"{environment.name}: the disk is full: free some space")
 
-    monkeypatch.setattr(measure, "install", unable)
+    monkeypatch.setattr(observing, "install", unable)
     fake(FAULTS["fails"][0], "fails")
     done = call("--install", "chainer", "nnabla", "--json")
     assert done.exit_code == 0, done.output
@@ -615,8 +618,8 @@ def test_one_that_cannot_be_installed_does_not_stop_the_others(fake: Any, monkey
 
 
 def test_measured_written_committed_and_compared(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "THREADS", (1,))
-    monkeypatch.setattr(measure.probe, "__kwdefaults__", {**measure.probe.__kwdefaults__, "threads": (1,)})
+    monkeypatch.setattr(observing, "THREADS", (1,))
+    monkeypatch.setattr(observing.probe, "__kwdefaults__", {**observing.probe.__kwdefaults__, "threads": (1,)})
     fake()
     fake(FAULTS["crashes"][0], "crashes")
     out = tmp_path / "out.json"
@@ -625,14 +628,14 @@ def test_measured_written_committed_and_compared(fake: Any, tmp_path: Path, monk
     assert "Batch norm: measured" in done.stdout
     assert "2-D; 2-D, again" in done.stdout
     assert "crashes: failed: it was killed by SIGSEGV" in done.stdout
-    rows = record.rows(record.read(out))
+    rows = measured.rows(measured.read(out))
     assert {each.framework for each in rows} == {"crashes", "fake"}
 
     done = call("fake", "--compare")
     assert done.exit_code == 0
     assert "not compared, since nothing of it is committed: fake" in done.stderr
 
-    assert commit.main([str(out)], record.COMMITTED) == 0
+    assert commit.main([str(out)], measured.COMMITTED) == 0
     done = call("fake", "crashes", "--compare")
     assert done.exit_code == 0, done.output
     assert "compared with the committed findings: 0 differences at the same version" in done.stderr
@@ -660,12 +663,12 @@ def test_an_interrupted_run_keeps_what_it_measured(fake: Any, tmp_path: Path, mo
             raise KeyboardInterrupt
         return [row("first")]
 
-    monkeypatch.setattr(measure, "probe", interrupted)
+    monkeypatch.setattr(observing, "probe", interrupted)
     fake(name="first")
     fake(name="second")
     done = call("first", "second", "--out", tmp_path / "out.json")
     assert done.exit_code == 130
-    assert record.rows(record.read(tmp_path / "out.json")) == [row("first")]
+    assert measured.rows(measured.read(tmp_path / "out.json")) == [row("first")]
 
 
 @pytest.mark.parametrize("words", [("--out", "findings.json"), ("--install",), ("--compare",)])
@@ -676,10 +679,12 @@ def test_what_is_shown_from_the_package_is_not_measured(words: tuple[str, ...]) 
 
 
 def test_a_comparison_that_measured_nothing_fails(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "THREADS", (1,))
-    monkeypatch.setattr(measure.probe, "__kwdefaults__", {**measure.probe.__kwdefaults__, "threads": (1,)})
+    monkeypatch.setattr(observing, "THREADS", (1,))
+    monkeypatch.setattr(observing.probe, "__kwdefaults__", {**observing.probe.__kwdefaults__, "threads": (1,)})
     fake(FAULTS["fails"][0])
-    record.write(record.COMMITTED, record.content([row(), row(kind="rms"), row("chainer"), row("chainer", kind="rms")]))
+    measured.write(
+        measured.COMMITTED, measured.content([row(), row(kind="rms"), row("chainer"), row("chainer", kind="rms")])
+    )
     done = call("fake", "chainer", "--compare")
     assert done.exit_code == 1, done.output
     told = done.stderr.splitlines()
@@ -688,16 +693,16 @@ def test_a_comparison_that_measured_nothing_fails(fake: Any, monkeypatch: pytest
     assert told[-1] == "compared with the committed findings: 2 differences at the same version"
 
     # of one kind: what is committed of the others was not asked
-    monkeypatch.setattr(measure, "probe", lambda framework, **_: [row(kind="rms")])
+    monkeypatch.setattr(observing, "probe", lambda framework, **_: [row(kind="rms")])
     done = call("fake", "--compare", "--kind", "rms")
     assert done.exit_code == 0, done.output
-    monkeypatch.setattr(measure, "probe", lambda framework, **_: [])
+    monkeypatch.setattr(observing, "probe", lambda framework, **_: [])
     done = call("fake", "--compare", "--kind", "rms")
     assert done.exit_code == 1, done.output
     assert "DIFFERS: fake: 1 finding before, now not there" in done.stderr
     done = call("fake", "--compare", "--kind", "group")
     assert done.exit_code == 0, done.output
-    monkeypatch.setattr(measure, "probe", lambda framework, **_: [row(kind="rms")])
+    monkeypatch.setattr(observing, "probe", lambda framework, **_: [row(kind="rms")])
     done = call("fake", "--compare")
     assert done.exit_code == 1, done.output
     assert "DIFFERS: fake, batch: 1 finding before, now not there" in done.stderr
@@ -725,7 +730,7 @@ def test_findings_on_a_narrow_terminal_break_no_word(monkeypatch: pytest.MonkeyP
         row("torch", kind="group", variant="NC", property="algorithm", value='"two-pass, sequential mean"'),
         row("torch", variant="NCHW, channels-last", property="accuracy.1e4", value="0.25"),
     ]
-    record.write(record.COMMITTED, record.content(told))
+    measured.write(measured.COMMITTED, measured.content(told))
     for width in (60, 99):
         monkeypatch.setenv("COLUMNS", str(width))
         done = call("torch", "--committed")
@@ -746,7 +751,7 @@ def test_findings_on_a_narrow_terminal_break_no_word(monkeypatch: pytest.MonkeyP
 
 
 def test_what_has_no_committed_findings_is_told() -> None:
-    record.write(record.COMMITTED, record.content([row("torch"), row("chainer", kind="rms")]))
+    measured.write(measured.COMMITTED, measured.content([row("torch"), row("chainer", kind="rms")]))
     for words in (("caffe", "caffe2"), ("--only", "caffe")):
         done = call(*words, "--committed")
         assert done.exit_code == 0

@@ -16,23 +16,26 @@ from click.testing import CliRunner
 
 import varkernels
 import varstudy.cli as command
-from varkernels.cuda import DeviceError, algorithms, driver
-from varkernels.cuda.driver import Driver
-from varkernels.cuda.executed import Executor
-from varkernels.cuda.native import Gpu
-from varkernels.cuda.plan import Plan as Launches
-from varstudy import featuremaps, reductions, report, results
-from varstudy.bench.targets import targets as judged_targets
-from varstudy.gpu import peers, record, whole
-from varstudy.gpu.card import Card
-from varstudy.gpu.checks import MAPS, QUICK, Checks, check, parts
-from varstudy.gpu.races import Torch, races, values
-from varstudy.gpu.record import COPY, GpuProblem, Row
-from varstudy.gpu.targets import judged
-from varstudy.gpu.whole import Plan, chosen, measure
-from varstudy.measure import case_info
-from varstudy.measure import measure as case_records
-from varstudy.report import gpu_speed
+from varkernels import views
+from varkernels.cuda import DeviceError, algorithms
+from varkernels.cuda.devices import driver
+from varkernels.cuda.devices.driver import Driver
+from varkernels.cuda.devices.gpu import Gpu
+from varkernels.cuda.devices.ptx import Executor
+from varkernels.cuda.launch_plan import Plan as Launches
+from varstudy import report
+from varstudy.bench.cpu.promises import targets as judged_targets
+from varstudy.bench.gpu import gpu_record, peers, whole
+from varstudy.bench.gpu.card import Card
+from varstudy.bench.gpu.checks import MAPS, QUICK, Checks, check, parts
+from varstudy.bench.gpu.gpu_record import COPY, GpuProblem, Row
+from varstudy.bench.gpu.racing import Torch, races, values
+from varstudy.bench.gpu.targets import judged
+from varstudy.bench.gpu.whole import Plan, chosen, measure
+from varstudy.report.sections import gpu_speed
+from varstudy.study import featuremaps, results
+from varstudy.study.measuring import case_info
+from varstudy.study.measuring import measure as case_records
 
 FULL_MEMORY = "the GPU is out of memory: cut the feature map, or end what else uses the GPU (cuMemAlloc_v2: ...)"
 SMALL = Plan(
@@ -154,7 +157,7 @@ def call(*words: str | Path) -> Any:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     machine = FakeMachine()
-    monkeypatch.setattr("varstudy.cli.gpu._machine", lambda: machine)
+    monkeypatch.setattr("varstudy.cli.gpu_command._machine", lambda: machine)
     monkeypatch.setattr(whole, "SHORT", SMALL)
     monkeypatch.setattr(peers, "load", lambda: (None, "torch is not installed"))
     return machine
@@ -314,7 +317,7 @@ def test_the_maps_exist_and_share_rows_between_blocks() -> None:
 def test_rows_are_rates_and_ratios() -> None:
     machine = FakeMachine(speeds={"chan/grid4": 0.95e9, "torch": 0.5e9, "naive/grid4": 0.99e9})
     found = content(machine, "*/grid4", replace(SMALL, maps=()), torch_on(machine))
-    rows = record.rows(found)
+    rows = gpu_record.rows(found)
     settings = {(tuple(row.shape), row.storage, row.layout, row.norm) for row in rows}
     assert len(settings) == 2 * 2 * 2 * 4
     names = {COPY, "torch.var_mean", *(name for name in algorithms() if name.endswith("/grid4"))}
@@ -340,7 +343,7 @@ def test_rows_are_rates_and_ratios() -> None:
 def test_out_of_memory_is_a_row_of_its_map() -> None:
     machine = FakeMachine(memory=2 * 8 * 36 * 4)
     found = content(machine, "chan/grid4")
-    rows = record.rows(found)
+    rows = gpu_record.rows(found)
     status = {(tuple(row.shape), row.storage, row.status) for row in rows}
     assert status == {
         ((2, 8, 6, 6), "float32", "ok"),
@@ -360,7 +363,7 @@ def test_no_memory_for_the_copy_leaves_the_kernels() -> None:
     machine = FakeMachine()
     machine.no_copy = True
     plan = replace(SMALL, shapes=SMALL.shapes[:1], storages=("float32",), maps=())
-    rows = record.rows(content(machine, "chan/grid4", plan))
+    rows = gpu_record.rows(content(machine, "chan/grid4", plan))
     assert {(row.contender, row.status) for row in rows} == {(COPY, "out of memory"), ("chan/grid4", "ok")}
     assert all(row.gbps > 0 and math.isnan(row.of_copy) for row in rows if row.status == "ok")
 
@@ -423,15 +426,15 @@ def measured() -> Any:
 
 def test_round_trip(measured: Any, tmp_path: Path) -> None:
     path = tmp_path / "gpu.json"
-    record.write(path, measured)
-    again = record.read(tmp_path)
+    gpu_record.write(path, measured)
+    again = gpu_record.read(tmp_path)
     assert {key: again[key] for key in measured} == json.loads(json.dumps(measured))
     assert (again["format"], again["version"]) == ("varstudy-gpu", 1)
-    assert record.rows(again) == record.rows(measured)
+    assert gpu_record.rows(again) == gpu_record.rows(measured)
     assert again["device"]["clocks_before"] == {"clocks.sm": "1000 MHz"}
     assert again["provenance"]["versions"]["numpy"]
     assert len(again["provenance"]["ptx"]["digest"]) == 64
-    record.write(tmp_path / "twice.json", measured)
+    gpu_record.write(tmp_path / "twice.json", measured)
     assert (tmp_path / "twice.json").read_bytes() == path.read_bytes()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["gpu.json", "twice.json"]
 
@@ -452,12 +455,12 @@ def test_round_trip(measured: Any, tmp_path: Path) -> None:
 )
 def test_spoilt_files_are_refused(measured: Any, spoil: Callable[[str], str], sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "gpu.json"
-    record.write(path, measured)
+    gpu_record.write(path, measured)
     text = path.read_text("utf-8")
     assert spoil(text) != text
     path.write_text(spoil(text), "utf-8")
     with pytest.raises(GpuProblem, match=sentence) as caught:
-        record.read(path)
+        gpu_record.read(path)
     assert str(caught.value).endswith("make it again with 'python -m varstudy gpu'")
     assert "\n" not in str(caught.value)
 
@@ -468,7 +471,7 @@ def test_spoilt_files_are_refused(measured: Any, spoil: Callable[[str], str], se
 def test_the_command_writes_and_shows(fake: FakeMachine, tmp_path: Path) -> None:
     done = call("gpu", "--quick", "--kernels", "chan/grid*", "--out", tmp_path)
     assert done.exit_code == 0, done.output
-    found = record.read(tmp_path)
+    found = gpu_record.read(tmp_path)
     assert found["provenance"]["command"][-4:] == ["gpu", "--quick", "--kernels", "chan/grid*"]
     shown = done.stdout
     assert shown.startswith("Fake 100, driver for CUDA 13.0")
@@ -485,7 +488,7 @@ def test_the_command_writes_and_shows(fake: FakeMachine, tmp_path: Path) -> None
 def test_json_is_the_file(fake: FakeMachine, tmp_path: Path) -> None:
     done = call("gpu", "--quick", "--kernels", "chan/grid4", "--out", tmp_path, "--json")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == record.read(tmp_path)
+    assert json.loads(done.stdout) == gpu_record.read(tmp_path)
 
 
 def test_a_failed_check_ends_with_exit_code_1(fake: FakeMachine, tmp_path: Path) -> None:
@@ -499,7 +502,7 @@ def test_a_failed_check_ends_with_exit_code_1(fake: FakeMachine, tmp_path: Path)
     assert "FAILED: chan/grid4 on higham/three-values flat, float32 in float32, contraction on: mean of row 0" in (
         done.stdout
     )
-    assert record.read(tmp_path)["checks"]["passed"] is False
+    assert gpu_record.read(tmp_path)["checks"]["passed"] is False
 
 
 def test_out_of_memory_is_shown(fake: FakeMachine, tmp_path: Path) -> None:
@@ -521,7 +524,7 @@ def test_the_section_reads_what_lies_in_the_folder(measured: Any, tmp_path: Path
     assert gpu_speed.found(tmp_path) is None
     (tmp_path / "gpu.json").write_text("{", "utf-8")
     assert str(gpu_speed.found(tmp_path)).startswith("gpu.json cannot be read")
-    record.write(tmp_path / "gpu.json", measured)
+    gpu_record.write(tmp_path / "gpu.json", measured)
     found = gpu_speed.found(tmp_path)
     assert isinstance(found, dict)
     shown = gpu_speed.section(found)
@@ -553,7 +556,7 @@ def test_the_page_has_the_section(measured: Any, tmp_path: Path) -> None:
     assert absent in report.write(table, tmp_path).read_text("utf-8")
     (tmp_path / "gpu.json").write_text("{", "utf-8")
     assert "Not measured: gpu.json cannot be read" in report.write(table, tmp_path).read_text("utf-8")
-    record.write(tmp_path / "gpu.json", measured)
+    gpu_record.write(tmp_path / "gpu.json", measured)
     page = report.write(table, tmp_path).read_text("utf-8")
     assert absent not in page
     assert "Measured on Fake 100, driver for CUDA 13.0." in page
@@ -582,7 +585,7 @@ def test_torch_gives_the_moments_of_the_norms() -> None:
         lies = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if layout == "NHWC" else x
         for norm in ("batch", "layer", "instance", "group"):
             found = peers.calls(torch, torch.from_numpy(lies), norm, layout, 4)
-            rows = reductions.view(lies, norm, layout=layout, groups=4 if norm == "group" else None)
+            rows = views.view(lies, norm, layout=layout, groups=4 if norm == "group" else None)
             rows = rows if rows.ndim == 4 else rows[np.newaxis]
             variance, mean = found["torch.var_mean"]()
             np.testing.assert_allclose(variance.numpy().ravel(), rows.var(axis=(1, 3)).ravel(), rtol=1e-12)

@@ -20,15 +20,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_layers import SMALL, Convention, changed, observe
 
-from varstudy.conventions.inference import infer
-from varstudy.conventions.inference.accuracy import Measured, measure
-from varstudy.conventions.inference.finding import Interval, short
-from varstudy.conventions.inference.laws import LAWS, by_size, laws
-from varstudy.conventions.inference.normalising import PLACES, applied, line, rules
-from varstudy.conventions.inference.reading import Variant
-from varstudy.conventions.inference.training import training
-from varstudy.conventions.probes import probe, questions
-from varstudy.conventions.properties import KINDS, PROPERTIES, STATUSES, SYNC, check, properties_of, property_of
+from varstudy.survey.findings.properties import (
+    KINDS,
+    PROPERTIES,
+    STATUSES,
+    SYNC,
+    check,
+    properties_of,
+    property_of,
+)
+from varstudy.survey.frameworks.probes import probe, questions
+from varstudy.survey.inference import infer
+from varstudy.survey.inference.accuracy import Measured, measure
+from varstudy.survey.inference.finding import Interval, short
+from varstudy.survey.inference.normalising import PLACES, applied, line, rules
+from varstudy.survey.inference.reading import Variant
+from varstudy.survey.inference.running_laws import LAWS, by_size, laws
+from varstudy.survey.inference.training_statistics import training
 
 PROBES = Path(probe.__file__).parent
 LAYOUTS = [

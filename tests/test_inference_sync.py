@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varstudy.conventions.frameworks import FRAMEWORKS, PROBES
-from varstudy.conventions.inference_sync import (
+from varstudy.survey.findings.properties import property_of
+from varstudy.survey.frameworks.catalogue import FRAMEWORKS, PROBES
+from varstudy.survey.frameworks.probes import sync_shards
+from varstudy.survey.frameworks.probes.contract import Unsupported
+from varstudy.survey.inference.sync import (
     CORRECTIONS,
     MERGES,
     PROPERTIES,
@@ -20,9 +23,6 @@ from varstudy.conventions.inference_sync import (
     infer,
     predictions,
 )
-from varstudy.conventions.probes import sync_shards
-from varstudy.conventions.probes.contract import Unsupported
-from varstudy.conventions.properties import property_of
 
 MOMENTUM, SIZES = sync_shards.MOMENTUM, sync_shards.SIZES
 

@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 import varkernels
 from varkernels.formats import FORMATS
 from varstudy.cli import cli
-from varstudy.libraries import catalogue, comparing, infer, measure, ranking, record
-from varstudy.libraries.asking import ask
-from varstudy.libraries.catalogue import FUNCTIONS, PROBES, Function, chosen
-from varstudy.libraries.infer import Candidates, candidates, match
-from varstudy.libraries.measure import default_correction
-from varstudy.libraries.record import LeagueProblem, Row
-from varstudy.libraries.rows import Matrix, packed, rows
-from varstudy.libraries.schemes import schemes
-from varstudy.libraries.scoring import Answers, Exacts, said, score
+from varstudy.survey.league import catalogue, comparing, identifying, league_record, measure, ranking
+from varstudy.survey.league.asking import ask
+from varstudy.survey.league.catalogue import FUNCTIONS, PROBES, Function, chosen
+from varstudy.survey.league.identifying import Candidates, candidates, match
+from varstudy.survey.league.league_record import LeagueProblem, Row
+from varstudy.survey.league.league_rows import Matrix, packed, rows
+from varstudy.survey.league.library_orders import schemes
+from varstudy.survey.league.measuring import default_correction
+from varstudy.survey.league.scoring import Answers, Exacts, said, score
 
 TOY = """
 import os
@@ -255,19 +255,19 @@ def test_a_league_scores(league) -> None:
 
 
 def test_a_league_is_written_and_read(league, tmp_path: Path) -> None:
-    path = tmp_path / record.NAME
-    record.write(path, league.content(["varstudy"]))
-    content = record.read(tmp_path)
-    assert record.facts(content) == league.facts
-    again = record.rows(content)
+    path = tmp_path / league_record.NAME
+    league_record.write(path, league.content(["varstudy"]))
+    content = league_record.read(tmp_path)
+    assert league_record.facts(content) == league.facts
+    again = league_record.rows(content)
     assert [row.record() for row in again] == [row.record() for row in league.rows]
     text = path.read_text()
     path.write_text(text.replace('"function": "toy.var"', '"function": "toy.vax"', 1))
     with pytest.raises(LeagueProblem, match="was edited or cut"):
-        record.read(path)
+        league_record.read(path)
     path.write_text(text[: len(text) // 2])
     with pytest.raises(LeagueProblem, match="cannot be read"):
-        record.read(path)
+        league_record.read(path)
 
 
 def test_one_table_for_the_same_rows_only(league) -> None:
@@ -282,7 +282,7 @@ def test_one_table_for_the_same_rows_only(league) -> None:
     assert {each.cases for each in table} == {1}
     # toy.small gets no longer rows than 6: it has no place where the longer one counts.
     assert [each for each in ranking.together(content, "float32") if each.name == "toy.small"] == []
-    ours = [row for row in record.rows(content) if row.function == "naive in float64"]
+    ours = [row for row in league_record.rows(content) if row.function == "naive in float64"]
     assert sum(each.ours for each in ranking.together(content, "float64", ours=ours)) == 1
 
 
@@ -342,18 +342,18 @@ def test_rows_without_an_answer_or_an_exact_variance() -> None:
 
 def test_errors_are_written_in_two_digits_and_read_again() -> None:
     errors = [0.0, 3.14e-8, 2.0, math.inf, math.nan]
-    assert [record.shown(e) for e in errors] == ["=", "3.1e-8", "2.0e0", "inf", "-"]
+    assert [league_record.shown(e) for e in errors] == ["=", "3.1e-8", "2.0e0", "inf", "-"]
     content = {"cases": {"float64": [{"case": str(k), "group": "g", "values": 3} for k in range(6)]}}
     row = Row(
         "f", "t", "t", "1", "float64", "1", 0, worst="= 3.1e-8 2.0e0 inf - .", median="= = = = - .", marks="1:neg 2"
     )
-    found = record.results(row, content)
+    found = league_record.results(row, content)
     assert [each.worst for each in found[:4]] == [0, 3.1e-8, 2.0, math.inf]
     assert [each.wrong for each in found[:4]] == [False, True, True, True]
     assert [(each.tried, each.scored) for each in found[3:]] == [(True, True), (True, False), (False, False)]
     row.worst = "= ="
     with pytest.raises(ValueError, match="2 results for 6 cases"):
-        record.results(row, content)
+        league_record.results(row, content)
 
 
 @pytest.mark.parametrize(
@@ -396,8 +396,8 @@ def known(many: list[Matrix]) -> Candidates:
 
 def test_each_algorithm_of_ours_gets_its_own_name_back(known: Candidates, many: list[Matrix]) -> None:
     tried = np.ones(len(known.lengths), bool)
-    for algorithm in infer.algorithms():
-        for accumulator in infer.accumulators("float32", algorithm):
+    for algorithm in identifying.algorithms():
+        for accumulator in identifying.accumulators("float32", algorithm):
             # Not by way of the candidates: the public function, on each row alone.
             answers = np.concatenate(
                 [
@@ -440,7 +440,7 @@ def test_one_bit_is_enough_to_say_nothing(known: Candidates) -> None:
     assert found.names == ("welford in float32", "chan/running in float32")
     assert (found.up_to, found.rows) == (1031, int(np.count_nonzero(known.lengths <= 1031)))
     answers[0] = 17.0
-    assert match(known, answers, tried, "float32") == infer.Match()
+    assert match(known, answers, tried, "float32") == identifying.Match()
 
 
 def test_zeros_and_nan() -> None:
@@ -454,7 +454,7 @@ def test_zeros_and_nan() -> None:
         "plus",
         "minus",
     )
-    assert match(known, np.zeros(3), np.zeros(3, bool), "float64") == infer.Match()
+    assert match(known, np.zeros(3), np.zeros(3, bool), "float64") == identifying.Match()
 
 
 def test_numpy_is_told(many: list[Matrix], known: Candidates) -> None:
@@ -557,12 +557,12 @@ def test_bfloat16_reaches_a_child_exactly() -> None:
 
 @pytest.fixture(scope="module")
 def committed() -> dict[str, object]:
-    return record.committed()
+    return league_record.committed()
 
 
 def test_the_committed_league(committed) -> None:
-    assert record.COMMITTED.stat().st_size < 1_000_000
-    facts = {fact.function: fact for fact in record.facts(committed)}
+    assert league_record.COMMITTED.stat().st_size < 1_000_000
+    facts = {fact.function: fact for fact in league_record.facts(committed)}
     assert set(facts) == set(FUNCTIONS)
     for fact in facts.values():
         assert fact.status == "measured" or fact.reason
@@ -570,9 +570,9 @@ def test_the_committed_league(committed) -> None:
             assert fact.version
             assert fact.machine
             assert fact.date.startswith("20")
-    measured = {row.function for row in record.rows(committed)}
+    measured = {row.function for row in league_record.rows(committed)}
     assert {name for name, fact in facts.items() if fact.status == "measured"} <= measured
-    text = record.COMMITTED.read_text()
+    text = league_record.COMMITTED.read_text()
     assert not re.search("/(tmp|root|work|home)", text)
 
 
@@ -612,9 +612,9 @@ def test_a_library_is_measured_here(capsys, tmp_path: Path) -> None:
     words = ["libraries", "--only", "statistics.*", "--quick", "--once", "--storage", "float64", "--threads", "1"]
     code, out, _ = run_cli([*words, "--out", str(tmp_path), "--json"], capsys)
     assert code == 0
-    content = record.read(tmp_path)
+    content = league_record.read(tmp_path)
     assert json.loads(out)["facts"] == content["facts"]
-    rows_of = {row.function: row for row in record.rows(content)}
+    rows_of = {row.function: row for row in league_record.rows(content)}
     assert rows_of["statistics.pvariance"].wrong == 0
     assert rows_of["statistics.variance"].correction == 1
     code, out, _ = run_cli([*words, "--compare", str(tmp_path)], capsys)

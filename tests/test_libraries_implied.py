@@ -16,15 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varstudy.cli import cli
-from varstudy.conventions import record as conventions
-from varstudy.conventions.frameworks import FRAMEWORKS, Framework
-from varstudy.conventions.measure import Place
-from varstudy.environments import EnvironmentProblem
-from varstudy.libraries import implied, record
-from varstudy.libraries.catalogue import PROBES
-from varstudy.libraries.implied import Law, measure
-from varstudy.libraries.record import LeagueProblem
-from varstudy.libraries.rows import Matrix
+from varstudy.survey.environments import EnvironmentProblem
+from varstudy.survey.findings import measured as conventions
+from varstudy.survey.frameworks.catalogue import FRAMEWORKS, Framework
+from varstudy.survey.frameworks.observing import Place
+from varstudy.survey.league import layers, league_record
+from varstudy.survey.league.catalogue import PROBES
+from varstudy.survey.league.layers import Law, measure
+from varstudy.survey.league.league_record import LeagueProblem
+from varstudy.survey.league.league_rows import Matrix
 
 # A framework of numpy whose variants are known algorithms in float32.
 TOY = """
@@ -112,7 +112,7 @@ GIVEN = [
     matrix(RANDOM.standard_normal((2, 16)) * 1e-9, "hidden"),
     matrix([[1.0, math.nan, 2.0, 4.0], [1.0, 2.0, 4.0, 9.0]], "a NaN"),
     matrix([[3.0], [4.0]], "one value"),
-    matrix(RANDOM.standard_normal((1, implied.LONGEST + 1)), "too long"),
+    matrix(RANDOM.standard_normal((1, layers.LONGEST + 1)), "too long"),
 ]
 
 
@@ -149,7 +149,7 @@ def found() -> list[conventions.Row]:
 
 
 @pytest.fixture(scope="module")
-def layers(tmp_path_factory: pytest.TempPathFactory) -> implied.Layers:
+def layers(tmp_path_factory: pytest.TempPathFactory) -> layers.Layers:
     folder = tmp_path_factory.mktemp("adapter")
     (folder / "on_toy.py").write_text(TOY)
     toy = Toy("toy", "Toy", "toys", "on_toy.py", folder=str(folder))
@@ -157,9 +157,9 @@ def layers(tmp_path_factory: pytest.TempPathFactory) -> implied.Layers:
     return measure([toy], GIVEN, where=lambda f: here, findings=found(), repeats=2, seconds=8)
 
 
-def of(layers: implied.Layers, name: str) -> tuple[record.Row, dict[str, record.CaseResult]]:
+def of(layers: layers.Layers, name: str) -> tuple[league_record.Row, dict[str, league_record.CaseResult]]:
     row = next(each for each in layers.rows if each.function == f"toy {name}")
-    return row, {each.case: each for each in record.results(row, {"cases": layers.cases})}
+    return row, {each.case: each for each in league_record.results(row, {"cases": layers.cases})}
 
 
 @pytest.mark.parametrize(
@@ -174,11 +174,11 @@ def of(layers: implied.Layers, name: str) -> tuple[record.Row, dict[str, record.
         "instance norm, NCHW",
     ],
 )
-def test_a_right_layer_is_right_as_far_as_its_outputs_tell(layers: implied.Layers, name: str) -> None:
+def test_a_right_layer_is_right_as_far_as_its_outputs_tell(layers: layers.Layers, name: str) -> None:
     row, cases = of(layers, name)
     assert (row.wrong, row.nan, row.negative, row.raised) == (0, 0, 0, 0)
     for case in ("plain", "offset", "far", "odd"):
-        assert implied.RESOLUTION * 0.9 <= cases[case].worst < 1e-5
+        assert layers.RESOLUTION * 0.9 <= cases[case].worst < 1e-5
     assert not cases["constant"].scored
     assert not cases["one value"].scored
     assert not cases["too long"].tried
@@ -190,11 +190,11 @@ def test_a_right_layer_is_right_as_far_as_its_outputs_tell(layers: implied.Layer
     assert not cases["hidden"].scored
 
 
-def test_only_the_first_variant_of_what_is_no_batch_norm(layers: implied.Layers) -> None:
+def test_only_the_first_variant_of_what_is_no_batch_norm(layers: layers.Layers) -> None:
     assert "toy layer norm, NCHW" not in {row.function for row in layers.rows}
 
 
-def test_a_layer_gets_its_own_error_back(layers: implied.Layers) -> None:
+def test_a_layer_gets_its_own_error_back(layers: layers.Layers) -> None:
     row, cases = of(layers, "batch norm, naive")
     for m in GIVEN[:4]:
         errors = []  # of the sums in the order in which the layer's are
@@ -216,14 +216,14 @@ def variance(x: object, correction: int) -> Fraction:
     return sum(((v - mean) ** 2 for v in numbers), Fraction(0)) / (len(numbers) - correction)
 
 
-def test_the_divisor_is_the_measured_one(layers: implied.Layers) -> None:
+def test_the_divisor_is_the_measured_one(layers: layers.Layers) -> None:
     row, cases = of(layers, "batch norm, unbiased")
     assert (row.correction, row.wrong) == (1, 0)
     assert cases["odd"].worst < 1e-5
     assert not cases["one value"].scored
 
 
-def test_nan_and_negative_variances(layers: implied.Layers) -> None:
+def test_nan_and_negative_variances(layers: layers.Layers) -> None:
     row, cases = of(layers, "batch norm, NaN")
     assert all(each.wrong for each in cases.values() if each.scored)
     assert row.nan == row.rows == 13
@@ -232,7 +232,7 @@ def test_nan_and_negative_variances(layers: implied.Layers) -> None:
     assert "neg 3" in cases["plain"].marks
 
 
-def test_rough_outputs_are_no_error_beyond_what_they_tell(layers: implied.Layers) -> None:
+def test_rough_outputs_are_no_error_beyond_what_they_tell(layers: layers.Layers) -> None:
     row, cases = of(layers, "batch norm, scale and shift")
     fact = next(each for each in layers.facts if each.function == row.function)
     # Its variance is right; its outputs are multiples of 2^-14, and of 1 at the far mean.
@@ -241,7 +241,7 @@ def test_rough_outputs_are_no_error_beyond_what_they_tell(layers: implied.Layers
     assert fact.coarse == 1
 
 
-def test_equal_values_show_nothing_of_a_variance(layers: implied.Layers) -> None:
+def test_equal_values_show_nothing_of_a_variance(layers: layers.Layers) -> None:
     """0 / d is 0 whatever d is: a layer whose variance of them is wrong looks as one whose variance is right."""
     for name in ("batch norm, float64", "batch norm, NaN"):
         _, cases = of(layers, name)
@@ -250,7 +250,7 @@ def test_equal_values_show_nothing_of_a_variance(layers: implied.Layers) -> None
         assert all(each.scored == (name == "batch norm, NaN") for each in constant)
 
 
-def test_a_layer_that_raises_dies_or_hangs_is_named_and_the_others_go_on(layers: implied.Layers) -> None:
+def test_a_layer_that_raises_dies_or_hangs_is_named_and_the_others_go_on(layers: layers.Layers) -> None:
     row, _ = of(layers, "batch norm, raises")
     assert row.refused == "Unsupported: it has no such layer"
     facts = {each.function: each for each in layers.facts}
@@ -263,12 +263,12 @@ def test_a_layer_that_raises_dies_or_hangs_is_named_and_the_others_go_on(layers:
     assert facts["toy batch norm, float64"].hidden == 6
 
 
-def test_an_undetermined_law_is_that_of_another_variant(layers: implied.Layers) -> None:
+def test_an_undetermined_law_is_that_of_another_variant(layers: layers.Layers) -> None:
     fact = next(each for each in layers.facts if each.variant == "unknown")
     assert (fact.status, fact.read_as) == ("measured", "2-D")
-    law = implied.laws([finding("x", "correction.normalise", "", status="undetermined")], "toy")
+    law = layers.laws([finding("x", "correction.normalise", "", status="undetermined")], "toy")
     assert law("batch", "x") == "its divisor is not known: so it is"
-    law = implied.laws([finding("x", "training.statistics", '"running"'), *found()], "toy")
+    law = layers.laws([finding("x", "training.statistics", '"running"'), *found()], "toy")
     assert "running statistics" in str(law("batch", "x"))
 
 
@@ -310,7 +310,7 @@ def test_any_error_is_read_back_within_the_resolution(values: list[int], factor:
     )
     y = ((x - x.astype(np.float64).mean()) / d).astype(np.float32)
     told = {"at": list(range(x.size)), "y": [float(v).hex() for v in y], "finite": True, "alike": False}
-    got, resolution = implied.implied(x, told, exact, law)
+    got, resolution = layers.implied(x, told, exact, law)
     assert abs(got / exact - factor) <= resolution
     assert resolution < 1e-4
 
@@ -318,35 +318,35 @@ def test_any_error_is_read_back_within_the_resolution(values: list[int], factor:
 def test_constants() -> None:
     x, law = np.full(3, 7.0, np.float32), Law(0, 1e-5, "inside the root")
     told = {"at": [0, 1, 2], "y": ["0x0p0"] * 3, "finite": True, "alike": True}
-    assert implied.implied(x, told, 0.0, law) == (0.0, 0.0)
-    assert math.isnan(implied.implied(x, {**told, "alike": False}, 0.0, law)[0])
-    assert math.isnan(implied.implied(x, {**told, "finite": False}, 0.0, law)[0])
+    assert layers.implied(x, told, 0.0, law) == (0.0, 0.0)
+    assert math.isnan(layers.implied(x, {**told, "alike": False}, 0.0, law)[0])
+    assert math.isnan(layers.implied(x, {**told, "finite": False}, 0.0, law)[0])
     # One constant for different inputs: the deviation is infinite.
     x = np.array([1, 2, 3], np.float32)
-    assert implied.implied(x, told, 1.0, law)[0] == math.inf
+    assert layers.implied(x, told, 1.0, law)[0] == math.inf
 
 
-def test_layers_are_written_read_and_ranked(layers: implied.Layers, tmp_path: Path) -> None:
-    path = tmp_path / implied.NAME
-    implied.write(path, layers.content(["varstudy"]))
-    content = implied.read(tmp_path)
-    assert [row.record() for row in implied.rows(content)] == [row.record() for row in layers.rows]
-    assert [each.record() for each in implied.facts(content)] == [each.record() for each in layers.facts]
+def test_layers_are_written_read_and_ranked(layers: layers.Layers, tmp_path: Path) -> None:
+    path = tmp_path / layers.NAME
+    layers.write(path, layers.content(["varstudy"]))
+    content = layers.read(tmp_path)
+    assert [row.record() for row in layers.rows(content)] == [row.record() for row in layers.rows]
+    assert [each.record() for each in layers.facts(content)] == [each.record() for each in layers.facts]
     path.write_text(path.read_text().replace("toy 1.0", "toy 2.0", 1))
     with pytest.raises(LeagueProblem, match="was edited or cut"):
-        implied.read(path)
+        layers.read(path)
     content["rows"][0]["worst"] = "= ="
-    implied.write(path, {k: v for k, v in content.items() if k != "digest"})
+    layers.write(path, {k: v for k, v in content.items() if k != "digest"})
     with pytest.raises(LeagueProblem, match="2 results for 9 cases"):
-        implied.read(path)
+        layers.read(path)
     content = layers.content(["varstudy"])
     empty = {"cases": layers.cases, "facts": [], "rows": []}
-    table = implied.ranked(empty, content)
+    table = layers.ranked(empty, content)
     assert table[0].name.startswith("toy ")
     assert [each.place for each in table] == sorted(each.place for each in table)
     assert {"toy batch norm, float64", "toy batch norm, NaN"} < {each.name for each in table}
     with pytest.raises(LeagueProblem, match="other cases"):
-        implied.ranked({"cases": {"float32": []}}, content)
+        layers.ranked({"cases": {"float32": []}}, content)
 
 
 def test_the_probe_is_for_old_pythons() -> None:
@@ -356,27 +356,27 @@ def test_the_probe_is_for_old_pythons() -> None:
 
 
 def test_frameworks_are_chosen() -> None:
-    assert [each.name for each in implied.chosen("torch")] != []
-    assert len(implied.chosen(None)) == sum(each.measured for each in FRAMEWORKS.values())
+    assert [each.name for each in layers.chosen("torch")] != []
+    assert len(layers.chosen(None)) == sum(each.measured for each in FRAMEWORKS.values())
     with pytest.raises(ValueError, match="'torchh' is no framework"):
-        implied.chosen("torchh")
+        layers.chosen("torchh")
 
 
 # What is committed ------------------------------------------------------------------------------------------------
 
 
 def test_the_committed_layers() -> None:
-    assert implied.COMMITTED.stat().st_size < 500_000
-    content, league = implied.committed(), record.committed()
-    named = {each.framework for each in implied.facts(content)}
+    assert layers.COMMITTED.stat().st_size < 500_000
+    content, league = layers.committed(), league_record.committed()
+    named = {each.framework for each in layers.facts(content)}
     assert named == {each.name for each in FRAMEWORKS.values() if each.measured}
-    for each in implied.facts(content):
+    for each in layers.facts(content):
         assert each.status == "measured" or each.reason
-    text = implied.COMMITTED.read_text()
+    text = layers.COMMITTED.read_text()
     assert not re.search("/(tmp|root|work|home)", text)
-    table = implied.ranked(league, content)
+    table = layers.ranked(league, content)
     assert {each.ours for each in table} == {True, False}
-    assert any(each.library.startswith(implied.LAYER) for each in table)
+    assert any(each.library.startswith(layers.LAYER) for each in table)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from varstudy.conventions import record
-from varstudy.conventions.frameworks import FRAMEWORKS
-from varstudy.conventions.properties import PROPERTIES, check
+from varstudy.survey.findings import measured
+from varstudy.survey.findings.properties import PROPERTIES, check
+from varstudy.survey.frameworks.catalogue import FRAMEWORKS
 
-ROWS = record.committed()
+ROWS = measured.committed()
 MEASURED = {name for name, framework in FRAMEWORKS.items() if framework.measured}
 
 

@@ -36,7 +36,7 @@ from hypothesis.extra import numpy as arrays_of
 from numpy.typing import NDArray
 
 import varstudy
-from varstudy.api.inputs import FLOATS
+from varkernels.stats.inputs import FLOATS
 
 HERE = Path(__file__).parent
 NUMPY = Path(np.__file__).parent

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from port_findings import real, rows
 
 import varstudy.cli as command
-from varstudy.conventions import documented, record
-from varstudy.conventions.documented import Documented
-from varstudy.conventions.port import Plan, PortError, choose, conventions, maths, port
-from varstudy.conventions.port.templates import TEMPLATES
-from varstudy.conventions.properties import property_of
+from varstudy.survey.findings import documented, measured
+from varstudy.survey.findings.documented import Documented
+from varstudy.survey.findings.properties import property_of
+from varstudy.survey.porting import Plan, PortError, choose, conventions, maths, port
+from varstudy.survey.porting.templates import TEMPLATES
 
 BOTH = "before and in the correction"
 NEW = {"momentum__multiplies": "new", "momentum__default": 0.1, "correction__running": 1}
@@ -485,8 +485,8 @@ def test_epsilon_that_is_not_known_is_not_taken_out() -> None:
 
 def committed_steps() -> list[Any]:
     """The layers of exponential averages whose running variance over five steps was measured and committed."""
-    found: dict[tuple[str, str], dict[str, record.Row]] = {}
-    for row in record.committed():
+    found: dict[tuple[str, str], dict[str, measured.Row]] = {}
+    for row in measured.committed():
         if row.kind == "batch" and row.threads == 1 and row.status == "measured":
             found.setdefault((row.framework, row.variant), {})[row.property] = row
     return [
@@ -501,7 +501,7 @@ def committed_steps() -> list[Any]:
 
 
 @pytest.mark.parametrize(("name", "row"), committed_steps())
-def test_the_plans_steps_are_the_committed_ones(name: tuple[str, str], row: record.Row) -> None:
+def test_the_plans_steps_are_the_committed_ones(name: tuple[str, str], row: measured.Row) -> None:
     """In float32: at each step four roundings of the value, and one of the weight, or of the rest 1 - w."""
     told = re.search(r"variance (\d+) \(divisor n, n = (\d+)\)", row.detail)
     assert told is not None
@@ -699,9 +699,9 @@ def test_code_that_cannot_be_is_refused_in_one_sentence() -> None:
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_findings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Findings of a few frameworks in place of the committed ones, and no documentation."""
-    monkeypatch.setattr(record, "committed", real)
+    monkeypatch.setattr(measured, "committed", real)
     monkeypatch.setattr(documented, "facts", lambda framework=None: [])
     monkeypatch.setattr(documented, "lookup", lambda *words: None)
 
@@ -710,7 +710,7 @@ def call(*words: str) -> Any:
     return CliRunner().invoke(command.cli, ["port", *words], prog_name="varstudy")
 
 
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("few_findings")
 def test_the_command_shows_changes_errors_steps_and_code() -> None:
     done = call("--from", "torch", "--to", "keras", "--values-per-channel", "2")
     assert done.exit_code == 0, done.output
@@ -720,7 +720,7 @@ def test_the_command_shows_changes_errors_steps_and_code() -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("few_findings")
 def test_lists_settings_and_json() -> None:
     words = ["--values-per-channel", "2,8", "--values-per-channel", "1", "--variance", "4", "--variance", "1,2"]
     done = call("--from", "torch", "--to", "mlx", *words, "--epsilon", "0.5", "--momentum", "0.25", "--json")
@@ -734,7 +734,7 @@ def test_lists_settings_and_json() -> None:
     assert found["snippet_missing"] is None
 
 
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("few_findings")
 def test_one_value_a_channel_claims_no_variance() -> None:
     done = call("--from", "torch", "--to", "mlx", "--values-per-channel", "1")
     assert done.exit_code == 0, done.output
@@ -746,7 +746,7 @@ def test_one_value_a_channel_claims_no_variance() -> None:
     assert done.exit_code == 0, done.output
 
 
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("few_findings")
 def test_the_snippet_is_all_of_the_standard_output() -> None:
     done = call("--from", "torch", "--to", "flax-nnx", "--snippet")
     assert done.exit_code == 0
@@ -770,7 +770,7 @@ def test_the_snippet_is_all_of_the_standard_output() -> None:
         (("--from", "torch"), "--to"),
     ],
 )
-@pytest.mark.usefixtures("measured")
+@pytest.mark.usefixtures("few_findings")
 def test_bad_input_is_one_sentence_and_exit_code_2(words: tuple[str, ...], sentence: str) -> None:
     done = call(*words)
     assert done.exit_code == 2
@@ -780,8 +780,8 @@ def test_bad_input_is_one_sentence_and_exit_code_2(words: tuple[str, ...], sente
     assert sentence in done.stderr
 
 
-def test_a_framework_without_code_still_has_its_tables(monkeypatch: pytest.MonkeyPatch, measured: None) -> None:
-    monkeypatch.setattr(record, "committed", lambda: rows("odd") + rows("torch", **NEW))
+def test_a_framework_without_code_still_has_its_tables(monkeypatch: pytest.MonkeyPatch, few_findings: None) -> None:
+    monkeypatch.setattr(measured, "committed", lambda: rows("odd") + rows("torch", **NEW))
     done = call("--from", "odd", "--to", "torch")
     assert done.exit_code == 0
     assert "No code: there is no code for odd's state" in done.stdout
@@ -791,7 +791,7 @@ def test_a_framework_without_code_still_has_its_tables(monkeypatch: pytest.Monke
 
 def names_of_all() -> list[str]:
     """Every framework with a batch norm that was measured, or is documented."""
-    rows_, known = record.committed(), documented.facts()
+    rows_, known = measured.committed(), documented.facts()
     return sorted({each.framework for each in [*rows_, *known] if each.kind == "batch"})
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from port_drivers import CORE, DRIVERS, Driver
 from port_findings import real
 
-from varstudy.conventions import record
-from varstudy.conventions.port import Plan, port
+from varstudy.survey.findings import measured
+from varstudy.survey.porting import Plan, port
 
 U = 2.0**-24
 # Roundings of an evaluation: the root, its inverse, and up to six products and sums.
@@ -37,8 +37,8 @@ def frameworks_may_warn() -> Iterator[None]:
         yield
 
 
-def findings() -> list[record.Row]:
-    return record.committed() or real()
+def findings() -> list[measured.Row]:
+    return measured.committed() or real()
 
 
 def plan_of(a: str, b: str, **settings: Any) -> Plan:

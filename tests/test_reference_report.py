@@ -25,7 +25,7 @@ def committed(make: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_its_table_is_of_this_schema(make: dict[str, Any], committed: dict[str, Any]) -> None:
-    from varstudy.results import COLUMNS  # noqa: PLC0415
+    from varstudy.study.results import COLUMNS  # noqa: PLC0415
 
     assert list(committed) == [column.name for column in COLUMNS]
     assert len(make["lines"](committed)) > 30_000

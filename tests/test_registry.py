@@ -16,7 +16,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from varkernels import FORMULAS, Algorithm, Formula, Moments, algorithms, compose, get, moments, register, registry
+from varkernels import (
+    FORMULAS,
+    Algorithm,
+    Formula,
+    Moments,
+    algorithms,
+    compose,
+    get,
+    moments,
+    register,
+    registry,
+)
 from varkernels.conformance import CHECKS, Conformance, check_algorithm, failures
 from varkernels.formats import Format
 from varkernels.formulas import like

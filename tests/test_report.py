@@ -19,13 +19,16 @@ import numpy as np
 import pytest
 
 from varkernels import FORMATS, algorithms, moments
-from varstudy import report, results
-from varstudy.report import embedded, pencil, summary, tables, words
-from varstudy.report.explorer import SCRIPTS
-from varstudy.report.facts import Facts, decimal_digits
+from varstudy import report
+from varstudy.report import words
 from varstudy.report.figures import bessel, draw, growth, kappa, norms, output, precision
-from varstudy.report.page import CHAPTERS
-from varstudy.results import COLUMNS, Results
+from varstudy.report.model import embedded, summary
+from varstudy.report.model.facts import Facts, decimal_digits
+from varstudy.report.report_page import CHAPTERS
+from varstudy.report.sections import pencil, tables
+from varstudy.report.sections.explorer_parts import SCRIPTS
+from varstudy.study import results
+from varstudy.study.results import COLUMNS, Results
 
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ \\frac ${evil} {{ 7*7 }}\u202e\x1b\x00 " + "y" * 60
 NAMES = ("naive", "two_pass", "welford", "pairwise", "chan", "corrected_two_pass", "shifted_first", "double_double")

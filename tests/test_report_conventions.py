@@ -17,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from varstudy.conventions import documented, record
-from varstudy.conventions.documented import Documented
-from varstudy.conventions.record import Row
-from varstudy.report import conventions as section
-from varstudy.report import layers, page
-from varstudy.report.convention_tables import COLUMNS
-from varstudy.report.figures import bessel_places, layers_heat, running_variance, slim
+from varstudy.report import report_page
+from varstudy.report.figures import bessel_places, layers_heat, minify, running_variance
+from varstudy.report.model import measured_layers
+from varstudy.report.sections import frameworks as section
+from varstudy.report.sections.convention_tables import COLUMNS
+from varstudy.survey.findings import documented, measured
+from varstudy.survey.findings.documented import Documented
+from varstudy.survey.findings.measured import Row
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}\u202e\x00 " + "y" * 60
 VOID = {"br", "hr", "img", "input", "meta", "link", "wbr"}
@@ -100,7 +101,7 @@ class Page(HTMLParser):
 
 def rendered(made: section.Conventions) -> str:
     """The section as the page has it."""
-    around = page.environment().from_string(
+    around = report_page.environment().from_string(
         '{% from "macros.html.j2" import scroll, heading, subheading, figure %}'
         '{% include "chapters/conventions.html.j2" %}'
     )
@@ -257,8 +258,8 @@ def test_no_contradiction_is_said_in_words() -> None:
 # Figures --------------------------------------------------------------------------------------------------------------
 
 
-def layers_of(*given_: list[Row]) -> list[layers.Layer]:
-    return layers.layers(itertools.chain(*given_), "batch")
+def layers_of(*given_: list[Row]) -> list[measured_layers.Layer]:
+    return measured_layers.layers(itertools.chain(*given_), "batch")
 
 
 def test_the_curve_of_a_law_is_the_recurrence() -> None:
@@ -408,7 +409,7 @@ def test_a_slim_drawing_keeps_what_is_referred_to() -> None:
         '<svg><defs><path id="a" /></defs><g id="b"><use href="#a" /></g><g clip-path="url(#c)" />'
         '<clipPath id="c" /><text transform="rotate(-0 1 2)">x</text><text transform="rotate(-90 1 2)">y</text></svg>'
     )
-    assert slim.slim(thick) == (
+    assert minify.slim(thick) == (
         '<svg><defs><path id="a" /></defs><g><use href="#a" /></g><g clip-path="url(#c)" />'
         '<clipPath id="c" /><text>x</text><text transform="rotate(-90 1 2)">y</text></svg>'
     )
@@ -487,7 +488,7 @@ def test_the_same_bytes_twice() -> None:
 
 
 def test_nothing_measured_says_how(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(record, "COMMITTED", tmp_path / "measured.json")
+    monkeypatch.setattr(measured, "COMMITTED", tmp_path / "measured.json")
     html = rendered(section.conventions())
     assert "Not measured: <code>python -m varstudy frameworks --all --install</code>" in html
     (tmp_path / "measured.json").write_text("{", "utf-8")
@@ -497,8 +498,8 @@ def test_nothing_measured_says_how(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_broken_facts_leave_the_measurements(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    record.write(tmp_path / "measured.json", record.content(rows()))
-    monkeypatch.setattr(record, "COMMITTED", tmp_path / "measured.json")
+    measured.write(tmp_path / "measured.json", measured.content(rows()))
+    monkeypatch.setattr(measured, "COMMITTED", tmp_path / "measured.json")
     (tmp_path / "documented.json").write_text("[]", "utf-8")
     monkeypatch.setattr(documented, "COMMITTED", tmp_path / "documented.json")
     html = rendered(section.conventions())
@@ -507,11 +508,11 @@ def test_broken_facts_leave_the_measurements(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_what_was_measured_anew_stands_in_the_place_of_the_old(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    record.write(tmp_path / "committed.json", record.content([*rows(), *rows("mlx")]))
-    monkeypatch.setattr(record, "COMMITTED", tmp_path / "committed.json")
+    measured.write(tmp_path / "committed.json", measured.content([*rows(), *rows("mlx")]))
+    monkeypatch.setattr(measured, "COMMITTED", tmp_path / "committed.json")
     assert section.anew(tmp_path) is None
     gone = row("mlx", "probe", "", "", kind="", value="", status="not run", detail="it is not installed")
-    record.write(tmp_path / "measured.json", record.content([*rows(initial__var=0.0), gone]))
+    measured.write(tmp_path / "measured.json", measured.content([*rows(initial__var=0.0), gone]))
     fresh = section.anew(tmp_path)
     assert not isinstance(fresh, str)
     made = section.conventions(fresh)
@@ -560,8 +561,8 @@ def test_the_committed_findings() -> None:
     assert made.running is not None
     assert made.running.svg
     marked = {
-        (layers.title(r.framework), r.property)
-        for r in record.committed()
+        (measured_layers.title(r.framework), r.property)
+        for r in measured.committed()
         if r.kind
         and (f := documented.lookup(r.framework, r.kind, r.variant, r.property))
         and documented.contradicts(f, r)

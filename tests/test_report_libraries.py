@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from test_report_conventions import HOSTILE, Page
 
-from varstudy.libraries import implied, record, together
-from varstudy.libraries.record import Fact, Row
-from varstudy.report import libraries as section
-from varstudy.report import page
+from varstudy.report import report_page
+from varstudy.report.sections import league as section
+from varstudy.survey.league import layers, league_record, together
+from varstudy.survey.league.league_record import Fact, Row
 
 CASES = [
     {"case": "families/a", "group": "families", "rows": 4, "values": 100},
@@ -30,7 +30,7 @@ def row(function: str, worst: str, **given: Any) -> Row:
 
 
 def ours(algorithm: str, worst: str, **given: Any) -> Row:
-    return row(algorithm, worst, library=record.OURS, **given)
+    return row(algorithm, worst, library=league_record.OURS, **given)
 
 
 def fact(function: str, **given: Any) -> Fact:
@@ -43,7 +43,7 @@ def fact(function: str, **given: Any) -> Fact:
 
 
 def league(rows: list[Row], facts: list[Fact] | None = None, **given: Any) -> dict[str, Any]:
-    known = [fact(r.function) for r in rows if r.library != record.OURS] if facts is None else facts
+    known = [fact(r.function) for r in rows if r.library != league_record.OURS] if facts is None else facts
     return {
         "settings": {},
         "provenance": {"made": "2026-01-02T03:04:05", "command": [], "versions": {}, "cpu": {"model": "a processor"}},
@@ -64,7 +64,7 @@ SMALL = [
 
 
 def rendered(made: section.Libraries) -> str:
-    template = page.environment().from_string(
+    template = report_page.environment().from_string(
         '{% from "macros.html.j2" import scroll, heading, subheading, figure %}'
         '{% include "chapters/libraries.html.j2" %}'
     )
@@ -192,12 +192,12 @@ def test_tables_are_semantic_and_their_regions_reachable() -> None:
 
 
 def test_a_league_that_is_not_there_or_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(record, "COMMITTED", tmp_path / "league.json")
+    monkeypatch.setattr(league_record, "COMMITTED", tmp_path / "league.json")
     assert "Not measured: <code>python -m varstudy libraries --install --out DIR</code>" in rendered(
         section.libraries()
     )
     assert section.anew(tmp_path) is None
-    record.write(tmp_path / "league.json", league(SMALL))
+    league_record.write(tmp_path / "league.json", league(SMALL))
     assert "as committed" in section.libraries().lead[0]
     fresh = section.anew(tmp_path)
     assert isinstance(fresh, dict)
@@ -215,8 +215,8 @@ def test_a_league_that_is_not_there_or_broken(monkeypatch: pytest.MonkeyPatch, t
 def test_a_part_that_was_measured_anew_stands_beside_what_is_committed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(record, "COMMITTED", tmp_path / "league.json")
-    record.write(tmp_path / "league.json", league(SMALL))
+    monkeypatch.setattr(league_record, "COMMITTED", tmp_path / "league.json")
+    league_record.write(tmp_path / "league.json", league(SMALL))
     quick = {"settings": {"level": "quick"}}
     same = section.libraries(league(SMALL[:1], **quick))
     assert "as committed" in same.lead[0]
@@ -245,8 +245,8 @@ def test_the_committed_league() -> None:
     html = rendered(made)
     Page(html)
     assert len(html.encode()) < 290_000
-    content = record.committed()
-    measured = [f.function for f in record.facts(content) if f.status == "measured"]
+    content = league_record.committed()
+    measured = [f.function for f in league_record.facts(content) if f.status == "measured"]
     told = ", ".join(line[0] for line in made.facts)
     assert all(name in told for name in measured)
 
@@ -254,12 +254,12 @@ def test_the_committed_league() -> None:
 def test_the_layers_stand_in_the_league_too() -> None:
     found = section.libraries().layers
     assert found is not None
-    lines = implied.ranked(record.committed(), implied.committed())
+    lines = layers.ranked(league_record.committed(), layers.committed())
     assert found.lines == len(lines)
     html = str(found.table)
-    layers = {fact.function for fact in implied.facts(implied.committed())}
+    names = {fact.function for fact in layers.facts(layers.committed())}
     for each in lines:
-        if each.name in layers:
+        if each.name in names:
             assert f"<code>{each.name}</code>" in html
     # A league on other cases than the layers' stands without them.
     assert section.made(league(SMALL), "").layers is None

@@ -13,9 +13,9 @@ import pytest
 import varkernels
 import varstudy
 from varkernels.htmltable import SHOWN, table
-from varstudy import results
-from varstudy.callables import Convention, Scorecard, Standing
-from varstudy.truth import truth
+from varstudy.study import results
+from varstudy.study.ground_truth import truth
+from varstudy.survey.callables import Convention, Scorecard, Standing
 
 HOSTILE = "<script>alert(1)</script> & \"'"
 

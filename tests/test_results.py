@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from varstudy import results, score
-from varstudy.files import write_whole
+from varstudy._io.atomic import write_whole
+from varstudy.study import results, score
 
 
 def record(**changes: object) -> dict[str, object]:

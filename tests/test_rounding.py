@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 from varkernels.rounding import round_to, ulp
-from varstudy.featuremaps import storing
+from varstudy.study.featuremaps import storing
 
 ALL = list(FORMATS.values())
 SMALL = [FLOAT16, BFLOAT16]

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varkernels import FORMATS
-from varstudy import score
-from varstudy.score import EPSILON, Exact
-from varstudy.truth import truth
+from varstudy.study import score
+from varstudy.study.ground_truth import truth
+from varstudy.study.score import EPSILON, Exact
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -23,10 +23,10 @@ import numpy as np
 import pytest
 
 import varkernels
-from varkernels import FORMATS, Algorithm
-from varstudy import featuremaps, reductions, results, study
-from varstudy.measure import ACCUMULATORS, accumulators_of, measure
-from varstudy.workers import Crew, WorkerFailed
+from varkernels import FORMATS, Algorithm, views
+from varstudy.study import featuremaps, results, runner
+from varstudy.study.measuring import ACCUMULATORS, accumulators_of, measure
+from varstudy.study.pool import Crew, WorkerFailed
 
 FEW = "museum/*#[1-3]*"
 FILES = ("results.json", "results.csv")
@@ -40,7 +40,7 @@ def content(folder: Path) -> list[bytes]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A part of the default study, run in one go."""
     out = tmp_path_factory.mktemp("whole")
-    study.run(only=FEW, out=out)
+    runner.run(only=FEW, out=out)
     return out
 
 
@@ -62,7 +62,7 @@ class Log:
 
 
 def test_no_measurement_of_the_default_study_exceeds_its_bound(tmp_path: Path) -> None:
-    found = study.run(out=tmp_path)
+    found = runner.run(out=tmp_path)
     frame = found.frame
     assert set(frame.case) == {case.name for case in featuremaps.cases("default")}
     builtin = [a.name for a in varkernels.algorithms().values() if a.builtin]
@@ -119,9 +119,7 @@ def test_records_follow_the_data_by_another_way() -> None:
     records = list(measure(case, "bfloat16", 3, chosen))
     x = case.make("bfloat16", 3)
     for record in records:
-        view = reductions.view(
-            x, record["norm"], layout="NHWC", groups=case.groups if record["norm"] == "group" else None
-        )
+        view = views.view(x, record["norm"], layout="NHWC", groups=case.groups if record["norm"] == "group" else None)
         got = varkernels.moments(view, record["algorithm"], record["accumulator"]).variance(0)
         blocks = view if view.ndim == 4 else view[np.newaxis]
         rows = blocks.transpose(0, 2, 1, 3).reshape(len(got), -1).astype(np.float64)
@@ -165,13 +163,13 @@ def test_storage_error_stands_apart() -> None:
 
 
 def test_two_runs_are_identical(whole: Path, tmp_path: Path) -> None:
-    study.run(only=FEW, out=tmp_path, processes=1)
+    runner.run(only=FEW, out=tmp_path, processes=1)
     assert content(tmp_path) == content(whole)
 
 
 def test_a_seed_changes_values_and_nothing_else(tmp_path: Path) -> None:
-    one = study.run(only="normal/standard", out=tmp_path, seed=1).frame
-    other = study.run(only="normal/standard", out=tmp_path, seed=2).frame
+    one = runner.run(only="normal/standard", out=tmp_path, seed=1).frame
+    other = runner.run(only="normal/standard", out=tmp_path, seed=2).frame
     assert (one.var_error_worst != other.var_error_worst).any()
     assert one[list(results.KEY)].equals(other[list(results.KEY)])
 
@@ -192,7 +190,7 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(whole: Pat
     kept = {path.name for path in cells.glob("*.json")}
     assert not (tmp_path / "results.json").exists()
     log = Log()
-    study.run(only=FEW, out=tmp_path, progress=log)
+    runner.run(only=FEW, out=tmp_path, progress=log)
     total, done = log.said[0]  # type: ignore[misc]
     assert done >= len(kept) >= moment
     assert len(log.said) == total - done + 2
@@ -201,10 +199,10 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(whole: Pat
 
 def test_finished_cells_are_not_measured_again(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = content(whole)
-    monkeypatch.setattr(study, "compute", None)
+    monkeypatch.setattr(runner, "compute", None)
     log = Log()
-    study.run(only=FEW, out=whole, progress=log)
-    total = len(study.plan(only=FEW))
+    runner.run(only=FEW, out=whole, progress=log)
+    total = len(runner.plan(only=FEW))
     assert log.said == [(total, total), "stop"]
     assert content(whole) == before
 
@@ -212,7 +210,7 @@ def test_finished_cells_are_not_measured_again(whole: Path, monkeypatch: pytest.
 def test_force_measures_again(tmp_path: Path) -> None:
     for force, done in ((False, 0), (False, 1), (True, 0)):
         log = Log()
-        study.run(only="higham/three-values", out=tmp_path, progress=log, force=force)
+        runner.run(only="higham/three-values", out=tmp_path, progress=log, force=force)
         assert log.said[0] == (2, 2 * done)
 
 
@@ -223,19 +221,19 @@ def test_a_damaged_cell_is_measured_again(whole: Path, tmp_path: Path, damage: b
     victim = next((tmp_path / "cells").glob("*.json"))
     victim.write_bytes(damage)
     log = Log()
-    study.run(only=FEW, out=tmp_path, progress=log)
+    runner.run(only=FEW, out=tmp_path, progress=log)
     assert len(log.said) == 3
     assert content(tmp_path) == before
 
 
 def test_a_key_is_all_that_decides_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell, other = study.plan(only="offset/kappa=1e+0[23]")[:2]
+    cell, other = runner.plan(only="offset/kappa=1e+0[23]")[:2]
     keys = {cell.key(0), cell.key(1), other.key(0)}
-    monkeypatch.setattr(study, "source_hash", lambda: "other kernels")
+    monkeypatch.setattr(runner, "source_hash", lambda: "other kernels")
     keys.add(cell.key(0))
-    monkeypatch.setattr(study, "sources_hash", lambda: "other scoring")
+    monkeypatch.setattr(runner, "sources_hash", lambda: "other scoring")
     keys.add(cell.key(0))
-    monkeypatch.setattr(study.devices, "code_hash", lambda: "other PTX")
+    monkeypatch.setattr(runner.devices, "code_hash", lambda: "other PTX")
     keys.add(cell.key(0))
     assert len(keys) == 6
 
@@ -249,9 +247,9 @@ def test_algorithms_of_others_are_measured_each_time(tmp_path: Path, monkeypatch
         return rows.mean(axis=1), np.full(len(rows), -1.0)
 
     theirs = Algorithm("theirs/constant", "theirs", "none", run=run, builtin=False)
-    monkeypatch.setattr(study, "algorithms", lambda: {**varkernels.algorithms(), theirs.name: theirs})
+    monkeypatch.setattr(runner, "algorithms", lambda: {**varkernels.algorithms(), theirs.name: theirs})
     for _ in range(2):
-        frame = study.run(only="higham/three-values", out=tmp_path).frame
+        frame = runner.run(only="higham/three-values", out=tmp_path).frame
         mine = frame[frame.algorithm == theirs.name]
         assert (mine.var_negative == 1).all()
         assert mine.bound_used.isna().all()
@@ -264,23 +262,23 @@ def test_algorithms_of_others_are_measured_each_time(tmp_path: Path, monkeypatch
 
 def test_bad_input_is_named_before_anything_is_measured(tmp_path: Path) -> None:
     with pytest.raises(featuremaps.UnknownCase, match=r"'museum/pytorch/pytorch#2471'.*pytorch#2470"):
-        study.run(only="museum/pytorch/pytorch#2471", out=tmp_path)
+        runner.run(only="museum/pytorch/pytorch#2471", out=tmp_path)
     with pytest.raises(ValueError, match=r"level='huge' is unknown"):
-        study.run("huge", out=tmp_path)
+        runner.run("huge", out=tmp_path)
     with pytest.raises(ValueError, match=r"seed=-1 is negative"):
-        study.run(seed=-1, out=tmp_path)
+        runner.run(seed=-1, out=tmp_path)
     with pytest.raises(ValueError, match=r"processes=0: use 1 or more"):
-        study.run(processes=0, out=tmp_path)
+        runner.run(processes=0, out=tmp_path)
     assert list(tmp_path.iterdir()) == []
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(OSError, match="file"):
-        study.run(only="higham/three-values", out=blocked)
+        runner.run(only="higham/three-values", out=blocked)
     assert blocked.read_text() == "in the way"
 
 
 def test_the_quick_study_leaves_out_lanes_and_nothing_else() -> None:
-    quick, default = study.chosen("quick"), study.chosen("default")
+    quick, default = runner.chosen("quick"), runner.chosen("default")
     assert default == varkernels.algorithms()
     left = {name for name in default if name not in quick}
     assert left == {name for name in default if name.endswith("/lanes32")}
@@ -288,15 +286,15 @@ def test_the_quick_study_leaves_out_lanes_and_nothing_else() -> None:
 
 
 def test_patterns_name_exactly_by_glob_or_by_part() -> None:
-    assert [c.name for c in study.select("default", "growth/normal/N=2^14")] == ["growth/normal/N=2^14"]
-    assert len(study.select("default", "growth/*/n=2^14")) == 3
-    assert {c.group for c in study.select("default", "NIST")} == {"nist"}
-    full = study.select("quick", "norms/relu-large/NHWC")  # of the level full only
+    assert [c.name for c in runner.select("default", "growth/normal/N=2^14")] == ["growth/normal/N=2^14"]
+    assert len(runner.select("default", "growth/*/n=2^14")) == 3
+    assert {c.group for c in runner.select("default", "NIST")} == {"nist"}
+    full = runner.select("quick", "norms/relu-large/NHWC")  # of the level full only
     assert [c.name for c in full] == ["norms/relu-large/NHWC"]
 
 
 def test_an_interrupt_that_was_swallowed_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = study.compute
+    original = runner.compute
 
     def swallow(*args: object) -> None:
         original(*args)  # type: ignore[arg-type]
@@ -304,10 +302,10 @@ def test_an_interrupt_that_was_swallowed_is_not_forgotten(tmp_path: Path, monkey
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
 
-    monkeypatch.setattr(study, "compute", swallow)
+    monkeypatch.setattr(runner, "compute", swallow)
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        study.run(only="higham/three-values", out=tmp_path, processes=1)
+        runner.run(only="higham/three-values", out=tmp_path, processes=1)
     assert signal.getsignal(signal.SIGINT) is before
     assert len(list((tmp_path / "cells").glob("*.json"))) == 1
 
@@ -332,7 +330,7 @@ class CrewHere:
         for index, (kind, *task) in enumerate(tasks):
             if kind == "cell":
                 self.tasks.append(task[0])
-                study.compute(*task)
+                runner.compute(*task)
                 yield index
 
 
@@ -344,18 +342,18 @@ def test_one_of_several_processes_measures_the_libraries(tmp_path: Path, monkeyp
         asked.append((folder, seed, (folder / "results.json").exists()))
         scratch.append(Path(tempfile.mkdtemp()))
 
-    monkeypatch.setattr(study.anew, "measure", measure)
-    monkeypatch.setattr(study.anew, "told", lambda: "what is here")
-    monkeypatch.setattr(study, "Crew", CrewHere)
+    monkeypatch.setattr(runner.anew, "measure", measure)
+    monkeypatch.setattr(runner.anew, "told", lambda: "what is here")
+    monkeypatch.setattr(runner, "Crew", CrewHere)
     monkeypatch.setattr(CrewHere, "tasks", [])
     before = tempfile.gettempdir()
     said: list[str] = []
     log = Log()
-    study.run(only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, others=said.append)
+    runner.run(only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, others=said.append)
     assert said == ["what is here"]
     assert asked == [(tmp_path, 3, False)]
     # First, for it may take longest; and it is no cell.
-    assert isinstance(CrewHere.tasks[0], study.Others)
+    assert isinstance(CrewHere.tasks[0], runner.Others)
     assert log.said == [(2, 0), *(task.label for task in CrewHere.tasks[1:]), "stop"]
     # A worker that is ended leaves its temporary files: they are in a folder that does not outlive the study.
     assert tempfile.gettempdir() == before
@@ -369,11 +367,11 @@ def test_libraries_that_cannot_be_measured_cost_the_study_nothing(
     def measure(folder: Path, say: object, seed: int) -> None:
         raise RuntimeError("their clock is wrong")
 
-    monkeypatch.setattr(study.anew, "measure", measure)
-    monkeypatch.setattr(study.anew, "told", lambda: "what is here")
-    monkeypatch.setattr(study, "Crew", CrewHere)
+    monkeypatch.setattr(runner.anew, "measure", measure)
+    monkeypatch.setattr(runner.anew, "told", lambda: "what is here")
+    monkeypatch.setattr(runner, "Crew", CrewHere)
     said: list[str] = []
-    study.run(only="higham/three-values", out=tmp_path, processes=2, others=said.append)
+    runner.run(only="higham/three-values", out=tmp_path, processes=2, others=said.append)
     assert said[1:] == [
         "the frameworks and libraries that are here could not be measured: RuntimeError: their clock is wrong"
     ]
@@ -391,26 +389,26 @@ def test_nobody_else_measures_them_where_there_is_nothing_else_to_do(
         assert told == say.append
         asked.append((folder, seed, (folder / "results.json").exists()))
 
-    monkeypatch.setattr(study.anew, "measure", measure)
-    monkeypatch.setattr(study, "Crew", None)
-    study.run(only="higham/three-values", out=tmp_path, processes=1)
+    monkeypatch.setattr(runner.anew, "measure", measure)
+    monkeypatch.setattr(runner, "Crew", None)
+    runner.run(only="higham/three-values", out=tmp_path, processes=1)
     assert asked == []
-    study.run(only="higham/three-values", out=tmp_path, processes=processes, others=say.append)
+    runner.run(only="higham/three-values", out=tmp_path, processes=processes, others=say.append)
     assert asked == [(tmp_path, 0, True)]
     assert say == []
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_of_garbage_is_left_as_it_was(tmp_path: Path, enabled: bool) -> None:
-    cell = study.plan(only="higham/three-values")[0]
+    cell = runner.plan(only="higham/three-values")[0]
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        with study.uncollected():
+        with runner.uncollected():
             assert not gc.isenabled()
         assert gc.isenabled() is enabled
         with pytest.raises(RuntimeError, match="the sources changed"):
-            study.compute(cell, 0, ["naive"], tmp_path, "an older key")
+            runner.compute(cell, 0, ["naive"], tmp_path, "an older key")
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
@@ -420,20 +418,20 @@ def test_the_collector_of_garbage_is_left_as_it_was(tmp_path: Path, enabled: boo
 
 
 def test_a_failing_task_says_what_failed() -> None:
-    cell = study.plan(only="higham/three-values")[0]
+    cell = runner.plan(only="higham/three-values")[0]
     with Crew(1) as crew, pytest.raises(WorkerFailed, match="'no such algorithm'"):
         list(crew.run([("cell", cell, 0, ("no such algorithm",), Path(), cell.key(0))]))
 
 
 def test_sources_edited_while_it_runs_are_noticed(tmp_path: Path) -> None:
-    cell = study.plan(only="higham/three-values")[0]
+    cell = runner.plan(only="higham/three-values")[0]
     with pytest.raises(RuntimeError, match=r"the sources changed while 'higham/three-values float32'.*run again"):
-        study.compute(cell, 0, ["naive"], tmp_path, "an older key")
+        runner.compute(cell, 0, ["naive"], tmp_path, "an older key")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_in_a_worker_is_an_oserror_here(tmp_path: Path) -> None:
-    cell = study.plan(only="higham/three-values")[0]
+    cell = runner.plan(only="higham/three-values")[0]
     with Crew(1) as crew, pytest.raises(OSError, match="No such file or directory"):
         list(crew.run([("cell", cell, 0, ("naive",), tmp_path / "gone", cell.key(0))]))
 
@@ -441,7 +439,7 @@ def test_a_full_disk_in_a_worker_is_an_oserror_here(tmp_path: Path) -> None:
 def test_workers_end_with_their_parent() -> None:
     script = """if True:
         import os, sys
-        from varstudy.workers import Crew
+        from varstudy.study.pool import Crew
         crew = Crew(2)
         print(*(w.pid for w in crew._workers), flush=True)
         os.kill(os.getpid(), 9)

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from varkernels.exact import ExactSums, exact_sums, joined
-from varkernels.exactly import mean_of, std_of, variance_of, without_nan
+from varkernels.exact.rounding_one import mean_of, std_of, variance_of, without_nan
+from varkernels.exact.sums import ExactSums, exact_sums, joined
+from varkernels.exact.table import SumTable, exact_table
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
-from varkernels.sumtable import SumTable, exact_table
 
 EVERY = list(FORMATS.values())
 CORRECTIONS = [(0, 1), (1, 1), (3, 2), (-5, 1), (16, 1), (1, 2**20), (3602879701896397, 2**55)]

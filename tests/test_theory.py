@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as hnp
 import varkernels
 from varkernels import FORMATS
 from varkernels.registry import order_of
-from varstudy import theory
-from varstudy.measure import ACCUMULATORS, Reduction, accumulators_of, moments_of, reduction
-from varstudy.score import summary
+from varstudy.study import error_bounds
+from varstudy.study.measuring import ACCUMULATORS, Reduction, accumulators_of, moments_of, reduction
+from varstudy.study.score import summary
 
 BUILTIN = [a for a in varkernels.algorithms().values() if a.builtin]
 PAIRS = [(s, a) for s in FORMATS for a in ACCUMULATORS[s]]
@@ -31,7 +31,7 @@ def reduced(x: np.ndarray, norm: str = "layer", corrections: tuple[float, ...] =
 def scored(rows: Reduction, algorithm: varkernels.Algorithm, storage: str, accumulator: str) -> Iterable[dict]:
     fmt = FORMATS[accumulator]
     mean, variances = moments_of(rows, algorithm, fmt)
-    bound = theory.bounds(algorithm, fmt, rows.rows)
+    bound = error_bounds.bounds(algorithm, fmt, rows.rows)
     for correction, variance in variances.items():
         yield summary(
             mean=mean,
@@ -118,7 +118,7 @@ def test_first_order_terms_are_those_of_chan_golub_leveque(n: int, kappa: float)
         ("youngs_cramer", n * kappa * u),
         ("chan", kappa * u * logn),
     ):
-        bound = theory.relative_bound(varkernels.get(name), fmt, n, kappa)[0]
+        bound = error_bounds.relative_bound(varkernels.get(name), fmt, n, kappa)[0]
         assert first / 1.5 <= bound <= 24 * first, name
 
 
@@ -127,22 +127,22 @@ def test_compensation_bounds_hardly_grow_with_n() -> None:
     fmt, u = FORMATS["float64"], 2.0**-53
     for name, most in (("kahan_two_pass", 20 * u), ("neumaier_two_pass", 12 * u), ("double_double", 7 * u)):
         for n in (10, 10**4, 10**6):
-            assert theory.relative_bound(varkernels.get(name), fmt, n, 1.0)[0] < most
+            assert error_bounds.relative_bound(varkernels.get(name), fmt, n, 1.0)[0] < most
 
 
 def test_there_is_no_guarantee_where_there_cannot_be_one() -> None:
     f16, bf16 = FORMATS["float16"], FORMATS["bfloat16"]
-    assert theory.relative_bound(varkernels.get("chan"), f16, 2**16, 1.0)[0] == math.inf  # the count overflows
-    assert theory.relative_bound(varkernels.get("kahan_two_pass"), bf16, 2**12, 1.0)[0] == math.inf
+    assert error_bounds.relative_bound(varkernels.get("chan"), f16, 2**16, 1.0)[0] == math.inf  # the count overflows
+    assert error_bounds.relative_bound(varkernels.get("kahan_two_pass"), bf16, 2**12, 1.0)[0] == math.inf
     x = np.full((1, 8), 300.0, np.float16)
     rows = reduced(x)
-    assert theory.bounds(varkernels.get("naive"), f16, rows.rows).m2[0] == math.inf  # 300^2 overflows
-    assert theory.bounds(varkernels.get("two_pass"), f16, rows.rows).m2[0] < math.inf
+    assert error_bounds.bounds(varkernels.get("naive"), f16, rows.rows).m2[0] == math.inf  # 300^2 overflows
+    assert error_bounds.bounds(varkernels.get("two_pass"), f16, rows.rows).m2[0] < math.inf
 
 
 def test_algorithms_of_others_have_no_bound() -> None:
     theirs = replace(varkernels.get("chan"), builtin=False)
-    bound = theory.bounds(theirs, FORMATS["float32"], reduced(np.ones((3, 4), np.float32)).rows)
+    bound = error_bounds.bounds(theirs, FORMATS["float32"], reduced(np.ones((3, 4), np.float32)).rows)
     assert np.isnan(bound.m2).all()
     assert np.isnan(bound.mean).all()
     assert bound.m2.shape == (3,)
@@ -193,6 +193,6 @@ def test_heights_are_what_the_schedules_do(order: str) -> None:
     for n in (*range(1, 300), 1023, 1024, 1025):
         updates, merges, larger_left = simulate(order, n)
         assert larger_left
-        b, m = theory.geometry(order_of(order), n)
+        b, m = error_bounds.geometry(order_of(order), n)
         assert updates == b
         assert merges <= m <= merges + (0 if order == "pairwise" else 1)

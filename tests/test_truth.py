@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from varkernels import views
 from varkernels.formats import FLOAT32, FORMATS, Format
-from varstudy import reductions
-from varstudy.truth import Truth, reference_two_pass, round_to, truth, ulp
+from varstudy.study.ground_truth import Truth, reference_two_pass, round_to, truth, ulp
 
 ALL = list(FORMATS.values())
 UNSIGNED = {2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -427,7 +427,7 @@ def test_views_of_a_wrong_kind() -> None:
 @pytest.mark.parametrize("norm", ["batch", "layer", "instance", "group"])
 def test_rows_of_a_feature_map(norm: str, layout: str) -> None:
     x = patterns(FLOAT32, np.random.default_rng(4), (2, 4, 3, 6))
-    view = reductions.view(x, norm, layout=layout, groups=2 if norm == "group" else None)
+    view = views.view(x, norm, layout=layout, groups=2 if norm == "group" else None)
     blocks = view if view.ndim == 4 else view[np.newaxis]
     rows = [block[:, r].ravel() for block in blocks for r in range(block.shape[1])]
     exact = truth(view)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from varkernels import Algorithm, algorithms, compose, moments, register
+    from varkernels.stats.features import feature_moments
+    from varkernels.stats.functions import mean, mean_var, std, var
+    from varkernels.stats.streaming import Moments
+    from varkernels.views import sync_batch, view
 
-    from . import truth
-    from .api.features import feature_moments
-    from .api.functions import mean, mean_var, std, var
-    from .api.streaming import Moments
-    from .featuremaps import cases
-    from .reductions import sync_batch, view
-    from .study import run
+    from .study.featuremaps import cases
+    from .study.ground_truth import truth
+    from .study.runner import run
 
 __all__ = [
     "Algorithm",
@@ -43,28 +43,25 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Algorithm": "varkernels",
-    "Moments": "varstudy.api.streaming",
+    "Moments": "varkernels.stats.streaming",
     "algorithms": "varkernels",
     "compose": "varkernels",
     "moments": "varkernels",
     "register": "varkernels",
-    "cases": "varstudy.featuremaps",
-    "feature_moments": "varstudy.api.features",
-    "mean": "varstudy.api.functions",
-    "mean_var": "varstudy.api.functions",
-    "run": "varstudy.study",
-    "std": "varstudy.api.functions",
-    "sync_batch": "varstudy.reductions",
-    "var": "varstudy.api.functions",
-    "view": "varstudy.reductions",
+    "cases": "varstudy.study.featuremaps",
+    "feature_moments": "varkernels.stats.features",
+    "mean": "varkernels.stats.functions",
+    "mean_var": "varkernels.stats.functions",
+    "run": "varstudy.study.runner",
+    "std": "varkernels.stats.functions",
+    "sync_batch": "varkernels.views",
+    "var": "varkernels.stats.functions",
+    "truth": "varstudy.study.ground_truth",
+    "view": "varkernels.views",
 }
-# Names that are modules of this package. No name in _HOME may be one: importing the module would replace it.
-_MODULES = ("truth",)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
     if name in _HOME:
         # Kept, so that the next look-up is an ordinary one.
         return globals().setdefault(name, getattr(importlib.import_module(_HOME[name]), name))

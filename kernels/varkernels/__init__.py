@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from .formats import FORMATS, Format, format_of
 
 if TYPE_CHECKING:
-    from .answers import Moments
+    from .dispatch import moments
     from .formulas import FORMULAS, Formula
     from .registry import Algorithm, algorithms, compose, get, register
-    from .run import moments
+    from .row_moments import Moments
     from .threads import get_threads, set_threads
 
 __all__ = [
@@ -43,13 +43,13 @@ __all__ = [
 _HOME = {
     "FORMULAS": ".formulas",
     "Formula": ".formulas",
-    "Moments": ".answers",
+    "Moments": ".row_moments",
     "Algorithm": ".registry",
     "algorithms": ".registry",
     "compose": ".registry",
     "get": ".registry",
     "register": ".registry",
-    "moments": ".run",
+    "moments": ".dispatch",
     "get_threads": ".threads",
     "set_threads": ".threads",
 }

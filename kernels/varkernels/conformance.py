@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .answers import Moments
+from .dispatch import moments
 from .formats import FORMATS, Format, format_of
 from .formulas import Formula
 from .registry import Algorithm, get
-from .run import moments
+from .row_moments import Moments
 
 __all__ = ["CHECKS", "Conformance", "Subject", "check_algorithm", "failures"]
 

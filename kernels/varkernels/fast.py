@@ -19,6 +19,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from .blocking import CARRIERS, TOGETHER, contiguous, gather, held, onward, rows_together
 from .formats import FLOAT64, Format, format_of
 from .formulas.errorfree import fast_two_sum, two_sum
 from .jit import cached_njit, inline
@@ -26,7 +27,6 @@ from .registry import Algorithm
 from .simd import LANES, load, prefetch, splat, total
 from .smallfloat import decode
 from .threads import WORTHWHILE, get_threads, run_all
-from .tiles import CARRIERS, TOGETHER, contiguous, gather, held, onward, rows_together
 
 __all__ = ["BLOCK", "FAST", "fast_joined", "fast_moments"]
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .answers import Moments
 from .formats import FORMATS, Format
 from .formulas import FORMULAS, Formula
+from .row_moments import Moments
 
 __all__ = ["Algorithm", "Order", "algorithms", "compose", "get", "order_of", "register"]
 
@@ -186,7 +186,7 @@ def _table() -> dict[str, Algorithm]:
                 continue
             name = formula.name if order == "running" and formula.name not in table else f"{formula.name}/{order}"
             table[name] = compose(formula, order, name=name)
-    from .exactmoments import EXACT  # noqa: PLC0415 - these two build on this module
+    from .exact.algorithm import EXACT  # noqa: PLC0415 - these two build on this module
     from .fast import FAST  # noqa: PLC0415
 
     table |= {algorithm.name: replace(algorithm, builtin=True) for algorithm in (FAST, EXACT)}

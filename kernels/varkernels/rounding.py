@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from varkernels.formats import BFLOAT16, Format, format_of
+from .formats import BFLOAT16, Format, format_of
 
 __all__ = ["round_to", "ulp"]
 

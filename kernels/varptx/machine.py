@@ -12,7 +12,7 @@ import numpy as np
 
 from . import diagnose, jit
 from .errors import Triple, UnsupportedPTX
-from .lower import lower
+from .lowering import lower
 from .memory import Buffer, Memory
 from .parse import WIDTHS, Entry, Param
 from .prelude import CTX, FRAME, LOCAL_ID, SHARED_ID

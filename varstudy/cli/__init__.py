@@ -12,7 +12,17 @@ from pathlib import Path
 import click
 
 from .. import __version__
-from . import bench, detail, frameworks, gpu, libraries, look, port, score, study
+from . import (
+    bench_command,
+    check_commands,
+    frameworks_command,
+    gpu_command,
+    libraries_command,
+    list_commands,
+    port_command,
+    score_command,
+    study_commands,
+)
 from .program import Program
 
 __all__ = ["cli", "main"]
@@ -32,19 +42,19 @@ def cli() -> None:
 
 
 for _command in (
-    study.run,
-    study.report,
-    look.list_,
-    study.compare,
-    detail.explain,
-    detail.check,
-    score.score,
-    bench.bench,
-    gpu.gpu,
-    frameworks.frameworks,
-    libraries.libraries,
-    port.port,
-    look.env,
+    study_commands.run,
+    study_commands.report,
+    list_commands.list_,
+    study_commands.compare,
+    check_commands.explain,
+    check_commands.check,
+    score_command.score,
+    bench_command.bench,
+    gpu_command.gpu,
+    frameworks_command.frameworks,
+    libraries_command.libraries,
+    port_command.port,
+    list_commands.env,
 ):
     cli.add_command(_command)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..study import Progress
+    from ..study.runner import Progress
 
 __all__ = [
     "Problem",

@@ -11,8 +11,8 @@ import click
 from .console import WIDTH, many, show_table
 
 if TYPE_CHECKING:
-    from ..conventions.differences import Difference
-    from ..conventions.record import Row
+    from ..survey.findings.comparing import Difference
+    from ..survey.findings.measured import Row
 
 __all__ = ["plain", "show"]
 
@@ -60,7 +60,7 @@ def plain(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
     """Rows for JSON, each with what is documented, and the differences."""
     from dataclasses import asdict  # noqa: PLC0415
 
-    from ..conventions import documented  # noqa: PLC0415
+    from ..survey.findings import documented  # noqa: PLC0415
 
     listed = []
     for row in rows:
@@ -73,7 +73,7 @@ def plain(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
 
 
 def _unpinned(row: Row) -> str:
-    from ..conventions.frameworks import FRAMEWORKS  # noqa: PLC0415
+    from ..survey.frameworks.catalogue import FRAMEWORKS  # noqa: PLC0415
 
     known = FRAMEWORKS.get(row.framework)
     return known.unpinned(row.version) if known is not None and row.version else ""
@@ -81,8 +81,8 @@ def _unpinned(row: Row) -> str:
 
 def _cell(names: Sequence[str], found: Mapping[str, Row]) -> str:
     """Values of some properties, each with a mark that tells what the documentation says."""
-    from ..conventions import documented  # noqa: PLC0415
-    from ..conventions.record import shown  # noqa: PLC0415
+    from ..survey.findings import documented  # noqa: PLC0415
+    from ..survey.findings.measured import shown  # noqa: PLC0415
 
     words = []
     for name in names:
@@ -101,8 +101,8 @@ def _cell(names: Sequence[str], found: Mapping[str, Row]) -> str:
 
 def _contradictions(rows: Sequence[Row]) -> list[str]:
     """A line for each measured property that is documented otherwise; variants that agree share it."""
-    from ..conventions import documented  # noqa: PLC0415
-    from ..conventions.record import shown  # noqa: PLC0415
+    from ..survey.findings import documented  # noqa: PLC0415
+    from ..survey.findings.measured import shown  # noqa: PLC0415
 
     lines: dict[tuple[str, ...], list[str]] = {}
     for row in rows:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .console import dump, number, say, show_table
-from .study import _writing
+from .study_commands import _writing
 
 if TYPE_CHECKING:
-    from ..bench.targets import Target
+    from ..bench.cpu.promises import Target
 
 __all__ = ["command_words", "leave", "show_targets"]
 
@@ -65,7 +65,8 @@ def _draw(folder: Path) -> Path | None:
     """The report with its new figure, where there are results to report."""
     if not (folder / "results.json").exists():
         return None
-    from .. import report, results  # noqa: PLC0415
+    from .. import report  # noqa: PLC0415
+    from ..study import results  # noqa: PLC0415
 
     say("drawing the report")
     return report.write(results.read(folder), str(folder))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..names import nearest
+from .._io.matching import nearest
 from .console import Problem
 
 if TYPE_CHECKING:

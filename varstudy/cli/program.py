@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from ..names import nearest
+from .._io.matching import nearest
 from .console import Problem, say
 
 __all__ = ["INTERRUPTED", "NO_DEVICE", "REGRESSION", "Program", "about", "alone", "ours", "sentences"]

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import write_whole
+from .._io.atomic import write_whole
 
 if TYPE_CHECKING:
-    from ..conventions.record import Row
-    from ..results import Results
+    from ..study.results import Results
+    from ..survey.findings.measured import Row
 
 __all__ = ["render", "write"]
 
@@ -39,7 +39,7 @@ def render(
     gpu_json : the same of a gpu.json, for the section on the GPU's speed.
     fresh, league : frameworks' findings and libraries' scores that were measured anew, beside the committed ones.
     """
-    from .page import page  # noqa: PLC0415 - matplotlib and Jinja2 take a second to import
+    from .report_page import page  # noqa: PLC0415 - matplotlib and Jinja2 take a second to import
 
     return page(results, bench, gpu_json, fresh, league)
 
@@ -60,22 +60,22 @@ def write(results: Results, folder: str | Path) -> Path:
     OSError
         The folder cannot be made or written; a report that was there is left as it was.
     """
-    from . import conventions, gpu_speed, libraries  # noqa: PLC0415 - beside their only use
+    from .sections import frameworks, gpu_speed, league  # noqa: PLC0415 - beside their only use
 
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    page = render(results, _bench(out), gpu_speed.found(out), conventions.anew(out), libraries.anew(out))
+    page = render(results, _bench(out), gpu_speed.found(out), frameworks.anew(out), league.anew(out))
     write_whole(path, page.encode())
     return path
 
 
 def _bench(folder: Path) -> dict[str, Any] | str | None:
-    from ..bench import record  # noqa: PLC0415 - beside its only use
+    from ..bench.cpu import bench_record  # noqa: PLC0415 - beside its only use
 
     try:
-        return record.read(folder)
+        return bench_record.read(folder)
     except FileNotFoundError:
         return None
-    except record.BenchProblem as problem:
+    except bench_record.BenchProblem as problem:
         return str(problem)

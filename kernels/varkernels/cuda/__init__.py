@@ -13,13 +13,13 @@ from .errors import DeviceError
 
 if TYPE_CHECKING:
     from .catalogue import Algorithm, algorithms
-    from .plan import shape_of_sum
+    from .launch_plan import shape_of_sum
     from .run import moments
 
 __all__ = ["Algorithm", "DeviceError", "algorithms", "moments", "shape_of_sum"]
 
 # Loaded when first used, as in the package above.
-_HOME = {"Algorithm": ".catalogue", "algorithms": ".catalogue", "shape_of_sum": ".plan", "moments": ".run"}
+_HOME = {"Algorithm": ".catalogue", "algorithms": ".catalogue", "shape_of_sum": ".launch_plan", "moments": ".run"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..dispatch import rows_of
 from ..formats import FLOAT32, FLOAT64, Format, format_of
-from ..run import rows_of
 from .errors import DeviceError
 
 __all__ = ["checked"]
@@ -31,7 +31,7 @@ def checked(view: ArrayLike, accumulator: object) -> tuple[NDArray[Any], Format,
     if hasattr(view, "__cuda_array_interface__"):
         raise DeviceError(
             "the view lies on a GPU: copy it to the computer's memory, or give its address to "
-            "varkernels.cuda.native.Gpu.run_there"
+            "varkernels.cuda.devices.gpu.Gpu.run_there"
         )
     array, storage = rows_of(view)
     fmt = (FLOAT64 if storage is FLOAT64 else FLOAT32) if accumulator is None else format_of(accumulator)

@@ -27,13 +27,13 @@ _COMMON = (
     "formats.py",
     "formulas/base.py",
     "cuda/abi.py",
-    "cuda/build.py",
+    "cuda/build/compiling.py",
     "cuda/catalogue.py",
     "cuda/contraction.py",
-    "cuda/device.py",
+    "cuda/intrinsics.py",
     "cuda/lanes.py",
     "cuda/schedules.py",
-    "cuda/text.py",
+    "cuda/build/text.py",
 )
 
 

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..answers import Moments
 from ..formats import Format
 from ..formulas import Formula
 from ..jit import cached_njit, inline
+from ..row_moments import Moments
 from ..verbs import merge, read, start, update
 from .catalogue import get
 from .contraction import contracted as contract
 from .inputs import checked
-from .plan import Sharing, geometry_of, plan
+from .launch_plan import Sharing, geometry_of, plan
 
 __all__ = ["moments"]
 

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..answers import Moments
 from ..formats import Format
+from ..row_moments import Moments
 from .catalogue import Algorithm, get
 from .errors import DeviceError
 from .inputs import checked
-from .plan import MOST_BLOCKS, Geometry, Plan, geometry_of, plan
+from .launch_plan import MOST_BLOCKS, Geometry, Plan, geometry_of, plan
 
 __all__ = ["DEVICES", "Device", "device", "moments"]
 
@@ -38,11 +38,11 @@ def device(name: str) -> Device:
         The device cannot be used; the sentence says why.
     """
     if name == "ptx":
-        from .executed import Executor  # noqa: PLC0415 - each device loads what it needs
+        from .devices.ptx import Executor  # noqa: PLC0415 - each device loads what it needs
 
         return Executor.get()
     if name == "cuda":
-        from .native import Gpu  # noqa: PLC0415
+        from .devices.gpu import Gpu  # noqa: PLC0415
 
         return Gpu.get()
     raise ValueError(f"device={name!r} is unknown: use one of {', '.join(DEVICES)}")

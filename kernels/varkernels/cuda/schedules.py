@@ -23,7 +23,17 @@ from ..formulas import Formula
 from ..jit import inline
 from ..verbs import read, start, update
 from .catalogue import HELD_BYTES, WARPS, Kernel, step_width
-from .device import WARP, fetcher, moved, pick_state, put_state, quotient, shuffle_down, storer, vector_fetcher
+from .intrinsics import (
+    WARP,
+    fetcher,
+    moved,
+    pick_state,
+    put_state,
+    quotient,
+    shuffle_down,
+    storer,
+    vector_fetcher,
+)
 from .lanes import fold, int32, join, one_more, take
 
 __all__ = ["function"]

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from ..facts import Facts
+from ..model.facts import Facts
 from ..words import code, number, percent
 from .draw import STYLES, Drawn, Floats, canvas, decades, svg, token
 

@@ -12,10 +12,10 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..layers import Layer, words
+from ..model.measured_layers import Layer, words
 from ..words import clean, code, count, listing, number, percent
 from .draw import Drawn, canvas, svg, token
-from .slim import slim
+from .minify import slim
 
 __all__ = ["SIZES", "Cost", "costs", "divisors", "draw", "factor"]
 

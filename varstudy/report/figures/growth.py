@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from varkernels import FORMATS
 
-from ..facts import Facts
+from ..model.facts import Facts
 from ..words import code, count, listing, number, superscript
 from .draw import KNOWN, Drawn, Floats, Series, canvas, legend, plot, svg
 

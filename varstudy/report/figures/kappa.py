@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 import varkernels
 from varkernels import FORMATS
 
-from ...theory import relative_bound
-from ..facts import Facts
+from ...study.error_bounds import relative_bound
+from ..model.facts import Facts
 from ..words import code, count, digits, listing, number
 from .draw import KNOWN, STYLES, Drawn, Floats, Series, canvas, decades, legend, plot, svg, token
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ...conventions.record import Row
-from ..facts import decimal_digits
-from ..layers import Layer, Line, answer, lines, title
+from ...survey.findings.measured import Row
+from ..model.facts import decimal_digits
+from ..model.measured_layers import Layer, Line, answer, lines, title
 from ..words import clean, code, count, listing
 
 __all__ = ["COLUMNS", "Heat", "error_cell", "heat", "shade"]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from varkernels import FORMATS
 
-from ..facts import Facts, decimal_digits
+from ..model.facts import Facts, decimal_digits
 from ..words import code, count, digits, number, short
 from .draw import KNOWN, STYLES, Drawn, canvas, legend, svg, token
 

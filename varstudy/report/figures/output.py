@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 
 from varkernels import FORMATS
 
-from ..facts import Facts
-from ..summary import ORDINARY
+from ..model.facts import Facts
+from ..model.summary import ORDINARY
 from ..words import code, count, listing, number
 from .draw import KNOWN, STYLES, Drawn, canvas, decades, svg, token
 

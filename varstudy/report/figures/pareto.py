@@ -15,8 +15,8 @@ from matplotlib.ticker import NullLocator
 
 from varkernels import FORMATS
 
-from ...bench import record
-from ...bench.record import LIMIT, Row
+from ...bench.cpu import bench_record
+from ...bench.cpu.bench_record import LIMIT, Row
 from ..words import clean, code, count, listing, number, percent, short, superscript
 from .draw import Drawn, Style, canvas, decades, svg, token
 
@@ -86,7 +86,7 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
     """The section for a bench.json's content; for a sentence, or nothing, a section without a figure."""
     if bench is None or isinstance(bench, str):
         return Speed(Drawn(None), problem=clean(bench or "").rstrip("."))
-    panels = _panels(record.rows(bench))
+    panels = _panels(bench_record.rows(bench))
     if not panels:
         return Speed(Drawn(None), problem="bench.json holds no array of one dimension")
     measured = [_measured(panel) for panel in panels]

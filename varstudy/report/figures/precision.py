@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from varkernels import FORMATS
 
-from ..facts import FEW_DIGITS, Facts, decimal_digits
+from ..model.facts import FEW_DIGITS, Facts, decimal_digits
 from ..words import code, count, listing
 from .draw import KNOWN, STYLES, Drawn, canvas, legend, svg, token
 

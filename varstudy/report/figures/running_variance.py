@@ -11,11 +11,11 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...conventions.probes import questions
-from ..layers import Layer, words
+from ...survey.frameworks.probes import questions
+from ..model.measured_layers import Layer, words
 from ..words import clean, code, count, listing, number, short
 from .draw import Drawn, Floats, canvas, decades, svg, token
-from .slim import slim
+from .minify import slim
 
 __all__ = ["Law", "draw", "following", "laws", "stream"]
 

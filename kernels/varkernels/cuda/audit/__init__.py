@@ -1,0 +1,1 @@
+"""What ptxas makes of the committed PTX: gates, resources, occupancy, roofline."""

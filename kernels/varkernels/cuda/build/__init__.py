@@ -1,0 +1,1 @@
+"""Compile the CUDA kernels to the committed PTX, offline."""

@@ -1,0 +1,1 @@
+"""Where CUDA kernels run: a GPU, or their PTX executed on the CPU."""

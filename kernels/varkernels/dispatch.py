@@ -1,0 +1,231 @@
+"""From a view to its moments: checks, compiles the one kernel that is needed, runs it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import typeof, types
+from numpy.typing import ArrayLike, NDArray
+
+from . import schedules
+from .blocking import CARRIERS
+from .formats import FLOAT32, FLOAT64, FORMATS, Format, format_of
+from .formulas import Formula
+from .jit import cached_njit, fresh_njit
+from .registry import Algorithm, Order, get
+from .row_moments import Moments
+from .smallfloat import SmallZero
+from .verbs import learn
+
+__all__ = ["compile_ahead", "moments", "rows_of"]
+
+
+def _empty(formula: Formula, accumulator: Format) -> Any:
+    zero: Any = SmallZero(accumulator) if accumulator.precision < 24 else accumulator.dtype.type(0)
+    return formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+
+
+def signature(formula: Formula, storage: Format, accumulator: Format) -> tuple[Any, ...]:
+    """The types of an order's arguments; `A` layout, so that one kernel serves every stride."""
+    learn(formula)
+    carrier = types.Array(CARRIERS[storage.name][1], 3, "A", readonly=True)
+    table = types.Array(types.float64, 2, "C")
+    empty = typeof(_empty(formula, accumulator))  # type: ignore[no-untyped-call]
+    return carrier, empty, table, table, types.intp
+
+
+@cache
+def _kernel(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
+    """The compiled kernel for exactly these types."""
+    return dispatcher(formula, order, storage, accumulator, builtin).compile(signature(formula, storage, accumulator))
+
+
+@cache
+def dispatcher(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
+    """An order's schedule, to be compiled for exactly these types; kept on disk if its sources are this package's."""
+    schedule = getattr(schedules, order.kernel)
+    if not builtin:
+        return fresh_njit(schedule)
+    return cached_njit(schedule, f"{formula.name}-{storage}-{accumulator}")
+
+
+def _sweep(
+    view: NDArray[Any],
+    storage: Format,
+    formula: Formula,
+    order: Order,
+    accumulator: Format,
+    builtin: bool,
+    given: NDArray[np.float64] | None,
+) -> NDArray[np.float64]:
+    """What a formula reads of each row, (rows, 2), after the sweeps for its centre, all in one order."""
+    centres = np.zeros((view.shape[1], 2))
+    if formula.centre == "first":
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            centres[:, 0] = view[0, :, 0].astype(np.float64)
+    elif formula.centre == "given":
+        assert given is not None
+        centres[:, 0] = given
+    elif isinstance(formula.centre, Formula):
+        centres = _sweep(view, storage, formula.centre, order, accumulator, builtin, given)
+    out = np.empty_like(centres)
+    kernel = _kernel(formula, order, storage, accumulator, builtin)
+    kernel(view.view(CARRIERS[storage.name][0]), _empty(formula, accumulator), centres, out, order.width)
+    return out
+
+
+def _run(
+    view: NDArray[Any],
+    storage: Format,
+    algorithm: Algorithm,
+    accumulator: Format,
+    centre: NDArray[np.float64] | None,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Means and M2s of a three-dimensional view's rows, as float64 or in the accumulator's dtype."""
+    if algorithm.parts is None:
+        assert algorithm.run is not None
+        mean, m2 = algorithm.run(view, centre, accumulator)
+        for name, answer in (("means", mean), ("M2s", m2)):
+            if np.shape(answer) != (view.shape[1],):
+                raise ValueError(
+                    f"algorithm {algorithm.name!r} answered {name} of shape {np.shape(answer)} "
+                    f"for a view of shape {view.shape}: its run must give one for each of the "
+                    f"{view.shape[1]} rows"
+                )
+        return np.asarray(mean), np.asarray(m2)
+    out = _sweep(view, storage, *algorithm.parts, accumulator, algorithm.builtin, centre)
+    return out[:, 0], out[:, 1]
+
+
+def rows_of(view: ArrayLike) -> tuple[NDArray[Any], Format]:
+    """A view checked: an array (blocks, segments, rows, length) of a known format, never copied.
+
+    Raises
+    ------
+    TypeError
+        The dtype is none of the four formats.
+    ValueError
+        It has neither three nor four dimensions.
+    """
+    array = np.asarray(view)
+    storage = format_of(array.dtype)
+    if not array.dtype.isnative:
+        array = array.astype(storage.dtype)
+    if array.ndim not in (3, 4):
+        raise ValueError(
+            f"view has shape {array.shape}: it must be (segments, rows, length), or (blocks, segments, rows, length)"
+        )
+    return (array if array.ndim == 4 else array[np.newaxis]), storage
+
+
+def moments(
+    view: ArrayLike,
+    algorithm: str | Algorithm = "welford",
+    accumulator: object = None,
+    *,
+    centre: ArrayLike | None = None,
+) -> Moments:
+    """Count, mean and M2 of every row of a view, by one algorithm, in one precision.
+
+    Parameters
+    ----------
+    view : array (segments, rows, length), of float16, bfloat16 (ml_dtypes), float32 or float64, of any
+        strides; it is not copied. Row r holds the values view[:, r, :]. Four dimensions (blocks, segments,
+        rows, length) stand for the blocks' rows one after the other.
+    algorithm : a name from `algorithms()`, ``formula/order``, or an Algorithm.
+    accumulator : the format of every operation: the storage's own (the default, or the narrowest wider one that the
+        algorithm has), float32 or float64. In float16 and bfloat16 every operation is rounded to nearest even.
+    centre : for the formula ``shifted``: a number, or one for each row, rounded to the accumulator's format.
+
+    Returns
+    -------
+    Moments : count (int64), mean and m2 (the accumulator's dtype), each of shape (rows,). Rows without values
+        have mean NaN and M2 NaN.
+
+    Raises
+    ------
+    TypeError
+        A dtype is not supported, or the centre is no number.
+    ValueError
+        The view's rank is wrong; the algorithm is unknown; the accumulator is narrower than the storage or
+        another small format; a centre is missing, superfluous or of a wrong shape.
+    """
+    array, storage = rows_of(view)
+    algo = get(algorithm) if isinstance(algorithm, str) else algorithm
+    fmt = _default(algo, storage) if accumulator is None else format_of(accumulator)
+    if fmt not in (storage, FLOAT32, FLOAT64) or fmt.precision < storage.precision:
+        raise ValueError(
+            f"accumulator={fmt} does not serve {storage} values: use {storage} itself or a wider one of "
+            "float32 and float64"
+        )
+    return accumulate(array, storage, algo, fmt, centre)
+
+
+def _default(algo: Algorithm, storage: Format) -> Format:
+    """The storage's own format, or the narrowest wider one that the algorithm can accumulate in."""
+    wider = (f for f in (storage, FLOAT32, FLOAT64) if f.precision >= storage.precision and f.name in algo.accumulators)
+    return next(wider, storage)
+
+
+def accumulate(
+    array: NDArray[Any],
+    storage: Format,
+    algo: Algorithm,
+    fmt: Format,
+    centre: ArrayLike | None = None,
+) -> Moments:
+    """`moments` of a checked four-dimensional array in any format, the values rounded to it when read."""
+    if fmt.name not in algo.accumulators:
+        raise ValueError(f"algorithm {algo.name!r} does not accumulate in {fmt}: use {' or '.join(algo.accumulators)}")
+    blocks, segments, rows, length = array.shape
+    centres = _centres(algo, centre, blocks * rows)
+    if algo.whole is not None:
+        return algo.whole(array, fmt)
+    mean = np.full(blocks * rows, np.nan)
+    m2 = np.full(blocks * rows, np.nan)
+    if array.size > 0:
+        for b in range(blocks):
+            part = slice(b * rows, (b + 1) * rows)
+            given = None if centres is None else centres[part]
+            mean[part], m2[part] = _run(array[b], storage, algo, fmt, given)
+    count = np.full(blocks * rows, segments * length, dtype=np.int64)
+    return Moments(count, fmt.rounded(mean), fmt.rounded(m2), fmt)
+
+
+def _centres(algorithm: Algorithm, centre: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
+    """A centre for each row, or None; a function of a third party may take a centre or leave it out."""
+    if centre is None:
+        if algorithm.needs_centre:
+            raise ValueError(
+                f"algorithm {algorithm.name!r} needs a centre: a number, or one for each of the {rows} rows"
+            )
+        return None
+    if not algorithm.needs_centre and algorithm.parts is not None:
+        raise ValueError(f"algorithm {algorithm.name!r} takes no centre: leave it out, or use 'shifted'")
+    given = np.asarray(centre)
+    if given.dtype.kind not in "biufO" and given.dtype not in (fmt.dtype for fmt in FORMATS.values()):
+        raise TypeError(f"centre has the dtype {given.dtype}: give a number, or one for each of the {rows} rows")
+    given = given.astype(np.float64)
+    if given.shape not in ((), (1,), (rows,)):
+        raise ValueError(f"centre has shape {given.shape}: give a number, or one for each of the {rows} rows")
+    return np.broadcast_to(given, (rows,))
+
+
+def compile_ahead(algorithms: list[str], accumulators: list[Format], storages: list[Format]) -> int:
+    """Compile (or load from disk) the kernels of these algorithms; how many there were."""
+    done = 0
+    for name in algorithms:
+        algo = get(name)
+        if algo.parts is None:
+            continue
+        formula, order = algo.parts
+        for storage in storages:
+            for fmt in accumulators:
+                part: object = formula
+                while isinstance(part, Formula):
+                    _kernel(part, order, storage, fmt, algo.builtin)
+                    done += 1
+                    part = part.centre
+    return done

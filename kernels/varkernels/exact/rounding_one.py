@@ -1,0 +1,188 @@
+"""Exact sums joined, and the one rounding at the end.
+
+With n values, s1 = sum x and s2 = sum x^2 as exact integers (times powers of two) and the correction c, which
+is taken as exactly the number that it is,
+
+    mean = s1 / n,    variance = (n s2 - s1^2) / (n (n - c)),    std = sqrt(variance).
+
+Each is a quotient of integers, or the root of one, and is rounded once, to nearest even, to the format of the
+result. No step before that can overflow, underflow or cancel.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import MutableSet, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from ..formats import Format
+from ..rounding import round_to
+from .sums import ExactSums, joined
+
+__all__ = [
+    "DEGREES",
+    "EMPTY",
+    "NOTHING",
+    "OPPOSITE",
+    "OVERFLOW",
+    "SUBTRACT",
+    "correction_ratio",
+    "join",
+    "mean_of",
+    "nearest",
+    "std_of",
+    "total",
+    "variance_of",
+    "without_nan",
+]
+
+# numpy's own words for what it warns of.
+DEGREES = "Degrees of freedom <= 0 for slice"
+EMPTY = "Mean of empty slice"
+OPPOSITE = "invalid value encountered in reduce"
+SUBTRACT = "invalid value encountered in subtract"
+OVERFLOW = "overflow encountered in reduce"
+
+# The sums of no values.
+NOTHING = ExactSums(0, 0, 0, 0, 0, 0, 0)
+
+# Bits of an integer root: more than two beyond the widest format's, so that a last bit set where something was
+# cut off leaves the rounding of the root right (Boldo, Melquiond 2008, doi:10.1109/TC.2007.70819).
+_ROOT_BITS = 64
+_NORMAL = 2.0**-1021
+
+
+def correction_ratio(correction: object) -> tuple[int, int]:
+    """A correction as numerator and positive denominator, exact.
+
+    Raises
+    ------
+    TypeError
+        It is no real number.
+    ValueError
+        It is NaN or infinite.
+    """
+    if isinstance(correction, numbers.Rational):
+        return int(correction.numerator), int(correction.denominator)
+    ratio: Any = getattr(correction, "as_integer_ratio", None)
+    if ratio is None and getattr(correction, "ndim", None) == 0:  # a 0-d array, bfloat16
+        return correction_ratio(correction.item() if hasattr(correction, "item") else None)
+    if ratio is None:
+        raise TypeError(f"correction={correction!r} is not a real number: give one, such as 0 or 1")
+    try:
+        p, q = ratio()
+    except (ValueError, OverflowError):
+        raise ValueError(f"correction={correction!r}: give a finite number, such as 0 or 1") from None
+    return int(p), int(q)
+
+
+def join(parts: Sequence[ExactSums]) -> ExactSums:
+    """The sums of several samples taken together: the same whatever the order and the grouping."""
+    return parts[0] if len(parts) == 1 else joined(parts)
+
+
+def total(integers: tuple[int, int], sums: ExactSums, exponent: int) -> ExactSums:
+    """`sums` with other integers s1 and s2 of a given exponent, in their one form."""
+    return joined([replace(sums, s1=integers[0], s2=integers[1], exponent=exponent)])
+
+
+def without_nan(sums: ExactSums) -> ExactSums:
+    """The sums with the NaN values left out of the count too."""
+    return replace(sums, count=sums.count - sums.nan, nan=0) if sums.nan else sums
+
+
+def _double(p: int, q: int, exponent: int) -> float:
+    """p / q 2^exponent, correctly rounded to float64: Python divides integers so."""
+    try:
+        quotient = p / q
+        near = math.ldexp(quotient, exponent)
+        if abs(quotient) >= _NORMAL and abs(near) >= _NORMAL:  # nothing was lost among subnormal numbers
+            return near
+    except OverflowError:
+        pass
+    try:
+        return (p << exponent) / q if exponent >= 0 else p / (q << -exponent)
+    except OverflowError:
+        return -math.inf if p < 0 else math.inf
+
+
+def nearest(p: int, q: int, exponent: int, fmt: Format) -> float:
+    """A float64 that rounds to what p / q 2^exponent rounds to in a format, to nearest even.
+
+    q is positive. Rounding twice errs only where the first rounding ends halfway between two numbers of the
+    format; there, and at the ends of its range, the exact quotient decides.
+    """
+    if not p:
+        return 0.0
+    near = _double(p, q, exponent)
+    if fmt.precision == 53:
+        return near
+    if math.ldexp(1.0, fmt.emin + 1) <= abs(near) < math.ldexp(1.0, fmt.emax):
+        significand, _ = math.frexp(near)
+        if math.ldexp(significand, fmt.precision + 1) % 2.0 != 1.0:
+            return near
+    return float(round_to(Fraction(p, q) * Fraction(2) ** exponent, fmt))
+
+
+def mean_of(sums: ExactSums, fmt: Format, notes: MutableSet[str]) -> float:
+    """The mean, for `fmt`; NaN without values. What there is to warn of joins the notes."""
+    if not sums.count:
+        notes.add(EMPTY)
+        return math.nan
+    if sums.nan or sums.posinf or sums.neginf:
+        if not sums.nan and sums.posinf and sums.neginf:
+            notes.add(OPPOSITE)
+        if sums.nan or (sums.posinf and sums.neginf):
+            return math.nan
+        return math.inf if sums.posinf else -math.inf
+    answer = nearest(sums.s1, sums.count, sums.exponent, fmt)
+    if math.isinf(answer):
+        notes.add(OVERFLOW)
+    return answer
+
+
+def _deviations(sums: ExactSums, correction: tuple[int, int], notes: MutableSet[str]) -> tuple[int, int] | float:
+    """The variance in units of 4^exponent as numerator and denominator; or the NaN or zero that it is."""
+    n = sums.count
+    above, below = correction
+    divisor = n * below - above
+    if divisor <= 0 or not n:
+        notes.add(DEGREES)
+        return math.nan
+    if sums.nan:
+        return math.nan
+    if sums.posinf or sums.neginf:
+        notes.add(OPPOSITE if sums.posinf and sums.neginf else SUBTRACT)
+        return math.nan
+    p = n * sums.s2 - sums.s1 * sums.s1
+    return (p * below, n * divisor) if p else 0.0
+
+
+def variance_of(sums: ExactSums, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> float:
+    """The variance, for `fmt`; NaN where count <= correction or a value is not finite."""
+    ratio = _deviations(sums, correction, notes)
+    if isinstance(ratio, float):
+        return ratio
+    answer = nearest(*ratio, 2 * sums.exponent, fmt)
+    if answer == math.inf:
+        notes.add(OVERFLOW)
+    return answer
+
+
+def std_of(sums: ExactSums, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> float:
+    """The square root of the exact variance, for `fmt`: rounded once, not by way of a rounded variance."""
+    ratio = _deviations(sums, correction, notes)
+    if isinstance(ratio, float):
+        return ratio
+    p, q = ratio
+    shift = max(0, _ROOT_BITS - ((p.bit_length() - q.bit_length()) >> 1))
+    square, rest = divmod(p << 2 * shift, q)
+    root = math.isqrt(square)
+    inexact = bool(rest) or root * root != square
+    answer = nearest(2 * root + inexact, 1, sums.exponent - shift - 1, fmt)
+    if answer == math.inf:
+        notes.add(OVERFLOW)
+    return answer

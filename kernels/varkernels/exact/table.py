@@ -1,0 +1,231 @@
+"""The exact sums of many rows, packed: a compiled rounding of all of them, and Python's integers for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableSet, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, overload
+
+import numpy as np
+from numba import types
+from numpy.typing import ArrayLike, NDArray
+
+from ..formats import Format
+from ..jit import cached_njit
+from . import rounding_many, rounding_one
+from .sums import Digits, ExactSums, integer_sums, joined, sweep_into
+
+__all__ = ["SumTable", "exact_table"]
+
+# Counts, and count - correction in units of the correction's denominator, that the compiled rounding takes.
+_COUNT = 2**31
+_NOTES = {
+    rounding_many.EMPTY: rounding_one.EMPTY,
+    rounding_many.DEGREES: rounding_one.DEGREES,
+    rounding_many.OPPOSITE: rounding_one.OPPOSITE,
+    rounding_many.INVALID: rounding_one.SUBTRACT,
+    rounding_many.OVERFLOW: rounding_one.OVERFLOW,
+}
+
+
+Of = Callable[[ExactSums], float]
+
+
+def _array(kind: Any, dimensions: int) -> Any:
+    return types.Array(kind, dimensions, "C")
+
+
+_LIMBS, _FLAGS = _array(types.uint32, 2), _array(types.boolean, 1)
+_LONG, _TABLE = _array(types.int64, 1), _array(types.int64, 2)
+_SUMS = (_LIMBS, _LIMBS, _LONG)
+_ROUNDING = (types.int64,) * 5
+_SIGNATURES: dict[str, tuple[Any, ...]] = {
+    "pack": (_TABLE, _TABLE, types.int64, *_SUMS, _FLAGS),
+    "join": (_TABLE, *_SUMS, _FLAGS, *_SUMS, _FLAGS),
+    "quotients": (*_SUMS, _LONG, _TABLE, types.int64, *_ROUNDING, _array(types.float64, 1)),
+    "roots": (*_SUMS, _LONG, _TABLE, *_ROUNDING, _array(types.float64, 1)),
+}
+
+
+@cache
+def _kernel(name: str) -> Any:
+    return cached_njit(getattr(rounding_many, name), name).compile(_SIGNATURES[name])
+
+
+class SumTable(Sequence[ExactSums]):
+    """The exact sums of rows, one after the other; as a sequence, it makes an `ExactSums` of each when asked.
+
+    Attributes
+    ----------
+    counts : int64, how many values each row has. special : int64 (rows, 3), how many values are NaN, +inf, -inf.
+    s1, s2, exponent : as in `finish`.
+    wide : bool; the sums of these rows need more limbs, and stand in `apart`.
+    """
+
+    def __init__(self, counts: NDArray[np.int64]) -> None:
+        rows = len(counts)
+        self.counts = counts
+        self.special = np.zeros((rows, 3), dtype=np.int64)
+        self.s1 = np.zeros((rows, rounding_many.S1), dtype=np.uint32)
+        self.s2 = np.zeros((rows, rounding_many.S2), dtype=np.uint32)
+        self.exponent = np.zeros(rows, dtype=np.int64)
+        self.wide = np.zeros(rows, dtype=np.bool_)
+        self.apart: dict[int, ExactSums] = {}
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @overload
+    def __getitem__(self, place: int) -> ExactSums: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[ExactSums]: ...
+    def __getitem__(self, place: int | slice) -> ExactSums | list[ExactSums]:
+        if isinstance(place, slice):
+            return [self[r] for r in range(*place.indices(len(self)))]
+        r = range(len(self))[place]
+        if r in self.apart:
+            return self.apart[r]
+        s1 = int.from_bytes(self.s1[r].tobytes(), "little", signed=True)
+        s2 = int.from_bytes(self.s2[r].tobytes(), "little")
+        return integer_sums(int(self.counts[r]), self.special[r].tolist(), s1, s2, int(self.exponent[r]))
+
+    @classmethod
+    def of(cls, rows: Sequence[ExactSums]) -> SumTable:
+        """The table of some rows' sums; of a table, itself."""
+        if isinstance(rows, SumTable):
+            return rows
+        table = cls(np.zeros(len(rows), dtype=np.int64))
+        for r, sums in enumerate(rows):
+            table.put(r, sums)
+        return table
+
+    @classmethod
+    def stacked(cls, tables: Sequence[SumTable]) -> SumTable:
+        """The rows of several tables one after the other."""
+        if len(tables) == 1:
+            return tables[0]
+        found = cls(np.concatenate([table.counts for table in tables]))
+        for name in ("special", "s1", "s2", "exponent", "wide"):
+            setattr(found, name, np.concatenate([getattr(table, name) for table in tables]))
+        begin = 0
+        for table in tables:
+            found.apart |= {begin + r: sums for r, sums in table.apart.items()}
+            begin += len(table)
+        return found
+
+    @classmethod
+    def together(cls, tables: Sequence[SumTable]) -> SumTable:
+        """The sums of row r of every table together, for every r."""
+        rows = len(tables[0])
+        return (
+            tables[0]
+            if len(tables) == 1
+            else cls.stacked(tables).join(np.arange(len(tables) * rows).reshape(-1, rows).T)
+        )
+
+    def put(self, row: int, sums: ExactSums) -> None:
+        """Set a row's sums from integers of any size."""
+        self.counts[row], self.special[row] = sums.count, (sums.nan, sums.posinf, sums.neginf)
+        self.wide[row], self.apart[row] = True, sums
+        self.s1[row], self.s2[row], self.exponent[row] = 0, 0, 0
+
+    def add(self, begin: int, digits: Digits) -> None:
+        """Set the rows from `begin` on from their digits, which are zeroed."""
+        part = slice(begin, begin + len(digits.digits))
+        self.special[part] = digits.special
+        pieces = (self.s1[part], self.s2[part], self.exponent[part], self.wide[part])
+        _kernel("pack")(digits.digits, digits.squares, digits.unit, *pieces)
+        if self.wide[part].any():
+            s1, s2, special = digits.empty()
+            for r in np.flatnonzero(self.wide[part]).tolist():
+                sums = integer_sums(int(self.counts[begin + r]), special[r], s1[r], s2[r], digits.unit)
+                self.put(begin + r, sums)
+        else:
+            digits.special[:] = 0
+
+    def join(self, places: NDArray[np.int64]) -> SumTable:
+        """The sums of the rows places[r, :] together, for every r."""
+        places = np.ascontiguousarray(places, dtype=np.int64)
+        found = SumTable(self.counts[places].sum(axis=1, dtype=np.int64))
+        found.special = self.special[places].sum(axis=1, dtype=np.int64)
+        sums = (self.s1, self.s2, self.exponent, self.wide)
+        _kernel("join")(places, *sums, found.s1, found.s2, found.exponent, found.wide)
+        for r in np.flatnonzero(found.wide).tolist():
+            found.put(r, joined(self[k] for k in places[r].tolist()))
+        return found
+
+    def counted(self, counts: NDArray[np.int64]) -> SumTable:
+        """The same sums, of so many values."""
+        found = SumTable(counts)
+        found.special = self.special
+        found.s1, found.s2, found.exponent, found.wide = self.s1, self.s2, self.exponent, self.wide
+        found.apart = {r: replace(sums, count=int(counts[r])) for r, sums in self.apart.items()}
+        return found
+
+    def without_nan(self) -> SumTable:
+        """The sums with the NaN values left out of the counts too."""
+        found = self.counted(self.counts - self.special[:, 0])
+        found.special = self.special * (0, 1, 1)
+        found.apart = {r: rounding_one.without_nan(sums) for r, sums in self.apart.items()}
+        return found
+
+    def _answers(
+        self, kernel: str, kind: tuple[int, ...], ratio: tuple[int, int], fmt: Format, notes: MutableSet[str], of: Of
+    ) -> NDArray[Any]:
+        """The compiled answers of what is packed; what is not, or what that rounding does not take, by itself."""
+        out = np.empty(len(self))
+        if int(self.counts.max(initial=1)) * ratio[1] + abs(ratio[0]) >= _COUNT:
+            out[:] = [of(row) for row in self]
+            return fmt.rounded(out)
+        if len(self) > len(self.apart):
+            arguments = (self.s1, self.s2, self.exponent, self.counts, self.special, *kind, *ratio)
+            found = _kernel(kernel)(*arguments, fmt.precision, fmt.emin, fmt.emax, out)
+            notes |= {text for bit, text in _NOTES.items() if found & bit}
+        for r, row in self.apart.items():
+            out[r] = of(row)
+        return fmt.rounded(out)
+
+    def means(self, fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
+        """`exactly.mean_of` of each row, in the format's dtype."""
+
+        def of(row: ExactSums) -> float:
+            return rounding_one.mean_of(row, fmt, notes)
+
+        return self._answers("quotients", (rounding_many.MEAN,), (0, 1), fmt, notes, of)
+
+    def variances(self, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
+        """`exactly.variance_of` of each row, in the format's dtype."""
+
+        def of(row: ExactSums) -> float:
+            return rounding_one.variance_of(row, correction, fmt, notes)
+
+        return self._answers("quotients", (rounding_many.VARIANCE,), correction, fmt, notes, of)
+
+    def m2s(self, fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
+        """M2 of each row, in the format's dtype: what a divisor of 1 makes of the variance."""
+
+        def of(row: ExactSums) -> float:
+            return rounding_one.variance_of(row, (row.count - 1, 1), fmt, notes)
+
+        return self._answers("quotients", (rounding_many.M2,), (0, 1), fmt, notes, of)
+
+    def stds(self, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
+        """`exactly.std_of` of each row, in the format's dtype."""
+
+        def of(row: ExactSums) -> float:
+            return rounding_one.std_of(row, correction, fmt, notes)
+
+        return self._answers("roots", (), correction, fmt, notes, of)
+
+
+def exact_table(view: ArrayLike) -> SumTable:
+    """`exact_sums` of the rows of a view, packed: the same parameters, errors and rows."""
+    made: list[SumTable] = []
+
+    def sink(count: NDArray[np.int64]) -> SumTable:
+        made.append(SumTable(count))
+        return made[0]
+
+    sweep_into(view, sink)
+    return made[0]

@@ -1,0 +1,506 @@
+"""var, std, mean and mean_var: numpy's words and the array API standard's answers, correctly rounded.
+
+The answer is the exact value of the data as stored, rounded once: whatever the order of the elements, their
+layout, and the size of their mean. What is not finite, empty or out of range is answered as numpy answers it,
+with numpy's warnings in numpy's words, except that the array API standard's NaN takes the place of numpy's inf
+where N <= correction.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, MutableSet
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..exact.rounding_one import (
+    DEGREES,
+    EMPTY,
+    OPPOSITE,
+    OVERFLOW,
+    SUBTRACT,
+    correction_ratio,
+    mean_of,
+    std_of,
+    variance_of,
+)
+from ..exact.sums import ExactSums, exact_row
+from ..exact.table import SumTable
+from ..fast import fast_moments
+from ..formats import FLOAT32, FLOAT64, FORMATS, Format
+from .axes import Plan, normalized
+from .inputs import FLOATS, Given, given, is_pandas, result_format
+from .sums import row_sums
+
+__all__ = ["Request", "answer", "mean", "mean_var", "std", "var"]
+
+# What stands for "not given", so that a zero that was given can be told from it; it prints as 0.0.
+_ZERO = float("0")
+_NONE = (0, 1)
+_NAN_POLICIES = ("propagate", "raise", "omit")
+# Each warning's errstate, None for those that numpy always gives; in numpy's order.
+_ERRSTATE: dict[str, str | None] = {
+    DEGREES: None,
+    EMPTY: None,
+    OPPOSITE: "invalid",
+    SUBTRACT: "invalid",
+    OVERFLOW: "over",
+}
+
+
+# Half the largest number of each format.
+_HALF = {fmt.name: float(fmt.largest) / 2 for fmt in FORMATS.values()}
+
+
+def _tell(notes: Iterable[str], stacklevel: int = 3) -> None:
+    """Warn the public functions' caller, as numpy.errstate has it."""
+    settings: dict[str, Any] = dict(np.geterr())
+    for text in (text for text in _ERRSTATE if text in notes):
+        kind = _ERRSTATE[text]
+        mode = settings[kind] if kind else "warn"
+        if mode == "raise":
+            raise FloatingPointError(text)
+        if mode != "ignore":
+            warnings.warn(text, RuntimeWarning, stacklevel=stacklevel)
+
+
+class Request:
+    """The arguments beside x, checked.
+
+    wants : some of "mean", "var", "std". correction : numerator and denominator.
+    """
+
+    def __init__(
+        self,
+        wants: tuple[str, ...],
+        axis: Any,
+        correction: Any,
+        ddof: Any,
+        keepdims: bool,
+        dtype: Any,
+        method: str,
+        where: ArrayLike,
+        nan_policy: str,
+    ) -> None:
+        if ddof is not None:
+            if correction is _ZERO:
+                correction = ddof
+            elif ddof != 0:
+                raise ValueError("ddof and correction can't be provided simultaneously.")
+        if nan_policy not in _NAN_POLICIES:
+            raise ValueError(f"nan_policy={nan_policy!r} must be one of {', '.join(map(repr, _NAN_POLICIES))}")
+        if not isinstance(method, str):
+            raise TypeError(f"method={method!r} is no name: use 'exact', 'fast' or an algorithm's name")
+        self.wants = wants
+        self.axis = axis
+        self.correction = _NONE if correction is _ZERO else correction_ratio(correction)
+        self.keepdims = bool(keepdims)
+        self.dtype = dtype
+        self.method = method
+        self.where = where
+        self.omit = nan_policy == "omit"
+        self.refuse = nan_policy == "raise"
+
+
+def refuse_nan() -> None:
+    raise ValueError("The input contains nan values")
+
+
+def from_sums(sums: SumTable, fmt: Format, request: Request, notes: MutableSet[str]) -> list[NDArray[Any]]:
+    """The wanted answers of rows whose exact sums are known."""
+    if request.refuse and sums.special[:, 0].any():
+        refuse_nan()
+    if request.omit:
+        sums = sums.without_nan()
+    answers = []
+    for want in request.wants:
+        if want == "mean":
+            answers.append(sums.means(fmt, notes))
+        else:
+            of = sums.variances if want == "var" else sums.stds
+            answers.append(of(request.correction, fmt, notes))
+    return answers
+
+
+def _of_singles(array: NDArray[Any], fmt: Format, request: Request, notes: MutableSet[str]) -> list[NDArray[Any]]:
+    """The answers where each value stands alone: itself, and no deviation."""
+    numerator, denominator = request.correction
+    with np.errstate(all="ignore"):
+        values = array.astype(fmt.dtype, copy=False)
+        finite = np.isfinite(values)
+        answers = []
+        for want in request.wants:
+            if want == "mean":
+                answers.append(values + fmt.dtype.type(0))  # no negative zero, as from longer rows
+                continue
+            if numerator >= denominator:
+                notes.add(DEGREES)
+                answers.append(np.full_like(values, np.nan, order="C"))
+                continue
+            if np.isinf(values).any():
+                notes.add(SUBTRACT)
+            answers.append(np.where(finite, fmt.dtype.type(0), fmt.dtype.type(np.nan)))
+    return answers
+
+
+def _single(array: NDArray[Any], fmt: Format, request: Request) -> bool:
+    """Whether values can be their own means: the result's format holds them, or one rounding does it."""
+    if request.omit or request.refuse:
+        return False
+    source = FLOATS.get(array.dtype.newbyteorder("=")) if array.dtype.kind not in "biu" else None
+    if source is None:
+        return fmt == FLOAT64
+    return fmt in (source, FLOAT64) or (fmt == FLOAT32 and source != FLOAT64)
+
+
+# From an answer a row to an array of a shape; and the answers of all rows, the rows' counts (where someone asks
+# for them) and how they are arranged.
+Arrange = Callable[[NDArray[Any], tuple[int, ...]], NDArray[Any]]
+Rows = tuple[list[NDArray[Any]], "NDArray[np.int64] | None", Arrange]
+
+
+def _reshaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    return values.reshape(shape)
+
+
+def _exactly(source: Given, axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]) -> Rows:
+    array = source.array
+    alone = source.where is None and array.size and math.prod(array.shape[a] for a in axes) == 1
+    if alone and _single(array, fmt, request):
+        answers = _of_singles(array, fmt, request, notes)
+        return answers, np.ones(array.shape, dtype=np.int64), _reshaped
+    sums, arrange = row_sums(array, source.where, axes)
+    answers = from_sums(sums, fmt, request, notes)
+    if not source.masked:
+        return answers, None, arrange
+    return answers, sums.counts - sums.special[:, 0] * request.omit, arrange
+
+
+def _accumulator(storage: Format, fmt: Format, method: str) -> Format:
+    """What a named algorithm computes in: float64 for "fast", else the values' own format or a wider dtype=."""
+    if method == "fast":
+        return FLOAT64
+    return fmt if fmt in (FLOAT32, FLOAT64) and fmt.precision > storage.precision else storage
+
+
+def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]) -> Rows:
+    """The answers of an algorithm of the study, its values in the array's order."""
+    from .. import get, moments  # noqa: PLC0415 - numba is loaded when it is needed
+
+    algorithm = get(request.method)
+    array, where = source.array, source.where
+    if array.dtype.kind in "biu":
+        array = array.astype(np.float64)
+    elif not (array.dtype.isnative and array.flags.aligned):
+        array = array.astype(array.dtype.newbyteorder("="))
+    storage = FLOATS[array.dtype]
+    accumulator = _accumulator(storage, fmt, request.method)
+    kept = [a for a in range(array.ndim) if a not in axes]
+    rows = math.prod(array.shape[a] for a in kept)
+    if request.refuse or request.omit:
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            nan = np.isnan(array)
+        if request.refuse and (nan if where is None else nan & where).any():
+            refuse_nan()
+        if request.omit and nan.any():
+            where = ~nan if where is None else where & ~nan
+    plan = Plan([array], axes, ordered=True) if array.size and where is None else None
+    arrange: Arrange = _reshaped
+    if plan is not None and plan.pieces == 1:
+        parts = [moments(view, algorithm, accumulator) for part in plan for (view,) in part]
+        arrange = plan.arranged
+    else:
+        flat = array.transpose([*kept, *axes]).reshape(rows, math.prod(array.shape[a] for a in axes))
+        if where is None:
+            parts = [moments(flat[np.newaxis], algorithm, accumulator)]
+        else:
+            masks = where.transpose([*kept, *axes]).reshape(flat.shape)
+            parts = [
+                moments(row[mask][np.newaxis, np.newaxis], algorithm, accumulator)
+                for row, mask in zip(flat, masks, strict=True)
+            ]
+    numerator, denominator = request.correction
+    count = np.concatenate([part.count for part in parts]) if parts else np.zeros(0, dtype=np.int64)
+    answers = []
+    for want in request.wants:
+        if want == "mean":
+            values = [part.mean for part in parts]
+            if not count.all():
+                notes.add(EMPTY)
+        else:
+            values = [part.variance(numerator / denominator) for part in parts]
+            if (count * denominator <= numerator).any():
+                notes.add(DEGREES)
+        found = np.concatenate(values).astype(np.float64) if values else np.zeros(0)
+        if want == "std":
+            with np.errstate(all="ignore"):  # rounded to the accumulator's format, as a root in it would be
+                found = accumulator.rounded(np.sqrt(found)).astype(np.float64)
+        answers.append(fmt.rounded(found))
+    return answers, count, arrange
+
+
+def answer(source: Given, request: Request, notes: MutableSet[str], fmt: Format | None = None) -> list[Any]:
+    """The wanted answers for an input, in their shapes; a masked array's answers are masked where undefined."""
+    array = source.array
+    axes = normalized(request.axis, array.ndim)
+    fmt = fmt or result_format(array.dtype, request.dtype)
+    shape = tuple(1 if a in axes else n for a, n in enumerate(array.shape) if request.keepdims or a not in axes)
+    by = _exactly if request.method == "exact" else _by_name
+    raw, counts, arrange = by(source, axes, fmt, request, notes)
+    found: list[Any] = [arrange(values, shape) for values in raw]
+    if source.masked and counts is not None:
+        numerator, denominator = request.correction
+        counts = arrange(counts, shape)
+        for i, want in enumerate(request.wants):
+            undefined = counts == 0 if want == "mean" else (counts == 0) | (counts * denominator <= numerator)
+            if shape:
+                found[i] = np.ma.masked_array(found[i], mask=undefined)
+            elif undefined:
+                found[i] = np.ma.masked
+        notes -= {DEGREES, EMPTY}
+    return [each if shape or each is np.ma.masked else each[()] for each in found]
+
+
+def _answers(x: Any, request: Request, notes: MutableSet[str]) -> list[Any]:
+    if is_pandas(x):
+        from .tables import answer_table  # noqa: PLC0415 - only for those who have pandas
+
+        return answer_table(x, request, notes)
+    return answer(given(x, request.where), request, notes)
+
+
+def _plain(x: Any, method: str) -> ExactSums | None:
+    """The exact sums of a plain array that lies in one piece; None for anything else."""
+    if type(x) is not np.ndarray or method != "exact" or not x.size or not x.flags.c_contiguous:
+        return None
+    fmt = FLOATS.get(x.dtype)
+    return None if fmt is None else exact_row(x, fmt)
+
+
+def _plain_fast(x: Any, correction: Any) -> Any:
+    """What the general way answers for method="fast", for a plain array in one piece; None where it has to decide."""
+    if type(x) is not np.ndarray or not x.size or not x.flags.c_contiguous or type(correction) not in (float, int):
+        return None
+    fmt = FLOATS.get(x.dtype)
+    if fmt is None:
+        return None
+    divisor = float(x.size) - correction
+    value = float(fast_moments(x.reshape(1, 1, -1), fmt)[0, 2]) / divisor if divisor > 0 else math.nan
+    return _stored(value, fmt) if value < _HALF[fmt.name] else None  # neither NaN nor near the format's end
+
+
+def _stored(value: float, fmt: Format) -> Any:
+    # A Python float becomes a bfloat16 in two roundings.
+    return fmt.rounded(value)[()] if fmt.precision == 8 else fmt.dtype.type(value)
+
+
+Deviation = Callable[[ExactSums, tuple[int, int], Format, MutableSet[str]], float]
+
+
+def _quickly(of: Deviation, sums: ExactSums, correction: Any, fmt: Format, notes: MutableSet[str]) -> Any:
+    """Variance or standard deviation of a plain array, and its warnings: called by the public functions."""
+    value = of(sums, _NONE if correction is _ZERO else correction_ratio(correction), fmt, notes)
+    answer = _stored(value, fmt)
+    if notes:
+        _tell(notes, stacklevel=4)
+    return answer
+
+
+def var(
+    x: Any,
+    /,
+    *,
+    axis: int | tuple[int, ...] | None = None,
+    correction: float = _ZERO,
+    keepdims: bool = False,
+    dtype: Any = None,
+    method: str = "exact",
+    ddof: float | None = None,
+    where: ArrayLike | bool = True,
+    nan_policy: str = "propagate",
+) -> Any:
+    """The variance, sum (x - mean)^2 / (N - correction), correctly rounded.
+
+    Parameters
+    ----------
+    x : an array of any shape, strides and byte order, of float16, bfloat16, float32, float64, integers or bool;
+        a scalar or nested list; anything with `__array__` or `__dlpack__`; a pandas Series or DataFrame; a
+        masked array. The method ``exact`` copies nothing but small pieces of what it must convert; the others
+        copy integers, values under a mask, and strides that no view has.
+    axis : the axis or axes to reduce; None for all of them, () for none.
+    correction : subtracted from N: 0 for the population variance, 1 for Bessel's correction, or any other
+        finite real number, taken as exactly what it is.
+    keepdims : keep the reduced axes with length one.
+    dtype : the dtype of the result, one of the four floating-point ones; x's own by default, float64 for
+        integers and bool. With the method ``exact`` the exact value of the data as they are is rounded once to
+        it: the data are not converted first. Other methods compute in it if it is wider than x's dtype.
+    method : ``exact``: the exact value, rounded once, to nearest even. ``fast``: the recommended kernel, in
+        float64. Or any name from `varstudy.algorithms()`: that algorithm, every operation in x's own format (in
+        a wider dtype where given); integers in float64.
+    ddof : another word for correction.
+    where : bool, broadcast to x: the values that count.
+    nan_policy : ``propagate`` (a NaN makes the result NaN), ``omit`` (NaN values do not count) or ``raise``.
+
+    Returns
+    -------
+    A scalar, or an array of the axes that are kept. It is 0 for constants and never negative; NaN where
+    N <= correction, as the array API standard has it, and where a value is NaN or infinite. A DataFrame reduced
+    along one axis answers a Series with the other axis's labels; a masked array a masked array.
+
+    Raises
+    ------
+    TypeError
+        The dtype of x is complex, object, a string, a date or any other without moments; the result dtype is
+        not floating-point; an axis is no integer; where is not bool; the correction is no real number.
+    ValueError
+        An axis is there twice or out of bounds (numpy's AxisError); ddof and correction are both given; the
+        correction is not finite; the method or nan_policy is unknown; there are NaN values and nan_policy is
+        ``raise``; where does not broadcast to x.
+
+    Warns
+    -----
+    RuntimeWarning
+        As numpy.var does: "Degrees of freedom <= 0 for slice"; "invalid value encountered in subtract" (or
+        "in reduce") for infinities; "overflow encountered in reduce" where the result's dtype cannot hold the
+        variance. numpy.errstate governs the last three.
+
+    Notes
+    -----
+    Array API standard 2024.12, `var`; IEEE 754-2019, section 4.3.1, for the rounding.
+
+    Examples
+    --------
+    >>> import numpy as np, varstudy
+    >>> x = np.array([2281.5, 2281.25], dtype=np.float32)
+    >>> float(varstudy.var(x, correction=1))
+    0.03125
+    """
+    notes: set[str] = set()
+    if axis is None and where is True and not keepdims and dtype is ddof is None and nan_policy == "propagate":
+        sums = _plain(x, method)
+        if sums is not None:
+            return _quickly(variance_of, sums, correction, FLOATS[x.dtype], notes)
+        if method == "fast" and (found := _plain_fast(x, correction)) is not None:
+            return found
+    request = Request(("var",), axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+    (result,) = _answers(x, request, notes)
+    _tell(notes)
+    return result
+
+
+def std(
+    x: Any,
+    /,
+    *,
+    axis: int | tuple[int, ...] | None = None,
+    correction: float = _ZERO,
+    keepdims: bool = False,
+    dtype: Any = None,
+    method: str = "exact",
+    ddof: float | None = None,
+    where: ArrayLike | bool = True,
+    nan_policy: str = "propagate",
+) -> Any:
+    """The standard deviation, the square root of the variance, correctly rounded.
+
+    It is the exact variance's root that is rounded, once: not the root of a rounded variance. So it is finite
+    and right where the variance itself overflows or underflows. Parameters, results, errors and warnings are
+    those of `var`.
+
+    Examples
+    --------
+    >>> import varstudy
+    >>> float(varstudy.std([3e200, -3e200]))
+    3e+200
+    """
+    notes: set[str] = set()
+    if axis is None and where is True and not keepdims and dtype is ddof is None and nan_policy == "propagate":
+        sums = _plain(x, method)
+        if sums is not None:
+            return _quickly(std_of, sums, correction, FLOATS[x.dtype], notes)
+    request = Request(("std",), axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+    (result,) = _answers(x, request, notes)
+    _tell(notes)
+    return result
+
+
+def mean(
+    x: Any,
+    /,
+    *,
+    axis: int | tuple[int, ...] | None = None,
+    keepdims: bool = False,
+    dtype: Any = None,
+    method: str = "exact",
+    where: ArrayLike | bool = True,
+    nan_policy: str = "propagate",
+) -> Any:
+    """The mean, correctly rounded; parameters, results and errors are those of `var`.
+
+    A mean of zero is +0.0. Infinities of one sign give that infinity, of both signs NaN; so do no values.
+
+    Warns
+    -----
+    RuntimeWarning
+        As numpy.mean does: "Mean of empty slice"; "invalid value encountered in reduce" for infinities of both
+        signs, where numpy.errstate asks for it.
+
+    Examples
+    --------
+    >>> import varstudy
+    >>> float(varstudy.mean([1e300, 1.0, -1e300]))
+    0.3333333333333333
+    """
+    notes: set[str] = set()
+    if axis is None and where is True and not keepdims and dtype is None and nan_policy == "propagate":
+        sums = _plain(x, method)
+        if sums is not None:
+            fmt = FLOATS[x.dtype]
+            plain = _stored(mean_of(sums, fmt, notes), fmt)
+            if notes:
+                _tell(notes)
+            return plain
+    request = Request(("mean",), axis, _ZERO, None, keepdims, dtype, method, where, nan_policy)
+    (result,) = _answers(x, request, notes)
+    _tell(notes)
+    return result
+
+
+def mean_var(
+    x: Any,
+    /,
+    *,
+    axis: int | tuple[int, ...] | None = None,
+    correction: float = _ZERO,
+    keepdims: bool = False,
+    dtype: Any = None,
+    method: str = "exact",
+    ddof: float | None = None,
+    where: ArrayLike | bool = True,
+    nan_policy: str = "propagate",
+) -> tuple[Any, Any]:
+    """Mean and variance from one read of the data: `mean` and `var`, in that order.
+
+    Parameters, results, errors and warnings are those of these two.
+
+    Examples
+    --------
+    >>> import varstudy
+    >>> mean, variance = varstudy.mean_var([1.0, 2.0, 4.0], correction=1)
+    >>> float(mean), float(variance)
+    (2.3333333333333335, 2.3333333333333335)
+    """
+    notes: set[str] = set()
+    if axis is None and where is True and not keepdims and dtype is ddof is None and nan_policy == "propagate":
+        sums = _plain(x, method)
+        if sums is not None:
+            fmt = FLOATS[x.dtype]
+            plain = _stored(mean_of(sums, fmt, notes), fmt)
+            return plain, _quickly(variance_of, sums, correction, fmt, notes)
+    request = Request(("mean", "var"), axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+    first, second = _answers(x, request, notes)
+    _tell(notes)
+    return first, second

@@ -1,0 +1,115 @@
+"""What callers hand over, as arrays that are not copied; and what their answers are stored in.
+
+Arrays are taken as they lie; so is anything that offers `__array__` or, without it, `__dlpack__`. Lists and
+scalars become arrays as numpy makes them.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format, format_of
+
+__all__ = ["FLOATS", "Given", "array_of", "given", "is_pandas", "result_format", "where_of", "wider"]
+
+# The formats whose arrays the kernels read as they are.
+FLOATS: dict[np.dtype[Any], Format] = {fmt.dtype: fmt for fmt in FORMATS.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An input: its array, the values that count (None: all of them), and whether it is a masked array."""
+
+    array: NDArray[Any]
+    where: NDArray[np.bool_] | None
+    masked: bool
+
+
+def array_of(x: Any) -> NDArray[Any]:
+    """`x` as a plain array of a dtype that has moments.
+
+    Raises
+    ------
+    TypeError
+        The dtype is complex, object, a string, a date, or a float that is none of the four formats.
+    """
+    array = np.asarray(x) if hasattr(x, "__array__") or not hasattr(x, "__dlpack__") else np.from_dlpack(x)
+    result_format(array.dtype, None)
+    return array
+
+
+def result_format(dtype: np.dtype[Any], wanted: Any) -> Format:
+    """The format of the answers for values of a dtype: their own, float64 for integers and bool; or the wanted.
+
+    Raises
+    ------
+    TypeError
+        There is none.
+    """
+    fmt = FLOATS.get(dtype.newbyteorder("=") if not dtype.isnative else dtype)
+    if fmt is None:
+        if dtype.kind not in "biu":
+            raise TypeError(
+                f"x has the dtype {dtype}, which has no mean and variance here: give integers, bool, or one of "
+                f"{', '.join(FORMATS)}"
+            )
+        fmt = FLOAT64
+    if wanted is None:
+        return fmt
+    try:
+        return format_of(wanted)
+    except TypeError:
+        raise TypeError(f"dtype={wanted!r} cannot hold the result: use one of {', '.join(FORMATS)}") from None
+
+
+def wider(a: Format, b: Format) -> Format:
+    """The narrowest format that holds the numbers of both: float32 for float16 and bfloat16."""
+    if a == b:
+        return a
+    if {a, b} == {FLOAT16, BFLOAT16}:
+        return FLOAT32
+    return max(a, b, key=lambda fmt: fmt.precision)
+
+
+def where_of(where: ArrayLike | bool, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """The mask of values that count, in the shape of x; None where all do.
+
+    Raises
+    ------
+    TypeError
+        It is not bool.
+    ValueError
+        It does not broadcast to x.
+    """
+    if where is True:
+        return None
+    mask = np.asarray(where)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"where has the dtype {mask.dtype}: give bool values")
+    try:
+        return np.broadcast_to(mask, shape)
+    except ValueError:
+        raise ValueError(f"where has the shape {mask.shape}, which does not broadcast to x's {shape}") from None
+
+
+def given(x: Any, where: ArrayLike) -> Given:
+    """An input other than pandas' read; a masked array's masked values do not count."""
+    array = array_of(x)
+    counted = where_of(where, array.shape)
+    if not isinstance(x, np.ma.MaskedArray):
+        return Given(array, counted, False)
+    if x.mask is not np.ma.nomask:
+        unmasked = ~np.ma.getmaskarray(x)
+        counted = unmasked if counted is None else unmasked & counted
+    return Given(array, counted, True)
+
+
+def is_pandas(x: Any) -> bool:
+    """Whether `x` is a Series or a DataFrame; pandas is never imported for the question."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(x, (pandas.Series, pandas.DataFrame))

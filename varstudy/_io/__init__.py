@@ -1,0 +1,1 @@
+"""Files written whole, record files, names that people type, and where results come from."""

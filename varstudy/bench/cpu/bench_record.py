@@ -1,0 +1,71 @@
+"""bench.json: a table of timings and errors, what made them, and how they stand to the targets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..._io.record_file import Cells, RecordFile
+
+__all__ = ["FORMAT", "LIMIT", "NAME", "SCHEMA_VERSION", "BenchProblem", "Row", "read", "rows", "write"]
+
+SCHEMA_VERSION = 1
+FORMAT = "varstudy-bench"
+NAME = "bench.json"
+# The contender that only reads.
+LIMIT = "read limit"
+
+
+class BenchProblem(ValueError):
+    """A measurement that cannot be made or read: one sentence that says what to do."""
+
+
+@dataclass
+class Row(Cells):
+    """One contender on one array.
+
+    Attributes
+    ----------
+    norm : ``flat`` for an array of one dimension; batch, layer, instance or group; ``all``: those four, from one call.
+    status : ``ok``, ``not installed`` or ``failed``; `reason` says why.
+    seconds, low, high : median and quartiles of one call's wall time; rounds : how many rounds they are of.
+    gbps : bytes of the array, in 10^9, over `seconds`. of_limit : the read limit's seconds over `seconds`.
+    cpus : CPU time over wall time, median: more than `threads` where a library does not heed its limit.
+    error : largest relative error of the answers against the exact variances. rounded : every answer is the
+        exact variance correctly rounded, in the array's format or in the answer's own.
+    """
+
+    dtype: str
+    shape: list[int]
+    norm: str
+    threads: int
+    contender: str
+    status: str = "ok"
+    reason: str = ""
+    rounds: int = 0
+    loops: int = 0
+    seconds: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    gbps: float = math.nan
+    of_limit: float = math.nan
+    cpus: float = math.nan
+    error: float = math.nan
+    rounded: bool = False
+
+    @property
+    def values(self) -> int:
+        return math.prod(self.shape)
+
+
+_FILE = RecordFile(
+    NAME,
+    FORMAT,
+    SCHEMA_VERSION,
+    "benchmark",
+    "python -m varstudy bench",
+    Row,
+    {"settings": dict, "provenance": dict, "peers": list, "targets": list},
+    BenchProblem,
+)
+rows, write, read = _FILE.rows, _FILE.write, _FILE.read

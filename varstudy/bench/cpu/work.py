@@ -1,0 +1,240 @@
+"""The measuring process: arrays of x = 1000 + N(0, 1), every contender on each of them, errors against exact truth."""
+
+from __future__ import annotations
+
+import gc
+import math
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from varkernels.rounding import round_to
+from varkernels.views import view
+
+from ...study.ground_truth import truth
+from . import timing
+from .bench_record import LIMIT, Row
+from .limit import STRIDES, reader
+from .peers import CONTENDERS, NORMS, Call, Contender
+from .timing import Runner
+
+__all__ = ["Exact", "data", "measure"]
+
+MEAN = 1000
+# Copies of an array that all contenders together may hold: one each for some peers, and their temporaries.
+COPIES = 9
+
+
+def data(shape: Sequence[int], dtype: str, seed: int) -> NDArray[Any]:
+    """The values: 1000 + N(0, 1), rounded to the format, the same for the same arguments."""
+    rng = np.random.default_rng([seed, *shape, np.dtype(dtype).itemsize])
+    found: NDArray[Any] = rng.standard_normal(tuple(shape), dtype=np.dtype(dtype).type)
+    found += found.dtype.type(MEAN)
+    return found
+
+
+class Exact:
+    """The exact variances of the rows of an array under a norm."""
+
+    def __init__(self, array: NDArray[Any], norm: str, groups: int) -> None:
+        found = truth(view(array, norm, layout="NCHW", groups=groups if norm == "group" else None))
+        self.exact = [found.variance_fraction(r) for r in range(len(found))]
+        self.dtype = array.dtype
+
+    def score(self, answer: Any) -> tuple[float, bool]:
+        """The largest relative error of an answer for each row, and whether all of them are correctly rounded.
+
+        Raises
+        ------
+        ValueError
+            The answers are not as many as the rows.
+        """
+        answers = np.asarray(answer)
+        if answers.dtype.kind != "f":
+            answers = answers.astype(np.float64)
+        given = answers.reshape(-1)
+        if given.size != len(self.exact):
+            raise ValueError(f"{given.size} answers for {len(self.exact)} rows")
+        numbers = given.tolist()
+        if not all(map(math.isfinite, numbers)):
+            return math.inf, False
+        worst = 0.0
+        for computed, exact in zip(numbers, self.exact, strict=True):
+            off = abs(Fraction(computed) - exact)
+            worst = max(worst, float(off / exact) if exact else math.inf if off else 0.0)
+        # An answer in a wider container than it was computed for is judged as what it is.
+        with np.errstate(over="ignore"):
+            formats = [f for f in (self.dtype, given.dtype) if np.all(given.astype(f).astype(given.dtype) == given)]
+        rounded = any(
+            all(float(round_to(exact, fmt)) == computed for computed, exact in zip(numbers, self.exact, strict=True))
+            for fmt in dict.fromkeys(formats)
+        )
+        return worst, rounded
+
+
+def _memory() -> float:
+    """Bytes that are free on this machine; infinite where it does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text("utf-8").splitlines():
+            if line.startswith("MemAvailable:"):
+                return float(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return math.inf
+
+
+def _absent(contender: Contender) -> str:
+    """Why a contender cannot take part for want of a package; empty where it can."""
+    for name in (contender.package, *(("bottleneck",) if "bottleneck" in contender.name else ())):
+        try:
+            version(name)
+        except PackageNotFoundError:
+            return f"{name} is not installed"
+    return ""
+
+
+class _Race:
+    """The contenders of one array under one norm, ready to run."""
+
+    def __init__(self, array: NDArray[Any], norm: str, threads: int) -> None:
+        self.array, self.norm, self.threads = array, norm, threads
+        self.rows: list[Row] = []
+        self.runners: list[tuple[Runner, Row]] = []
+        self.limit = self._row(LIMIT)
+        self.readers = [Runner(LIMIT, reader(array, threads, stride)) for stride in STRIDES]
+
+    def _row(self, contender: str) -> Row:
+        row = Row(self.array.dtype.name, list(self.array.shape), self.norm, self.threads, contender)
+        self.rows.append(row)
+        return row
+
+    def enter(
+        self, contender: Contender, prepare: Callable[[], Call], score: Callable[[Any], tuple[float, bool]]
+    ) -> None:
+        """A contender: its library is loaded, its answer is scored."""
+        row = self._row(contender.name)
+        absent = _absent(contender)
+        if absent:
+            row.status, row.reason = "not installed", absent
+            return
+        runner = Runner(contender.name, lambda: None)
+
+        def start() -> None:
+            call = prepare()
+            if call.before is not None:
+                call.before()
+            row.error, row.rounded = score(call.answer(call.run()))
+            runner.call, runner.before = call.run, call.before
+
+        timing.guarded(runner, start)
+        self.runners.append((runner, row))
+
+    def run(self, rounds: int) -> list[Row]:
+        ready = [runner for runner, _ in self.runners if not runner.failure]
+        timing.interleave([*self.readers, *ready], rounds)
+        fastest = min(self.readers, key=lambda runner: runner.median)
+        for runner, row in ((fastest, self.limit), *self.runners):
+            if runner.failure:
+                row.status, row.reason = "failed", runner.failure
+                continue
+            row.rounds, row.loops = len(runner.seconds), runner.loops
+            row.seconds, (row.low, row.high) = runner.median, timing.quartiles(runner.seconds)
+            row.gbps = self.array.nbytes / row.seconds / 1e9
+            row.cpus = statistics.median(runner.cpus)
+        for row in self.rows:
+            row.of_limit = self.limit.seconds / row.seconds
+        return self.rows
+
+
+def _chosen(names: Sequence[str]) -> tuple[Contender, ...]:
+    return tuple(each for each in CONTENDERS if not names or each.name in names)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _flat(request: Mapping[str, Any], size: int, dtype: str) -> Iterator[Row]:
+    threads, contenders = request["threads"], _chosen(request["contenders"])
+    array = data((size,), dtype, request["seed"])
+    exact = Exact(array, "flat", 0)
+    race = _Race(array, "flat", threads)
+    for each in contenders:
+        race.enter(each, lambda each=each: each.flat(array, threads), exact.score)  # type: ignore[misc]
+    yield from race.run(request["rounds"])
+
+
+def _norms(request: Mapping[str, Any], dtype: str) -> Iterator[Row]:
+    threads, groups = request["threads"], request["groups"]
+    array = data(request["shape"], dtype, request["seed"])
+    exact = {norm: Exact(array, norm, groups) for norm in NORMS}
+    contenders = _chosen(request["contenders"])
+
+    def worst(answers: Mapping[str, Any]) -> tuple[float, bool]:
+        scores = [exact[norm].score(answers[norm]) for norm in NORMS]
+        return max(error for error, _ in scores), all(rounded for _, rounded in scores)
+
+    for norm in (*NORMS, "all"):
+        race = _Race(array, norm, threads)
+        for each in contenders:
+            one, every = each.norm, each.every
+            if norm == "all" and every is not None:
+                race.enter(each, lambda every=every: every(array, groups), worst)  # type: ignore[misc]
+            elif norm != "all" and one is not None:
+                race.enter(
+                    each,
+                    lambda one=one, norm=norm: one(array, norm, groups, threads),  # type: ignore[misc]
+                    exact[norm].score,
+                )
+        yield from race.run(request["rounds"])
+
+
+def measure(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Every array of a request, in this process.
+
+    Parameters
+    ----------
+    request : threads, sizes, dtypes, shape and groups of the feature map (shape None: none), rounds, seed, and the
+        names of the contenders (empty: all).
+
+    Returns
+    -------
+    dict with the rows, as `Row.record` has them, the peers' versions, and what was left out and why.
+    """
+    found: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    for dtype in request["dtypes"]:
+        for size in request["sizes"]:
+            needed = COPIES * size * np.dtype(dtype).itemsize
+            if needed > _memory():
+                left_out.append(f"{size:,} values of {dtype}: that needs {needed / 2**30:.0f} GiB of free memory")
+                continue
+            _say(f"{request['threads']} thread(s): {size:,} values of {dtype}")
+            found += [row.record() for row in _flat(request, size, dtype)]
+            gc.collect()
+        if request["shape"]:
+            _say(f"{request['threads']} thread(s): {'x'.join(map(str, request['shape']))} of {dtype}, four norms")
+            found += [row.record() for row in _norms(request, dtype)]
+            gc.collect()
+    return {"rows": found, "peers": _peers(found), "left_out": left_out}
+
+
+def _peers(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Each contender: its package, the version, how its threads are limited."""
+    seen = {row["contender"] for row in found}
+    peers = []
+    for each in CONTENDERS:
+        if each.name in seen:
+            try:
+                installed = version(each.package)
+            except PackageNotFoundError:
+                installed = ""
+            peers.append({"name": each.name, "package": each.package, "version": installed, "threads": each.threads})
+    return peers

@@ -1,0 +1,144 @@
+"""What there is: ``list`` names cases, algorithms and norms, ``env`` the installation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from .._io.matching import matches, nearest
+from .console import Problem, dump
+from .options import JSON, NORMS, level_options
+
+__all__ = ["env", "list_"]
+
+SECTIONS = ("cases", "algorithms", "norms")
+NORM_SUMMARIES = {
+    "batch": "One variance a channel, over the samples and pixels.",
+    "layer": "One variance a sample, over its channels and pixels.",
+    "instance": "One variance a sample and channel, over its pixels.",
+    "group": "One variance a sample and group of channels, over their pixels.",
+    "flat": "One variance of all values.",
+}
+EXTRAS = {"parquet": "pyarrow", "photos": "sklearn", "fast-truth": "gmpy2", "test": "pytest"}
+
+
+@click.command("list")
+@click.argument("pattern", default="")
+@click.option("--cases", "sections", flag_value="cases", help="Only the cases.")
+@click.option("--algorithms", "sections", flag_value="algorithms", help="Only the algorithms.")
+@click.option("--norms", "sections", flag_value="norms", help="Only the norms.")
+@level_options
+@JSON
+def list_(pattern: str, sections: str | None, level: str | None, as_json: bool) -> None:
+    """List cases, algorithms and norms whose name matches PATTERN, a glob or a part of the name.
+
+    All cases are listed, or those of one level with --quick; each with one sentence that says why it is here.
+    """
+    wanted = SECTIONS if sections is None else (sections,)
+    found: dict[str, list[dict[str, Any]]] = {}
+    if "cases" in wanted:
+        from ..study import featuremaps  # noqa: PLC0415
+
+        found["cases"] = [
+            {
+                "name": case.name,
+                "group": case.group,
+                "level": next(name for name in featuremaps.LEVELS if name in case.levels),
+                "shape": list(case.shape),
+                "layout": case.layout,
+                "norms": list(case.norms),
+                "storages": list(case.storages),
+                "rationale": case.rationale,
+                "source": case.source,
+                "observed": case.observed,
+            }
+            for case in featuremaps.cases(level or "full")
+            if matches(case.name, pattern)
+        ]
+    if "algorithms" in wanted:
+        import varkernels  # noqa: PLC0415
+
+        found["algorithms"] = [
+            {
+                "name": name,
+                "title": algorithm.title,
+                "formula": algorithm.formula,
+                "order": algorithm.order,
+                "summary": algorithm.summary,
+                "source": algorithm.source,
+                "accumulators": list(algorithm.accumulators),
+            }
+            for name, algorithm in varkernels.algorithms().items()
+            if matches(name, pattern)
+        ]
+    if "norms" in wanted:
+        found["norms"] = [{"name": n, "summary": s} for n, s in NORM_SUMMARIES.items() if matches(n, pattern)]
+    if not any(found.values()):
+        names = _all_names(wanted)
+        raise Problem(f"nothing matches {pattern!r}: {nearest(pattern, names, 'list without a pattern shows all')}")
+    if as_json:
+        dump(found)
+        return
+    for section, entries in found.items():
+        if not entries:
+            continue
+        click.echo(f"{section} ({len(entries)})\n")
+        for entry in entries:
+            about = f" [{entry['group']}, {entry['level']}]" if section == "cases" else ""
+            click.echo(f"  {entry['name']}{about}\n      {entry.get('rationale') or entry.get('summary', '')}")
+        click.echo()
+
+
+def _all_names(wanted: Sequence[str]) -> list[str]:
+    names: list[str] = list(NORMS) if "norms" in wanted else []
+    if "cases" in wanted:
+        from ..study import featuremaps  # noqa: PLC0415
+
+        names += [case.name for case in featuremaps.cases("full")]
+    if "algorithms" in wanted:
+        import varkernels  # noqa: PLC0415
+
+        names += list(varkernels.algorithms())
+    return names
+
+
+@click.command()
+@JSON
+def env(as_json: bool) -> None:
+    """Show versions, the processor, the folder of compiled kernels, and which extras are installed."""
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    from varkernels.jit import cache_folder  # noqa: PLC0415
+
+    from .._io import provenance  # noqa: PLC0415
+
+    found = provenance.collect()
+    extras = {extra: find_spec(module) is not None for extra, module in EXTRAS.items()}
+    facts = {
+        "versions": found["versions"],
+        "python": sys.executable,
+        "system": found["system"],
+        "cpu": found["cpu"],
+        "commit": found["commit"],
+        "cache": str(cache_folder()),
+        "extras": extras,
+    }
+    if as_json:
+        dump(facts)
+        return
+    for name, version in found["versions"].items():
+        click.echo(f"{name:<14}{version}")
+    click.echo(f"{'executable':<14}{sys.executable}")
+    click.echo(f"{'system':<14}{found['system']}")
+    cpu = found["cpu"]
+    click.echo(f"{'processor':<14}{cpu['model']}, {cpu['cores']} usable cores")
+    vector = [flag for flag in cpu["flags"] if flag.startswith(("avx", "fma", "f16c", "sse4", "neon", "asimd", "sve"))]
+    click.echo(f"{'vector units':<14}{' '.join(vector) or 'unknown'}")
+    click.echo(f"{'commit':<14}{found['commit'] or 'not run from a checkout'}")
+    click.echo(f"{'kernel cache':<14}{cache_folder()}")
+    for extra, there in extras.items():
+        state = "installed" if there else f"missing: pip install 'varstudy[{extra}]'"
+        click.echo(f"{'extra':<14}{extra}: {state}")

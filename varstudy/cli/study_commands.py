@@ -1,0 +1,285 @@
+"""The study: ``run`` measures it, ``report`` draws it again, ``compare`` sets two of them side by side."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .console import Problem, dump, many, number, progress, say, show_table, shown
+from .options import JSON, ONLY, SEED, level_options
+from .program import INTERRUPTED, REGRESSION, about, ours
+
+if TYPE_CHECKING:
+    from ..study.comparison import Comparison
+    from ..study.results import Results
+
+__all__ = ["compare", "report", "run"]
+
+
+@click.command()
+@level_options
+@ONLY
+@SEED
+@click.option(
+    "--out", metavar="DIR", default="reports", show_default=True, help="Folder of the results and the report."
+)
+@click.option("--processes", type=click.IntRange(min=1), help="Worker processes; as many as there are CPUs by default.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "ptx", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Beside the CPU's: the CUDA kernels on a GPU, by their PTX without one, or whichever there is.",
+)
+@click.option(
+    "--anew/--no-anew",
+    default=None,
+    help="Measure the frameworks and libraries that are installed here too; by default in a whole study.",
+)
+@click.option("--parquet", is_flag=True, help="Write results.parquet too (needs pyarrow).")
+@click.option("--force", is_flag=True, help="Measure again what an earlier run has left in DIR.")
+@JSON
+def run(
+    level: str | None,
+    only: str | None,
+    seed: int,
+    out: str,
+    processes: int | None,
+    device: str,
+    anew: bool | None,
+    parquet: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Run the study, write its report, and print the report's path last.
+
+    What is measured is kept in DIR/cells: an interrupted run goes on where it stopped.
+    """
+    _writable(out)
+    from ..study import results as table  # noqa: PLC0415
+    from ..study.runner import run as measure  # noqa: PLC0415
+    from ..study.runner import uncollected  # noqa: PLC0415
+
+    if parquet:
+        _needs("pyarrow", "parquet")
+    try:
+        with _writing(out), uncollected():
+            found = measure(
+                level or "default",
+                only=only,
+                seed=seed,
+                out=out,
+                force=force,
+                processes=processes,
+                progress=progress("measured"),
+                parquet=parquet,
+                argv=_command(),
+                device=device,
+                others=say if anew or (anew is None and only is None and level != "quick") else None,
+            )
+            for name, reason in dict(found.settings.get("devices", {})).items():
+                if reason:
+                    say(f"{name} is not measured: {reason}")
+            page = _draw(found, out)
+    except KeyboardInterrupt:
+        again = [arg for arg in _command() if arg != "--force"]
+        say(f"Interrupted: what is measured is kept in {Path(out) / 'cells'}; go on with: {shlex.join(again)}")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if as_json:
+        click.echo(table.to_json(found), nl=False)
+        say(str(page))
+        return
+    _summary(found)
+    click.echo(str(page))
+
+
+def _writable(out: str) -> None:
+    """Refuse an output folder that cannot be written, before anything is loaded or measured."""
+    import tempfile  # noqa: PLC0415
+
+    try:
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Problem(
+            f"{out or 'the empty path'} cannot be written ({reason}): choose another folder with --out"
+        ) from error
+
+
+@contextmanager
+def _writing(folder: str) -> Iterator[None]:
+    """What fails is the user's file, or else the folder; but for a file of this package."""
+    try:
+        yield
+    except OSError as error:
+        if ours(error):
+            raise
+        raise Problem(about(error, error.filename or folder)) from error
+
+
+def _needs(module: str, extra: str) -> None:
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    if find_spec(module) is None:
+        raise Problem(f"{module} is not installed: run pip install 'varstudy[{extra}]'")
+
+
+def _command() -> list[str]:
+    ctx = click.get_current_context()
+    words = [*ctx.find_root().command_path.split(), "run"]
+    for name in ("quick", "full"):
+        if ctx.params["level"] == name:
+            words.append(f"--{name}")
+    for name in ("only", "seed", "out", "processes", "device"):
+        source = ctx.get_parameter_source(name)
+        if source is not None and source is not click.core.ParameterSource.DEFAULT:
+            words += [f"--{name}", str(ctx.params[name])]
+    words += [f"--{name}" for name in ("parquet", "force") if ctx.params[name]]
+    if ctx.params["anew"] is not None:
+        words.append("--anew" if ctx.params["anew"] else "--no-anew")
+    return words + (["--json"] if ctx.params["as_json"] else [])
+
+
+def _draw(found: Results, folder: str) -> Path:
+    from .. import report as drawing  # noqa: PLC0415
+
+    say("drawing the report")
+    return drawing.write(found, folder)
+
+
+def _summary(found: Results) -> None:
+    """Every algorithm in one line, where it accumulates in the format that the values are stored in."""
+    frame = found.frame
+    same = frame[(frame["storage"] == frame["accumulator"]) & (frame["rows_scored"] > 0) & (frame["device"] == "cpu")]
+    rows = []
+    for name, part in same.groupby("algorithm", sort=False):
+        error = part["var_error_worst"]
+        median = float(part["var_digits_worst"].median())
+        rows.append(
+            (
+                median,
+                [
+                    str(name),
+                    str(len(part)),
+                    shown(median),
+                    f"{100 * float((error >= 1).mean()):.0f} %",
+                    str(int(part["var_negative"].sum())),
+                    str(int((part["var_nan"] + part["var_inf"]).sum())),
+                ],
+            )
+        )
+    show_table(
+        "Correct digits of the worst row, accumulated in the storage's own format",
+        ["algorithm", "measurements", "median digits", "no digit right", "negative", "NaN or inf"],
+        [cells for _, cells in sorted(rows, key=lambda row: -row[0])],
+    )
+
+
+@click.command()
+@click.argument("results", default="reports")
+@click.option("--out", metavar="DIR", help="Folder of the report; beside the results by default.")
+@JSON
+def report(results: str, out: str | None, as_json: bool) -> None:
+    """Draw the report again from RESULTS, a results.json or its folder (default: reports)."""
+    from ..study import results as table  # noqa: PLC0415
+
+    found = table.read(results)
+    folder = out or str(Path(results) if Path(results).is_dir() else Path(results).parent)
+    _writable(folder)
+    with _writing(folder):
+        page = str(_draw(found, folder))
+    if as_json:
+        dump({"report": page})
+    else:
+        click.echo(page)
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option(
+    "--tolerance", type=float, default=0.0, show_default=True, help="Relative change that is let pass, such as 0.01."
+)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines of each kind to show.")
+@click.option("--html", metavar="FILE", help="Write a page with both side by side, regressions first.")
+@JSON
+def compare(before: str, after: str, tolerance: float, limit: int, html: str | None, as_json: bool) -> None:
+    """Compare two results (folders or results.json files), regressions first.
+
+    Exit code 1 if anything became worse in AFTER.
+    """
+    from ..study import results as table  # noqa: PLC0415
+
+    first, second = table.read(before), table.read(after)
+    from ..study.comparison import compare as contrast  # noqa: PLC0415
+
+    found = contrast(first, second, tolerance=tolerance)
+    if html is not None:
+        from ..report import comparison_page  # noqa: PLC0415
+
+        with _writing(html):
+            page = comparison_page.write(first, second, found, (before, after), html, tolerance=tolerance)
+            say(str(page))
+    missing = [dict(zip(table.KEY, key, strict=True)) for key in found.missing]
+    added = [dict(zip(table.KEY, key, strict=True)) for key in found.added]
+    if as_json:
+        dump(
+            {
+                "before": before,
+                "after": after,
+                "shared": found.shared,
+                "regressions": [change.record() for change in found.regressions],
+                "improvements": [change.record() for change in found.improvements],
+                "missing": missing,
+                "added": added,
+                "settings": {name: {"before": x, "after": y} for name, x, y in found.settings},
+            }
+        )
+    else:
+        _show_comparison(found, before, after, limit)
+    if not found.shared:
+        raise Problem(f"{before} and {after} have no measurement in common: compare studies of the same cases")
+    if found.regressions:
+        raise click.exceptions.Exit(REGRESSION)
+
+
+def _show_comparison(found: Comparison, before: str, after: str, limit: int) -> None:
+    def label(key: tuple[Any, ...]) -> list[str]:
+        case, norm, groups, storage, accumulator, algorithm, device, contraction, correction = key
+        where = f"{norm}({groups})" if groups else str(norm)
+        ending = "" if device == "cpu" else f" {device}, contraction {contraction}"
+        return [case, f"{where} {storage}/{accumulator}{ending} -{correction:g}", algorithm]
+
+    for title, changes in (("Regressions", found.regressions), ("Improvements", found.improvements)):
+        if changes:
+            show_table(
+                f"{title}: {len(changes)}",
+                ["case", "norm, storage/accumulator, correction", "algorithm", "metric", "before", "after"],
+                [[*label(c.key), c.metric, number(c.before, 6), number(c.after, 6)] for c in changes[:limit]],
+                left=4,
+                note=f"... and {len(changes) - limit} more: see --limit" if len(changes) > limit else "",
+            )
+    for title, keys in ((f"Only in {before}", found.missing), (f"Only in {after}", found.added)):
+        if keys:
+            show_table(
+                f"{title}: {len(keys)}",
+                ["case", "norm, storage/accumulator, correction", "algorithm"],
+                [label(key) for key in keys[:limit]],
+                left=3,
+                note=f"... and {len(keys) - limit} more: see --limit" if len(keys) > limit else "",
+            )
+    for name, x, y in found.settings:
+        click.echo(f"The studies differ in {name}: {x!r} and {y!r}.")
+    verdict = many(len(found.regressions), "regression")
+    if found.regressions:
+        verdict += f" in {many(len({change.key for change in found.regressions}), 'measurement')}"
+    better = many(len(found.improvements), "improvement")
+    click.echo(f"{many(found.shared, 'measurement')} in both: {verdict}, {better}.")

@@ -1,0 +1,265 @@
+"""Two runs in one page: whether it became worse, where and by how much, and then everything else that differs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from .. import __version__
+from .._io.atomic import write_whole
+from ..study.results import KEY, reproduce
+from .model.changed_metrics import both, failing, figure, median_moved, moved, place, rank, title
+from .model.runs import apart, key_facts, told
+from .sections.explorer_parts import policy, script
+from .words import clean, code
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..study.comparison import Change, Comparison
+    from ..study.results import Results
+
+__all__ = ["render", "write"]
+
+# Lines of each table that the page shows; the command's --json has all.
+SHOWN = 1000
+# Algorithms that are named above the lines themselves.
+TOP = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """A change as the page tells it: of one metric, in one measurement."""
+
+    algorithm: Markup
+    change: str
+    before: str
+    after: str
+    metric: str
+    column: str
+    case: Markup
+    setting: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """The changes of one kind.
+
+    Attributes
+    ----------
+    key, title, became, sign : what the kind is called; the sign stands beside its number.
+    lines : one a measurement, by the metric that tells most.
+    every : one a metric.
+    total, metrics : how many measurements and metrics there are, shown or not.
+    failed : measurements that fail in one of the runs and not in the other.
+    first_failed, farthest : the first of these, and of the others, where there are any.
+    algorithms : name, changed measurements, those that both runs have, and the farthest change.
+    named, cases : how many algorithms and feature maps are among them.
+    """
+
+    key: str
+    title: str
+    became: str
+    sign: str
+    lines: tuple[Line, ...]
+    every: tuple[Line, ...]
+    total: int
+    metrics: int
+    failed: int
+    first_failed: Line | None
+    farthest: Line | None
+    algorithms: tuple[tuple[Markup, int, int, Line], ...]
+    named: int
+    cases: int
+
+
+def _named(key: Sequence[Any], name: str) -> str:
+    return str(key[KEY.index(name)])
+
+
+def _setting(key: Sequence[Any]) -> str:
+    named = dict(zip(KEY, key, strict=True))
+    words = [f"{named['norm']} {named['groups']}" if named["groups"] else str(named["norm"])]
+    words.append(f"{named['storage']} in {named['accumulator']}")
+    if named["device"] != "cpu":
+        words.append(f"{named['device']}, contraction {named['contraction']}")
+    if named["correction"]:
+        words.append(f"n−{named['correction']:g}")
+    return clean(", ".join(words))
+
+
+def _line(change: Change) -> Line:
+    before, after = both(change)
+    return Line(
+        code(_named(change.key, "algorithm")), moved(change), before, after, title(change.metric),
+        clean(change.metric), code(_named(change.key, "case")), _setting(change.key),
+    )  # fmt: skip
+
+
+def _part(key: str, changes: Sequence[Change], shared: Mapping[str, int]) -> Part:
+    by_key: dict[tuple[Any, ...], list[Change]] = {}
+    for change in changes:
+        by_key.setdefault(change.key, []).append(change)
+    groups = sorted((sorted(mine, key=place) for mine in by_key.values()), key=lambda mine: rank(mine[0]))
+    lead = [mine[0] for mine in groups]
+    first: dict[str, Change] = {}
+    for change in lead:
+        first.setdefault(_named(change.key, "algorithm"), change)
+    many = Counter(_named(change.key, "algorithm") for change in lead)
+    return Part(
+        key=key,
+        title=key.capitalize(),
+        became="worse" if key == "regressions" else "better",
+        sign="▼" if key == "regressions" else "▲",
+        lines=tuple(map(_line, lead[:SHOWN])),
+        every=tuple(map(_line, [change for mine in groups for change in mine][:SHOWN])),
+        total=len(groups),
+        metrics=len(changes),
+        failed=sum(map(failing, lead)),
+        first_failed=next((_line(change) for change in lead if failing(change)), None),
+        farthest=next((_line(change) for change in lead if not failing(change)), None),
+        algorithms=tuple(
+            (code(name), many[name], shared.get(name, 0), _line(first[name])) for name in list(first)[:TOP]
+        ),
+        named=len(first),
+        cases=len({_named(change.key, "case") for change in lead}),
+    )
+
+
+def _keys(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    return list(zip(*(frame[name].tolist() for name in KEY), strict=True))
+
+
+def _digits(frame: pd.DataFrame) -> dict[str, float]:
+    own = frame[(frame["storage"] == frame["accumulator"]) & (frame["rows_scored"] > 0)]
+    return dict(own.groupby("algorithm", sort=False)["var_digits_worst"].median())
+
+
+def _algorithms(
+    before: Results, after: Results, found: Comparison, shared: Mapping[str, int]
+) -> list[tuple[Markup, str, str, str, int, int, int]]:
+    """Each algorithm of either run: median digits in both, and how many of its measurements moved.
+
+    The medians are over what both runs have: other measurements would be another scale. An algorithm of one run
+    only has the median of that run.
+    """
+    missing, added = set(found.missing), set(found.added)
+    medians = []
+    for run, alone in ((before, missing), (after, added)):
+        kept = [key not in alone or _named(key, "algorithm") not in shared for key in _keys(run.frame)]
+        medians.append(_digits(run.frame[kept]))
+    worse, better = (
+        Counter(_named(key, "algorithm") for key in {change.key for change in changes})
+        for changes in (found.regressions, found.improvements)
+    )
+    there = [dict.fromkeys(map(str, run.frame["algorithm"])) for run in (before, after)]
+    shown = []
+    for name in {**there[0], **there[1]}:
+        old, new = (median.get(name, math.nan) for median in medians)
+        said = [
+            "not measured" if name not in run else "–" if math.isnan(value) else figure("var_digits_worst", value)
+            for value, run in zip((old, new), there, strict=True)
+        ]
+        shown.append(
+            (code(name), said[0], said[1], median_moved(old, new), worse[name], better[name], shared.get(name, 0))
+        )  # fmt: skip
+    return sorted(shown, key=lambda line: (-line[4], -line[5]))
+
+
+def _maps(found: Comparison, seed: int) -> list[tuple[Markup, int, int, str]]:
+    """Each feature map in which something changed, and the command that measures it again."""
+    worse, better = (
+        Counter(_named(key, "case") for key in {change.key for change in changes})
+        for changes in (found.regressions, found.improvements)
+    )
+    names = sorted({*worse, *better}, key=lambda name: (-worse[name], -better[name], name))
+    return [(code(name), worse[name], better[name], clean(reproduce(name, seed))) for name in names]
+
+
+def _verdict(found: Comparison, parts: tuple[Part, Part]) -> str:
+    """The page's first words."""
+    worse, better = (part.total for part in parts)
+    if not found.shared:
+        return "Nothing to compare: the runs have no measurement in common"
+    if worse:
+        return f"{worse:,} of {found.shared:,} measurements became worse"
+    if better:
+        return f"Nothing became worse; {better:,} of {found.shared:,} measurements became better"
+    if found.missing or found.added:
+        return "Nothing changed where both runs measured"
+    return "Nothing changed"
+
+
+def render(
+    before: Results, after: Results, found: Comparison, names: tuple[str, str], *, tolerance: float = 0.0
+) -> str:
+    """The page as one HTML document.
+
+    Parameters
+    ----------
+    found : of `varstudy.study.comparison`.
+    names : what the two runs are called.
+    tolerance : the relative change that `found` let pass.
+    """
+    from .report_page import environment, style  # noqa: PLC0415 - matplotlib takes a second to import
+
+    seed = after.settings.get("seed", 0)
+    seed = seed if isinstance(seed, int) else 0
+    alone = set(found.missing)
+    shared = Counter(_named(key, "algorithm") for key in _keys(before.frame) if key not in alone)
+    parts = _part("regressions", found.regressions, shared), _part("improvements", found.improvements, shared)
+    keys = [{change.key for change in changes} for changes in (found.regressions, found.improvements)]
+    runs = told(before), told(after)
+    facts, same = apart(*runs)
+    html = environment().get_template("comparison.html.j2").render(
+        style=style(),
+        policy=policy("tables.js"),
+        scripts=(script("tables.js"),),
+        version=__version__,
+        before=clean(names[0]),
+        after=clean(names[1]),
+        verdict=_verdict(found, parts),
+        shared=found.shared,
+        unchanged=found.shared - len(keys[0] | keys[1]),
+        twice=len(keys[0] & keys[1]),
+        tolerance=f"{100 * tolerance:g} %" if tolerance else "",
+        parts=parts,
+        shown=SHOWN,
+        algorithms=_algorithms(before, after, found, shared),
+        maps=_maps(found, seed),
+        between=key_facts(*runs),
+        seeds=[run.get("settings seed", "–") for run in runs],
+        facts=facts,
+        same=same,
+        only=(("before", names[0], found.missing), ("after", names[1], found.added)),
+        setting=_setting,
+        key=KEY,
+    )  # fmt: skip
+    return clean(html)
+
+
+def write(
+    before: Results,
+    after: Results,
+    found: Comparison,
+    names: tuple[str, str],
+    path: str | Path,
+    *,
+    tolerance: float = 0.0,
+) -> Path:
+    """Write the page, whole or not at all, and return its path.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; what was there is left as it was.
+    """
+    target = Path(path)
+    write_whole(target, render(before, after, found, names, tolerance=tolerance).encode())
+    return target

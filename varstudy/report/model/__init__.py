@@ -1,0 +1,1 @@
+"""Results in, plain values out: what the sections of the report show."""

@@ -1,0 +1,229 @@
+"""The table with what the report needs to know of each row: does it fail, is it well posed, how is it shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from varkernels import FORMATS
+
+from ...study.results import Results
+from ..words import clean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FEW_DIGITS", "LINE", "Column", "Facts", "Line", "decimal_digits", "order_word"]
+
+# A line of the report's tables: a measurement without its algorithm.
+LINE = ("case", "norm", "groups", "storage", "accumulator", "correction", "device", "contraction")
+FEW_DIGITS = 1.0  # fewer correct digits than this count as a failure
+_STEPS = 7  # shades of a cell between no digit and all that the storage format has
+
+
+def decimal_digits(storage: str) -> float:
+    """-log10 of the unit roundoff of a format: the digits of a correctly rounded number."""
+    return float(-np.log10(float(FORMATS[storage].unit_roundoff))) if storage in FORMATS else float("nan")
+
+
+def order_word(order: str) -> str:
+    """An order in four letters or so, for the head of a narrow column."""
+    known = {"running": "run", "pairwise": "pair", "thread": "thr", "block": "blk", "block4": "blk4"}
+    found = re.fullmatch(r"(lanes|blocked)(\d+)", order)
+    return known.get(order) or (f"{found[1][0]}{found[2]}" if found else clean(order)[:6] or "–")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the wide tables: an algorithm, under its formula."""
+
+    algorithm: str
+    formula: str
+    order: str
+
+    @property
+    def word(self) -> str:
+        return order_word(self.order)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the wide tables; kappa is that of its worst row."""
+
+    number: int
+    group: str
+    case: str
+    norm: str
+    groups: str
+    storage: str
+    accumulator: str
+    device: str
+    contraction: str
+    correction: float
+    kappa: float
+
+    @property
+    def setting(self) -> str:
+        """Norm and divisor, in a few letters; nothing where neither says anything."""
+        norm = "" if self.norm == "flat" else self.norm + (f" {self.groups}" if self.groups != "0" else "")
+        divisor = f"n−{self.correction:g}" if self.correction else ""
+        return clean(", ".join(word for word in (norm, divisor) if word))
+
+
+class Facts:
+    """A study's results, and what follows from each row of them.
+
+    Attributes
+    ----------
+    frame : the table with the columns ``own`` (the accumulator is the storage format), ``posed`` (kappa u < 1),
+        ``beyond`` (an exact variance of the line is outside the accumulator's normal range), ``nonfinite``, ``fails``,
+        ``bad`` (fails, or well posed with less than one correct digit), ``crowd`` (most algorithms answer NaN
+        or infinity on this line), ``line`` (a number for each line), ``css`` and ``text`` (how a cell shows it).
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.frame = _known(results.frame)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return dict(self.results.settings)
+
+    @property
+    def seed(self) -> int:
+        seed = self.results.settings.get("seed", 0)
+        return seed if isinstance(seed, int) else 0
+
+    @cached_property
+    def device(self) -> str:
+        """The device that the figures show: the CPU, or the first of a table without it."""
+        devices = self.frame["device"]
+        return "cpu" if not len(devices) or (devices == "cpu").any() else str(devices.iloc[0])
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """The rows of the device that the figures show."""
+        return self.frame[self.frame["device"] == self.device]
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Every algorithm of the figures' device."""
+        return self.columns_of(self.figures)
+
+    def columns_of(self, frame: pd.DataFrame) -> tuple[Column, ...]:
+        """Every algorithm of a part of the table, those of one formula together, in the table's order."""
+        seen = frame[["algorithm", "formula", "order"]].drop_duplicates("algorithm")
+        found = [Column(*map(str, row)) for row in seen.itertuples(index=False)]
+        formulas = list(dict.fromkeys(column.formula for column in found))
+        orders = {name: i for i, name in enumerate(("running", "lanes32", "pairwise", "blocked128"))}
+        return tuple(sorted(found, key=lambda c: (formulas.index(c.formula), orders.get(c.order, 9))))
+
+    def info(self, case: str) -> dict[str, Any]:
+        """What is known of a case; empty for one that the results do not describe."""
+        return dict(self.results.cases.get(case, {}))
+
+    def formats(self) -> list[tuple[str, str]]:
+        """Pairs (storage, accumulator) of the table, narrow ones first."""
+        pairs = self.figures[["storage", "accumulator"]].drop_duplicates().itertuples(index=False)
+        known = list(FORMATS)
+        return sorted(
+            ((str(s), str(a)) for s, a in pairs),
+            key=lambda p: tuple(known.index(f) if f in known else len(known) for f in p),
+        )
+
+    def lines(self, frame: pd.DataFrame) -> list[Line]:
+        """The lines of a frame, in its order."""
+        first = frame.drop_duplicates("line")
+        return [
+            Line(
+                int(row["line"]), str(row["group"]), str(row["case"]), str(row["norm"]), str(row["groups"]),
+                str(row["storage"]), str(row["accumulator"]), str(row["device"]), str(row["contraction"]),
+                float(row["correction"]), float(row["kappa_worst"]),
+            )
+            for row in first.to_dict("records")
+        ]  # fmt: skip
+
+    def cells(self, frame: pd.DataFrame, columns: Sequence[Column]) -> dict[int, list[tuple[str, str]]]:
+        """The class and the text of each column, by line; a measurement that is missing shows as a blank."""
+        places = {column.algorithm: i for i, column in enumerate(columns)}
+        found: dict[int, list[tuple[str, str]]] = {}
+        table = frame[["line", "algorithm", "css", "text"]]
+        for line, algorithm, css, text in table.itertuples(index=False):
+            if algorithm in places:
+                row = found.setdefault(int(line), [("n", "")] * len(columns))
+                row[places[algorithm]] = (css, text)
+        return found
+
+
+def _known(table: pd.DataFrame) -> pd.DataFrame:
+    frame = table.copy()
+    storage, accumulator = frame["storage"], frame["accumulator"]
+    u = storage.map({name: float(f.unit_roundoff) for name, f in FORMATS.items()}).astype(float)
+    largest = accumulator.map({name: float(f.largest) for name, f in FORMATS.items()}).astype(float)
+    normal = accumulator.map({name: float(f.smallest_normal) for name, f in FORMATS.items()}).astype(float)
+    exact, error, shown = frame["exact"], frame["var_error_worst"], frame["var_digits_worst"]
+    frame["own"] = storage == accumulator
+    frame["scored"] = frame["rows_scored"] > 0
+    frame["posed"] = frame["scored"] & (frame["kappa_worst"] * u < 1)
+    # An exact variance that is no zero but rounds to one in float64 has a finite error.
+    vanished = (exact == 0) & (error > 0) & np.isfinite(error)
+    frame["beyond"] = frame["scored"] & ((exact > largest) | ((exact > 0) & (exact < normal)) | vanished)
+    frame["nonfinite"] = (frame["var_nan"] > 0) | (frame["var_inf"] > 0)
+    frame["fails"] = (
+        frame["nonfinite"]
+        | (frame["var_negative"] > 0)
+        | (frame["nonfinite_missed"] > 0)
+        | (frame["scored"] & np.isneginf(shown))
+    )
+    frame["bad"] = frame["fails"] | (frame["posed"] & (shown < FEW_DIGITS))
+    frame["line"] = frame.groupby(list(LINE), sort=False, dropna=False).ngroup()
+    frame["beyond"] = frame.groupby("line")["beyond"].transform("any")
+    frame["crowd"] = frame.groupby("line")["nonfinite"].transform("mean") > 0.5
+    frame["css"], frame["text"] = _cells(frame)
+    return frame
+
+
+def _cells(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """For each row its class (a .. h: from no digit to all; x: fails; n: nothing to say) and its text."""
+    css: list[str] = []
+    text: list[str] = []
+    columns = ("storage", "scored", "beyond", "var_nan", "var_inf", "var_negative", "nonfinite_missed")
+    full = {name: decimal_digits(name) for name in FORMATS}
+    for storage, scored, beyond, nan, inf, negative, missed, shown in zip(
+        *(frame[name].tolist() for name in (*columns, "var_digits_worst")), strict=True
+    ):
+        word = (
+            "missed"
+            if missed
+            else ""
+            if not scored
+            else "NaN"
+            if nan
+            else "inf"
+            if inf
+            else "neg"
+            if negative
+            else "≠0"
+            if shown == -np.inf
+            else "="
+            if shown == np.inf
+            else f"{shown:.1f}".replace("-0.0", "0.0").replace("-", "−")
+        )
+        failed = word in ("missed", "NaN", "inf", "neg", "≠0")
+        if failed:
+            kind = "n" if beyond and word != "missed" else "x"
+        elif not scored or np.isnan(shown):
+            kind, word = "n", ""
+        elif beyond:
+            kind = "n"
+        else:
+            share = min(max(shown / full.get(storage, 16.0), -1.0), 1.0)
+            kind = "a" if share < 0 else "bcdefgh"[min(_STEPS - 1, int(share * _STEPS))]
+        css.append(kind)
+        text.append(word)
+    return css, text

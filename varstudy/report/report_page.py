@@ -1,0 +1,228 @@
+"""The page: facts, figures and tables into one template, whose every value is escaped unless it is markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from varkernels import FORMATS
+
+from .. import __version__
+from ..study.results import COLUMNS
+from .figures import bessel, growth, kappa, norms, output, pareto, precision
+from .model.facts import FEW_DIGITS, Facts, decimal_digits
+from .model.summary import DIFFERENCES, FEW_LINES, LENGTHS, STEP, Choice, by_length, choices, headlines
+from .sections import contraction, cuda, gpu_speed, tables
+from .sections.explorer_parts import explorer, policy
+from .sections.frameworks import conventions
+from .sections.league import libraries
+from .sections.pencil import examples
+from .words import clean, code, code_in_pieces, count, digits, listing, number, superscript
+
+if TYPE_CHECKING:
+    from ..study.results import Results
+    from ..survey.findings.measured import Row
+
+__all__ = ["CHAPTERS", "Chapter", "environment", "page", "style"]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of the page: its anchor, its line among the contents, and the anchors within it."""
+
+    key: str
+    title: str
+    parts: tuple[tuple[str, str], ...] = ()
+
+
+# Each is a template of its own; the contents stand after the first.
+CHAPTERS = (
+    Chapter("answer", "Which algorithm to use"),
+    Chapter("pencil", "What can go wrong"),
+    Chapter(
+        "algorithms",
+        "Algorithms and orders",
+        (
+            ("kappa", "condition number"),
+            ("heat", "heat map"),
+            ("explorer", "explore"),
+            ("choice", "rule of the recommendation"),
+        ),
+    ),
+    Chapter("growth", "Growth with N"),
+    Chapter("precision", "Precision"),
+    Chapter(
+        "devices",
+        "GPU and contraction",
+        (("contraction", "contraction"), ("gpu", "kernels"), ("gpu-speed", "speed on a GPU")),
+    ),
+    Chapter("bessel", "Bessel’s correction"),
+    Chapter(
+        "conventions",
+        "Frameworks",
+        (
+            ("running-variance", "running variance"),
+            ("layers", "every layer"),
+            ("contradictions", "contradictions"),
+            ("layers-heat", "accuracy"),
+        ),
+    ),
+    Chapter("libraries", "Libraries"),
+    Chapter("museum", "Bugs from the wild"),
+    Chapter("speed", "Speed against accuracy"),
+    Chapter("output", "What it does to a network’s output", (("norms", "four norms"),)),
+    Chapter("data", "The data", (("table", "every line"), ("nist", "NIST"))),
+    Chapter("method", "Method"),
+)
+
+
+def environment() -> Environment:
+    """Where the templates are: what they show is escaped unless it is markup."""
+    made = Environment(
+        loader=PackageLoader("varstudy.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, number=number)
+    made.globals.update(count=count)
+    return made
+
+
+def style() -> Markup:
+    """The pages' style sheet."""
+    return Markup((files(__package__) / "templates" / "style.css").read_text("utf-8"))
+
+
+def _tree(value: Any, depth: int = 0) -> Markup:
+    """Nested settings as lists of terms."""
+    if isinstance(value, dict) and value and depth < 6:
+        rows = Markup("").join(
+            Markup("<dt>{}</dt><dd>{}</dd>").format(clean(key), _tree(value[key], depth + 1)) for key in value
+        )
+        return Markup("<dl>{}</dl>").format(rows)
+    if isinstance(value, (list, tuple)):
+        return Markup("{}").format(" ".join(clean(item) for item in value))
+    return Markup("{}").format("–" if value is None or value == "" else clean(value))
+
+
+def _bound(facts: Facts) -> Markup:
+    used = facts.frame["bound_used"]
+    finite = used[np.isfinite(used)]
+    if finite.empty:
+        return Markup("No measurement of this run has a finite bound.")
+    place = facts.frame.loc[finite.idxmax()]
+    over = int((finite > 1).sum())
+    return Markup(
+        "{} Of {} measurements {} have a finite bound; the largest ratio of an error to its bound is {} ({}, {}, {} "
+        "in {})."
+    ).format(
+        Markup("<b>No measurement exceeds its bound.</b>")
+        if not over
+        else Markup("<b>{} exceed their bound: a bound or a kernel is wrong.</b>").format(count(over, "measurement")),
+        f"{len(used):,}",
+        f"{len(finite):,}",
+        number(float(finite.max()), 4),
+        code(place["algorithm"]),
+        code(place["case"]),
+        clean(place["storage"]),
+        clean(place["accumulator"]),
+    )
+
+
+def _formats() -> list[tuple[str, str, str, str, str]]:
+    return [
+        (f.name, superscript(-f.precision, 2), f"{decimal_digits(f.name):.1f}", number(float(f.largest)),
+         number(float(f.smallest_normal)))
+        for f in FORMATS.values()
+    ]  # fmt: skip
+
+
+def _limit(length: float) -> str:
+    return f"rows of up to {length:,.0f} values" if np.isfinite(length) else "of any length"
+
+
+def _kept(best: Choice) -> str:
+    """The fewest digits that a choice leaves, beside those of the storage format."""
+    full = decimal_digits(best.storage)
+    return f"all {full:.1f} digits" if best.worst >= full else f"{digits(best.worst)} of {full:.1f} digits"
+
+
+def page(
+    results: Results,
+    bench: Mapping[str, Any] | str | None = None,
+    gpu_json: Mapping[str, Any] | str | None = None,
+    fresh: Sequence[Row] | str | None = None,
+    league: Mapping[str, Any] | str | None = None,
+) -> str:
+    """The report as one HTML document.
+
+    `bench` and `gpu_json` are the contents of bench.json and gpu.json, or why there is none to show; `fresh` and
+    `league` those of a measured.json and a league.json beside them, which stand in the place of the committed ones.
+    """
+    facts = Facts(results)
+    frame = facts.frame
+    known = facts.columns_of(frame)
+    template = environment().get_template("report.html.j2")
+    names, references, nist_note = tables.nist(facts)
+    only = facts.settings.get("only")
+    html = template.render(
+        style=style(),
+        version=__version__,
+        measurements=len(frame),
+        cases=frame["case"].nunique(),
+        algorithms=len(known),
+        level=clean(facts.settings.get("level", "")),
+        seed=facts.seed,
+        only=_tree(only) if only else "",
+        device=clean(facts.device),
+        devices=frame["device"].nunique(),
+        chapters=CHAPTERS,
+        headlines=headlines(facts),
+        lengths=by_length(facts),
+        limits=[_limit(length) for length in LENGTHS],
+        kept=_kept,
+        pencil=examples(),
+        differences=listing([code(name) for name in DIFFERENCES]),
+        choices=choices(facts),
+        few=f"{FEW_DIGITS:g}",
+        step=f"{STEP:g}",
+        few_lines=FEW_LINES,
+        heats=tables.heat(facts),
+        policy=policy(),
+        explorer=explorer(facts),
+        kappa=kappa.draw(facts),
+        growth=growth.draw(facts),
+        precision=precision.draw(facts),
+        output=output.draw(facts),
+        bessel=bessel.draw(facts),
+        norms=norms.draw(facts),
+        gpu_speed=gpu_speed.section(gpu_json),
+        speed=pareto.draw(bench),
+        museum=tables.museum(facts),
+        contraction=contraction.chapter(facts),
+        gpu=cuda.section(),
+        conventions=conventions(fresh),
+        libraries=libraries(league),
+        parts=tables.full(facts),
+        nist_names=names,
+        nist=references,
+        nist_note=nist_note,
+        bound=_bound(facts),
+        columns=COLUMNS,
+        formats=_formats(),
+        catalogue=[(c, dict(results.algorithms.get(c.algorithm, {}))) for c in known],
+        catalogue_link=tables.link,
+        titles=tables.TITLES,
+        described=[(name, dict(info)) for name, info in results.cases.items()],
+        settings=_tree(facts.settings),
+        provenance=_tree(dict(results.provenance)) if results.provenance else "",
+    )
+    return clean(html)

@@ -1,0 +1,164 @@
+"""The CUDA kernels' chapter: what contraction does to each algorithm, and how they stand beside the CPU's kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from markupsafe import Markup
+
+from ..model.facts import Facts
+from ..words import clean, code, count, digits
+from .tables import DEVICES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Build", "Chapter", "Kernel", "chapter"]
+
+# A measurement of both builds: all that names it but the build.
+_PLACE = ["case", "norm", "groups", "storage", "accumulator", "algorithm", "correction"]
+
+
+@dataclass(frozen=True)
+class Build:
+    """What one build of an algorithm did.
+
+    Attributes
+    ----------
+    fails : lines with a variance that is negative, NaN, infinite or not zero on constants. negative : lines with a
+        variance below zero. constants : rows of equal values whose variance is not zero, in lines.
+    median, worst : correct digits over the well-posed lines that do not fail.
+    """
+
+    fails: int
+    negative: int
+    constants: int
+    median: str
+    worst: str
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An algorithm in one pair of formats, contracted and not."""
+
+    algorithm: str
+    storage: str
+    accumulator: str
+    lines: int
+    differ: int
+    on: Build
+    off: Build
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """device : in words. kernels : a line of the table each. notes : what they show. absent : what was not measured,
+    and why."""
+
+    device: str
+    kernels: tuple[Kernel, ...]
+    notes: tuple[Markup, ...]
+    absent: tuple[Markup, ...]
+
+    @property
+    def pairs(self) -> list[tuple[str, list[Kernel]]]:
+        """The kernels by storage and accumulator, float32 first."""
+        found: dict[tuple[str, str], list[Kernel]] = {}
+        for kernel in self.kernels:
+            found.setdefault((kernel.storage, kernel.accumulator), []).append(kernel)
+        order = sorted(found, key=lambda pair: pair != ("float32", "float32"))
+        return [(f"{storage} summed in {accumulator}", found[storage, accumulator]) for storage, accumulator in order]
+
+
+def _build(rows: pd.DataFrame) -> Build:
+    counted = rows[rows["scored"] & ~rows["beyond"]]
+    shown = counted.loc[counted["posed"] & ~counted["fails"], "var_digits_worst"]
+    constant = counted[np.isinf(counted["kappa_worst"])]
+    return Build(
+        int(counted["fails"].sum()),
+        int((counted["var_negative"] > 0).sum()),
+        int((~constant["nonfinite"] & np.isneginf(constant["var_digits_worst"])).sum()),
+        digits(float(shown.median())) if len(shown) else "–",
+        digits(float(shown.min())) if len(shown) else "–",
+    )
+
+
+def _differ(on: pd.DataFrame, off: pd.DataFrame) -> int:
+    """Lines whose aggregates of variance or mean are not the same in both builds."""
+    wanted = ["var_error_worst", "var_error_median", "var_bias", "mean_error_worst", "mean_bias"]
+    first, second = (rows.set_index(_PLACE)[wanted].add_suffix(f"_{name}") for name, rows in (("on", on), ("off", off)))
+    both = first.join(second, how="inner").to_numpy()
+    a, b = both[:, : len(wanted)], both[:, len(wanted) :]
+    return int((~((a == b) | (np.isnan(a) & np.isnan(b)))).any(axis=1).sum())
+
+
+def _kernels(frame: pd.DataFrame) -> tuple[Kernel, ...]:
+    found = []
+    for (algorithm, storage, accumulator), rows in frame.groupby(["algorithm", "storage", "accumulator"], sort=False):
+        on, off = (rows[rows["contraction"] == build] for build in ("on", "off"))
+        if len(on) and len(off):
+            found.append(
+                Kernel(
+                    str(algorithm), str(storage), str(accumulator), len(on), _differ(on, off), _build(on), _build(off)
+                )
+            )
+    return tuple(found)
+
+
+def _notes(kernels: tuple[Kernel, ...]) -> tuple[Markup, ...]:
+    if not kernels:
+        return ()
+    differ, lines = sum(k.differ for k in kernels), sum(k.lines for k in kernels)
+    notes = [
+        Markup(
+            "Contraction changes the answers on {} of {}. It is what Numba and nvcc do unless told otherwise, and "
+            "what a source file does not show."
+        ).format(f"{differ:,}", count(lines, "measurement"))
+    ]
+    spoiled = [k for k in kernels if k.on.constants > k.off.constants]
+    if spoiled:
+        worst = max(spoiled, key=lambda k: k.on.constants - k.off.constants)
+        notes.append(
+            Markup(
+                "Equal values have no variance. Contracted, {} in {} finds one on {} of constant values, negative "
+                "ones among them where the column says so; with the product rounded by itself on {}: q − s·s/n is zero "
+                "only if both terms are rounded alike."
+            ).format(code(worst.algorithm), worst.storage, count(worst.on.constants, "line"), worst.off.constants)
+        )
+    more = [k for k in kernels if k.on.negative != k.off.negative]
+    if more:
+        notes.append(
+            Markup("Negative variances: {} contracted, {} not, over all kernels.").format(
+                count(sum(k.on.negative for k in kernels), "line"), sum(k.off.negative for k in kernels)
+            )
+        )
+    weighted = sum(k.on.constants for k in kernels if k.algorithm == "chan_weighted/grid4")
+    by_delta = sum(k.on.constants for k in kernels if k.algorithm == "chan/grid4")
+    if weighted > by_delta:
+        notes.append(
+            Markup(
+                "A merged mean that is a weighted average need not equal two means that are equal: with it, Chan’s "
+                "formula finds a variance among equal values on {}; with the mean moved by their difference on {}."
+            ).format(count(weighted, "line"), by_delta)
+        )
+    return tuple(notes)
+
+
+def chapter(facts: Facts) -> Chapter:
+    """The CUDA kernels of a table; without any, why."""
+    settings: Any = facts.settings.get("devices")
+    reasons: Mapping[str, Any] = settings if isinstance(settings, Mapping) else {}
+    absent = tuple(
+        Markup("{}: not measured: {}.").format(DEVICES.get(str(device), clean(device)), clean(str(reason).rstrip(".")))
+        for device, reason in reasons.items()
+        if reason
+    )
+    frame = facts.frame[facts.frame["device"].isin(["ptx", "cuda"])]
+    if frame.empty:
+        return Chapter("", (), (), absent)
+    device = str(frame["device"].iloc[0])
+    kernels = _kernels(frame[frame["device"] == device])
+    return Chapter(DEVICES[device], kernels, _notes(kernels), absent)

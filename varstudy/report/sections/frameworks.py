@@ -1,0 +1,291 @@
+"""The section on conventions: what the frameworks' layers were measured to do, beside what is documented of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from markupsafe import Markup
+
+from ...survey.findings import documented, measured
+from ...survey.findings.comparing import differences
+from ...survey.findings.documented import Documented, DocumentedProblem
+from ...survey.findings.measured import ConventionsProblem, Row
+from ...survey.findings.properties import KINDS, SYNC
+from ..figures import bessel_places, running_variance
+from ..figures.draw import Drawn
+from ..figures.layers_heat import Heat, heat
+from ..model.contradictions import Entry, entries, found
+from ..model.measured_layers import Layer, layers, title
+from ..words import clean, code, count, listing
+from .convention_tables import COLUMNS, TITLES, Part, heading, part
+
+__all__ = ["Conventions", "anew", "conventions", "made"]
+
+_PROBE = "probe"
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """The section; or why there is none: `problem`, empty where it was never measured.
+
+    Attributes
+    ----------
+    lead : what the tables hold, in sentences. parts : a table a kind. entries : every contradiction.
+    heat, running, bessel : the figures. costs, sizes : what each divisor does. reasons : why cells have no value.
+    runs : framework, versions, Python, date, processor, and whether it was measured anew. fresh : what changed then.
+    """
+
+    problem: str = ""
+    lead: tuple[Markup, ...] = ()
+    parts: tuple[Part, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    undocumented: str = ""
+    heat: Heat | None = None
+    running: Drawn | None = None
+    bessel: Drawn | None = None
+    costs: tuple[bessel_places.Cost, ...] = ()
+    sizes: tuple[int, ...] = bessel_places.SIZES
+    reasons: tuple[tuple[str, str, str], ...] = ()
+    runs: tuple[tuple[str, ...], ...] = ()
+    fresh: tuple[Markup, ...] = ()
+
+
+def anew(folder: Path) -> list[Row] | str | None:
+    """The rows of a measured.json in a folder; a sentence where it cannot be used, None where there is none."""
+    try:
+        return measured.rows(measured.read(folder / measured.NAME))
+    except FileNotFoundError:
+        return None
+    except ConventionsProblem as problem:
+        return str(problem)
+
+
+def conventions(fresh: Sequence[Row] | str | None = None) -> Conventions:
+    """The section of the committed findings, with those that were measured anew in the place of the old ones.
+
+    Parameters
+    ----------
+    fresh : what `anew` gives.
+    """
+    if not fresh:
+        return _committed(*map(_stamp, (measured.COMMITTED, documented.COMMITTED)))
+    rows, unread = ([], fresh) if isinstance(fresh, str) else (list(fresh), "")
+    try:
+        old = measured.committed()
+    except ConventionsProblem as problem:
+        old, unread = [], str(problem)
+    known, trouble = _facts()
+    return made(old, known, rows, unread, trouble=trouble)
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        there = path.stat()
+    except OSError:
+        return str(path), 0, 0
+    return str(path), there.st_mtime_ns, there.st_size
+
+
+@lru_cache(maxsize=2)
+def _committed(stamp: tuple[str, int, int], facts: tuple[str, int, int]) -> Conventions:
+    """Two figures and some tables, drawn once as long as the files stay the same."""
+    try:
+        rows = measured.committed()
+    except ConventionsProblem as problem:
+        return Conventions(problem=clean(problem).rstrip("."))
+    known, trouble = _facts()
+    return made(rows, known, trouble=trouble)
+
+
+def _facts() -> tuple[list[Documented], str]:
+    try:
+        return documented.read(documented.COMMITTED), ""
+    except FileNotFoundError:
+        return [], "what is documented is not there"
+    except DocumentedProblem as problem:
+        return [], clean(problem).rstrip(".")
+
+
+def made(
+    rows: Sequence[Row],
+    known: Iterable[Documented],
+    fresh: Sequence[Row] = (),
+    unread: str = "",
+    *,
+    trouble: str = "",
+) -> Conventions:
+    """The section of these rows.
+
+    Parameters
+    ----------
+    known : the documented facts. fresh : rows of frameworks that were measured anew. unread : why there are none.
+    trouble : why there are no facts.
+    """
+    rows, fresh = _sound(rows), _sound(fresh)
+    # What could not be asked anew does not take the place of what is known.
+    asked = {(row.framework, row.kind) for row in fresh if row.property != _PROBE}
+    news = _fresh(rows, fresh, asked, unread)
+    fresh = [row for row in fresh if row.framework in {framework for framework, _ in asked}]
+    all_rows = measured.merged(rows, fresh)
+    if not all_rows:
+        return Conventions(problem=clean(unread).rstrip("."))
+    facts = {(fact.framework, fact.kind, fact.variant, fact.property): fact for fact in known}
+    by_kind = {kind: layers(all_rows, kind) for kind in KINDS}
+    every = [layer for group in by_kind.values() for layer in group]
+    contradictions, anchors = found(every, facts)
+    troubles = {row.framework: row for row in all_rows if row.property == _PROBE and row.kind != SYNC}
+    parts = [part(kind, by_kind[kind], facts, anchors, troubles) for kind in KINDS]
+    parts.append(part(SYNC, layers(all_rows, SYNC), facts, anchors, troubles))
+    batch = by_kind["batch"]
+    return Conventions(
+        lead=_lead(all_rows, every, entries(contradictions), troubles),
+        parts=tuple(each for each in parts if each.lines),
+        entries=entries(contradictions),
+        undocumented=trouble,
+        heat=heat([(TITLES[kind], by_kind[kind]) for kind in KINDS]),
+        running=running_variance.draw(batch),
+        bessel=bessel_places.draw(batch),
+        costs=bessel_places.costs(batch),
+        reasons=_reasons(every, troubles),
+        runs=_runs(all_rows, asked),
+        fresh=news,
+    )
+
+
+def _sound(rows: Sequence[Row]) -> list[Row]:
+    """The rows; one whose value is no JSON says so, and has none."""
+    made_ = []
+    for row in rows:
+        try:
+            row.plain()
+            made_.append(row)
+        except ValueError:
+            made_.append(replace(row, value="", status="failed", detail=f"its value {row.value[:80]!r} is no JSON"))
+    return made_
+
+
+# Sentences ------------------------------------------------------------------------------------------------------------
+
+
+def _lead(
+    rows: Sequence[Row], every: Sequence[Layer], contradicting: Sequence[Entry], troubles: dict[str, Row]
+) -> tuple[Markup, ...]:
+    measured = [row for row in rows if row.status == "measured"]
+    dates = sorted({row.date for row in rows if row.date})
+    machines = sorted({row.machine for row in rows if row.machine})
+    other = [
+        count(n, "finding") + f" {status}"
+        for status in ("undetermined", "failed", "not applicable")
+        if (n := sum(row.status == status and row.property != _PROBE for row in rows))
+    ]
+    lead = [
+        Markup(
+            "{} of {} were measured as black boxes, each in its own interpreter, {} on {}: {}{}."
+        ).format(
+            count(len(every), "variant of a layer", "variants of layers"),
+            count(len({layer.framework for layer in every}), "framework"),
+            _span(dates),
+            listing([clean(machine) for machine in machines]) or "a processor that is not named",
+            count(len(measured), "finding"),
+            Markup(", and {}").format(listing(other)) if other else "",
+        )
+    ]  # fmt: skip
+    if contradicting:
+        frameworks = list(dict.fromkeys(entry.framework for entry in contradicting))
+        lead.append(
+            Markup('<b><a href="#contradictions">{}</a></b> in {}: {}.').format(
+                count(len(contradicting), "contradiction"), count(len(frameworks), "framework"), listing(frameworks)
+            )
+        )
+    there = {layer.framework for layer in every}
+    lead += [
+        Markup("{} {}: {}.").format(code(row.framework), clean(row.status), clean(row.detail).rstrip("."))
+        for name, row in troubles.items()
+        if name in there
+    ]
+    return tuple(lead)
+
+
+def _span(dates: Sequence[str]) -> str:
+    if not dates:
+        return "at no date that is known"
+    return f"on {clean(dates[0])}," if dates[0] == dates[-1] else f"from {clean(dates[0])} to {clean(dates[-1])},"
+
+
+def _reasons(every: Sequence[Layer], troubles: dict[str, Row]) -> tuple[tuple[str, str, str], ...]:
+    """Layers, properties and why they have no value, those of one reason together."""
+    grouped: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    for layer in every:
+        for name, row in layer.rows.items():
+            if row.status not in ("measured", "not applicable") and name in COLUMNS:
+                key = (layer.framework, row.status, row.detail)
+                grouped.setdefault(key, {}).setdefault(f"{layer.kind} {layer.variant}", []).append(name)
+    made_ = []
+    for (framework, status, detail), places in grouped.items():
+        names = dict.fromkeys(heading(name) for each in places.values() for name in each)
+        made_.append(
+            (
+                clean(f"{title(framework)}: {'; '.join(places)}"),
+                clean(", ".join(names)),
+                clean(f"{status}: {detail}" if detail else status),
+            )
+        )
+    return tuple(made_)
+
+
+def _runs(rows: Sequence[Row], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+    found_ = {
+        (
+            row.framework, row.version, row.python, row.date, row.machine,
+            (row.framework, row.kind) in fresh or (row.property == _PROBE and row.framework in dict(fresh)),
+        ): None
+        for row in rows
+    }  # fmt: skip
+    return tuple(
+        (
+            title(framework), clean(version) or "–", clean(python) or "–", clean(date), clean(machine),
+            "measured anew" if anew_ else "committed",
+        )
+        for framework, version, python, date, machine, anew_ in found_
+    )  # fmt: skip
+
+
+def _anew(old: Sequence[Row], asked: set[tuple[str, str]]) -> list[Markup]:
+    """The frameworks that were asked, each with its kinds where others are committed."""
+    named = []
+    for name in sorted({framework for framework, _ in asked}):
+        kinds = [kind for kind in (*KINDS, SYNC) if (name, kind) in asked]
+        others = {row.kind for row in old if row.framework == name and row.property != _PROBE} - set(kinds)
+        alone = Markup(" ({} alone)").format(" and ".join(kinds)) if others else Markup("")
+        named.append(code(name) + alone)
+    return named
+
+
+def _fresh(old: Sequence[Row], fresh: Sequence[Row], asked: set[tuple[str, str]], unread: str) -> tuple[Markup, ...]:
+    lines = [Markup("Not everything can be shown: {}.").format(clean(unread).rstrip("."))] if unread else []
+    if asked:
+        # Whether all kinds were asked is not known here: what was not found is no difference.
+        there = [row for row in old if (row.framework, row.kind) in asked]
+        changed = differences(there, [row for row in fresh if row.property != _PROBE])
+        lines.append(
+            Markup("Measured anew on this machine: {}; {} from what is committed.").format(
+                listing(_anew(old, asked)), count(len(changed), "difference")
+            )
+        )
+        lines += [Markup("{}.").format(clean(each.sentence())) for each in changed]
+    lines += [
+        Markup("{} could not be asked anew ({}); the committed findings stand.").format(
+            code(row.framework), clean(row.detail or row.status).rstrip(".")
+        )
+        for row in fresh
+        if row.framework not in {framework for framework, _ in asked}
+    ]
+    lines += [
+        Markup("{} was not asked to the end ({}).").format(code(row.framework), clean(row.detail).rstrip("."))
+        for row in fresh
+        if row.property == _PROBE and row.framework in {framework for framework, _ in asked}
+    ]
+    return tuple(lines)

@@ -1,0 +1,137 @@
+"""The section on the GPU's speed: what `python -m varstudy gpu` checked and timed, from gpu.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from ...bench.cpu.promises import Target, targets
+from ...bench.gpu import gpu_record
+from ...bench.gpu.gpu_record import Row
+from ..words import clean, code, count, number, percent
+
+__all__ = ["Part", "Section", "found", "section"]
+
+_VERDICTS = {True: "met", False: "missed", None: "not measured"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A feature map's table: its title, its norms, and for each contender a cell a norm."""
+
+    title: str
+    norms: tuple[str, ...]
+    rows: tuple[tuple[Markup, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The GPU's speed; or why there is none: `problem`, empty where it was never measured.
+
+    Attributes
+    ----------
+    device : name and driver, empty where nothing was measured. checks : what was checked, a sentence each.
+    targets : name, storage, wanted, measured, verdict. parts : a table a feature map. rules : how to read the numbers.
+    absent : what was not measured, and why.
+    """
+
+    device: str = ""
+    checks: tuple[Markup, ...] = ()
+    targets: tuple[tuple[str, ...], ...] = ()
+    parts: tuple[Part, ...] = ()
+    rules: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def found(folder: Path) -> dict[str, Any] | str | None:
+    """The content of the gpu.json in a folder; a sentence where it cannot be used, None where there is none."""
+    try:
+        return gpu_record.read(folder)
+    except FileNotFoundError:
+        return None
+    except gpu_record.GpuProblem as problem:
+        return str(problem)
+
+
+def section(gpu: Mapping[str, Any] | str | None) -> Section:
+    """The section for a gpu.json's content; for a sentence, or nothing, one that says so."""
+    if gpu is None or isinstance(gpu, str):
+        return Section(problem=clean(gpu or "").rstrip("."))
+    rows = gpu_record.rows(gpu)
+    device, settings = gpu["device"], gpu["settings"]
+    parts: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        parts.setdefault(("×".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
+    absent = dict.fromkeys(
+        f"{'×'.join(map(str, row.shape))} in {row.storage}, {row.contender}: {row.reason or row.status}"
+        for row in rows
+        if row.status not in ("ok", "not applicable")
+    )
+    torch = str(settings.get("torch", {}).get("absent", ""))
+    return Section(
+        clean(f"{device.get('name', 'a GPU')}, driver for CUDA {device.get('driver_cuda', '?')}"),
+        _checks(gpu["checks"]),
+        tuple(map(_target, targets(gpu["targets"]))),
+        tuple(_part(key, part) for key, part in parts.items()),
+        tuple(clean(rule).rstrip(".") for rule in settings.get("rules", {}).values()),
+        tuple(clean(line).rstrip(".") for line in ([f"PyTorch: {torch}"] if torch else []) + list(absent)),
+    )
+
+
+def _checks(checks: Mapping[str, Any]) -> tuple[Markup, ...]:
+    lines = [
+        Markup("The answers were not compared with the executed PTX’s: {}.").format(clean(checks["not_compared"]))
+        if checks["not_compared"]
+        else Markup("{} compared in every bit with the executed PTX’s: {}.").format(
+            count(int(checks["compared"]), "answer"), count(int(checks["mismatches"]), "mismatch", "mismatches")
+        ),
+        Markup("{} with a rigorous bound, {} beyond it{}.").format(
+            count(int(checks["bounded"]), "measurement"),
+            f"{int(checks['beyond']):,}",
+            "" if checks["worst"] is None else f"; the largest error is {number(checks['worst'], 3)} of its bound",
+        ),
+    ]
+    if checks["failed"]:
+        lines.append(Markup("<b>{} failed.</b>").format(count(int(checks["failed"]), "run")))
+    lines += [Markup("<b>Wrong:</b> {}.").format(clean(line)) for kind in checks["first"].values() for line in kind]
+    return tuple(lines)
+
+
+def _target(each: Target) -> tuple[str, ...]:
+    wanted = ("at most " if each.at_most else "at least ") + number(each.wanted)
+    measured = "–" if math.isnan(each.measured) else number(each.measured)
+    return (clean(each.name), clean(each.dtype), wanted, measured, _VERDICTS[each.met], clean(each.note))
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return ""
+    if row.status != "ok":
+        return "–"
+    words = [number(row.gbps), "" if math.isnan(row.of_copy) else percent(row.of_copy)]
+    if not math.isnan(row.of_torch):
+        words.append(f"{number(row.of_torch)}×")
+    return " · ".join(word for word in words if word)
+
+
+def _part(key: tuple[str, str, str], part: Sequence[Row]) -> Part:
+    """The copy and PyTorch's first, then the kernels, fastest first."""
+    norms = tuple(dict.fromkeys(row.norm for row in part))
+    cells = {(row.kind, row.contender, row.norm): row for row in part}
+    best: dict[tuple[str, str], float] = {}
+    for row in part:
+        rate = 0.0 if math.isnan(row.gbps) else row.gbps
+        best[row.kind, row.contender] = max(rate, best.get((row.kind, row.contender), 0.0))
+    kinds = ("copy", "torch", "kernel")
+    order = sorted(best, key=lambda name: (kinds.index(name[0]) if name[0] in kinds else len(kinds), -best[name]))
+    return Part(
+        clean(f"{key[0]} {key[1]}, {key[2]}"),
+        norms,
+        tuple((code(name[1]), tuple(_cell(cells.get((*name, norm))) for norm in norms)) for name in order),
+    )

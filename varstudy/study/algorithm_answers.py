@@ -1,0 +1,197 @@
+"""What each algorithm answers on the rows of an array: measured against exact truth, and by bound.
+
+Relative errors are taken over the rows whose exact variance is above zero. On constant rows, where it is zero, the
+computed variance itself is the error; it is reported beside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+import varkernels
+from varkernels import Algorithm
+from varkernels.formats import FORMATS, Format
+
+from .error_bounds import bounds, variance_bound
+from .measuring import ACCUMULATORS, Reduction, moments_of
+from .score import digits
+
+__all__ = ["CHOSEN", "Answer", "accumulators_for", "algorithms_for", "answers", "decimal", "row_name"]
+
+CHOSEN = (
+    "naive",
+    "naive/pairwise",
+    "shifted_first",
+    "youngs_cramer",
+    "west",
+    "welford",
+    "chan/blocked128",
+    "chan",
+    "two_pass",
+    "pairwise",
+    "corrected_two_pass",
+    "corrected_two_pass/pairwise",
+    "kahan_two_pass",
+    "neumaier_two_pass",
+    "double_double",
+    "fast",
+    "exact",
+)
+"""The algorithms that are shown unless others are asked for: those of one sweep over the data first, and of each
+kind the one with the fewest operations first; this library's own two at the end."""
+
+
+def decimal(value: Fraction, places: int = 20) -> str:
+    """A rational number in decimal, correctly rounded to that many significant digits."""
+    context = Context(prec=places, Emin=-999999, Emax=999999)
+    return str(context.divide(Decimal(value.numerator), Decimal(value.denominator)).normalize(context))
+
+
+def algorithms_for(names: Iterable[str] = ()) -> list[Algorithm]:
+    """The algorithms of these names; without names those of `CHOSEN` and of other packages.
+
+    Raises
+    ------
+    ValueError
+        A name is unknown.
+    """
+    wanted = list(names)
+    if wanted:
+        return [varkernels.get(name) for name in wanted]
+    known = varkernels.algorithms()
+    return [known[name] for name in CHOSEN] + [found for found in known.values() if not found.builtin]
+
+
+def accumulators_for(storage: str, wanted: str | None = None) -> tuple[str, ...]:
+    """The accumulators to try for a storage format: those of the study, or the one asked for.
+
+    Raises
+    ------
+    ValueError
+        The one asked for cannot hold the values.
+    """
+    if wanted is None:
+        return ACCUMULATORS[storage]
+    possible = tuple(dict.fromkeys((storage, *ACCUMULATORS[storage], "float64")))
+    if wanted not in possible:
+        raise ValueError(f"accumulator {wanted!r} does not serve {storage} values: use one of {', '.join(possible)}")
+    return (wanted,)
+
+
+def row_name(row: int, shape: Sequence[int], norm: str, layout: str, groups: int | None) -> str:
+    """What a row of a view is in the array: ``sample 3, group 1``."""
+    if norm == "flat":
+        return "all values"
+    if norm == "batch":
+        return f"channel {row}"
+    if norm == "layer":
+        return f"sample {row}"
+    if norm == "group":
+        each = int(groups or 1)
+        return f"sample {row // each}, group {row % each}"
+    channels = int(shape[3] if layout == "NHWC" else shape[1])
+    return f"sample {row // channels}, channel {row % channels}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one algorithm does on the rows of an array.
+
+    Attributes
+    ----------
+    algorithm, accumulator : which.
+    digits_worst, digits_median : correct decimal digits over the rows that vary; inf: exact, nan: there are none.
+    digits_bound : digits that the rigorous bound guarantees on every row; -inf: it guarantees nothing, nan: unknown.
+    ulps_worst : the worst row's error in units of the storage format's last place.
+    negative, nan, infinite : variances that came out so.
+    constant_worst : the largest |variance| computed for a constant row; inf: a NaN, nan: there are none.
+    row : the row that is worst: where the relative error is largest; -1: there is none.
+    computed : the variance computed for it, as a float64, and `text`: in as few digits as the accumulator needs.
+    exact : its exact variance, to 34 significant digits.
+    """
+
+    algorithm: str
+    accumulator: str
+    digits_worst: float
+    digits_median: float
+    digits_bound: float
+    ulps_worst: float
+    negative: int
+    nan: int
+    infinite: int
+    constant_worst: float
+    row: int
+    computed: float
+    text: str
+    exact: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether some variance is no variance at all."""
+        return bool(self.negative or self.nan or self.infinite)
+
+
+def answers(
+    reduced: Reduction,
+    storage: Format,
+    correction: float,
+    algorithms: Sequence[Algorithm],
+    accumulators: Sequence[str],
+) -> list[Answer]:
+    """Every algorithm in every accumulator that it has, on the rows of a reduction made for these."""
+    return [
+        _answer(reduced, storage, correction, algorithm, FORMATS[name])
+        for name in accumulators
+        for algorithm in algorithms
+        if name in algorithm.accumulators
+    ]
+
+
+def size_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Magnitudes; infinite for NaN."""
+    return np.where(np.isnan(values), np.inf, np.abs(values))
+
+
+def _answer(reduced: Reduction, storage: Format, correction: float, algorithm: Algorithm, fmt: Format) -> Answer:
+    exact, rows = reduced.variance[correction], reduced.rows
+    variance = moments_of(reduced, algorithm, fmt)[1][correction]
+    # `rounded` is zero only where the exact variance is.
+    varies = exact.known & (exact.rounded != 0)
+    constant = exact.known & (exact.rounded == 0)
+    errors = exact.errors(variance)
+    error = np.abs(errors)
+    with np.errstate(all="ignore"):
+        limit = variance_bound(bounds(algorithm, fmt, rows).m2, rows, correction, fmt)
+        size = rows.s / (rows.n - correction) if rows.n > correction else rows.s
+        relative = (limit / size)[varies]
+    known = np.flatnonzero(varies if varies.any() else constant)
+    # The first of the worst; of constant rows the one with the largest variance.
+    badness = error[known] if varies.any() else size_of(variance[known])
+    row = int(known[np.argmax(badness)]) if len(known) else -1
+    computed = float(variance[row]) if row >= 0 else math.nan
+    answer = exact.values[row] if row >= 0 else None
+    found = variance[exact.known]
+    ulps = exact.ulps(errors, storage)[varies]
+    return Answer(
+        algorithm=algorithm.name,
+        accumulator=fmt.name,
+        digits_worst=float(digits(error[varies].max())) if varies.any() else math.nan,
+        digits_median=float(digits(np.median(error[varies]))) if varies.any() else math.nan,
+        digits_bound=float(digits(relative.max())) if len(relative) else math.nan,
+        ulps_worst=float(ulps.max()) if len(ulps) else math.nan,
+        negative=int(np.count_nonzero(found < 0)),
+        nan=int(np.count_nonzero(np.isnan(found))),
+        infinite=int(np.count_nonzero(np.isinf(found))),
+        constant_worst=float(size_of(variance[constant]).max()) if constant.any() else math.nan,
+        row=row,
+        computed=computed,
+        text=str(fmt.dtype.type(computed)),
+        exact="" if answer is None else decimal(answer, 34),
+    )

@@ -1,0 +1,359 @@
+"""The tidy table of a study: its schema, its files, and the comparison of two of them.
+
+One row a (feature map, norm, storage, accumulator, algorithm, device, correction); the errors are aggregates over
+the rows that the norm takes together. `results.json` holds the table and what its cases are; it depends on the
+seed and the code alone, so that two runs give the same bytes. Where and how it was made stands beside it, in
+`provenance.json`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from varkernels.htmltable import SHOWN, table
+
+from .._io.atomic import write_whole
+from .._io.record_file import digest as _digest
+from .._io.record_file import encode as _encode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "COLUMNS",
+    "KEY",
+    "SCHEMA_VERSION",
+    "Column",
+    "Results",
+    "ResultsProblem",
+    "read",
+    "write",
+]
+
+SCHEMA_VERSION = 2
+FORMAT = "varstudy-results"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table.
+
+    Attributes
+    ----------
+    name : in the table's head.
+    kind : ``str``, ``int`` or ``float``.
+    unit : of its numbers, such as ``rows`` or ``ulp``; empty where there is none.
+    meaning : a phrase.
+    """
+
+    name: str
+    kind: str
+    unit: str
+    meaning: str
+
+
+def _columns() -> tuple[Column, ...]:
+    s, i, f = "str", "int", "float"
+    none, rel = "", "relative"
+    return (
+        Column("case", s, none, "name of the feature map"),
+        Column("group", s, none, "figure that the case serves"),
+        Column("family", s, none, "generator's family"),
+        Column("shape", s, none, "extents of the array, joined by x"),
+        Column("layout", s, none, "what the axes are: NCHW, NHWC, NC"),
+        Column("norm", s, none, "batch, layer, instance, group or flat: which values are taken together"),
+        Column("groups", i, none, "number of groups of group norm; 0 for the other norms"),
+        Column("storage", s, none, "format of the values"),
+        Column("accumulator", s, none, "format of every operation"),
+        Column("algorithm", s, none, "name of the algorithm"),
+        Column("formula", s, none, "its formula"),
+        Column("order", s, none, "its order"),
+        Column("device", s, none, "cpu; ptx: compiled CUDA kernels, executed instruction by instruction; cuda: a GPU"),
+        Column("contraction", s, none, "on: a product and the sum that takes it are rounded as one, where compiled so"),
+        Column("correction", f, none, "the variance is M2 / (count - correction)"),
+        Column("rows", i, "rows", "rows that the norm takes together"),
+        Column("values", i, "values", "values in each row"),
+        Column("rows_nonfinite", i, "rows", "rows with a NaN or an infinity in the data: not scored"),
+        Column("rows_undefined", i, "rows", "rows whose count is not above the correction: not scored"),
+        Column("rows_scored", i, "rows", "rows that have an exact variance: the errors are over these"),
+        Column("kappa_requested", f, none, "condition number that the case asks for; nan where it asks for none"),
+        Column("kappa_median", f, none, "median of the exact condition numbers"),
+        Column("kappa_worst", f, none, "largest of the exact condition numbers; inf for a constant row"),
+        Column(
+            "var_error_worst",
+            f,
+            rel,
+            "largest |computed - exact| / exact of the variance; inf where it fails",
+        ),
+        Column("var_error_median", f, rel, "median of the same"),
+        Column("var_ulps_worst", f, "ulp", "largest error of the variance in ulps of the storage format"),
+        Column("var_ulps_median", f, "ulp", "median of the same"),
+        Column("var_digits_worst", f, "digits", "-log10(var_error_worst); inf: exact; -inf: NaN or infinite"),
+        Column("var_digits_median", f, "digits", "-log10(var_error_median)"),
+        Column("var_bias", f, rel, "mean of (computed - exact) / exact over the rows where it is finite"),
+        Column("var_negative", i, "rows", "variances below zero"),
+        Column("var_nan", i, "rows", "variances that are NaN"),
+        Column("var_inf", i, "rows", "variances that are infinite"),
+        Column("nonfinite_missed", i, "rows", "rows with a NaN or infinity whose variance came out finite"),
+        Column("mean_error_worst", f, rel, "largest |computed - exact| / |exact| of the mean"),
+        Column("mean_error_median", f, rel, "median of the same"),
+        Column("mean_ulps_worst", f, "ulp", "largest error of the mean in ulps of the storage format"),
+        Column("mean_digits_worst", f, "digits", "-log10(mean_error_worst)"),
+        Column("mean_bias", f, rel, "mean of (computed - exact) / |exact| of the mean"),
+        Column("y_error_worst", f, "y", "largest error of y = (x - mean) / sqrt(variance + 1e-5), y of order 1"),
+        Column("y_error_median", f, "y", "median over the rows of the same"),
+        Column("var_bound", f, rel, "rigorous bound of var_error_worst; inf: no guarantee; nan: none known"),
+        Column("mean_bound", f, rel, "rigorous bound of mean_error_worst"),
+        Column("bound_used", f, none, "largest ratio of an error to its bound, mean and variance; at most 1"),
+        Column("population_variance", f, none, "variance of the distribution sampled; nan where unknown"),
+        Column("sampling_error", f, rel, "root mean square of exact variance / population variance - 1"),
+        Column("storage_error", f, rel, "of the variance, by storing the exact decimals; nan where there is none"),
+        Column("worst_row", i, none, "index of the row with var_error_worst; -1 where none is scored"),
+        Column("computed", f, none, "the variance computed for that row"),
+        Column("exact", f, none, "its exact variance, rounded to float64"),
+    )
+
+
+COLUMNS = _columns()
+KEY = ("case", "norm", "groups", "storage", "accumulator", "algorithm", "device", "contraction", "correction")
+
+
+class ResultsProblem(ValueError):
+    """A results file cannot be used: one sentence that names it and says what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A study's table and what is known of it.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame with the columns of `COLUMNS`, one row a measurement, in the study's order.
+    cases : what each case is, by its name: rationale, source, observed, group, shape, layout, norms ...
+    algorithms : what each algorithm is, by its name: title, summary, source, formula, order.
+    settings : level, seed, only: what was asked for.
+    provenance : versions, machine, commit, command line; empty where unknown.
+    """
+
+    frame: pd.DataFrame
+    cases: Mapping[str, Mapping[str, Any]]
+    algorithms: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """The algorithms with the most digits as a table, for notebooks."""
+        lines = []
+        for name, rows in self.frame.groupby("algorithm", sort=False):
+            digits = sorted(d for d in rows["var_digits_worst"].tolist() if not math.isnan(d))
+            middle = digits[(len(digits) - 1) // 2] if digits else -math.inf
+            none = sum(d <= 0 for d in digits)
+            lines.append((middle, (name, len(digits), _digits(middle), _digits(digits[0] if digits else middle), none)))
+        lines.sort(key=lambda line: -line[0])
+        more = len(lines) - SHOWN
+        count = len(self.frame)
+        return table(
+            f"{count:,} measurement{'s' * (count != 1)} of {len(self.cases):,} cases by {len(self.algorithms):,} "
+            "algorithms: correct digits of the variance, worst row",
+            ("algorithm", "scored", "digits, median", "digits, worst", "without a digit"),
+            [line for _, line in lines[:SHOWN]],
+            more=f"and {more:,} algorithm{'s' * (more != 1)} with fewer digits" if more > 0 else "",
+        )
+
+
+def _digits(value: float) -> str:
+    return {math.inf: "exact", -math.inf: "none"}.get(value, f"{value:.1f}")
+
+
+def reproduce(case: str, seed: int) -> str:
+    """The command line that measures a case's rows again."""
+    quoted = "'" + case.replace("'", "'\\''") + "'"
+    return f"python -m varstudy run --only {quoted}" + (f" --seed {seed}" if seed else "")
+
+
+# Numbers in files -----------------------------------------------------------------------------------------------------
+
+
+def _decode(kind: str, value: Any) -> Any:
+    if kind == "str":
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} is not text")
+        return value
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) or value in ("nan", "inf", "-inf")):
+        raise ValueError(f"{value!r} is not a number")
+    if kind == "int":
+        if not isinstance(value, int):
+            raise ValueError(f"{value!r} is not a whole number")
+        return value
+    return float(value)
+
+
+def _frame(rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415 - a second of import, needed by tables only
+
+    columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
+    types: dict[str, type] = {"str": object, "int": np.int64, "float": np.float64}
+    return pd.DataFrame({c.name: np.array(v, dtype=types[c.kind]) for c, v in zip(COLUMNS, columns, strict=True)})
+
+
+def from_records(
+    records: Iterable[Mapping[str, Any]],
+    *,
+    cases: Mapping[str, Mapping[str, Any]],
+    algorithms: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, Any] | None = None,
+) -> Results:
+    """Results from one mapping a row, with the names of `COLUMNS` as keys."""
+    names = [c.name for c in COLUMNS]
+    frame = _frame([record[name] for name in names] for record in records)
+    return Results(frame, cases, algorithms, settings, provenance or {})
+
+
+def _rows(frame: pd.DataFrame, encode: Callable[[float], Any] | None = None) -> list[list[Any]]:
+    """The table's rows in plain Python values.
+
+    encode : for numbers that are not finite.
+    """
+    columns = []
+    for c in COLUMNS:
+        values = frame[c.name].tolist()
+        if encode is not None and c.kind == "float":
+            for k in np.flatnonzero(~np.isfinite(frame[c.name].to_numpy())).tolist():
+                values[k] = encode(values[k])
+        columns.append(values)
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def to_json(results: Results) -> str:
+    """The results as one JSON document, without provenance: the same text for the same settings and code."""
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "version": SCHEMA_VERSION,
+        "settings": dict(results.settings),
+        "columns": [[c.name, c.kind, c.unit, c.meaning] for c in COLUMNS],
+        "cases": {name: dict(info) for name, info in results.cases.items()},
+        "algorithms": {name: dict(info) for name, info in results.algorithms.items()},
+        "rows": _rows(results.frame, _encode),
+    }
+    content["digest"] = _digest(content)
+    head = {k: v for k, v in content.items() if k != "rows"}
+    text = json.dumps(head, indent=1, ensure_ascii=True, allow_nan=False)
+    lines = ",\n".join(map(json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode, content["rows"]))
+    return text[:-2] + ',\n "rows": [\n' + lines + "\n ]\n}\n"
+
+
+def to_csv(results: Results) -> str:
+    """The table as CSV: shortest decimals that give the same number back; nan, inf and -inf as these words."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([c.name for c in COLUMNS])
+    writer.writerows(_rows(results.frame))
+    return text.getvalue()
+
+
+def write(results: Results, folder: str | Path, *, parquet: bool = False) -> list[Path]:
+    """Write results.json, results.csv and provenance.json (and results.parquet) into a folder, each whole.
+
+    Parameters
+    ----------
+    results : what `varstudy.run` or `read` gives.
+    folder : made where it is not there.
+    parquet : whether results.parquet is written too, which needs pyarrow.
+
+    Returns
+    -------
+    The paths of the files that were written.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be made or written; files that were there are left as they were.
+    ImportError
+        parquet is asked for and pyarrow is not installed.
+    """
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = [out / "results.json", out / "results.csv", out / "provenance.json"]
+    write_whole(paths[0], to_json(results).encode())
+    write_whole(paths[1], to_csv(results).encode())
+    write_whole(paths[2], (json.dumps(results.provenance, indent=1, sort_keys=True) + "\n").encode())
+    if parquet:
+        paths.append(out / "results.parquet")
+        try:
+            data = results.frame.to_parquet(None, engine="pyarrow", index=False)
+        except ImportError as error:
+            raise ImportError("Parquet needs pyarrow: pip install 'varstudy[parquet]'") from error
+        write_whole(paths[-1], data)
+    return paths
+
+
+def read(path: str | Path) -> Results:
+    """Results from a results.json, or from a folder that holds one; with the provenance beside it, if any.
+
+    Parameters
+    ----------
+    path : the file or the folder.
+
+    Raises
+    ------
+    ResultsProblem
+        The file is missing, unreadable, truncated, edited, of another schema version or no results file.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / "results.json"
+    content = _content(file)
+    for key in ("settings", "cases", "algorithms", "rows", "digest"):
+        if key not in content:
+            raise ResultsProblem(f"{file} lacks {key!r}: it was edited or cut; run the study again")
+    if [c[0] for c in content.get("columns", [])] != [c.name for c in COLUMNS]:
+        raise ResultsProblem(f"{file} has other columns than this version's: run the study again")
+    if content["digest"] != _digest(content):
+        raise ResultsProblem(f"{file} was edited after it was written: run the study again")
+    kinds = [c.kind for c in COLUMNS]
+    try:
+        rows = [[_decode(k, v) for k, v in zip(kinds, row, strict=True)] for row in content["rows"]]
+    except (ValueError, TypeError) as error:
+        raise ResultsProblem(f"{file} has a damaged row ({error}): run the study again") from error
+    return Results(_frame(rows), content["cases"], content["algorithms"], content["settings"], _provenance(file.parent))
+
+
+def _content(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError:
+        raise ResultsProblem(f"{file} does not exist: make it with 'python -m varstudy run'") from None
+    except (OSError, UnicodeError) as error:
+        raise ResultsProblem(f"{file} cannot be read ({error}): check the path") from error
+    if not text.strip():
+        raise ResultsProblem(f"{file} is empty: run the study again")
+    try:
+        content = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ResultsProblem(f"{file} is truncated or no JSON ({error}): run the study again") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ResultsProblem(f"{file} is no results file of varstudy: give a results.json, or its folder")
+    if content.get("version") != SCHEMA_VERSION:
+        raise ResultsProblem(
+            f"{file} has schema version {content.get('version')!r}, this program reads {SCHEMA_VERSION}: "
+            "run the study again with this version"
+        )
+    return content
+
+
+def _provenance(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "provenance.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,186 @@
+"""Finding a function by its name, finding out how it is called, and calling it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import math
+import pkgutil
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..._io.matching import nearest
+
+__all__ = ["PROBES", "CallableProblem", "Convention", "call", "convention", "resolve", "text_of"]
+
+# Small data whose moments are whole numbers: values, population variance, sample variance.
+PROBES = (((0.0, 0.0, 0.0, 4.0), 3, 4), ((0.0,) * 7 + (8.0,), 7, 8), ((1.0, 3.0), 1, 2))
+
+
+class CallableProblem(ValueError):
+    """The function cannot be scored: one sentence that names it and says what to do."""
+
+
+def resolve(spec: str) -> Callable[..., Any]:
+    """The function called ``module:function``; the part after the colon may have dots.
+
+    Parameters
+    ----------
+    spec : such as ``numpy:var`` or ``statistics:variance``.
+
+    Raises
+    ------
+    CallableProblem
+        There is no colon, no such module or attribute, its import fails, or it cannot be called.
+    """
+    module, colon, path = spec.partition(":")
+    if not (colon and module and path):
+        raise CallableProblem(f"{spec!r} does not name a function: write MODULE:FUNCTION, such as numpy:var")
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
+            known = {*sys.stdlib_module_names, *(each.name for each in pkgutil.iter_modules())}
+            hint = nearest(module, sorted(known), "install it, or run in the folder that holds it", cutoff=0.6)
+            raise CallableProblem(f"module {module!r} is unknown: {hint}") from error
+        raise CallableProblem(f"module {module!r} needs {error.name!r}, which is not installed: install it") from error
+    except (Exception, SystemExit) as error:
+        raise CallableProblem(f"module {module!r} cannot be imported ({text_of(error)}): mend it first") from error
+    name = module
+    for part in path.split("."):
+        if not hasattr(found, part):
+            names = [each for each in dir(found) if not each.startswith("_")]
+            hint = nearest(part, names, "check its name", cutoff=0.6)
+            raise CallableProblem(f"{name} has no {part!r}: {hint}")
+        found, name = getattr(found, part), f"{name}.{part}"
+    if not callable(found):
+        raise CallableProblem(f"{spec!r} is a {type(found).__name__}, not a function: name something callable")
+    return found  # type: ignore[no-any-return]
+
+
+def text_of(error: BaseException) -> str:
+    """An exception in one short line."""
+    words = " ".join(str(error).split())
+    shown = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return shown if len(shown) <= 160 else shown[:157] + "..."
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How a function is called, and which divisor it then uses.
+
+    Attributes
+    ----------
+    keyword : ``ddof`` or ``correction`` where it takes the correction so, else empty.
+    correction : what the variance is scored with: the divisor is count - correction.
+    as_list : whether it takes lists of floats only, no arrays.
+    note : how this was found out, a sentence.
+    """
+
+    keyword: str
+    correction: int
+    as_list: bool
+    note: str
+
+    @property
+    def keywords(self) -> dict[str, int]:
+        """What it is called with, beside the values."""
+        return {self.keyword: self.correction} if self.keyword else {}
+
+    def __str__(self) -> str:
+        values = "list(x)" if self.as_list else "x"
+        return f"f({values}, {self.keyword}={self.correction})" if self.keyword else f"f({values})"
+
+
+def call(function: Callable[..., Any], values: Any, **keywords: Any) -> float:
+    """What the function answers, as a float. Its warnings and its printing are kept from the user."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        answer = function(values, **keywords)
+        if isinstance(answer, (complex, np.complexfloating, str, bytes, type(None))) or np.ndim(answer) > 1:
+            raise TypeError(f"it answers {type(answer).__name__}, not a number")
+        if isinstance(answer, (np.ndarray, list, tuple)):
+            if np.size(answer) != 1:
+                raise TypeError(f"it answers {np.size(answer)} numbers, not one")
+            answer = np.asarray(answer).reshape(-1)[0]
+        return float(answer)
+
+
+def _agrees(value: float, wanted: float) -> bool:
+    return math.isclose(value, wanted, rel_tol=1e-6)
+
+
+def _probe(function: Callable[..., Any], as_list: bool, **keywords: Any) -> int | float | str | None:
+    """The correction that the function uses on the small data (0 or 1), else what it answers to the first of them,
+    or what it raises."""
+    seen = set()
+    first = math.nan
+    for k, (values, population, sample) in enumerate(PROBES):
+        try:
+            answer = call(function, list(values) if as_list else np.array(values), **keywords)
+        except (Exception, SystemExit) as error:
+            return text_of(error)
+        first = answer if not k else first
+        seen.add(0 if _agrees(answer, population) else 1 if _agrees(answer, sample) else None)
+    if len(seen) == 1 and None not in seen:
+        return seen.pop()
+    return float(first)
+
+
+def convention(function: Callable[..., Any], name: str, correction: int | None = None) -> Convention:
+    """How to call a function, found out on small data whose variances are whole numbers.
+
+    Tried in this order: the keyword ddof, the keyword correction, no keyword; each with an array, then with a list.
+    A keyword counts only if the answer follows it.
+
+    Parameters
+    ----------
+    function, name : the function and what to call it in messages.
+    correction : 0 or 1 where that is wanted; by default 0 where the function can, else what it does.
+
+    Raises
+    ------
+    CallableProblem
+        It raises, its answers are no variances, or it cannot have this correction.
+    """
+    told: list[int | float | str | None] = []
+    for as_list in (False, True):
+        for keyword in ("ddof", "correction"):
+            if all(_probe(function, as_list, **{keyword: wanted}) == wanted for wanted in (0, 1)):
+                return Convention(
+                    keyword,
+                    correction or 0,
+                    as_list,
+                    f"It follows the keyword {keyword}: the divisor is n - {keyword}.",
+                )
+        plain = _probe(function, as_list)
+        told.append(plain)
+        if isinstance(plain, int):
+            if correction not in (None, plain):
+                raise CallableProblem(
+                    f"{name} has the divisor {_divisor(plain)} and takes no correction: leave out --correction"
+                )
+            kind = "the sample variance (Bessel's correction)" if plain else "the population variance"
+            return Convention("", plain, as_list, f"Without a keyword it divides by {_divisor(plain)}: {kind}.")
+    answer = next((each for each in told if isinstance(each, float)), None)
+    if answer is None:
+        raise CallableProblem(f"{name} cannot be called with an array or a list of floats ({told[0]}): wrap it")
+    looks = ""
+    if any(_agrees(answer * answer, known) for known in (3, 4)):
+        looks = ", like a standard deviation"
+    elif _agrees(answer, 12):
+        looks = ", the sum of squared deviations"
+    raise CallableProblem(
+        f"{name} computes no variance: for 0, 0, 0, 4 it gives {answer:.6g}{looks}, and not 3 or 4; wrap it in "
+        "a function that does"
+    )
+
+
+def _divisor(correction: int) -> str:
+    return "n - 1" if correction else "n"

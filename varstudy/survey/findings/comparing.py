@@ -1,0 +1,165 @@
+"""Findings laid beside other findings: what differs, and whether the versions are the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .measured import PROBE, Row, shown
+
+__all__ = ["Difference", "alike", "differences"]
+
+# Numbers solved from float32 outputs agree to this; errors of an algorithm hang on the processor's vector length.
+SOLVED = 1e-3
+ERRORS = 10.0
+MEASURED_ERRORS = ("accuracy.", "float16.", "bfloat16.")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One property that was found otherwise than before; or a kind of layer, or a framework, that was not asked again.
+
+    Attributes
+    ----------
+    framework, kind, variant, property, threads : as in `record.Row`; the property of what was not asked is ``probe``.
+    before, after : the values in words. same_version : of the framework, and of what it runs on. versions : both.
+    fails : whether it should not be: not between two versions, and a measured error not between two processors, whose
+        vectors have other lengths and sum in another order. A framework that could not be asked fails in any version.
+    """
+
+    framework: str
+    kind: str
+    variant: str
+    property: str
+    threads: int
+    before: str
+    after: str
+    same_version: bool
+    versions: tuple[str, str]
+    fails: bool
+
+    def sentence(self) -> str:
+        """For people."""
+        label = "" if self.fails else " (another processor)"
+        if not self.same_version:
+            label = f" (before: {self.versions[0]}; now: {self.versions[1]})"
+        if self.property == PROBE:
+            where = f"{self.framework}, {self.kind}" if self.kind else self.framework
+            return f"{where}: {self.before} before, now {self.after}{label}"
+        where = f"{self.framework}, {self.kind} {self.variant}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+        return f"{where}: {self.property} was {self.before}, is {self.after}{label}"
+
+
+def alike(name: str, one: Any, two: Any) -> bool:
+    """Whether two values of a property are one finding.
+
+    Numbers that were solved from outputs in float32 agree to 1e-3, relatively; errors of an algorithm, which hang on
+    the processor, to a factor of 10. Lists agree if their numbers do; anything else must be equal.
+
+    Parameters
+    ----------
+    name : the property: those that begin with ``accuracy.``, ``float16.`` or ``bfloat16.`` are errors.
+    one, two : the values, as `record.Row.plain` gives them.
+    """
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(alike(name, a, b) for a, b in zip(one, two, strict=True))
+    numbers = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in (one, two))
+    if not numbers:
+        return type(one) is type(two) and bool(one == two)
+    if name.startswith(MEASURED_ERRORS):
+        # Below float32's unit roundoff there is nothing to tell apart.
+        small, large = sorted(max(abs(float(each)), 2.0**-24) for each in (one, two))
+        return large <= ERRORS * small
+    return math.isclose(one, two, rel_tol=SOLVED, abs_tol=1e-12)
+
+
+def _words(row: Row | None) -> str:
+    if row is None:
+        return "not there"
+    return shown(row.plain()) if row.value else row.status
+
+
+def _differs(before: Row, after: Row | None) -> bool:
+    if after is None or before.status != after.status:
+        return True
+    return bool(before.value or after.value) and not alike(before.property, before.plain(), after.plain())
+
+
+def differences(before: Iterable[Row], after: Sequence[Row], asked: Iterable[str] | None = None) -> list[Difference]:
+    """What of `before` is otherwise in `after`, or is not there any more.
+
+    A framework that could not be asked, and a kind of layer of which nothing was found, is one difference.
+
+    Parameters
+    ----------
+    before, after : the findings that there were, and those that were made now. Of what was not to be asked now, such as
+        other kinds of layers, `before` should have nothing.
+    asked : the frameworks that were asked; those that `after` has a row of where None. `before` may have others.
+    """
+    wanted = {row.framework for row in after} if asked is None else set(asked)
+    known = [row for row in before if row.property != PROBE and row.framework in wanted]
+    now = {row.key(): row for row in after if row.property != PROBE}
+    kinds = {(row.framework, row.kind) for row in now.values()}
+    threads = {(row.framework, row.threads) for row in after} | {(row.framework, 1) for row in after}
+    then = {row.key(): row for row in known if (row.framework, row.kind) in kinds}
+    versions = {row.framework: row.version for row in now.values()}
+    machines = {row.framework: row.machine for row in now.values()}
+    found = [*_unasked(known, after), *_lost(known, after, wanted)]
+    for key in sorted(then.keys() | {key for key in now if (*key[:4], 1) in then}):
+        old = then.get(key) or then[(*key[:4], 1)]
+        new = now.get(key) or now.get((*key[:4], 1))
+        if (key[0], key[4]) not in threads or not _differs(old, new):
+            continue
+        pair = (old.version, versions[key[0]])
+        same = pair[0] == pair[1]
+        tied = key[3].startswith(MEASURED_ERRORS) and old.machine != machines[key[0]]
+        found.append(Difference(*key, _words(old), _words(new), same, pair, same and not tied))
+    return found
+
+
+def _count(rows: Sequence[Row]) -> str:
+    return f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
+
+
+def _told_by(trouble: Row, row: Row) -> bool:
+    """Whether a row that says that a framework could not be asked speaks of this finding."""
+    return trouble.framework == row.framework and trouble.kind in ("", row.kind)
+
+
+def _unasked(known: Sequence[Row], after: Sequence[Row]) -> list[Difference]:
+    """Frameworks that could not be asked, or not to the end, though there are findings of them."""
+    found = []
+    for trouble in sorted((row for row in after if row.property == PROBE), key=Row.key):
+        mine = [row for row in known if _told_by(trouble, row)]
+        if mine:
+            # One that did not start has no version to tell.
+            pair = (mine[0].version, trouble.version or mine[0].version)
+            words = f"{trouble.status}: {trouble.detail}" if trouble.detail else trouble.status
+            found.append(Difference(*trouble.key(), _count(mine), words, pair[0] == pair[1], pair, fails=True))
+    return found
+
+
+def _lost(known: Sequence[Row], after: Sequence[Row], wanted: Iterable[str]) -> list[Difference]:
+    """Kinds of layers, and frameworks, of which nothing was found and no row says why."""
+    kinds = {(row.framework, row.kind) for row in after if row.property != PROBE}
+    missing = [
+        row
+        for row in known
+        if (row.framework, row.kind) not in kinds
+        and not any(_told_by(each, row) for each in after if each.property == PROBE)
+    ]
+    found = []
+    for framework in sorted(set(wanted)):
+        mine = [row for row in missing if row.framework == framework]
+        there = [row for row in after if row.framework == framework]
+        # Where there is nothing of it at all, that is said once.
+        for kind in sorted({row.kind for row in mine}) if there else [""]:
+            these = [row for row in mine if kind in ("", row.kind)]
+            if these:
+                pair = (these[0].version, there[0].version if there else these[0].version)
+                same = pair[0] == pair[1]
+                key = (framework, kind, "", PROBE, 1)
+                found.append(Difference(*key, _count(these), "not there", same, pair, same))
+    return found

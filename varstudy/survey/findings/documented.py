@@ -1,0 +1,258 @@
+"""What the documentation of the frameworks says of their normalisation layers, what their source says, and where.
+
+The facts are a file by hand, in the vocabulary of `properties`, so that a program can lay them beside what was
+measured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import re
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..frameworks.catalogue import FRAMEWORKS, find
+from .properties import check, properties_of
+
+__all__ = [
+    "COMMITTED",
+    "FORMAT",
+    "NAME",
+    "SCHEMA_VERSION",
+    "Documented",
+    "DocumentedProblem",
+    "Measured",
+    "contradicts",
+    "contradicts_source",
+    "facts",
+    "lookup",
+    "read",
+]
+
+FORMAT = "varstudy-documented"
+SCHEMA_VERSION = 1
+NAME = "documented.json"
+COMMITTED = Path(__file__).parent.parent / "data" / NAME
+_SOURCE = re.compile(r"\S+:[1-9]\d* at \S.*")
+_AGAIN = "install varstudy again, or take the file from its repository"
+
+# How well a number is known that was solved from outputs in float32, relative.
+MEASURED = 2.0**-20
+
+Value = str | float | int | list[float] | None
+
+
+class DocumentedProblem(ValueError):
+    """Facts that cannot be read: one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Documented:
+    """One fact: what is said of one property of one layer.
+
+    Attributes
+    ----------
+    framework, kind, property : as in `frameworks` and `properties`.
+    variant : the adapter's name of an input rank, a layout or an opset; empty where the fact is of all variants that
+        have none of their own.
+    value : the documentation's, None where it fixes none.
+    sentence : what the documentation says, in our words.
+    where : title and version of the page or docstring, and its address, or its file and line.
+    source_value : the source's; None where it was not read, or fixes none.
+    source : ``file:line at version``, several joined by ``; ``; empty where the source was not read.
+    """
+
+    framework: str
+    kind: str
+    variant: str
+    property: str
+    value: Value
+    sentence: str
+    where: str
+    source_value: Value
+    source: str
+
+
+class Measured(Protocol):
+    """A measured finding as `record` keeps it, such as a `record.Row`: its value as JSON text, and its status."""
+
+    @property
+    def value(self) -> str:
+        """JSON; empty where there is none."""
+
+    @property
+    def status(self) -> str:
+        """``measured`` where the value counts."""
+
+
+def read(path: str | Path) -> list[Documented]:
+    """The facts of a file, in its order.
+
+    Parameters
+    ----------
+    path : a file such as the package's own, `COMMITTED`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    DocumentedProblem
+        It cannot be read, is none of this version, or breaks a rule of the facts.
+    """
+    file = Path(path)
+    try:
+        content = json.loads(file.read_text("utf-8"), parse_constant=_no_number)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise DocumentedProblem(f"{file.name} cannot be read ({error}): {_AGAIN}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DocumentedProblem(f"{file.name} has no documented facts of varstudy: {_AGAIN}")
+    if content.get("version") != SCHEMA_VERSION:
+        version = content.get("version")
+        raise DocumentedProblem(
+            f"{file.name} has schema version {version!r}, this program reads {SCHEMA_VERSION}: {_AGAIN}"
+        )
+    found: dict[tuple[str, ...], Documented] = {}
+    try:
+        for number, given in enumerate(_rows(content), 1):
+            try:
+                fact = _fact(given)
+            except ValueError as error:
+                raise ValueError(f"row {number}: {error}") from error
+            key = (fact.framework, fact.kind, fact.variant, fact.property)
+            if key in found:
+                raise ValueError(f"row {number}: {', '.join(each or 'all variants' for each in key)} is there twice")
+            found[key] = fact
+    except ValueError as error:
+        raise DocumentedProblem(f"{file.name} was edited or cut ({error}): {_AGAIN}") from error
+    return list(found.values())
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _rows(content: dict[str, Any]) -> list[Any]:
+    rows = content.get("rows")
+    if not isinstance(rows, list):
+        raise ValueError("it has no list of rows")
+    return rows
+
+
+def _fact(given: Any) -> Documented:
+    names = [each.name for each in fields(Documented)]
+    if not isinstance(given, dict) or set(given) != set(names):
+        raise ValueError(f"its columns are not {', '.join(names)}")
+    for name in names:
+        if name not in ("value", "source_value") and not isinstance(given[name], str):
+            raise ValueError(f"{name} is {given[name]!r}, which is no text")
+    fact = Documented(**given)
+    if fact.framework not in FRAMEWORKS:
+        raise ValueError(f"framework {fact.framework!r} is unknown")
+    for value in (fact.value, fact.source_value):
+        check(fact.property, value)
+    if fact.property not in {each.id for each in properties_of(fact.kind)}:
+        raise ValueError(f"property {fact.property!r} is not asked of kind {fact.kind!r}")
+    if not fact.sentence.endswith("."):
+        raise ValueError(f"sentence {fact.sentence!r} has no full stop")
+    if not fact.where:
+        raise ValueError(f"{fact.sentence!r} has no place where it stands")
+    if not all(_SOURCE.fullmatch(each) for each in fact.source.split("; ") if fact.source):
+        raise ValueError(f"source {fact.source!r} is not file:line at version")
+    if fact.source_value is not None and not fact.source:
+        raise ValueError(f"source_value {fact.source_value!r} has no source")
+    return fact
+
+
+@cache
+def _committed() -> dict[tuple[str, str, str, str], Documented]:
+    return {(each.framework, each.kind, each.variant, each.property): each for each in read(COMMITTED)}
+
+
+def facts(framework: str | None = None) -> list[Documented]:
+    """The facts that come with the package, of one framework or of all, in the file's order.
+
+    Parameters
+    ----------
+    framework : a name as `frameworks.find` takes it; None for all.
+
+    Raises
+    ------
+    ValueError
+        There is no such framework; the sentence suggests near names.
+    FileNotFoundError, DocumentedProblem
+        As for `read`, of the package's own file.
+    """
+    name = None if framework is None else find(framework).name
+    return [each for each in _committed().values() if name in (None, each.framework)]
+
+
+def lookup(framework: str, kind: str, variant: str, property: str) -> Documented | None:
+    """The fact of a variant, or else that of all variants; None where nothing is known.
+
+    Parameters
+    ----------
+    framework : a name as `frameworks.find` takes it.
+    kind, variant, property : as in `Documented`; of words that are in no fact, nothing is known.
+
+    Raises
+    ------
+    ValueError
+        There is no such framework; the sentence suggests near names.
+    FileNotFoundError, DocumentedProblem
+        As for `read`, of the package's own file.
+    """
+    name, known = find(framework).name, _committed()
+    return known.get((name, kind, variant, property)) or known.get((name, kind, "", property))
+
+
+def contradicts(documented: Documented, finding: Measured) -> bool | None:
+    """Whether documentation and measurement differ; None where either has no value.
+
+    Numbers are the same within 2^-20 of them: what is solved from outputs in float32 is known no better.
+
+    Parameters
+    ----------
+    documented : the fact, of which `value` counts.
+    finding : what was measured of the same property; a finding of another status than ``measured`` has no value.
+    """
+    if finding.status != "measured" or not finding.value:
+        return None
+    return _differ(documented.value, json.loads(finding.value), MEASURED)
+
+
+def contradicts_source(documented: Documented) -> bool | None:
+    """Whether documentation and source differ; None where either has no value.
+
+    Numbers are the same if they are equal, or become the same float32: a default that someone wrote in decimals may be
+    kept in that format.
+
+    Parameters
+    ----------
+    documented : the fact, whose `value` and `source_value` are compared.
+    """
+    return _differ(documented.value, documented.source_value)
+
+
+def _differ(said: Any, found: Any, tolerance: float = 0.0) -> bool | None:
+    if said is None or found is None:
+        return None
+    return not _same(said, found, tolerance)
+
+
+def _same(a: Any, b: Any, tolerance: float) -> bool:
+    if _number(a) and _number(b):
+        near = math.isclose(a, b, rel_tol=tolerance, abs_tol=0.0)
+        return near or ctypes.c_float(a).value == ctypes.c_float(b).value
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(_same(x, y, tolerance) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and bool(a == b)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

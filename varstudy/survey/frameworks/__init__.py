@@ -1,0 +1,1 @@
+"""The frameworks whose normalisation layers are measured, and how each is asked."""

@@ -1,0 +1,274 @@
+"""Asks one framework: in its environment, in a process under limits; what it did becomes findings, and those rows."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..._io.provenance import cpu
+from ..._io.record_file import encode
+from ..environments import EnvironmentProblem, Outcome, install, installed, run
+from ..environments.installing import variables as surroundings
+from ..findings.measured import NOT_RUN, Row
+from ..findings.properties import SYNC
+from .catalogue import PROBES, Framework, find
+
+__all__ = ["THREADS", "Place", "place", "probe"]
+
+THREADS = (1, 2)
+PROBE = PROBES / "probe.py"
+# How often a process that died at a question is followed by one that asks the rest.
+AGAIN = 12
+# An end of the process that says something of the question under way.
+AT_A_QUESTION = ("killed", "timed out", "memory")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a framework runs: an interpreter, what its processes have in their environment, and a word for people."""
+
+    python: str
+    variables: Mapping[str, str]
+    title: str
+
+
+def place(
+    framework: Framework, *, make: bool = False, isolated: bool = False, say: Callable[[str], None] = lambda text: None
+) -> Place:
+    """This interpreter where it has the framework, else the framework's own environment.
+
+    Parameters
+    ----------
+    make : install that where it is not there. isolated : leave this interpreter out.
+
+    Raises
+    ------
+    EnvironmentProblem
+        There is none, or it cannot be made; a sentence says why.
+    """
+    if not framework.measured:
+        raise EnvironmentProblem(f"{framework.name} is known by its documentation only: {framework.why}")
+    if framework.importable() and not isolated:
+        return Place(sys.executable, framework.variables, "this environment")
+    environment = framework.place()
+    ready = install(environment, say) if make else installed(environment)
+    if ready is None:
+        raise EnvironmentProblem(
+            f"{framework.name} is not installed: 'python -m varstudy frameworks --install {framework.name}' does that"
+        )
+    return Place(str(ready.python), {**surroundings(environment), **framework.variables}, environment.name)
+
+
+def probe(
+    name: str | Framework,
+    *,
+    threads: Sequence[int] = THREADS,
+    make: bool = False,
+    isolated: bool = False,
+    only: str | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Row]:
+    """What one framework's layers do; a row that says so where it cannot be asked.
+
+    Parameters
+    ----------
+    threads : the probe runs with each of these numbers; of the later ones only what differs has rows.
+    make, isolated : as of `place`. only : one kind: batch, layer, group, instance, rms, sync.
+
+    Raises
+    ------
+    ValueError
+        There is no framework of this name.
+    """
+    framework = find(name) if isinstance(name, str) else name
+    machine = str(cpu()["model"])
+    try:
+        where = place(framework, make=make, isolated=isolated, say=say)
+    except EnvironmentProblem as problem:
+        return [_trouble(framework, NOT_RUN, str(problem), {}, threads[0], machine)]
+    found: list[Row] = []
+    for count in threads if only != SYNC else ():
+        say(f"{framework.name}: probing in {where.title}, {count} thread{'s' if count > 1 else ''}")
+        said, end = observe(framework, where, count, only)
+        now = _rows(framework, said, count, machine)
+        if end.ok and not said["variants"] and only is None:
+            end = Outcome("garbled", None, "its adapter offers no layer")
+        if not end.ok:
+            part = "; what it answered before is here" if now else ""
+            now.append(_trouble(framework, "failed", end.sentence + part, said, count, machine))
+        before = {row.key()[:4]: row for row in found}
+        found += [row for row in now if not _same(before.get(row.key()[:4]), row)]
+        if not said.get("variants"):
+            return found  # it does not start at all
+    if framework.sync and only in (None, SYNC):
+        say(f"{framework.name}: several ranks in {where.title}")
+        found += _synchronised(framework, where, threads[0], machine)
+    return found
+
+
+def _synchronised(framework: Framework, where: Place, threads: int, machine: str) -> list[Row]:
+    """What its batch norm does on several ranks: a script of its own, in a process as any other."""
+    from ..inference.sync import findings  # noqa: PLC0415 - only where there is something to infer
+
+    script = PROBES / framework.sync
+    end = run(where.python, script, seconds=framework.seconds, threads=threads, variables=where.variables)
+    said = end.answer if isinstance(end.answer, dict) else {}
+    if end.ok and not (isinstance(said.get("runs"), list) and said["runs"]):
+        end, said = Outcome("garbled", None, "what it wrote are no observations"), {}
+    rows = _understood(framework, findings, said, threads, machine, SYNC) if said else []
+    if not end.ok:
+        rows.append(_trouble(framework, "failed", f"several ranks: {end.sentence}", said, threads, machine, SYNC))
+    return rows
+
+
+def observe(framework: Framework, where: Place, threads: int, only: str | None) -> tuple[dict[str, Any], Outcome]:
+    """The observations of one run, and how it ended; a run that dies at a question is taken up behind it."""
+    said: dict[str, Any] = {}
+    words = ["--adapter", str(framework.script()), "--threads", str(threads)]
+    words += [] if only is None else ["--only", only]
+    deadline = time.monotonic() + 2 * framework.seconds
+    done: list[str] = []
+    for _ in range(AGAIN):
+        end = run(
+            where.python,
+            PROBE,
+            [*words, *(word for label in done for word in ("--skip", label))],
+            seconds=min(framework.seconds, max(1.0, deadline - time.monotonic())),
+            threads=threads,
+            variables=where.variables,
+        )
+        given = end.answer if _readable(end.answer) else {}
+        if end.ok and not given:
+            end = Outcome("garbled", None, "what it wrote are no observations", 0, end.tail, end.seconds, end.peak)
+        asking = given.get("asking")
+        _merge(said, given)
+        if end.kind not in AT_A_QUESTION or asking in (None, "import") or asking in done:
+            break
+        _note(said, str(asking), end.sentence)
+        done = [f"{kind}, {variant}: {question}" for kind, variant, question in _answered(said)]
+        if time.monotonic() >= deadline:
+            break
+    return said, end
+
+
+def _readable(answer: Any) -> bool:
+    if not isinstance(answer, dict) or not isinstance(answer.get("variants"), list):
+        return False
+    parts = answer["variants"]
+    return all(isinstance(part, dict) and isinstance(part.get("answers"), dict) for part in parts)
+
+
+def _merge(said: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Add the answers of a later run; what was answered before stays."""
+    variants = said.get("variants", [])
+    said.update({key: value for key, value in given.items() if key != "variants"})
+    said["variants"] = variants
+    known = {(part.get("kind"), part.get("variant")): part for part in variants}
+    for part in given.get("variants", []):
+        key = (part.get("kind"), part.get("variant"))
+        if key in known:
+            known[key]["answers"] = {**part["answers"], **known[key]["answers"]}
+        else:
+            variants.append(part)
+
+
+def _note(said: dict[str, Any], asking: str, sentence: str) -> None:
+    """The question at which the process died has that for its answer."""
+    for part in said["variants"]:
+        start = f"{part.get('kind')}, {part.get('variant')}: "
+        if asking.startswith(start):
+            part["answers"][asking[len(start) :]] = {"error": f"process: {sentence}"}
+
+
+def _answered(said: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [(part["kind"], part["variant"], question) for part in said["variants"] for question in part["answers"]]
+
+
+def _same(before: Row | None, row: Row) -> bool:
+    return before is not None and (before.value, before.status) == (row.value, row.status)
+
+
+def _version(said: Mapping[str, Any]) -> str:
+    """Every package and its version: ``keras 3.15.1, jax 0.10.2``."""
+    versions = said.get("versions")
+    if not isinstance(versions, dict):
+        return ""
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _text(value: Any) -> str:
+    """JSON of a finding's value: empty for none; NaN and infinities as strings."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return json.dumps([encode(each) for each in value], allow_nan=False)
+    if isinstance(value, Mapping):
+        return json.dumps({str(k): encode(v) for k, v in value.items()}, allow_nan=False)
+    return json.dumps(encode(value), allow_nan=False)
+
+
+def _tidy(text: str) -> str:
+    """One line without the folders of this machine."""
+    for folder in (str(Path.home()), tempfile.gettempdir(), sys.prefix):
+        text = re.sub(re.escape(folder) + r"(?:/[^\s:'\",)]*)?/", "", text) if len(folder) > 1 else text
+    return " ".join(text.split())[:600]
+
+
+def _rows(framework: Framework, said: Mapping[str, Any], threads: int, machine: str) -> list[Row]:
+    from ..inference import infer  # noqa: PLC0415 - only where there is something to infer
+
+    return _understood(framework, infer, said, threads, machine) if said.get("variants") else []
+
+
+def _understood(
+    framework: Framework,
+    reading: Callable[[Mapping[str, Any]], list[dict[str, Any]]],
+    said: Mapping[str, Any],
+    threads: int,
+    machine: str,
+    kind: str = "",
+) -> list[Row]:
+    """The rows of observations; one that says so where they mean nothing."""
+    try:
+        findings = reading(said)
+        return [
+            Row(
+                framework.name,
+                str(finding["kind"]),
+                str(finding["variant"]),
+                str(finding["property"]),
+                _text(finding.get("value")),
+                str(finding["status"]),
+                _tidy(str(finding.get("detail") or "")),
+                _version(said),
+                str(said.get("python", "")),
+                threads,
+                str(said.get("date", "")),
+                machine,
+            )
+            for finding in findings
+        ]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+        sentence = f"its observations cannot be understood ({type(error).__name__}: {error})"
+        return [_trouble(framework, "failed", sentence, said, threads, machine, kind)]
+
+
+def _trouble(
+    framework: Framework,
+    status: str,
+    sentence: str,
+    said: Mapping[str, Any],
+    threads: int,
+    machine: str,
+    kind: str = "",
+) -> Row:
+    date = str(said.get("date") or time.strftime("%Y-%m-%d", time.gmtime()))
+    version, python = _version(said), str(said.get("python", ""))
+    return Row(framework.name, kind, "", "probe", "", status, _tidy(sentence), version, python, threads, date, machine)

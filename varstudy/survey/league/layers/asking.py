@@ -1,0 +1,102 @@
+"""Hands the league's rows to the layers of a framework, in its own interpreter, and takes down what they answer."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...._io.matching import matches, nearest
+from ...environments import process
+from ...frameworks.catalogue import FRAMEWORKS, Framework
+from ...frameworks.catalogue import PROBES as QUESTIONS
+from ...frameworks.observing import Place
+from ..catalogue import PROBES
+from ..league_rows import Matrix
+from .layers_record import LONGEST, STORAGE
+
+__all__ = ["KINDS", "SECONDS", "ask", "chosen", "packed", "tables"]
+
+SCRIPT = PROBES / "layer_rows.py"
+# Batch norm in every variant of a framework; of the others the first that its adapter names.
+KINDS = {"batch": "every", "layer": "first", "group": "first", "instance": "first"}
+# For a process in which a framework's layers get all rows; JAX compiles each for each length.
+SECONDS = 600.0
+
+
+def chosen(pattern: str | None) -> list[Framework]:
+    """The measured frameworks whose names match; all without a pattern.
+
+    Raises
+    ------
+    ValueError
+        None does.
+    """
+    able = {each.name: each for each in FRAMEWORKS.values() if each.measured}
+    found = [each for name, each in able.items() if pattern is None or matches(name, pattern)]
+    if not found:
+        known = f"{', '.join(able)} are known"
+        raise ValueError(f"{pattern!r} is no framework whose layers are measured: {nearest(str(pattern), able, known)}")
+    return found
+
+
+def tables(given: Sequence[Matrix]) -> dict[str, tuple[NDArray[Any], list[tuple[int, int]]]]:
+    """The rows of equal length as one table, and of which matrix and row each is; those with a NaN on their own.
+
+    A table has an even number of rows, for layers with two groups: the first stands twice if need be.
+    """
+    placed: dict[str, list[tuple[int, int]]] = {}
+    for k, matrix in enumerate(given):
+        if matrix.length > LONGEST or matrix.storage != STORAGE:
+            continue
+        plain = np.isfinite(matrix.values).all()
+        key = f"{matrix.length:06d}" + ("" if plain else f" {matrix.key}")
+        placed.setdefault(key, []).extend((k, r) for r in range(len(matrix.values)))
+    made = {}
+    for key, places in placed.items():
+        whole = places + places[: len(places) % 2]
+        made[key] = np.stack([given[k].values[r] for k, r in whole]).astype(np.float32), places
+    return made
+
+
+def packed(laid: Mapping[str, tuple[NDArray[Any], list[tuple[int, int]]]]) -> bytes:
+    """The tables alone, as the file that a framework's process reads."""
+    stream = io.BytesIO()
+    np.savez(stream, **{key: table for key, (table, _) in laid.items()})  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def ask(
+    framework: Framework, there: Place, packed: bytes, seconds: float
+) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
+    """What all layers of a framework answered, and what is not right with those that did not."""
+    said: dict[str, Any] = {"versions": {}, "layers": []}
+    failures: dict[tuple[str, str], str] = {}
+    with tempfile.TemporaryDirectory(prefix="varstudy-") as held:
+        request, given = Path(held) / "request.json", Path(held) / "tables.npz"
+        given.write_bytes(packed)
+        while True:
+            done = [[e["kind"], e["variant"]] for e in said["layers"]] + [list(key) for key in failures]
+            request.write_text(
+                json.dumps({"probes": str(QUESTIONS), "folder": str(framework.script().parent), "threads": 1,
+                            "adapter": framework.script().stem, "kinds": KINDS, "skip": done}), "utf-8"
+            )  # fmt: skip
+            end = process.run(there.python, SCRIPT, [str(request), str(given)], seconds=seconds, threads=1,
+                              variables=there.variables)  # fmt: skip
+            answer = end.answer if isinstance(end.answer, dict) else {}
+            said["versions"] = answer.get("versions") or said["versions"]
+            said["python"] = answer.get("python", "")
+            said["layers"] += answer.get("layers", [])
+            asking = answer.get("asking", "import")
+            if end.ok:
+                return said, failures
+            if not isinstance(asking, list):
+                failures["", ""] = end.sentence
+                return said, failures
+            failures[asking[0], asking[1]] = end.sentence

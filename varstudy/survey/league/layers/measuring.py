@@ -1,0 +1,221 @@
+"""Measures the layers of frameworks: each is asked, its variances are read from its outputs, and scored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...._io import provenance
+from ....study.score import Exact
+from ...environments import EnvironmentProblem
+from ...findings import measured as conventions
+from ...frameworks.catalogue import Framework
+from ...frameworks.observing import Place, place
+from ..league_record import Row
+from ..league_rows import Matrix
+from ..scoring import Answers, Exacts, score
+from .asking import KINDS, SECONDS, ask, packed, tables
+from .law import RESOLUTION, Law, implied, laws
+from .layers_record import LAYER, LONGEST, STORAGE, LayerFact, content
+
+if TYPE_CHECKING:
+    from ....study.runner import Progress
+
+__all__ = ["Layers", "measure"]
+
+# A row of whose variance epsilon hides even the first digit is left out.
+HIDDEN = 0.1
+
+
+@dataclass
+class Layers:
+    """What is measured, ready for `write`."""
+
+    rows: list[Row] = field(default_factory=list)
+    facts: list[LayerFact] = field(default_factory=list)
+    cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def content(self, argv: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """All of it, for the file."""
+        told = {
+            "longest": LONGEST,
+            "kinds": KINDS,
+            "threads": 1,
+            "resolution": RESOLUTION,
+            "hidden": HIDDEN,
+            "errors": "of a worst row are at most what is written: no less than the resolution of its outputs",
+            "epsilon": "the framework's default; a row of whose variance it hides the first digit is left out",
+            "rows": "those of the league, in float32, up to the longest",
+            "laid_out": "rows of a length are the channels, samples or groups of one input; images are 1 x 2 or 1 x 1",
+            **(settings or {}),
+        }
+        return content(self.rows, self.facts, self.cases, told, argv)
+
+
+class _Shown(Exacts):
+    """The exact variances, without those that a layer's outputs do not tell."""
+
+    hidden: Mapping[str, NDArray[np.bool_]]
+
+    def of(self, matrix: Matrix, correction: int) -> tuple[Exact, NDArray[np.bool_]]:
+        exact, finite = super().of(matrix, correction)
+        hidden = self.hidden.get(matrix.key)
+        if hidden is None or not hidden.any():
+            return exact, finite
+        return Exact([None if hide else v for v, hide in zip(exact.values, hidden, strict=True)]), finite
+
+
+def measure(
+    named: Sequence[Framework],
+    given: Sequence[Matrix],
+    *,
+    where: Callable[[Framework], Place] = place,
+    findings: Sequence[conventions.Row] | None = None,
+    repeats: int = 1,
+    seconds: float = SECONDS,
+    progress: Progress | None = None,
+) -> Layers:
+    """Measure the layers of frameworks on matrices of float32 values.
+
+    Parameters
+    ----------
+    where : a framework's place; it raises EnvironmentProblem where there is none.
+    findings : of the conventions, instead of the committed ones.
+    repeats : how often each framework is asked, to see whether its outputs are the same bits.
+    """
+    made = Layers()
+    made.cases = {STORAGE: [{"case": m.case, "group": m.group, "rows": len(m.values), "values": m.length}
+                            for m in given]}  # fmt: skip
+    judge = _Judge(given, tables(given))
+    known = conventions.committed() if findings is None else findings
+    if progress is not None:
+        progress.start(len(named), 0)
+    try:
+        for framework in named:
+            judge.framework(made, framework, where, laws(known, framework.name), repeats, seconds)
+            if progress is not None:
+                progress.advance(framework.name)
+    finally:
+        if progress is not None:
+            progress.stop()
+    return made
+
+
+class _Judge:
+    """Asks frameworks and scores what they answer; the exact variances are computed once."""
+
+    def __init__(self, given: Sequence[Matrix], laid: Mapping[str, tuple[NDArray[Any], list[tuple[int, int]]]]) -> None:
+        self.given, self.laid = given, laid
+        self.exacts = _Shown(given)
+        self.machine = str(provenance.cpu()["model"])
+        self.packed = packed(laid)
+
+    def framework(
+        self,
+        made: Layers,
+        framework: Framework,
+        where: Callable[[Framework], Place],
+        law: Callable[[str, str], tuple[Law, str] | str],
+        repeats: int,
+        seconds: float,
+    ) -> None:
+        def fact(kind: str, variant: str, status: str, reason: str = "", **more: Any) -> LayerFact:
+            name = f"{framework.name} {kind} norm, {variant}" if kind else f"{framework.name}, all layers"
+            return LayerFact(name, framework.name, kind, variant, status, reason, machine=self.machine,
+                             date=datetime.now(timezone.utc).date().isoformat(), **more)  # fmt: skip
+
+        try:
+            there = where(framework)
+        except EnvironmentProblem as problem:
+            made.facts.append(fact("", "", "not measured", str(problem)))
+            return
+        runs = [ask(framework, there, self.packed, seconds) for _ in range(repeats)]
+        said, failures = runs[0]
+        version = ", ".join(f"{name} {number}" for name, number in said["versions"].items())
+        python = str(said.get("python", ""))
+        for (kind, variant), sentence in failures.items():
+            made.facts.append(fact(kind, variant, "failed", sentence, version=version, python=python))
+        again = [{(e["kind"], e["variant"]): e["answers"] for e in other["layers"]} for other, _ in runs[1:]]
+        for layer in said["layers"]:
+            key = layer["kind"], layer["variant"]
+            told = fact(*key, "measured", version=version, python=python, title=layer["title"])
+            told.seconds = layer["seconds"]
+            found = law(*key)
+            made.facts.append(told)
+            if isinstance(found, str):
+                told.status, told.reason = "not measured", found
+                continue
+            rule, told.read_as = found
+            told.correction, told.epsilon, told.place = rule.correction, rule.epsilon, rule.place
+            differ = [_differing(layer["answers"], other[key]) for other in again if key in other]
+            if differ:
+                told.repeated = f"{max(differ)} rows differ" if max(differ) else "same bits"
+            else:
+                told.repeated = "run once"
+            number = next(iter(said["versions"].values()), "")
+            made.rows.append(self.row(told, framework, number, layer["answers"], rule))
+
+    def row(self, told: LayerFact, framework: Framework, version: str, answers: Mapping[str, Any], law: Law) -> Row:
+        """A layer's row; its fact learns how many rows are hidden and coarse."""
+        title = LAYER + framework.title
+        row = Row(told.function, title, framework.environment, version, STORAGE, "1", law.correction, STORAGE)
+        values = {m.key: np.full(len(m.values), math.nan) for m in self.given}
+        raised = {key: np.zeros(len(v), np.bool_) for key, v in values.items()}
+        hidden = {key: np.zeros(len(v), np.bool_) for key, v in values.items()}
+        tried, words = set(), []
+        self.exacts.hidden = {}
+        for key, (_, places) in self.laid.items():
+            answer = answers[key]
+            words += [answer["raised"]] * len(places) if "raised" in answer else []
+            for r, (k, line) in enumerate(places):
+                matrix = self.given[k]
+                tried.add(matrix.key)
+                exact = self.exacts.of(matrix, law.correction)[0]
+                true = float(exact.rounded[line])
+                if true > 0 and RESOLUTION * law.spread(true) > HIDDEN:
+                    hidden[matrix.key][line] = True
+                    told.hidden += 1
+                elif "raised" in answer:
+                    raised[matrix.key][line] = True
+                elif exact.known[line]:
+                    found, resolution = implied(matrix.values[line], answer["rows"][r], true, law)
+                    if true == 0 and found == 0:
+                        # Outputs of equal values are equal whatever they were divided by.
+                        hidden[matrix.key][line] = True
+                        told.hidden += 1
+                    elif resolution >= 1 and (found == math.inf or abs(found / true - 1) <= resolution):
+                        hidden[matrix.key][line] = True
+                        told.coarse += 1
+                    values[matrix.key][line] = _at_least(found, true, resolution)
+                elif answer["rows"][r]["finite"]:
+                    values[matrix.key][line] = 0.0  # a finite answer for a row that has no variance
+        row.failure = max(words, key=words.count, default="")
+        if words and len(words) == sum(len(places) for _, places in self.laid.values()):
+            row.refused = row.failure
+            return row
+        self.exacts.hidden = hidden
+        score(row, self.given, {key: Answers(values[key], raised[key]) for key in tried}, self.exacts)
+        row.beyond_half_ulp = 0  # outputs do not tell
+        return row
+
+
+def _at_least(found: float, true: float, resolution: float) -> float:
+    """A variance that is off as far as the one found, and no less than the resolution."""
+    if not math.isfinite(found) or true == 0 or abs(found / true - 1) >= resolution:
+        return found
+    return true * (1 + resolution)
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> int:
+    """Rows whose outputs are other bits in another run."""
+    if a.keys() != b.keys():
+        return max(1, abs(len(a) - len(b)))
+    return sum(
+        x != y for key in a for x, y in zip(a[key].get("rows", [a[key]]), b[key].get("rows", [b[key]]), strict=False)
+    )

@@ -1,0 +1,283 @@
+"""league.json: how each function did on each case, what it is, and who measured it where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ..._io import provenance
+from ..._io.record_file import Cells, RecordFile
+
+__all__ = [
+    "COMMITTED",
+    "NAME",
+    "NAMED",
+    "OURS",
+    "CaseResult",
+    "Fact",
+    "LeagueProblem",
+    "Record",
+    "Row",
+    "committed",
+    "content",
+    "facts",
+    "read",
+    "results",
+    "rows",
+    "write",
+]
+
+NAME = "league.json"
+COMMITTED = Path(__file__).parent.parent / "data" / NAME
+# So many of the candidates that tie are named.
+NAMED = 8
+# The library of our own algorithms' rows.
+OURS = "varstudy"
+
+F = TypeVar("F", bound=Cells)
+
+
+class LeagueProblem(ValueError):
+    """A league that cannot be read: one sentence that says what to do."""
+
+
+@dataclass
+class Row(Cells):
+    """One function, or one algorithm of ours in one accumulator, on the rows of one storage format.
+
+    Attributes
+    ----------
+    function, library : their names; of an algorithm of ours, ``chan in float32`` and its like, and `OURS`.
+    environment : the name of the pinned one that it belongs to, empty for ours. version : the library's.
+    storage : the format of the rows.
+    threads : ``1``, ``2``, or ``1 and 2`` where both give the same bits.
+    correction : its answers are M2 / (n - correction). answers_in : the format of its answers.
+    refused : what it raised for every row; then nothing below is measured.
+    cases, rows : scored, those that have an exact variance. wrong : cases whose worst row has no correct digit, or is
+        negative, or raised. beyond_half_ulp : rows off by more than half an ulp of the storage format.
+    digits_median : lower median over the cases of the worst row's digits. error_worst, ulps_worst : of all rows.
+    negative, nan, infinite, raised : rows that came out so. missed : rows with a NaN or an infinity in the data that
+        got a finite answer. failure : what was raised most often.
+    equal : candidates that have all its bits, joined by ``; ``, the first `NAMED` of equal_count. equal_up_to : 0, or
+        the length of rows up to which they have. equal_rows : of how many rows.
+    worst, median : relative errors of each case's worst and median row, in the order of the head's cases of this
+        storage format: two digits; ``=`` exact, ``.`` not tried, ``-`` nothing to score, ``inf``.
+    marks : cases with answers that are none: ``index:kind count``, kinds neg, nan, inf and raised, joined by ``;``.
+    """
+
+    function: str
+    library: str
+    environment: str
+    version: str
+    storage: str
+    threads: str
+    correction: int
+    answers_in: str = ""
+    refused: str = ""
+    cases: int = 0
+    rows: int = 0
+    wrong: int = 0
+    beyond_half_ulp: int = 0
+    digits_median: float = math.nan
+    error_worst: float = math.nan
+    ulps_worst: float = math.nan
+    negative: int = 0
+    nan: int = 0
+    infinite: int = 0
+    raised: int = 0
+    missed: int = 0
+    failure: str = ""
+    equal: str = ""
+    equal_count: int = 0
+    equal_up_to: int = 0
+    equal_rows: int = 0
+    worst: str = ""
+    median: str = ""
+    marks: str = ""
+
+
+@dataclass
+class Fact(Cells):
+    """One function: what it is, and what it answers where the textbooks differ.
+
+    Attributes
+    ----------
+    function, library, environment : as of a `Row`. note : how it is called, where that is not plain.
+    status : ``measured``, ``failed`` or ``not measured``; reason says why. All below are of measured ones.
+    version : of the library and what it builds on, each with its name. python : of the interpreter.
+    date, machine : when, in UTC, as ``2026-08-31``, and the CPU's model.
+    default_correction : 0, 1, ``none``, or what is known instead. choices : corrections that it can be asked for.
+    one_value, empty, with_nan : its answers, by default, for one value, for none, and for values of which one is NaN.
+    at_correction : its answer where n equals the correction: one value, correction 1.
+    repeated : ``same bits``, or in how many rows a second run differs. threads_alike : the same of two threads.
+    max_length : it gets no longer rows.
+    """
+
+    function: str
+    library: str
+    environment: str
+    status: str
+    reason: str = ""
+    note: str = ""
+    version: str = ""
+    python: str = ""
+    date: str = ""
+    machine: str = ""
+    default_correction: str = ""
+    choices: str = ""
+    one_value: str = ""
+    at_correction: str = ""
+    empty: str = ""
+    with_nan: str = ""
+    repeated: str = ""
+    threads_alike: str = ""
+    max_length: int = 0
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One function on one case: relative errors of the worst and the median row, and answers that are none."""
+
+    case: str
+    group: str
+    length: int
+    tried: bool
+    scored: bool
+    worst: float
+    median: float
+    marks: str
+
+    @property
+    def digits(self) -> float:
+        """Correct digits of the worst row; inf: exact, -inf: no number."""
+        return math.inf if self.worst == 0 else -math.log10(self.worst) if math.isfinite(self.worst) else -math.inf
+
+    @property
+    def wrong(self) -> bool:
+        """Whether no digit of the worst row is right, or it is negative, or it raised."""
+        return not self.digits > 0 or "neg" in self.marks or "raised" in self.marks
+
+
+def shown(error: float) -> str:
+    """A relative error for `worst` and `median`."""
+    if error == 0:
+        return "="
+    if math.isnan(error):
+        return "-"
+    if math.isinf(error):
+        return "inf"
+    mantissa, _, exponent = f"{error:.1e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def _number(text: str) -> float:
+    return {"=": 0.0, "-": math.nan, ".": math.nan}[text] if text in "=-." else float(text)
+
+
+def results(row: Row, content: Mapping[str, Any]) -> list[CaseResult]:
+    """A row's results, one a case of its storage format; none where it refused the format.
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer than cases.
+    """
+    if row.refused:
+        return []
+    cases = content["cases"][row.storage]
+    worst = row.worst.split()
+    median = row.median.split() if row.median else ["-"] * len(worst)
+    if not len(worst) == len(median) == len(cases):
+        raise ValueError(f"{row.function}: {len(worst)} results for {len(cases)} cases of {row.storage}")
+    marks = dict(each.split(":", 1) for each in row.marks.split(";")) if row.marks else {}
+    return [
+        CaseResult(
+            case["case"], case["group"], int(case["values"]), w != ".", w not in ".-", _number(w), _number(m),
+            marks.get(str(k), ""),
+        )
+        for k, (case, w, m) in enumerate(zip(cases, worst, median, strict=True))
+    ]  # fmt: skip
+
+
+class Record(Generic[F]):
+    """A kind of file: scored rows, and a fact on each of what was scored.
+
+    Parameters
+    ----------
+    name, format, noun, command : as of `RecordFile`, as are `rows` and `write`. fact : the dataclass of its facts.
+    """
+
+    def __init__(self, name: str, format: str, noun: str, command: str, fact: type[F]) -> None:
+        parts = {"settings": dict, "cases": dict, "facts": list, "provenance": dict}
+        self._file = RecordFile(name, format, 1, noun, command, Row, parts, LeagueProblem, sealed=True)
+        self.rows, self.write = self._file.rows, self._file.write
+        self._facts = RecordFile(name, "", 1, noun, "", fact, {}, LeagueProblem)
+
+    def facts(self, content: Mapping[str, Any]) -> list[F]:
+        """What each function or layer is."""
+        return self._facts.rows({"rows": content["facts"]})
+
+    def read(self, path: str | Path) -> dict[str, Any]:
+        """The content of a file or of the one in a folder.
+
+        Parameters
+        ----------
+        path : the file, or the folder that holds one of this kind's name.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is none.
+        LeagueProblem
+            It cannot be read, or is none of this version.
+        """
+        content = self._file.read(path)
+        try:
+            self.facts(content)
+            for row in self.rows(content):
+                results(row, content)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise LeagueProblem(
+                f"{Path(path).name} was edited or cut ({error}): make it again with '{self._file.command}'"
+            ) from error
+        return content
+
+    def content(
+        self,
+        rows: Sequence[Row],
+        facts: Sequence[F],
+        cases: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        argv: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """All of it, for `write`, with where it comes from."""
+        made = provenance.collect(argv)
+        about = {key: made[key] for key in ("made", "command", "versions")}
+        cpu = {key: made["cpu"][key] for key in ("model", "cores", "machine")}
+        return {
+            "settings": settings,
+            "provenance": {**about, "cpu": cpu},
+            "cases": cases,
+            "facts": [each.record() for each in facts],
+            "rows": [each.record() for each in rows],
+        }
+
+
+_LEAGUE = Record(NAME, "varstudy-league", "league", "python -m varstudy libraries", Fact)
+read, rows, facts, content, write = _LEAGUE.read, _LEAGUE.rows, _LEAGUE.facts, _LEAGUE.content, _LEAGUE.write
+
+
+def committed() -> dict[str, Any]:
+    """The league that comes with the package.
+
+    Raises
+    ------
+    FileNotFoundError
+        The package has none.
+    LeagueProblem
+        It cannot be read.
+    """
+    return read(COMMITTED)

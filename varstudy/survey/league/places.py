@@ -1,0 +1,81 @@
+"""Where the league's functions run: in this interpreter, or in the pinned environments."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import cache
+
+from ..environments import EnvironmentProblem, install, installed
+from .catalogue import PROBES, Function, environment
+from .measuring import Place
+
+__all__ = ["absent", "here", "pinned"]
+
+GPU = "it needs a GPU, and none of the league's environments has one"
+
+
+def here(function: Function) -> Place | str:
+    """This interpreter, where it has all that the function's adapter imports."""
+    missing = absent(function.adapter)
+    has_bottleneck = importlib.util.find_spec("bottleneck") is not None
+    if function.environment == "bottleneck" and not has_bottleneck:
+        missing = ("bottleneck",)
+    elif function.adapter == "on_pandas" and function.environment != "bottleneck" and has_bottleneck:
+        return "bottleneck is installed here, and pandas answers otherwise with it"
+    if missing:
+        return (
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here: python -m varstudy "
+            f"libraries --install --only {function.library!r} measures it in an environment of its own"
+        )
+    return sys.executable, _variables(function)
+
+
+@cache
+def absent(adapter: str) -> tuple[str, ...]:
+    """The packages that an adapter imports and this interpreter does not have; nothing is imported to find out."""
+    named: set[str] = set()
+    tree = ast.parse((PROBES / f"{adapter}.py").read_text("utf-8"))
+    tried = {id(node) for block in ast.walk(tree) if isinstance(block, ast.Try) for node in ast.walk(block)}
+    for node in ast.walk(tree):
+        if id(node) in tried:
+            continue  # it does without
+        if isinstance(node, ast.Import):
+            named.update(each.name.partition(".")[0] for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            named.add(node.module.partition(".")[0])
+    own = {path.stem for path in PROBES.glob("*.py")}
+    return tuple(sorted(name for name in named - own if importlib.util.find_spec(name) is None))
+
+
+def _variables(function: Function) -> dict[str, str]:
+    found = environment(function.environment)
+    return {} if found is None else {k: v for k, v in found.variables.items() if "{folder}" not in v}
+
+
+def pinned(make: bool, say: Callable[[str], None]) -> Callable[[Function], Place | str]:
+    """The pinned environments: those that are there, or, with `make`, all of them.
+
+    Parameters
+    ----------
+    say : told what takes long.
+    """
+
+    def where(function: Function) -> Place | str:
+        found = environment(function.environment)
+        if found is None:
+            return GPU
+        try:
+            ready = install(found, say) if make else installed(found)
+        except EnvironmentProblem as problem:
+            return str(problem)
+        if ready is None:
+            return (
+                f"its environment {found.name!r} is not there: "
+                f"'python -m varstudy libraries --install --only {function.library!r}' makes it"
+            )
+        return str(ready.python), {k: v.replace("{folder}", str(ready.folder)) for k, v in found.variables.items()}
+
+    return where

@@ -1,0 +1,1 @@
+"""The libraries whose variance functions are measured, and how each is called."""

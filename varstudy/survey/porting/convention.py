@@ -1,0 +1,285 @@
+"""What is known of a framework's batch norm: from the measured findings, else from its documentation.
+
+No convention of a framework is written in this package: the rows are the only source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from ..._io.matching import nearest
+from .maths import FORMS, IN_RUNNING, LAWS, NO, PLACES, PortError, correction_for, exact, weight_of
+from .templates import TEMPLATES
+
+if TYPE_CHECKING:
+    from ..findings.documented import Documented
+    from ..findings.measured import Row
+
+__all__ = ["PROPERTIES", "Convention", "Fact", "choose", "conventions"]
+
+# From the strongest to the weakest.
+EVIDENCE = MEASURED, SOURCE, DOCUMENTED, UNKNOWN = (
+    "measured",
+    "read in the source, not measured",
+    "documented, not measured",
+    "not measured",
+)
+# Of a framework's variants the first of these that it has, else its first: feature maps, and the newest operators.
+PREFERRED = ("nchw", "4-d", "channels-last", "nhwc", "opset 15")
+# What the conversion of a state hangs on.
+CARRIED = (
+    "correction.running",
+    "running.keeps",
+    "running.update",
+    "momentum.multiplies",
+    "momentum.default",
+    "epsilon.default",
+    "epsilon.place",
+    "epsilon.in_running",
+)
+# What a port tells.
+PROPERTIES = (
+    "correction.normalise",
+    "correction.running",
+    "running.keeps",
+    "running.update",
+    "momentum.multiplies",
+    "momentum.default",
+    "epsilon.default",
+    "epsilon.place",
+    "epsilon.in_running",
+    "initial.mean",
+    "initial.var",
+    "one_value.output",
+    "one_value.running",
+    "evaluation",
+    "training.statistics",
+    "running.when",
+)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One property of one framework.
+
+    Attributes
+    ----------
+    value : in the vocabulary of the findings; None where it is not known.
+    evidence : one of `EVIDENCE`.
+    detail : a sentence of the finding or of the documentation.
+    """
+
+    value: Any = None
+    evidence: str = UNKNOWN
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Convention:
+    """A framework's batch norm.
+
+    Attributes
+    ----------
+    framework, variant, version : of the measured row; a variant is an input rank, a layout or an operator set.
+    facts : property -> Fact, for every name in PROPERTIES.
+    note : a sentence on what else goes by the name and differs; empty where nothing does.
+    """
+
+    framework: str
+    variant: str
+    version: str
+    facts: Mapping[str, Fact]
+    note: str = ""
+
+    def __getitem__(self, name: str) -> Any:
+        return self.facts[name].value
+
+    def number(self, name: str) -> Fraction | None:
+        """A property that is a number, as it was written down; None where it is not known or is no number.
+
+        Parameters
+        ----------
+        name : one of PROPERTIES.
+
+        Raises
+        ------
+        KeyError
+            It is none of these.
+        """
+        value = self[name]
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return exact(value)
+
+    @property
+    def place(self) -> str | None:
+        """Where epsilon goes, in the words of `maths.PLACES`."""
+        return self["epsilon.place"] if self["epsilon.place"] in PLACES else None
+
+    @property
+    def form(self) -> str | None:
+        """What is kept in place of the variance, in the words of `maths.FORMS`; not known is taken for the variance."""
+        keeps = self["running.keeps"]
+        return "variance" if keeps is None else keeps if keeps in FORMS else None
+
+    @property
+    def law(self) -> str | None:
+        """How the running statistics that an evaluation uses move, in the words of `maths.LAWS`.
+
+        None where it is not known, and where an evaluation uses others than those that are kept.
+        """
+        if self["evaluation"] == "other":
+            return None
+        return self["running.update"] if self["running.update"] in LAWS else None
+
+    @property
+    def epsilon_kept(self) -> str:
+        """How the running variance has epsilon in it, in the words of `maths.IN_RUNNING`.
+
+        Not known is taken for no, and the plan says so.
+        """
+        return self["epsilon.in_running"] if self["epsilon.in_running"] in IN_RUNNING else NO
+
+    def correction(self, epsilon: Fraction | None) -> Fraction | None:
+        """The c of what is kept, S / (n - c), under an epsilon; None where it is not known.
+
+        Parameters
+        ----------
+        epsilon : the layer's; None if that is not known.
+        """
+        measured = self.number("correction.running")
+        if measured is None:
+            return None
+        return correction_for(measured, self.number("epsilon.default"), epsilon, self.epsilon_kept)
+
+    @property
+    def momentum(self) -> Fraction | None:
+        """The momentum argument's default; None where it is not known, or is not known to be a weight."""
+        return self.number("momentum.default") if self["momentum.multiplies"] in ("old", "new") else None
+
+    def weight(self, argument: Fraction | None = None) -> Fraction | None:
+        """The weight of the new batch for a momentum argument; None where this, or what it multiplies, is not known.
+
+        Parameters
+        ----------
+        argument : as the framework takes it; by default its own default.
+        """
+        given = self.momentum if argument is None else argument
+        multiplies = self["momentum.multiplies"]
+        return None if given is None or multiplies not in ("old", "new") else weight_of(given, multiplies)
+
+
+def conventions(rows: Iterable[Row], lookup: Any = None, more: Iterable[str] = ()) -> list[Convention]:
+    """Every framework's and variant's batch norm that the rows speak of, in their order, then those of `more`.
+
+    Parameters
+    ----------
+    rows : the findings.
+    lookup : (framework, kind, variant, property) -> a `documented.Documented` or None; used where a finding has no
+        value. What was read in the source goes before the documentation's word.
+    more : frameworks to look up that no row speaks of; their variant and version are empty.
+    """
+    found: dict[tuple[str, str], dict[str, Fact]] = {}
+    versions: dict[tuple[str, str], str] = {}
+    # Where a property hangs on the number of threads, the fewest count: they come first.
+    for row in sorted(rows, key=lambda each: each.threads):
+        if row.kind != "batch" or row.property in found.get((row.framework, row.variant), {}):
+            continue
+        key = row.framework, row.variant
+        facts = found.setdefault(key, {})
+        versions.setdefault(key, row.version)
+        if row.property in PROPERTIES:
+            measured = row.status == "measured" and row.value
+            facts[row.property] = (
+                Fact(json.loads(row.value), MEASURED, row.detail)
+                if measured
+                else Fact(None, UNKNOWN, f"{row.status}: {row.detail}".rstrip(": "))
+            )
+    for framework in more:
+        if not any(known == framework for known, _ in found):
+            found[framework, ""], versions[framework, ""] = {}, ""
+    made = []
+    for (framework, variant), facts in found.items():
+        for name in PROPERTIES:
+            fact = facts.get(name, Fact())
+            if fact.value is None and lookup is not None:
+                fact = _looked_up(lookup(framework, "batch", variant, name)) or fact
+            facts[name] = fact
+        made.append(Convention(framework, variant, versions[framework, variant], facts))
+    return made
+
+
+def _looked_up(documented: Documented | None) -> Fact | None:
+    if documented is None:
+        return None
+    if documented.source_value is not None:
+        return Fact(documented.source_value, SOURCE, documented.source)
+    return None if documented.value is None else Fact(documented.value, DOCUMENTED, documented.sentence)
+
+
+def choose(name: str, known: Sequence[Convention]) -> Convention:
+    """The convention that a name means: FRAMEWORK, FRAMEWORK:VARIANT, or the beginning of several frameworks' names.
+
+    Without a variant the first of `PREFERRED` is taken, else the first. `keras` means keras-tensorflow, keras-torch and
+    the others where these agree in what a conversion hangs on.
+
+    Parameters
+    ----------
+    name : upper and lower case are one.
+    known : the conventions to choose from, as `conventions` gives them.
+
+    Raises
+    ------
+    PortError
+        Nothing has that name, or what it means does not agree.
+    """
+    wanted, _, variant = (part.strip() for part in name.partition(":"))
+    wanted = wanted.lower()
+    here = [each for each in known if each.framework.lower() == wanted]
+    if not here:
+        here = _family(name, wanted, known)
+    if not variant:
+        first = min(here, key=lambda each: (each.framework != here[0].framework, _rank(each.variant.lower())))
+        return replace(first, note=_others(first, here))
+    for each in here:
+        if each.variant.lower() == variant.lower():
+            return each
+    variants = [each.variant for each in here if each.framework == here[0].framework]
+    advice = nearest(variant, variants, f"use one of {', '.join(variants)}")
+    raise PortError(f"{here[0].framework} has no variant {variant!r}: {advice}")
+
+
+def _others(chosen: Convention, here: Sequence[Convention]) -> str:
+    """What else goes by the name and differs, in one sentence."""
+    found = []
+    for each in here:
+        parts = [p for p in PROPERTIES if None not in (chosen[p], each[p]) and chosen[p] != each[p]]
+        if parts:
+            found.append(f"{each.framework}:{each.variant} differs in {', '.join(parts)}")
+    return f"This is {chosen.framework}:{chosen.variant}; {'; '.join(found)}." if found else ""
+
+
+def _rank(variant: str) -> int:
+    return PREFERRED.index(variant) if variant in PREFERRED else len(PREFERRED)
+
+
+def _family(name: str, wanted: str, known: Sequence[Convention]) -> list[Convention]:
+    members = [each for each in known if each.framework.lower().startswith(wanted + "-")] if wanted else []
+    if not members:
+        names = list(dict.fromkeys(each.framework for each in known))
+        advice = nearest(wanted, names, f"use one of {', '.join(names)}" if names else "no framework was measured yet")
+        raise PortError(f"framework {name!r} is unknown: {advice}")
+    firsts = {each.framework: each for each in sorted(members, key=lambda each: -_rank(each.variant.lower()))}
+    if len({TEMPLATES.get(framework) for framework in firsts}) > 1:
+        raise PortError(f"{name} is {', '.join(sorted(firsts))}, which keep their state in different ways: name one")
+    for prop in CARRIED:
+        values = {json.dumps(each[prop], sort_keys=True) for each in firsts.values() if each[prop] is not None}
+        if len(values) > 1:
+            raise PortError(
+                f"{name} is {', '.join(sorted(firsts))}, which differ in {prop}: name the one that you mean"
+            )
+    return members

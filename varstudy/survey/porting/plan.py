@@ -1,0 +1,273 @@
+"""A port from one framework's batch norm to another's: what to change, and what it costs to leave it alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from .convention import Convention, choose, conventions
+from .maths import NO, PortError, after, argument_for, denominator, kept, kept_for, relative, weight_of
+from .settings import counts_of, float_of, momentum_of, setting, several
+from .snippet import write_snippet
+from .what_changes import Change, changes
+
+if TYPE_CHECKING:
+    from ..findings.measured import Row
+
+__all__ = ["Error", "Plan", "Step", "port"]
+
+VALUES_PER_CHANNEL = (2, 32, 1024)
+VARIANCES = (1e-6, 1e-4, 0.01, 1.0, 100.0)
+STEPS = (1, 10, 100, 1000)
+
+
+@dataclass(frozen=True)
+class Error:
+    """The relative error of (output - shift), each item of the port left alone; None where it is not known.
+
+    Attributes
+    ----------
+    values_per_channel, variance : n, and the variance v = S / n of the training batches, which the running one has
+        reached.
+    epsilon, place : the target's epsilon, its place: errors in inference against the source's outputs.
+    stored : the running variance that the target must be given for the source's outputs; another one than the source's
+        where the places of epsilon differ.
+    factor : the running variance taken over as it is: against the target's outputs, had it seen the batches itself.
+    normalise : in training mode, where corrections or places of epsilon differ; no argument mends it.
+    inference : epsilon and place together, against the source. training : with the factor, against the target.
+    """
+
+    values_per_channel: int
+    variance: float
+    epsilon: float | None
+    place: float | None
+    stored: float | None
+    factor: float | None
+    normalise: float | None
+    inference: float | None
+    training: float | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """The running variance after some steps on batches of one variance; None where the law does not tell.
+
+    Attributes
+    ----------
+    steps : how many. source : the source's. alone : the target's with its own defaults.
+    same_number : with the source's momentum argument handed over as the number it is.
+    changed : with the argument that the port gives.
+    """
+
+    steps: int
+    source: float | None
+    alone: float | None
+    same_number: float | None
+    changed: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a port needs.
+
+    Attributes
+    ----------
+    source, target : the two conventions. epsilon, momentum : the source's settings, by default its own.
+    target_epsilon, target_momentum : the arguments to give to the target; None where not known.
+    weight : of the new batch in the running statistics.
+    values_per_channel, variances : n and v of the training batches that the errors are told for.
+    changes : one row a part of the convention. errors : one row for each n and variance.
+    steps, steps_variance : the running variance over the steps, for the first n, and for batches of this variance: the
+        middle one of the variances, or 0 for n = 1, of which no running variance is told.
+    notes : what no table can say.
+    """
+
+    source: Convention
+    target: Convention
+    epsilon: float | None
+    momentum: float | None
+    target_epsilon: float | None
+    target_momentum: float | None
+    weight: float | None
+    values_per_channel: tuple[int, ...]
+    variances: tuple[float, ...]
+    steps_variance: float
+    changes: tuple[Change, ...]
+    errors: tuple[Error, ...]
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+
+    def snippet(self) -> str:
+        """Python code that reads the source's state, converts it and writes it into the target.
+
+        Raises
+        ------
+        PortError
+            One of the two is not among the frameworks whose state this knows how to read and write, or what the
+            conversion hangs on is not known.
+        """
+        return write_snippet(self)
+
+    def record(self) -> dict[str, Any]:
+        """The plan as plain data, without the snippet."""
+        found = asdict(self)
+        for side in ("source", "target"):
+            found[side]["facts"] = {name: asdict(fact) for name, fact in getattr(self, side).facts.items()}
+        return found
+
+
+def port(
+    source: str,
+    target: str,
+    *,
+    values_per_channel: int | Sequence[int] = VALUES_PER_CHANNEL,
+    variance: float | Sequence[float] = VARIANCES,
+    epsilon: float | None = None,
+    momentum: float | None = None,
+    rows: Iterable[Row] | None = None,
+    lookup: Callable[[str, str, str, str], Any] | None = None,
+) -> Plan:
+    """What to change when a batch norm goes from one framework to another.
+
+    Parameters
+    ----------
+    source, target : FRAMEWORK or FRAMEWORK:VARIANT, as in the findings.
+    values_per_channel : n, the values of a channel in a training batch (batch size times pixels): one or several.
+    variance : of the batches, v = S / n: one or several.
+    epsilon, momentum : the source layer's, where they are not its framework's defaults; momentum as the source's
+        argument.
+    rows, lookup : other findings than the committed ones; then documented facts come from `lookup` alone.
+
+    Raises
+    ------
+    PortError
+        A name is unknown or does not agree, or a number cannot be.
+    ConventionsProblem, DocumentedProblem
+        No rows are given, and the findings or the facts that come with the package are cut or edited.
+    """
+    more: list[str] = []
+    if rows is None:
+        from ..findings import documented, measured  # noqa: PLC0415
+
+        rows, lookup = measured.committed(), lookup or documented.lookup
+        more = list(dict.fromkeys(each.framework for each in documented.facts() if each.kind == "batch"))
+    known = conventions(rows, lookup, more)
+    one, other = choose(source, known), choose(target, known)
+    counts = counts_of(values_per_channel)
+    variances = tuple(setting("variance", each) for each in several(variance))
+    if not variances:
+        raise PortError("variance: give at least one")
+    middle = variances[len(variances) // 2] if counts[0] > 1 else Fraction(0)
+    e = one.number("epsilon.default") if epsilon is None else setting("epsilon", epsilon)
+    m = one.momentum if momentum is None else momentum_of(momentum)
+    weight = one.weight(m)
+    multiplies = other["momentum.multiplies"]
+    argument = None if weight is None or multiplies not in ("old", "new") else argument_for(weight, multiplies)
+    listed, notes = changes(one, other, counts, e, m, weight, argument)
+    return Plan(
+        source=one,
+        target=other,
+        epsilon=float_of(e),
+        momentum=float_of(m),
+        target_epsilon=float_of(e) if other.place != "none" else None,
+        target_momentum=float_of(argument),
+        weight=float_of(weight),
+        values_per_channel=counts,
+        variances=tuple(float(v) for v in variances),
+        steps_variance=float(middle),
+        changes=tuple(listed),
+        errors=tuple(_error(one, other, n, v, e) for n in counts for v in variances),
+        steps=tuple(_step(k, one, other, counts[0], middle, e, m, weight) for k in STEPS),
+        notes=tuple(notes),
+    )
+
+
+def _error(one: Convention, other: Convention, n: int, v: Fraction, e: Fraction | None) -> Error:
+    if n == 1:  # S = 0: there is no variance to speak of, see the notes
+        return Error(n, float(v), *[None] * 7)
+    theirs = other.number("epsilon.default")
+    try:
+        carried = _kept(one, n, v, e)
+    except PortError:
+        carried = None
+    try:
+        own = _kept(other, n, v, e)
+    except PortError:
+        own = None
+    from_source = _denominator(carried, e, one.place)
+    as_target = _denominator(own, e, other.place)
+    left_alone = _denominator(carried, theirs, other.place)
+    return Error(
+        values_per_channel=n,
+        variance=float(v),
+        epsilon=_relative(from_source, _denominator(carried, theirs, one.place)),
+        place=_relative(from_source, _denominator(carried, e, other.place)),
+        stored=None if from_source is None else _stored(from_source, e, other.place),
+        factor=_relative(as_target, _denominator(carried, e, other.place)),
+        normalise=_relative(_normaliser(one, n, v, e), _normaliser(other, n, v, e)),
+        inference=_relative(from_source, left_alone),
+        training=_relative(as_target, left_alone),
+    )
+
+
+def _kept(convention: Convention, n: int, v: Fraction, e: Fraction | None) -> Fraction | None:
+    correction = convention.correction(e)
+    if correction is None or (e is None and convention.epsilon_kept != NO):
+        return None
+    return kept(v, n, correction, e or Fraction(0), convention.epsilon_kept)
+
+
+def _normaliser(convention: Convention, n: int, v: Fraction, e: Fraction | None) -> Any:
+    correction = convention.number("correction.normalise")
+    if correction is None:
+        return None
+    try:
+        return _denominator(kept(v, n, correction, Fraction(0), NO), e, convention.place)
+    except PortError:
+        return None
+
+
+def _denominator(stored: Fraction | None, e: Fraction | None, place: str | None) -> Any:
+    if stored is None or place is None or (e is None and place != "none"):
+        return None
+    return denominator(stored, e or Fraction(0), place)
+
+
+def _stored(wanted: Any, e: Fraction | None, place: str | None) -> float | None:
+    if place is None or (e is None and place != "none"):
+        return None
+    found = kept_for(wanted, e or Fraction(0), place)
+    return None if found is None or not math.isfinite(float(found)) else float(found)
+
+
+def _relative(right: Any, left_alone: Any) -> float | None:
+    return None if right is None or left_alone is None else relative(right, left_alone)
+
+
+def _step(
+    k: int,
+    one: Convention,
+    other: Convention,
+    n: int,
+    v: Fraction,
+    e: Fraction | None,
+    m: Fraction | None,
+    weight: Fraction | None,
+) -> Step:
+    def run(convention: Convention, w: Fraction | None, epsilon: Fraction | None = e) -> float | None:
+        start, law = convention.number("initial.var"), convention.law
+        try:
+            batch = _kept(convention, n, v, epsilon)
+        except PortError:
+            return None
+        if start is None or law is None or batch is None or n == 1:
+            return None
+        return float_of(after(law, w, k, start, batch))
+
+    multiplies = other["momentum.multiplies"]
+    handed = None if m is None or multiplies not in ("old", "new") else weight_of(m, multiplies)
+    alone = run(other, other.weight(), other.number("epsilon.default"))
+    return Step(k, run(one, weight), alone, run(other, handed), run(other, weight))
