@@ -42,7 +42,7 @@ def rows(
     ]  # fmt: skip
 
 
-# What tests/test_port_frameworks.py carries between, as long as there are no committed findings; that test fails where
+# What test_porting_frameworks.py carries between, as long as there are no committed findings; that test fails where
 # one of these numbers is not the framework's.
 _TORCH = {
     "correction__running": 1,

@@ -69,7 +69,7 @@ def port(
     The conventions are those measured of the frameworks; what was not measured is said to be so. Errors are relative
     errors of (output - shift) where an item is left alone.
     """
-    from ..survey import porting as porting  # noqa: PLC0415
+    from ..survey import porting  # noqa: PLC0415
 
     if snippet and as_json:
         raise Problem("--snippet and --json are two forms of the standard output: choose one of them")

@@ -10,7 +10,7 @@ import random
 
 import numpy as np
 import pytest
-from test_varptx_opcodes import ENTRIES, float_operands, int_operands
+from ptx_forms import ENTRIES, float_operands, int_operands
 
 import varptx
 

@@ -41,7 +41,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_varptx_opcodes import arithmetic
+from ptx_forms import arithmetic
 
 import varptx
 

@@ -24,7 +24,7 @@ from varkernels.formats import BFLOAT16, FLOAT32, FLOAT64, Format, format_of
 from varkernels.jit import OPTIONS, cache_folder, fresh_njit, source_hash
 from varkernels.registry import order_of
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 EVERY: dict[str, Formula] = {}

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 from browser import WIDTHS, Open, Seen, cut_in_print, judge, launched, open_tables, read_copies, visits, widths
-from test_report import made, record, small_study
+from report_pages import made, record, small_study
 
 from varkernels import algorithms
 from varstudy import report

@@ -218,7 +218,7 @@ def test_every_run_is_a_variant_and_another_format_is_refused():
 
 
 # What the scripts wrote, each under its framework: `sync_torch.py` and those beside it.
-OBSERVED = json.loads((Path(__file__).parent / "data" / "sync.json").read_text())
+OBSERVED = json.loads((Path(__file__).parent / "sync.json").read_text())
 
 
 def test_every_framework_with_a_script_is_observed():

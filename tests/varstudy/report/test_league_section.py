@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report_conventions import HOSTILE, Page
+from report_pages import HOSTILE, Page
 
 from varstudy.report import report_page
 from varstudy.report.sections import league as section

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from test_report import Page, made, record
+from report_pages import Page, made, record
 
 from varstudy.cli import cli
 from varstudy.report import comparison_page

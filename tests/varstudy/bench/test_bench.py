@@ -505,7 +505,7 @@ def test_a_folder_that_cannot_be_written(stub: dict[str, Any], tmp_path: Path) -
 
 def test_the_whole_of_it(tmp_path: Path) -> None:
     """In processes, as users run it, and by the script of the checkout."""
-    script = Path(__file__).resolve().parents[1] / "benchmarks" / "run.py"
+    script = Path(__file__).resolve().parents[3] / "benchmarks" / "run.py"
     words = ["--sizes", "9", "--threads", "1", "--rounds", "1", "--only", "numpy.var", "--json", "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, str(script), *words], check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from browser import WIDTHS, Open, cut_in_print, judge, launched, open_tables, read_copies, tools, visits, widths
 from click.testing import CliRunner
-from test_report import made, record
+from report_pages import made, record
 
 from varstudy.cli import cli
 from varstudy.study import results

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_varptx_memory import HEAD, kernel
+from ptx_texts import HEAD, kernel
 
 import varptx
 from varptx import jit
@@ -201,7 +201,7 @@ def test_threads_run_at_once() -> None:
 def test_a_host_without_fma_or_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same bits come out when the host's FMA instruction is not used: libm's function is linked instead."""
     import llvmlite.binding as llvm  # noqa: PLC0415
-    from test_varptx_opcodes import test_fma_near_ties  # noqa: PLC0415
+    from ptx_forms import fma_near_ties  # noqa: PLC0415
 
     def plain() -> object:
         llvm.initialize_native_target()
@@ -211,4 +211,4 @@ def test_a_host_without_fma_or_half_precision(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(jit, "target", plain)
     for kind in ("f16", "f32", "f64"):
-        test_fma_near_ties(kind)
+        fma_near_ties(kind)

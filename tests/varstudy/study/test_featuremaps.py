@@ -25,7 +25,7 @@ from varstudy.study import featuremaps
 from varstudy.study.featuremaps import families, museum, nist, photos, storing, streams, sweeps
 from varstudy.study.featuremaps.streams import Stream
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 DEFAULT = featuremaps.cases("default")
 MEDIUM = [case for case in DEFAULT if case.elements <= 2**20]
 
@@ -324,7 +324,7 @@ def test_importing_the_package_is_light() -> None:
         heavy = {"numba", "mpmath", "pandas", "matplotlib", "sklearn", "PIL", "scipy"}
         print(sorted(heavy & {name.partition(".")[0] for name in set(sys.modules) - before}))
     """
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[3]
     done = subprocess.run(
         [sys.executable, "-c", script],
         check=True,

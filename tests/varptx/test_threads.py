@@ -7,8 +7,8 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from test_varptx_memory import kernel
-from test_varptx_opcodes import integer_of
+from ptx_forms import integer_of
+from ptx_texts import kernel
 
 import varptx
 

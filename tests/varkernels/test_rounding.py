@@ -292,7 +292,7 @@ def test_rounding_needs_no_mpmath() -> None:
         new = {name.partition(".")[0] for name in set(sys.modules) - before}
         print(sorted(new & {"numba", "mpmath", "pandas", "matplotlib"}))
     """
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", script],
         check=True,

@@ -32,7 +32,7 @@ from varkernels.conformance import CHECKS, Conformance, check_algorithm, failure
 from varkernels.formats import Format
 from varkernels.formulas import like
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 # A package of somebody else's: a formula of its own, a function of its own, and what can go wrong.
 THEIRS = """
