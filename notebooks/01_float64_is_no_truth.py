@@ -21,7 +21,7 @@ import varstudy
 from varstudy.study import featuremaps
 from varstudy.study.featuremaps.families import offset
 from varstudy.study.featuremaps.streams import Stream
-from varstudy.study.ground_truth import truth
+from varstudy import truth
 
 plt.rcParams.update(
     {
@@ -250,7 +250,7 @@ assert own <= unit / 2
 #
 # - **Do not score a variance against float64.** Where the candidate is float64 too, the reference's own error decides the
 #   ranking; on scikit-learn's test data it turns the ranking round.
-# - **Take exact rationals.** `varstudy.study.ground_truth.truth(view)` has them for millions of values; for a few thousand,
+# - **Take exact rationals.** `varstudy.truth(view)` has them for millions of values; for a few thousand,
 #   `fractions.Fraction` does it in three lines.
 # - **If all you have is numpy, add along a contiguous axis**, and compare in units in the last place: a difference of a few
 #   ulps between two float64 answers says nothing about which one is right.

@@ -18,7 +18,7 @@ from varstudy.study import featuremaps
 from varstudy.study.featuremaps.families import biased_rounding, offset, spike
 from varstudy.study.featuremaps.streams import Stream
 from varstudy.study.score import Exact, digits
-from varstudy.study.ground_truth import truth
+from varstudy import truth
 
 plt.rcParams.update(
     {

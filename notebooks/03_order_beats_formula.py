@@ -17,7 +17,7 @@ from varstudy.study.featuremaps.families import biased_rounding, normal, offset
 from varstudy.study.featuremaps.streams import Stream
 from varstudy.study.score import Exact
 from varstudy.study.error_bounds import relative_bound
-from varstudy.study.ground_truth import truth
+from varstudy import truth
 
 plt.rcParams.update(
     {

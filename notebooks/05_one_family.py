@@ -20,7 +20,7 @@ from varstudy.study.featuremaps.families import normal
 from varstudy.study.featuremaps.networks import activations
 from varstudy.study.featuremaps.streams import Stream
 from varstudy.study.score import Exact
-from varstudy.study.ground_truth import truth
+from varstudy import truth
 
 plt.rcParams.update(
     {

@@ -21,7 +21,7 @@ from varkernels.cuda import library, moments
 from varstudy.study.featuremaps.families import offset
 from varstudy.study.featuremaps.streams import Stream
 from varstudy.study.score import Exact
-from varstudy.study.ground_truth import truth
+from varstudy import truth
 
 plt.rcParams.update(
     {
