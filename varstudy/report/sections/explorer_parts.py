@@ -61,7 +61,7 @@ def _styles(facts: Facts) -> dict[str, tuple[str, str]]:
 
 def script(name: str) -> Markup:
     """A script of the page, as it stands between its tags."""
-    return Markup((files(__package__) / "templates" / name).read_text("utf-8"))
+    return Markup((files("varstudy.report") / "templates" / name).read_text("utf-8"))
 
 
 def explorer(facts: Facts) -> Explorer:
