@@ -1,6 +1,6 @@
 """Feature maps: adversarial families, sweeps, a network's maps, bugs, published data, your own files.
 
-    >>> from varstudy import featuremaps
+    >>> from varstudy.study import featuremaps
     >>> case = featuremaps.find("museum/pytorch/pytorch#2470")
     >>> case.make("float32", seed=0)
     array([[2281.5 , 2281.25]], dtype=float32)
