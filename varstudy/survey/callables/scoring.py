@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels import Algorithm, views
-from varkernels.dispatch import rows_of
 from varkernels.formats import FORMATS
 from varkernels.rounding import round_to, ulp
+from varkernels.views import rows_of
 
 from ..._io.matching import matches
 from ...study import featuremaps
