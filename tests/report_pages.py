@@ -12,6 +12,7 @@ import numpy as np
 from varkernels import FORMATS, algorithms
 from varstudy.study import results
 from varstudy.study.results import COLUMNS, Results
+from varstudy.study.score import Status, status_of
 
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ \\frac ${evil} {{ 7*7 }}\u202e\x1b\x00 " + "y" * 60
 
