@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from varkernels import FORMATS
@@ -18,18 +16,19 @@ from ..study.results import COLUMNS
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
 from .model.facts import FEW_DIGITS, Facts, decimal_digits
 from .model.summary import DIFFERENCES, FEW_LINES, LENGTHS, STEP, Choice, by_length, choices, headlines
+from .rendering import environment, policy, style
 from .sections import contraction, cuda, gpu_speed, tables
-from .sections.explorer_parts import explorer, policy
+from .sections.explorer_parts import explorer
 from .sections.frameworks import conventions
 from .sections.league import libraries
 from .sections.pencil import examples
-from .words import clean, code, code_in_pieces, count, digits, listing, number, superscript
+from .words import clean, code, count, digits, listing, number, superscript
 
 if TYPE_CHECKING:
     from ..study.results import Results
     from ..survey.findings.measured import Row
 
-__all__ = ["CHAPTERS", "Chapter", "environment", "page", "style"]
+__all__ = ["CHAPTERS", "Chapter", "page"]
 
 
 @dataclass(frozen=True)
@@ -80,25 +79,6 @@ CHAPTERS = (
     Chapter("data", "The data", (("table", "every line"), ("nist", "NIST"))),
     Chapter("method", "Method"),
 )
-
-
-def environment() -> Environment:
-    """Where the templates are: what they show is escaped unless it is markup."""
-    made = Environment(
-        loader=PackageLoader("varstudy.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters.update(clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, number=number)
-    made.globals.update(count=count)
-    return made
-
-
-def style() -> Markup:
-    """The pages' style sheet."""
-    return Markup((files(__package__) / "templates" / "style.css").read_text("utf-8"))
 
 
 def _tree(value: Any, depth: int = 0) -> Markup:
@@ -219,7 +199,6 @@ def page(
         columns=COLUMNS,
         formats=_formats(),
         catalogue=[(c, dict(results.algorithms.get(c.algorithm, {}))) for c in known],
-        catalogue_link=tables.link,
         titles=tables.TITLES,
         described=[(name, dict(info)) for name, info in results.cases.items()],
         settings=_tree(facts.settings),

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from varstudy.report import report_page
+from varstudy.report import rendering
 from varstudy.report.figures import bessel_places, layers_heat, minify, running_variance
 from varstudy.report.model import measured_layers
 from varstudy.report.sections import frameworks as section
@@ -101,7 +101,7 @@ class Page(HTMLParser):
 
 def rendered(made: section.Conventions) -> str:
     """The section as the page has it."""
-    around = report_page.environment().from_string(
+    around = rendering.environment().from_string(
         '{% from "macros.html.j2" import scroll, heading, subheading, figure %}'
         '{% include "chapters/conventions.html.j2" %}'
     )

@@ -23,9 +23,9 @@ from varstudy.report import words
 from varstudy.report.figures import bessel, draw, growth, kappa, norms, output, precision
 from varstudy.report.model import embedded, summary
 from varstudy.report.model.facts import Facts, decimal_digits
+from varstudy.report.rendering import SCRIPTS
 from varstudy.report.report_page import CHAPTERS
 from varstudy.report.sections import pencil, tables
-from varstudy.report.sections.explorer_parts import SCRIPTS
 from varstudy.study.results import COLUMNS, Results
 
 # Safe ----------------------------------------------------------------------------------------------------------------
@@ -79,11 +79,11 @@ def test_text_from_outside_stays_text() -> None:
 
 def test_a_hostile_source_is_no_link() -> None:
     for source in ("javascript:alert(1)", "data:text/html,x", "//evil.example", "https://a b", "http://[", " "):
-        assert "href" not in tables.link(source)
-    assert tables.link('https://a/"><b>') == (
+        assert "href" not in words.source_link(source)
+    assert words.source_link('https://a/"><b>') == (
         '<a href="https://a/&#34;&gt;&lt;b&gt;" rel="noreferrer">a/&#34;&gt;&lt;b&gt;</a>'
     )
-    assert tables.link("https://github.com/o/r/issues/7").endswith(">o/r#7</a>")
+    assert words.source_link("https://github.com/o/r/issues/7").endswith(">o/r#7</a>")
 
 
 def test_figures_are_well_formed_and_hold_no_foreign_markup() -> None:

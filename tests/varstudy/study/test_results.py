@@ -16,7 +16,8 @@ from mutations import damaged
 from varstudy._io import record_file
 from varstudy._io.atomic import write_whole
 from varstudy._io.record_file import digest
-from varstudy.study import results, score
+from varstudy.study import results
+from varstudy.study.metrics import METRICS
 
 
 def record(**changes: object) -> dict[str, object]:
@@ -81,7 +82,7 @@ def test_provenance_is_no_part_of_the_results(tmp_path: Path) -> None:
         (lambda text: text.replace("0.1", "9" * 5000, 1), "cannot be read"),
         (lambda text: text.replace("0.1", "1e400", 1), "was edited or cut"),
         (lambda text: text.replace("0.1", "NaN", 1), "cannot be read .NaN is no JSON"),
-        (lambda text: text.replace('"version": 2', '"version": 7', 1), "has schema version 7, this program reads 2"),
+        (lambda text: text.replace('"version": 3', '"version": 7', 1), "has schema version 7, this program reads 3"),
         (lambda text: '{"a": 1}', "is no results file of varstudy"),
         (lambda text: "[" * 100_000, r"cannot be read \(its brackets are nested too deeply\)"),
     ],
@@ -193,7 +194,7 @@ def test_parquet_holds_the_same_table(tmp_path: Path) -> None:
 
 def test_metrics_are_columns_and_know_their_direction() -> None:
     columns = {c.name for c in results.COLUMNS}
-    for name, metric in score.METRICS.items():
+    for name, metric in METRICS.items():
         assert name == metric.name in columns
         assert metric.worst == (math.inf if metric.better == "lower" else -math.inf)
 

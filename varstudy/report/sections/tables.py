@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from markupsafe import Markup
@@ -14,12 +13,12 @@ from ...study.results import reproduce
 from ..figures.draw import KNOWN
 from ..model.facts import Column, Facts, Line, decimal_digits
 from ..model.summary import choose, museum_tally
-from ..words import clean, code, count, digits, number, percent
+from ..words import clean, code, count, digits, number, percent, source_link
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Heat", "Part", "full", "heat", "link", "museum", "nist"]
+__all__ = ["Heat", "Part", "full", "heat", "museum", "nist"]
 
 HEAT_GROUPS = ("families", "norms", "photo", "user")
 TITLES = {
@@ -34,25 +33,6 @@ TITLES = {
     "user": "Your files",
 }
 DEVICES = {"cpu": "on the CPU", "ptx": "CUDA kernels, their PTX executed on the CPU", "cuda": "CUDA kernels on a GPU"}
-
-
-def link(source: object, name: str = "") -> Markup:
-    """A source as a link where it is a web address, as text otherwise; under a name of its own, if given."""
-    text = clean(source)
-    if not text:
-        return code(name) if name else Markup("")
-    try:
-        web = urlsplit(text).scheme in ("http", "https") and " " not in text
-    except ValueError:
-        web = False
-    if not web:
-        return Markup("{}{}").format(Markup("{}: ").format(code(name)) if name else "", text)
-    if name:
-        return Markup('<a href="{}" rel="noreferrer">{}</a>').format(text, code(name))
-    shown = text.removeprefix("https://").removeprefix("http://").removeprefix("www.")
-    shown = shown.replace("github.com/", "").replace("/issues/", "#") if "/issues/" in shown else shown
-    shown = shown if len(shown) <= 60 else shown[:59] + "…"
-    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(text, shown)
 
 
 def head(facts: Facts, first: Sequence[str], columns: Sequence[Column]) -> Markup:
@@ -218,7 +198,7 @@ def museum(facts: Facts) -> Museum:
             setting.append(f"n−{first['correction']:g}")
         exhibits.append(
             Exhibit(
-                link(info.get("source", ""), clean(first["case"]).removeprefix("museum/")),
+                source_link(info.get("source", ""), clean(first["case"]).removeprefix("museum/")),
                 clean(info.get("observed", "")),
                 clean(info.get("rationale", "")),
                 clean(", ".join(setting)),
@@ -260,7 +240,7 @@ def nist(facts: Facts) -> tuple[tuple[str, ...], tuple[Reference, ...], Markup |
         stored = float(first["storage_error"])
         made.append(
             Reference(
-                link(
+                source_link(
                     facts.info(str(first["case"])).get("source", ""),
                     clean(first["case"]).removeprefix("nist/"),
                 ),
