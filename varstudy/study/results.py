@@ -39,7 +39,7 @@ __all__ = [
     "write",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FORMAT = "varstudy-results"
 
 
@@ -82,9 +82,14 @@ def _columns() -> tuple[Column, ...]:
         Column("correction", f, none, "the variance is M2 / (count - correction)"),
         Column("rows", i, "rows", "rows that the norm takes together"),
         Column("values", i, "values", "values in each row"),
-        Column("rows_nonfinite", i, "rows", "rows with a NaN or an infinity in the data: not scored"),
+        Column("rows_nonfinite", i, "rows", "defined rows with a NaN or an infinity in the data: not scored"),
         Column("rows_undefined", i, "rows", "rows whose count is not above the correction: not scored"),
         Column("rows_scored", i, "rows", "rows that have an exact variance: the errors are over these"),
+        Column("rows_right", i, "rows", "scored rows with at most one digit less than the storage format holds"),
+        Column("rows_inaccurate", i, "rows", "scored rows with fewer digits, but with at least one"),
+        Column("rows_wrong", i, "rows", "scored rows without a correct digit: negative, NaN, infinite or far off"),
+        Column("rows_out_of_range", i, "rows", "scored rows whose exact variance is not normal in the accumulator"),
+        Column("rows_squares_overflow", i, "rows", "other scored rows whose sum of squared deviations overflows there"),
         Column("kappa_requested", f, none, "condition number that the case asks for; nan where it asks for none"),
         Column("kappa_median", f, none, "median of the exact condition numbers"),
         Column("kappa_worst", f, none, "largest of the exact condition numbers; inf for a constant row"),

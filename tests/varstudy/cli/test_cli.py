@@ -562,7 +562,6 @@ def test_check_gives_advice_where_nothing_can_be_measured(saved) -> None:
         (np.zeros((2, 0, 3, 3)), ("--norm", "batch"), "zero-size axes"),
         (np.zeros((0, 1, 2, 2), np.float32), (), "has shape (0, 1, 2, 2) and so no values"),
         (np.zeros((1, 0, 2, 2), np.float32), ("--norm", "instance"), "has shape (1, 0, 2, 2) and so no values"),
-        (np.array([2**60]), (), "beyond 2^53"),
         (np.ones((2, 3, 4)), ("--norm", "batch"), "needs rank 4"),
         (np.ones((2, 6, 2, 2)), ("--norm", "group"), "add --groups"),
         (np.ones((2, 6, 2, 2)), ("--norm", "group", "--groups", "4"), "groups=4 does not divide the 6 channels"),
@@ -586,7 +585,7 @@ def test_files_that_cannot_be_checked(tmp_path: Path, saved) -> None:
         ("cut.npy", whole[:-8], "is truncated"),
         ("head.npy", whole[:20], "damaged or truncated header"),
         ("pickled.npy", pickle.dumps([1.0]), "is a pickle, which is never loaded"),
-        ("text.npy", b"1,2,3\n", "neither a .npy nor a .npz file"),
+        ("text.npy", b"1,2,3\n", "neither a .npy, nor a .npz, nor a .safetensors file"),
     ):
         (tmp_path / name).write_bytes(content)
         said = refused("check", tmp_path / name)

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from varstudy._io.atomic import write_whole
-from varstudy.study import results, score
+from varstudy.study import results
+from varstudy.study.metrics import METRICS
 
 
 def record(**changes: object) -> dict[str, object]:
@@ -73,7 +74,7 @@ def test_provenance_is_no_part_of_the_results(tmp_path: Path) -> None:
         (lambda text: text[: len(text) // 2], "is truncated or no JSON"),
         (lambda text: text.replace("0.1", "0.2", 1), "was edited after it was written"),
         (lambda text: text.replace('"seed": 0', '"seed": 1', 1), "was edited after it was written"),
-        (lambda text: text.replace('"version": 2', '"version": 7', 1), "has schema version 7, this program reads 2"),
+        (lambda text: text.replace('"version": 3', '"version": 7', 1), "has schema version 7, this program reads 3"),
         (lambda text: '{"a": 1}', "is no results file of varstudy"),
         (lambda text: "[" * 100_000, "is truncated or no JSON"),
     ],
@@ -129,7 +130,7 @@ def test_parquet_holds_the_same_table(tmp_path: Path) -> None:
 
 def test_metrics_are_columns_and_know_their_direction() -> None:
     columns = {c.name for c in results.COLUMNS}
-    for name, metric in score.METRICS.items():
+    for name, metric in METRICS.items():
         assert name == metric.name in columns
         assert metric.worst == (math.inf if metric.better == "lower" else -math.inf)
 

@@ -17,10 +17,10 @@ from varkernels.cuda.run import Device
 from varkernels.formats import FORMATS, Format
 
 from ...study import featuremaps
+from ...study.aggregates import summary
 from ...study.error_bounds import formula_bounds
 from ...study.featuremaps import Case
 from ...study.measuring import Reduction, reduction
-from ...study.score import summary
 
 __all__ = ["MAPS", "QUICK", "Checks", "check", "parts"]
 
