@@ -172,7 +172,7 @@ def test_every_processor_gives_the_same_bits(cpu: str, threads: str, tmp_path: P
         "NUMBA_CPU_NAME": cpu,
         "NUMBA_NUM_THREADS": threads,
         "NUMBA_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("tests", "kernels", ".")),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("tests/varkernels", "kernels", ".")),
     }
     if cpu == "generic":
         environment["NUMBA_CPU_FEATURES"] = ""
@@ -217,11 +217,11 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 SUM = """
 import numpy as np
-from varkernels import moments, run
+from varkernels import dispatch, moments
 print(moments(np.array([[[1.0, 2.0, 6.0]]]), "naive").m2[0])
 from varkernels import FORMATS, FORMULAS, algorithm
 f64 = FORMATS["float64"]
-kernel = run.dispatcher(FORMULAS["naive"], algorithm.order_of("running"), f64, f64, True)
+kernel = dispatch.dispatcher(FORMULAS["naive"], algorithm.order_of("running"), f64, f64, True)
 print(sum(kernel.stats.cache_hits.values()))
 """
 

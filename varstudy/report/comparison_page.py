@@ -16,7 +16,7 @@ from .._io.atomic import write_whole
 from ..study.results import KEY, reproduce
 from .model.changed_metrics import both, failing, figure, median_moved, moved, place, rank, title
 from .model.runs import apart, key_facts, told
-from .sections.explorer_parts import policy, script
+from .rendering import environment, policy, script, style
 from .words import clean, code
 
 if TYPE_CHECKING:
@@ -207,8 +207,6 @@ def render(
     names : what the two runs are called.
     tolerance : the relative change that `found` let pass.
     """
-    from .report_page import environment, style  # noqa: PLC0415 - matplotlib takes a second to import
-
     seed = after.settings.get("seed", 0)
     seed = seed if isinstance(seed, int) else 0
     alone = set(found.missing)

@@ -16,8 +16,8 @@ import varkernels
 from varkernels import FORMATS
 from varkernels.algorithm import order_of
 from varstudy.study import error_bounds
+from varstudy.study.aggregates import summary
 from varstudy.study.measuring import ACCUMULATORS, Reduction, accumulators_of, moments_of, reduction
-from varstudy.study.score import summary
 
 BUILTIN = [a for a in varkernels.algorithms().values() if a.builtin]
 PAIRS = [(s, a) for s in FORMATS for a in ACCUMULATORS[s]]

@@ -18,9 +18,9 @@ from varkernels.formats import FORMATS, Format
 from varkernels.formulas.bounding import evaluate
 
 from ...study import featuremaps
+from ...study.aggregates import summary
 from ...study.featuremaps import Case
 from ...study.measuring import Reduction, reduction
-from ...study.score import summary
 
 __all__ = ["MAPS", "QUICK", "Checks", "check", "parts"]
 

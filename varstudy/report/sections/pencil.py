@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 from varkernels import FORMATS, Format, format_of
 from varkernels.rounding import round_to
@@ -145,6 +146,7 @@ def _in_words(values: Sequence[int]) -> tuple[Sequence[int], str]:
     return values, ", ".join(map(str, values))
 
 
+@cache
 def examples() -> tuple[Example, ...]:
     """A spread that vanishes, a negative variance, and a spread of equal values under the safe formula."""
     ones = 4096

@@ -27,7 +27,7 @@ from .calling import PROBES, Convention, call, convention, text_of
 from .scorecard import CaseScore, Scorecard, place, standing
 
 if TYPE_CHECKING:
-    from ...study.runner import Progress
+    from ..._io.progress import Progress
 
 __all__ = ["MAX_LENGTH", "MAX_ROWS", "score"]
 
