@@ -13,10 +13,11 @@ from __future__ import annotations
 import difflib
 from functools import lru_cache
 
-from ..array_files import FileProblem, from_file, load
+from ..array_files import FileProblem, load
 from . import families, museum, networks, nist, photos, sweeps
 from .case import GROUPS, LEVELS, Case
 from .museum import LEFT_OUT
+from .user_file import from_file
 
 __all__ = [
     "GROUPS",
