@@ -12,6 +12,7 @@ import numpy as np
 from varkernels import FORMATS, algorithms
 from varstudy.study import results
 from varstudy.study.results import COLUMNS, Results
+from varstudy.study.score import Status, status_of
 
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ \\frac ${evil} {{ 7*7 }}\u202e\x1b\x00 " + "y" * 60
 
@@ -42,7 +43,23 @@ def record(case: str, group: str, algorithm: str, **given: Any) -> dict[str, Any
     if "computed" not in given:
         row["computed"] = row["exact"] * (1 + error) if math.isfinite(error) else math.nan
     row["var_error_median"] = error / 2
-    return row
+    return row | {name: count for name, count in _statuses(row).items() if name not in given}
+
+
+def _statuses(row: dict[str, Any]) -> dict[str, int]:
+    """The rows of each status, as the judge counts them where all rows are as good as the worst one."""
+    scored = row["rows_scored"]
+    if not scored:
+        return {}
+    exact, fmt = row["exact"], FORMATS[row["accumulator"]]
+    if exact and not fmt.smallest_normal <= exact <= fmt.largest:
+        return {"rows_out_of_range": scored}
+    failed = min(scored, row["var_nan"] + row["var_inf"] + row["var_negative"])
+    error = row["var_error_worst"] if "var_digits_worst" not in row else 10.0 ** -row["var_digits_worst"]
+    status = status_of(error, FORMATS[row["storage"]])
+    if failed and status is not Status.WRONG:
+        return {"rows_wrong": failed, f"rows_{status}": scored - failed}
+    return {f"rows_{status}": scored}
 
 
 def made(records: Iterable[dict[str, Any]], **given: Any) -> Results:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -262,7 +263,8 @@ def load(ptx: str, *, cache: str | Path | None = None, allow_unrounded: bool = F
     """
     folder = Path(cache) if cache is not None else None
     entries = read(ptx)
+    names = Counter(entry.name for entry in entries)
     for entry in entries:
-        if sum(other.name == entry.name for other in entries) > 1:
+        if names[entry.name] > 1:
             raise UnsupportedPTX(f"line {entry.line}: the text holds several kernels named '{entry.name}'")
     return Module([Kernel(entry, allow_unrounded, folder) for entry in entries])

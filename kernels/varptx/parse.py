@@ -19,6 +19,16 @@ SPECIAL |= {f"%lanemask_{name}" for name in ("eq", "le", "lt", "ge", "gt")}
 VERSIONS = {(6, minor) for minor in range(6)} | {(7, minor) for minor in range(9)}
 VERSIONS |= {(8, minor) for minor in range(9)} | {(9, minor) for minor in range(4)}
 
+# What one text may ask for: more than any compiler's kernel, and little enough to hold.
+MOST_TEXT = 1 << 24  # characters
+MOST_REGISTERS = 1 << 16  # of one kernel
+MOST_VARIABLES = 1 << 10  # of one kernel
+MOST_BYTES = 1 << 20  # of one variable; a launch knows the GPU's own limits
+MOST_PARAMETERS = 32764  # bytes: PTX ISA 9.0, section "Kernel Function Parameters"
+MOST_ALIGNMENT = 1 << 12
+MOST_BLOCKS = 64  # in braces, one within another
+MOST_DIGITS = 66  # of a literal: 64 binary ones and their prefix
+
 
 @dataclass(frozen=True)
 class Operand:
@@ -105,7 +115,7 @@ def align_up(value: int, align: int) -> int:
 
 
 _IDENT = r"[A-Za-z_$%.][\w$]*"
-_LABEL = re.compile(rf"({_IDENT})\s*:(?!:)")
+LABEL = re.compile(rf"({_IDENT})\s*:(?!:)")
 _VARIABLE = re.compile(
     rf"((?:\.(?:visible|extern|weak|common)\s+)*)\.(shared|local|global|const|param)\s+(?:\.align\s+(\d+)\s+)?"
     rf"((?:\.v[24]\s+)?)\.(\w+)\s+({_IDENT})\s*((?:\[\s*\d*\s*\]\s*)*)(=.*)?$",
@@ -115,8 +125,25 @@ _INT = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[0-7]*|[1-9]\d*)U?$")
 _FLOAT = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?$")
 
 
+def whole(digits: str, most: int, what: str, line: int) -> int:
+    """A number of decimal digits that a limit bounds; refuses what is above it, however long."""
+    value = int(digits) if len(digits) <= 12 else most + 1
+    if value > most:
+        shown = digits if len(digits) <= 24 else f"a number of {len(digits)} digits"
+        raise UnsupportedPTX(f"line {line}: {what} is {shown}: at most {most} is supported")
+    return value
+
+
+def alignment_of(digits: str, line: int) -> int:
+    """The value of an ``.align``: a power of two (PTX ISA 9.0, section "Alignment")."""
+    value = whole(digits, MOST_ALIGNMENT, "the alignment", line)
+    if value < 1 or value & (value - 1):
+        raise UnsupportedPTX(f"line {line}: the alignment is {value}: it must be a power of two")
+    return value
+
+
 def _int(text: str) -> int | None:
-    found = _INT.match(text)
+    found = _INT.match(text) if len(text) <= MOST_DIGITS + 2 else None
     if not found:
         return None
     digits = found[2].lower()
@@ -141,10 +168,17 @@ class Reader:
     """A cursor over PTX text without its comments; positions map to lines."""
 
     def __init__(self, text: str) -> None:
-        # A comment becomes blanks of the same shape, so that lines keep their numbers.
-        blank = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
-        self.text = blank.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
+        if len(text) > MOST_TEXT:
+            raise UnsupportedPTX(f"the text has {len(text)} characters: at most {MOST_TEXT} are supported")
+        self.text = re.sub(r"//[^\n]*|/\*.*?(?:\*/|\Z)", self.blank, text, flags=re.S)
         self.at, self.lines, self.counted = 0, 1, 0
+
+    @staticmethod
+    def blank(comment: re.Match[str]) -> str:
+        """Blanks in the shape of a comment, so that lines keep their numbers."""
+        if comment[0].startswith("/*") and (len(comment[0]) < 4 or not comment[0].endswith("*/")):
+            raise UnsupportedPTX("the text ends within a comment")
+        return re.sub(r"[^\n]", " ", comment[0])
 
     def line(self) -> int:
         self.lines += self.text.count("\n", self.counted, self.at)
@@ -156,6 +190,17 @@ class Reader:
         while self.at < len(self.text) and self.text[self.at].isspace():
             self.at += 1
         return self.at < len(self.text)
+
+    def word(self) -> str:
+        """What stands up to the next blank; the cursor stays."""
+        found = re.compile(r"\S*").match(self.text, self.at)
+        return found[0] if found else ""
+
+    def rest_of_line(self) -> str:
+        """The text up to the end of the line; the cursor moves there."""
+        end = self.text.find("\n", self.at)
+        start, self.at = self.at, end if end >= 0 else len(self.text)
+        return self.text[start : self.at]
 
     def until(self, stops: str) -> str:
         """The text up to the first of ``stops``, which is consumed."""
@@ -182,9 +227,10 @@ def variable(text: str, line: int, taken: int) -> Variable:
     if initial:
         raise UnsupportedPTX(f"line {line}: '{text}': a variable with an initial value is not supported")
     size = max(WIDTHS[kind] // 8, 1) * (int(vector.strip()[2:]) if vector else 1)
-    alignment = int(align) if align else size
+    alignment = alignment_of(align, line) if align else size
     for dim in re.findall(r"\[\s*(\d*)\s*\]", dims):
-        size *= int(dim) if dim else 0
+        size *= whole(dim, MOST_BYTES, f"an extent of '{name}'", line) if dim else 0
+        whole(str(size), MOST_BYTES, f"the size of '{name}' in bytes", line)
     if "[" in dims and size == 0:
         if "extern" not in linkage:
             raise UnsupportedPTX(f"line {line}: '{text}': only an extern array may have no size")
@@ -195,22 +241,27 @@ def variable(text: str, line: int, taken: int) -> Variable:
 class Scope:
     """The registers that a block in braces declares, by the name that the text uses."""
 
-    def __init__(self, outer: Scope | None, number: int) -> None:
+    def __init__(self, outer: Scope | None, number: int, line: int = 1) -> None:
         self.outer, self.number = outer, number
+        self.depth: int = outer.depth + 1 if outer else 0
+        if self.depth > MOST_BLOCKS:
+            raise UnsupportedPTX(f"line {line}: more than {MOST_BLOCKS} blocks in braces, one within another")
         self.names: dict[str, str] = {}
 
     def find(self, name: str) -> str | None:
         return self.names.get(name) or (self.outer.find(name) if self.outer else None)
 
 
-def operand(text: str, scope: Scope, entry: Entry, line: int) -> Operand:
-    """One operand from its text."""
+def operand(text: str, scope: Scope, entry: Entry, line: int, depth: int = 0) -> Operand:
+    """One operand from its text; ``depth``: operands that it is a part of."""
+    if depth > 3:
+        raise UnsupportedPTX(f"line {line}: the operand '{text[:80]}' is a part of too many others")
     if not text or text == "!":
         raise UnsupportedPTX(f"line {line}: an operand is missing")
     if text == "_":
         return Operand("sink")
     if text[0] == "[" and text[-1] == "]":
-        inner = text[1:-1].strip()
+        inner = " ".join(text[1:-1].split())
         found = re.fullmatch(r"([^+]+?)\s*(?:(\+)\s*(-?\s*\w+))?", inner, re.S)
         if found is None:
             raise UnsupportedPTX(f"line {line}: the address '{text}' is not understood")
@@ -218,13 +269,13 @@ def operand(text: str, scope: Scope, entry: Entry, line: int) -> Operand:
         value = _int(offset.replace(" ", "")) if sign else 0
         if value is None:
             raise UnsupportedPTX(f"line {line}: the address '{text}' is not understood")
-        return Operand("mem", value=value, parts=(operand(base.strip(), scope, entry, line),))
+        return Operand("mem", value=value, parts=(operand(base.strip(), scope, entry, line, depth + 1),))
     if text[0] == "{" and text[-1] == "}":
-        return Operand("vec", parts=tuple(operand(part, scope, entry, line) for part in split(text[1:-1])))
+        return Operand("vec", parts=tuple(operand(part, scope, entry, line, depth + 1) for part in split(text[1:-1])))
     if "|" in text:
-        return Operand("pair", parts=tuple(operand(part, scope, entry, line) for part in split(text, "|")))
+        return Operand("pair", parts=tuple(operand(part, scope, entry, line, depth + 1) for part in split(text, "|")))
     if text[0] == "!":
-        return Operand("not", parts=(operand(text[1:].strip(), scope, entry, line),))
+        return Operand("not", parts=(operand(text[1:].strip(), scope, entry, line, depth + 1),))
     if name := scope.find(text):
         return Operand("reg", name)
     if text in SPECIAL:
@@ -251,7 +302,10 @@ def declare_registers(text: str, scope: Scope, entry: Entry, line: int) -> None:
         raise UnsupportedPTX(f"line {line}: the declaration '{text}' is not understood")
     for name in split(found[2]):
         counted = re.fullmatch(rf"({_IDENT})<(\d+)>", name)
-        names = [f"{counted[1]}{i}" for i in range(int(counted[2]))] if counted else [name]
+        left = MOST_REGISTERS - len(entry.registers)
+        count = whole(counted[2], left, f"the number of registers '{counted[1]}'", line) if counted else 1
+        whole(str(count), left, "the number of registers", line)
+        names = [f"{counted[1]}{i}" for i in range(count)] if counted else [name]
         for each in names:
             # A block within the body may use a name again; it is another register.
             unique = each if scope.number == 0 else f"{each}@{scope.number}"

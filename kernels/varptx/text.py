@@ -7,7 +7,10 @@ from dataclasses import replace
 
 from .errors import UnsupportedPTX
 from .parse import (
-    _LABEL,
+    LABEL,
+    MOST_BYTES,
+    MOST_PARAMETERS,
+    MOST_VARIABLES,
     VERSIONS,
     WIDTHS,
     Entry,
@@ -16,13 +19,17 @@ from .parse import (
     Scope,
     Variable,
     align_up,
+    alignment_of,
     declare_registers,
     instruction,
     split,
     variable,
+    whole,
 )
 
 _PARAM = re.compile(r"\.param\s+(?:\.align\s+(\d+)\s+)?\.(\w+)\s+(?:\.ptr[\s.\w]*?\s)?([\w$%.]+)\s*(?:\[(\d+)\])?$")
+_KERNEL = re.compile(r"(?:\.(?:visible|weak|extern)\s+)*\.entry\b")
+_FUNCTION = re.compile(r"(?:\.(?:visible|weak|extern)\s+)*\.func\b")
 _ENTRY = re.compile(r"(?:\.(?:visible|weak|extern)\s+)*\.entry\s+([\w$%.]+)\s*$")
 
 
@@ -34,20 +41,17 @@ def read(text: str) -> list[Entry]:
     seen: set[str] = set()
     while reader.skip_space():
         line = reader.line()
-        here = reader.text[reader.at :]
-        word = here.split(None, 1)[0]
+        word = reader.word()
         if word in (".version", ".target", ".address_size", ".file", ".loc"):
-            end = here.find("\n")
-            header(word, " ".join(here[: end if end >= 0 else None].split()), line)
-            reader.at += end if end >= 0 else len(here)
+            header(word, " ".join(reader.rest_of_line().split()), line)
             seen.add(word)
         elif word == ".section":
             reader.body()
-        elif re.match(r"(?:\.(?:visible|weak|extern)\s+)*\.entry\b", here):
+        elif _KERNEL.match(reader.text, reader.at):
             if not seen >= {".version", ".target", ".address_size"}:
                 raise UnsupportedPTX("the text lacks one of .version, .target and .address_size")
             entries.append(entry(reader, line, shared))
-        elif re.match(r"(?:\.(?:visible|weak|extern)\s+)*\.func\b", here):
+        elif _FUNCTION.match(reader.text, reader.at):
             # A function is skipped: only a call could reach it, and calls are refused.
             reader.until("{;")
             if reader.text[reader.at - 1] == "{":
@@ -62,6 +66,7 @@ def read(text: str) -> list[Entry]:
             taken = max((v.offset + max(v.size, 0) for v in shared.values()), default=0)
             new = variable(declared, line, taken)
             shared[new.name] = new
+            whole(str(len(shared)), MOST_VARIABLES, "the number of variables", line)
     if not entries:
         raise UnsupportedPTX("the text holds no kernel (.entry)")
     return entries
@@ -69,11 +74,11 @@ def read(text: str) -> list[Entry]:
 
 def header(word: str, text: str, line: int) -> None:
     if word == ".version":
-        found = re.match(r"\.version (\d+)\.(\d+)$", text)
+        found = re.match(r"\.version (\d{1,3})\.(\d{1,3})$", text)
         if not found or (int(found[1]), int(found[2])) not in VERSIONS:
             raise UnsupportedPTX(f"line {line}: '{text}': PTX ISA versions 6.0 to 9.3 are supported")
     elif word == ".target":
-        found = re.match(r"\.target sm_(\d+)[af]?(\s*,.*)?$", text)
+        found = re.match(r"\.target sm_(\d{1,6})[af]?(\s*,.*)?$", text)
         if not found or int(found[1]) < 70:
             raise UnsupportedPTX(f"line {line}: '{text}': targets sm_70 and later are supported")
         if found[2] and found[2].strip(" ,") not in ("debug", "texmode_unified", "texmode_independent"):
@@ -95,7 +100,7 @@ def entry(reader: Reader, line: int, shared: dict[str, Variable]) -> Entry:
         for each in split(reader.until(")")):
             param = parameter(" ".join(each.split()), line, offset)
             made.params.append(param)
-            offset = param.offset + param.size
+            offset = whole(str(param.offset + param.size), MOST_PARAMETERS, "the size of all parameters in bytes", line)
         tuning(made, " ".join(reader.until("{").split()), line)
     scope = Scope(None, 0)
     scopes = 0
@@ -105,14 +110,14 @@ def entry(reader: Reader, line: int, shared: dict[str, Variable]) -> Entry:
         char = reader.text[reader.at]
         if char == "{":
             scopes += 1
-            scope = Scope(scope, scopes)
+            scope = Scope(scope, scopes, reader.line())
             reader.at += 1
         elif char == "}":
             reader.at += 1
             if scope.outer is None:
                 break
             scope = scope.outer
-        elif found := _LABEL.match(reader.text, reader.at):
+        elif found := LABEL.match(reader.text, reader.at):
             if found[1] in made.labels:
                 raise UnsupportedPTX(f"line {reader.line()}: the label '{found[1]}' stands twice in '{made.name}'")
             made.labels[found[1]] = len(made.instructions)
@@ -138,8 +143,7 @@ def lay_out(made: Entry) -> None:
 def statement(reader: Reader, scope: Scope, made: Entry) -> None:
     line = reader.line()
     if re.compile(r"\.(loc|file)\b").match(reader.text, reader.at):
-        end = reader.text.find("\n", reader.at)
-        reader.at = end if end >= 0 else len(reader.text)
+        reader.rest_of_line()
         return
     # A vector operand's braces belong to the statement: only ';' ends it.
     text = reader.until(";").strip()
@@ -155,6 +159,8 @@ def statement(reader: Reader, scope: Scope, made: Entry) -> None:
         if new.name in made.variables:
             raise UnsupportedPTX(f"line {line}: the variable '{new.name}' is declared twice")
         made.variables[new.name] = new
+        whole(str(len(made.variables)), MOST_VARIABLES, "the number of variables", line)
+        whole(str(new.offset + max(new.size, 0)), MOST_BYTES, f"the size of all .{space} variables in bytes", line)
     else:
         made.instructions.append(instruction(text, scope, made, line))
 
@@ -164,14 +170,18 @@ def parameter(text: str, line: int, offset: int) -> Param:
     if not found or found[2] not in WIDTHS or found[2] == "pred":
         raise UnsupportedPTX(f"line {line}: the parameter '{text}' is not understood")
     size = WIDTHS[found[2]] // 8
-    align = int(found[1]) if found[1] else size
-    return Param(found[3], found[2], size * int(found[4] or 1), align, align_up(offset, align))
+    align = alignment_of(found[1], line) if found[1] else size
+    count = whole(found[4] or "1", MOST_PARAMETERS, f"the number of elements of '{found[3]}'", line)
+    return Param(found[3], found[2], size * count, align, align_up(offset, align))
 
 
 def tuning(made: Entry, text: str, line: int) -> None:
     """Directives between a kernel's parameters and its body (PTX ISA 9.0, section "Performance-Tuning Directives")."""
     for directive, values in re.findall(r"\.(\w+)\s*([\d,\s]*)", text):
-        numbers = [int(each) for each in split(values)]
+        parts = split(values)
+        if not all(part.isdecimal() for part in parts):
+            raise UnsupportedPTX(f"line {line}: the values of '.{directive}' are not understood")
+        numbers = [whole(part, 1 << 31, f"the value of .{directive}", line) for part in parts]
         if directive == "reqntid":
             made.reqntid = ([*numbers, 1, 1][0], [*numbers, 1, 1][1], [*numbers, 1, 1][2])
         elif directive == "maxntid":

@@ -99,6 +99,9 @@ def explain(
 @click.option("--groups", type=click.IntRange(min=1), help="Number of groups, for --norm group.")
 @click.option("--layout", type=Known("layout", LAYOUTS), default="NCHW", show_default=True, help="What the axes are.")
 @click.option("--storage", type=STORAGE, help="Say bfloat16 to read two-byte values as bfloat16.")
+@click.option(
+    "--max-unpacked", metavar="MIB", type=click.IntRange(min=1), help="Largest compressed array to unpack; 256 MiB."
+)
 @ACCUMULATOR
 @CORRECTION
 @ALGORITHM
@@ -109,12 +112,13 @@ def check(
     groups: int | None,
     layout: str,
     storage: str | None,
+    max_unpacked: int | None,
     accumulator: str | None,
     correction: float | None,
     algorithms: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Check your own array in FILE, a .npy file, or .npz as FILE.npz:NAME.
+    """Check your own array in FILE, a .npy file, or .npz or .safetensors as FILE:NAME.
 
     Says how ill-conditioned each row's variance is, what each algorithm loses on it, measured and
     guaranteed, and which one to use.
@@ -125,10 +129,10 @@ def check(
             if norm == "group"
             else f"--groups {groups} is for group norm only: add --norm group, or leave it out"
         )
-    from ..study import featuremaps  # noqa: PLC0415
+    from ..study.array_files import MAX_UNPACKED, load  # noqa: PLC0415
     from ..study.verdict import check as measure  # noqa: PLC0415
 
-    loaded = featuremaps.load(file, storage=storage)
+    loaded = load(file, storage=storage, max_unpacked=max_unpacked * 2**20 if max_unpacked else MAX_UNPACKED)
     with sentences():
         found = measure(
             loaded.array,

@@ -5,10 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-__all__ = ["clean", "code", "code_in_pieces", "count", "digits", "listing", "number", "percent", "short", "superscript"]
+__all__ = [
+    "clean",
+    "code",
+    "code_in_pieces",
+    "count",
+    "digits",
+    "listing",
+    "number",
+    "percent",
+    "short",
+    "source_link",
+    "superscript",
+]
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # Characters that neither XML nor a terminal can carry: controls, lone surrogates, and what reverses the text.
@@ -85,3 +98,22 @@ def listing(items: Sequence[Markup | str]) -> Markup:
     if len(items) < 2:
         return Markup("").join(items)
     return Markup("{} and {}").format(Markup(", ").join(items[:-1]), items[-1])
+
+
+def source_link(source: object, name: str = "") -> Markup:
+    """A source as a link where it is a web address, as text otherwise; under a name of its own, if given."""
+    text = clean(source)
+    if not text:
+        return code(name) if name else Markup("")
+    try:
+        web = urlsplit(text).scheme in ("http", "https") and " " not in text
+    except ValueError:
+        web = False
+    if not web:
+        return Markup("{}{}").format(Markup("{}: ").format(code(name)) if name else "", text)
+    if name:
+        return Markup('<a href="{}" rel="noreferrer">{}</a>').format(text, code(name))
+    shown = text.removeprefix("https://").removeprefix("http://").removeprefix("www.")
+    shown = shown.replace("github.com/", "").replace("/issues/", "#") if "/issues/" in shown else shown
+    shown = shown if len(shown) <= 60 else shown[:59] + "…"
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(text, shown)

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import results, score
+from . import results
+from .metrics import METRICS
 
 __all__ = ["Change", "Comparison", "compare"]
 
@@ -91,12 +92,12 @@ def _change(
 
 def _table(found: results.Results) -> dict[tuple[Any, ...], tuple[float, ...]]:
     keys = zip(*(found.frame[name].tolist() for name in results.KEY), strict=True)
-    values = zip(*(found.frame[name].astype("float64").tolist() for name in score.METRICS), strict=True)
+    values = zip(*(found.frame[name].astype("float64").tolist() for name in METRICS), strict=True)
     return dict(zip(keys, values, strict=True))
 
 
 def compare(a: results.Results, b: results.Results, *, tolerance: float = 0.0) -> Comparison:
-    """What changed from the results `a` to the results `b`, by every metric of `score.METRICS`.
+    """What changed from the results `a` to the results `b`, by every metric of `METRICS`.
 
     Only measurements that both have are compared; the others are listed. The same data and kernels give the
     same numbers, so that every difference is one, unless a tolerance is given.
@@ -118,7 +119,7 @@ def compare(a: results.Results, b: results.Results, *, tolerance: float = 0.0) -
     changes = [
         change
         for key in shared
-        for (name, metric), x, y in zip(score.METRICS.items(), before[key], after[key], strict=True)
+        for (name, metric), x, y in zip(METRICS.items(), before[key], after[key], strict=True)
         if (change := _change(key, name, metric.better, x, y, tolerance)) is not None
     ]
     changes.sort(key=lambda change: -change.size)

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varkernels import views
+from varkernels import Algorithm, views
 from varkernels.cuda.errors import DeviceError
-from varkernels.dispatch import accumulate, moments, rows_of
+from varkernels.dispatch import accumulate, moments
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
-from varkernels.registry import Algorithm
 from varkernels.row_moments import Moments
+from varkernels.views import rows_of
 
 from . import device_algorithms
+from .aggregates import summary
 from .device_algorithms import OnDevice
 from .error_bounds import Rows, bounds
 from .featuremaps import Case
 from .ground_truth import Truth, truth
-from .score import Exact, describe, summary
+from .row_facts import describe
+from .score import Exact
 
 __all__ = ["ACCUMULATORS", "Reduction", "carrier_of", "case_info", "measure", "moments_of", "reduction"]
 
@@ -222,7 +224,6 @@ def measure(
                         "formula": algorithm.formula,
                         "order": algorithm.order,
                         **where,
-                        "nonfinite_missed": _missed(reduced.truth, variance),
                         **summary(
                             mean=mean,
                             variance=variance,
@@ -239,10 +240,6 @@ def measure(
                     }
 
 
-def _missed(exact: Truth, variance: Floats) -> int:
-    return int(np.count_nonzero(np.isfinite(variance) & ~exact.finite & (exact.count > 0)))
-
-
 def _common(case: Case, storage: str, norm: str, reduced: Reduction) -> dict[str, Any]:
     exact = reduced.truth
     kappa = np.array([float(k) for k in exact.kappa])[exact.finite]
@@ -257,7 +254,6 @@ def _common(case: Case, storage: str, norm: str, reduced: Reduction) -> dict[str
         "storage": storage,
         "rows": len(exact),
         "values": int(exact.count[0]) if len(exact) else 0,
-        "rows_nonfinite": int(np.count_nonzero(~exact.finite & (exact.count > 0))),
         "kappa_requested": math.nan if case.kappa_requested is None else case.kappa_requested,
         "kappa_median": float(np.median(kappa)) if len(kappa) else math.nan,
         "kappa_worst": float(kappa.max()) if len(kappa) else math.nan,
@@ -282,6 +278,7 @@ def _by_correction(
         storing = math.nan if stored is None else float(abs(stored / wanted - 1))
     return {
         "correction": correction,
+        "rows_nonfinite": int(np.count_nonzero(exact.nonfinite)),
         "rows_undefined": int(np.count_nonzero(reduced.truth.count <= correction)),
         "sampling_error": sampling,
         "storage_error": storing,

@@ -113,7 +113,16 @@ def sources_hash() -> str:
     """A hash of every source file of this package that takes part in a measurement, and of mpmath's version."""
     digest = hashlib.sha256(f"mpmath=={_version('mpmath')}".encode())
     root = Path(__file__).parent
-    names = ("device_algorithms", "error_bounds", "ground_truth", "measuring", "results", "score")
+    names = (
+        "aggregates",
+        "device_algorithms",
+        "error_bounds",
+        "ground_truth",
+        "measuring",
+        "results",
+        "row_facts",
+        "score",
+    )
     for path in sorted([*(root / f"{name}.py" for name in names), *(root / "featuremaps").glob("*.py")]):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())

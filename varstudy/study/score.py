@@ -1,16 +1,27 @@
-"""How far a computed mean or variance is from the exact one: relative error, ulps, correct digits, failures.
+"""The judge: how far a computed mean or variance is from the exact one, and which answers are right.
 
-Errors are differences of exact rational numbers, rounded once, at the end. A mean is scored as well as a variance:
-a stable formula round a bad mean is a trap of its own, and both reach the normalised output.
+Errors are differences of exact rational numbers, rounded once, at the end.
+
+Every answer gets one `Status`, by one rule. Let e be its relative error, u the unit roundoff of the format that the
+data are stored in, and the answer's format the one that the variance is computed in. An answer is
+
+- undefined where the count is not above the correction: there is no variance;
+- not finite where a value of the row is NaN or infinite: there is no variance, and a finite answer is `missed`;
+- out of range where the exact variance is neither 0 nor a normal number of the answer's format;
+- right where e <= 10 u: at most one decimal digit less than the format's -log10 u;
+- inaccurate where 10 u < e <= 1/10: at least one correct digit;
+- wrong otherwise: less than one correct digit, negative, NaN, infinite, or not 0 where the exact variance is.
+
+The first that holds counts, so that every row is counted once. e is compared after its one rounding to float64.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,66 +29,63 @@ from numpy.typing import ArrayLike, NDArray
 from varkernels.formats import Format
 from varkernels.rounding import ulp
 
-from .error_bounds import Bound, Rows, variance_bound
 from .ground_truth import Truth
 
 __all__ = [
-    "EPSILON",
-    "METRICS",
+    "MAY_LOSE",
+    "WRONG_ERROR",
     "Exact",
-    "Metric",
-    "Rows",
-    "describe",
+    "Judgement",
+    "Status",
+    "Tally",
     "digits",
-    "normalised_error",
-    "summary",
+    "held",
+    "judge",
+    "quotient",
+    "shown_digits",
+    "status_of",
 ]
 
 Floats = NDArray[np.float64]
 
-# The epsilon under the root of y = (x - mean) / sqrt(variance + eps): the default of most frameworks' batch norm.
-EPSILON = 1e-5
+# A right answer has at most so many decimal digits less than its format holds.
+MAY_LOSE = 1.0
+# A larger relative error leaves no correct digit.
+WRONG_ERROR = 0.1
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A column that says how good an algorithm is.
+class Status(str, Enum):
+    """What an answer is worth; the module says where each begins. Also of a whole map: the worst of its rows."""
 
-    Attributes
+    RIGHT = "right"
+    INACCURATE = "inaccurate"
+    WRONG = "wrong"
+    OUT_OF_RANGE = "out of range"
+    UNDEFINED = "undefined"
+    NOT_FINITE = "not finite"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_STATUSES = tuple(Status)
+
+
+def held(storage: Format) -> float:
+    """The decimal digits that a format holds: -log10 of its unit roundoff."""
+    return -math.log10(float(storage.unit_roundoff))
+
+
+def status_of(error: float, storage: Format) -> Status:
+    """The status of an answer with this relative error, where the exact variance is 0 or a normal number.
+
+    Parameters
     ----------
-    name, title, unit : the column's name in the table; the same for people; the unit of its numbers.
-    better : ``higher`` or ``lower``.
-    worst : the worst value that there can be.
+    error : of either sign, as `Exact.errors` gives it. storage : the format of the data.
     """
-
-    name: str
-    title: str
-    unit: str
-    better: str
-    worst: float
-
-
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("var_nan", "variances that are NaN", "rows", "lower", math.inf),
-        Metric("var_inf", "infinite variances", "rows", "lower", math.inf),
-        Metric("var_negative", "negative variances", "rows", "lower", math.inf),
-        Metric("nonfinite_missed", "NaN or infinity in the data, not in the answer", "rows", "lower", math.inf),
-        Metric("var_digits_worst", "correct digits of the variance, worst row", "digits", "higher", -math.inf),
-        Metric("var_digits_median", "correct digits of the variance, median row", "digits", "higher", -math.inf),
-        Metric("var_error_worst", "relative error of the variance, worst row", "relative", "lower", math.inf),
-        Metric("var_error_median", "relative error of the variance, median row", "relative", "lower", math.inf),
-        Metric("var_ulps_worst", "error of the variance, worst row", "ulp", "lower", math.inf),
-        Metric("var_ulps_median", "error of the variance, median row", "ulp", "lower", math.inf),
-        Metric("mean_digits_worst", "correct digits of the mean, worst row", "digits", "higher", -math.inf),
-        Metric("mean_error_worst", "relative error of the mean, worst row", "relative", "lower", math.inf),
-        Metric("mean_ulps_worst", "error of the mean, worst row", "ulp", "lower", math.inf),
-        Metric("y_error_worst", "error of the normalised output, worst row", "y", "lower", math.inf),
-        Metric("y_error_median", "error of the normalised output, median row", "y", "lower", math.inf),
-        Metric("bound_used", "error as a share of its bound", "", "lower", math.inf),
-    )
-}
+    if not abs(error) <= WRONG_ERROR:
+        return Status.WRONG
+    return Status.RIGHT if abs(error) <= 10.0**MAY_LOSE * float(storage.unit_roundoff) else Status.INACCURATE
 
 
 def digits(error: ArrayLike) -> Floats:
@@ -93,7 +101,17 @@ def digits(error: ArrayLike) -> Floats:
         return np.asarray(0.0 - np.log10(np.abs(np.asarray(error, dtype=np.float64))))
 
 
-def _quotient(p: int, q: int) -> float:
+def shown_digits(error: ArrayLike, storage: Format) -> Floats:
+    """Correct decimal digits from 0 to all that the format of the data holds; NaN where the error is.
+
+    Parameters
+    ----------
+    error : relative errors of any shape. storage : the format of the data.
+    """
+    return np.clip(digits(error), 0.0, held(storage))
+
+
+def quotient(p: int, q: int) -> float:
     """p / q, q > 0, correctly rounded; never 0 unless p is, infinite where it is beyond float64."""
     try:
         value = p / q
@@ -110,16 +128,30 @@ class Exact:
     values : the exact numbers, one a row; None where there is none (a NaN in the data, count <= correction).
     known : bool array (rows,): where there is one.
     rounded : float64 array (rows,): the numbers rounded to float64; NaN where there is none.
+    nonfinite : bool array (rows,): where there is none for want of finite data.
+    m2 : the rows' exact sums of squared deviations, or empty where they are not known.
+
+    Parameters
+    ----------
+    values : as above. nonfinite, m2 : as above; by default none, and unknown.
     """
 
-    def __init__(self, values: Sequence[Fraction | None]) -> None:
+    def __init__(
+        self,
+        values: Sequence[Fraction | None],
+        nonfinite: NDArray[np.bool_] | None = None,
+        m2: Sequence[Fraction | None] = (),
+    ) -> None:
         self.values = tuple(values)
+        self.nonfinite = np.zeros(len(self.values), np.bool_) if nonfinite is None else nonfinite
+        self.m2 = tuple(m2)
         self.known: NDArray[np.bool_] = np.array([v is not None for v in self.values], dtype=np.bool_)
         self.rounded: Floats = np.array(
-            [math.nan if v is None else _quotient(v.numerator, v.denominator) for v in self.values],
+            [math.nan if v is None else quotient(v.numerator, v.denominator) for v in self.values],
             np.float64,
         )
         self._ulps: dict[str, Floats] = {}
+        self._in_range: dict[str, NDArray[np.bool_]] = {}
 
     @classmethod
     def mean(cls, truth: Truth) -> Exact:
@@ -137,11 +169,11 @@ class Exact:
         truth : as `varstudy.study.ground_truth.truth` gives it.
         correction : a finite number, taken as exactly what it is.
         """
+        finite = truth.finite & (truth.count > correction)
         return cls(
-            [
-                truth.variance_fraction(r, correction) if ok and n > correction else None
-                for r, (ok, n) in enumerate(zip(truth.finite.tolist(), truth.count.tolist(), strict=True))
-            ]
+            [truth.variance_fraction(r, correction) if ok else None for r, ok in enumerate(finite.tolist())],
+            ~truth.finite & (truth.count > correction),
+            [truth.m2_fraction(r) if ok else None for r, ok in enumerate(finite.tolist())],
         )
 
     def errors(self, computed: ArrayLike) -> Floats:
@@ -169,7 +201,7 @@ class Exact:
                 p, q = value.as_integer_ratio()
                 difference = p * answer.denominator - answer.numerator * q
                 scale = abs(answer.numerator) * q
-                out[r] = _quotient(difference, scale) if scale else math.copysign(math.inf, p) if p else 0.0
+                out[r] = quotient(difference, scale) if scale else math.copysign(math.inf, p) if p else 0.0
         return out
 
     def ulps(self, errors: Floats, fmt: Format) -> Floats:
@@ -190,201 +222,132 @@ class Exact:
             found = np.abs(errors) * self._ulps[fmt.name]
         return np.where(errors == 0, 0.0, np.where(np.isinf(errors), np.inf, found))
 
+    def in_range(self, answer: Format) -> NDArray[np.bool_]:
+        """Where the exact number is 0 or a normal number of a format. Shape (rows,)."""
+        if answer.name not in self._in_range:
+            found = [v is not None and _normal(v, answer) for v in self.values]
+            self._in_range[answer.name] = np.array(found, np.bool_)
+        return self._in_range[answer.name]
+
+    def squares_overflow(self, accumulator: Format) -> int:
+        """Rows in range whose sum of squared deviations is not: no formula that forms it has an answer."""
+        known = self.in_range(accumulator).tolist()
+        return sum(ok and m2 is not None and m2 > accumulator.largest for ok, m2 in zip(known, self.m2, strict=False))
+
+
+def _normal(value: Fraction, fmt: Format) -> bool:
+    return value == 0 or fmt.smallest_normal <= abs(value) <= fmt.largest
+
 
 def _per_ulp(value: Fraction, fmt: Format) -> float:
     ratio = abs(value) / ulp(value, fmt)
-    return _quotient(ratio.numerator, ratio.denominator)
+    return quotient(ratio.numerator, ratio.denominator)
 
 
-# The rows' facts ------------------------------------------------------------------------------------------------------
+# The judge ------------------------------------------------------------------------------------------------------------
 
 
-def describe(truth: Truth, view: NDArray[Any], centre: Floats | None = None) -> Rows:
-    """What the bounds need to know of a view's rows, each scaled by the power of two that brings it below 1.
+@dataclass(frozen=True)
+class Tally:
+    """How many answers of a map have each status; together, as many as the map has rows.
 
-    Rows without a finite truth get NaN.
+    Attributes
+    ----------
+    right, inaccurate, wrong, out_of_range, undefined, not_finite : rows of each `Status`.
+    missed : of the rows that are not finite, those with a finite answer.
+    """
+
+    right: int = 0
+    inaccurate: int = 0
+    wrong: int = 0
+    out_of_range: int = 0
+    undefined: int = 0
+    not_finite: int = 0
+    missed: int = 0
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return sum(getattr(self, status.name.lower()) for status in Status)
+
+    @property
+    def judged(self) -> int:
+        """Rows whose exact variance is 0 or a normal number of the answer's format."""
+        return self.right + self.inaccurate + self.wrong
+
+    @property
+    def status(self) -> Status:
+        """That of the map: of its worst row; wrong too where a NaN or an infinity was missed."""
+        if self.wrong or self.missed:
+            return Status.WRONG
+        for status in (Status.INACCURATE, Status.RIGHT, Status.OUT_OF_RANGE, Status.NOT_FINITE):
+            if getattr(self, status.name.lower()):
+                return status
+        return Status.UNDEFINED
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What the answers for the rows of a map are worth.
+
+    Attributes
+    ----------
+    errors : float64 array (rows,): relative errors, as `Exact.errors` gives them.
+    codes : int8 array (rows,): the place of each row's status in `Status`.
+    storage : the format of the data.
+    tally : how many rows have each status.
+    """
+
+    errors: Floats
+    codes: NDArray[np.int8]
+    storage: Format
+    tally: Tally = field(repr=False)
+
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """One a row."""
+        return tuple(_STATUSES[code] for code in self.codes.tolist())
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Where the answer is right, inaccurate or wrong. Shape (rows,)."""
+        return self.codes <= _STATUSES.index(Status.WRONG)
+
+    @property
+    def digits_worst(self) -> float:
+        """The fewest correct digits of a judged row, from 0 to what the format holds; NaN where none is judged."""
+        errors = self.errors[self.judged]
+        return float(shown_digits(np.abs(errors).max(), self.storage)) if len(errors) else math.nan
+
+
+def judge(
+    exact: Exact, computed: ArrayLike, storage: Format, answer: Format, errors: Floats | None = None
+) -> Judgement:
+    """Give each computed variance its status, by the rule at the head of this module.
 
     Parameters
     ----------
-    truth : the rows' truth.
-    view : array (segments, rows, length) or (blocks, segments, rows, length) of the same values, in float32 or
-        float64 (or a format of its own).
-    centre : the centre given to the formula ``shifted``: array (rows,) of float64, or None.
+    exact : the exact variances, by `Exact.variance`.
+    computed : array (rows,) of any of the four formats; NaN for a function that gave no answer.
+    storage : the format that the data are stored in, which sets how many digits there are.
+    answer : the format of the answer, which sets the range.
+    errors : what `Exact.errors` gives for these answers, where that is at hand.
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer answers than rows.
     """
-    array = view if view.ndim == 4 else view[np.newaxis]
-    with np.errstate(all="ignore"):
-        low = array.min(axis=(1, 3)).reshape(-1).astype(np.float64)
-        high = array.max(axis=(1, 3)).reshape(-1).astype(np.float64)
-        first = array[:, 0, :, 0].reshape(-1).astype(np.float64)
-        largest = np.maximum(np.abs(low), np.abs(high))
-        exponents = np.frexp(np.where(truth.finite, largest, 0.0))[1].astype(np.int64)
-        spread = np.ldexp(high, -exponents) - np.ldexp(low, -exponents)
-    table = np.full((6, len(truth)), np.nan)
-    for r in np.flatnonzero(truth.finite).tolist():
-        row, k = truth.sums[r], int(exponents[r])
-        n, e = row.count, row.exponent - k
-        m2 = n * row.s2 - row.s1 * row.s1
-        table[0, r] = _scaled(abs(row.s1), n, e)
-        table[1, r] = _scaled(m2, n, 2 * e)
-        table[2, r] = _scaled(row.s2, 1, 2 * e)
-        mean = truth.mean_fraction(r)
-        table[4, r] = _offset(first[r], mean, k)
-        if centre is not None:
-            table[5, r] = _offset(centre[r], mean, k)
-    table[3] = np.where(truth.finite, spread, np.nan)
-    return Rows(int(truth.count[0]) if len(truth) else 1, exponents, *table)
-
-
-def _scaled(p: int, q: int, exponent: int) -> float:
-    return _quotient(p << exponent, q) if exponent >= 0 else _quotient(p, q << -exponent)
-
-
-def _offset(x: float, mean: Fraction, k: int) -> float:
-    if not math.isfinite(x):
-        return math.inf
-    off = abs(Fraction(x) - mean) / Fraction(2) ** k
-    return _quotient(off.numerator, off.denominator)
-
-
-def normalised_error(
-    mean: Floats, variance: Floats, exact_mean: Exact, exact: Exact, low: Floats, high: Floats
-) -> Floats:
-    """The largest error over a row's values of y = (x - mean) / sqrt(variance + EPSILON), by the errors of mean
-    and variance alone: y is evaluated without further rounding.
-
-    The error is an affine function of x, so that it is largest at the row's smallest or largest value. Infinite
-    where the answer is not finite, or variance + EPSILON is not positive; NaN where there is no exact variance.
-
-    Parameters
-    ----------
-    mean, variance : the computed answers, float64 arrays (rows,).
-    exact_mean, exact : the exact means and variances.
-    low, high : the smallest and the largest value of each row.
-    """
-    errors = exact_mean.errors(mean), exact.errors(variance)
-    return _normalised(mean, variance, exact_mean, exact, errors, low, high)
-
-
-def _normalised(
-    mean: Floats,
-    variance: Floats,
-    exact_mean: Exact,
-    exact: Exact,
-    errors: tuple[Floats, Floats],
-    low: Floats,
-    high: Floats,
-) -> Floats:
-    """`normalised_error`, told the relative errors of mean and variance."""
-    m, v = exact_mean.rounded, exact.rounded
-    with np.errstate(all="ignore"):
-        off = np.where(m == 0, mean, errors[0] * np.abs(m))
-        root = 1 / np.sqrt(v + EPSILON)
-        # variance + eps = (v + eps) (1 + share)
-        share = np.where(v == 0, variance / EPSILON, errors[1] * (v / (v + EPSILON)))
-        change = np.expm1(-0.5 * np.log1p(share))
-        worst = np.zeros_like(root)
-        for x in (low, high):
-            worst = np.maximum(worst, np.abs((x - mean) * root * change - off * root))
-        failed = ~np.isfinite(mean) | ~np.isfinite(variance) | (variance + EPSILON <= 0) | np.isnan(worst)
-    return np.where(exact.known, np.where(failed, np.inf, worst), np.nan)
-
-
-# A row of the table ---------------------------------------------------------------------------------------------------
-
-
-def summary(
-    *,
-    mean: Floats,
-    variance: Floats,
-    exact_mean: Exact,
-    exact: Exact,
-    storage: Format,
-    accumulator: Format,
-    correction: float,
-    low: Floats,
-    high: Floats,
-    rows: Rows,
-    bound: Bound,
-) -> dict[str, Any]:
-    """The columns of the results table that say how good these answers are, over the rows with an exact variance.
-
-    Parameters
-    ----------
-    mean, variance : float64 arrays (rows,): the computed answers.
-    exact_mean, exact : the exact ones, of the same correction.
-    correction : the variance is M2 / (count - correction).
-    storage : the format whose ulps are counted. accumulator : the one that the answers were computed in.
-    low, high : each row's smallest and largest value.
-    rows, bound : what the rows are like, and the bounds of mean and M2, as `theory.bounds` gives them.
-    """
-    known = exact.known
-    var_errors, mean_errors = exact.errors(variance), exact_mean.errors(mean)
-    y = _normalised(mean, variance, exact_mean, exact, (mean_errors, var_errors), low, high)[known]
-    var_bound, var_used = _against(
-        variance,
-        var_errors,
-        variance_bound(bound.m2, rows, correction, accumulator),
-        rows.s / (rows.n - correction) if rows.n > correction else rows.s,
-        -2 * rows.k,
-    )
-    mean_bound, mean_used = _against(mean, mean_errors, bound.mean, rows.mean, -rows.k)
-    error, mean_error = np.abs(var_errors[known]), np.abs(mean_errors[known])
-    ulps, mean_ulps = exact.ulps(var_errors, storage)[known], exact_mean.ulps(mean_errors, storage)[known]
-    scored = np.flatnonzero(known)
-    worst_row = int(scored[np.argmax(error)]) if len(scored) else -1
-    return {
-        "rows_scored": len(scored),
-        "var_error_worst": _worst(error),
-        "var_error_median": _median(error),
-        "var_ulps_worst": _worst(ulps),
-        "var_ulps_median": _median(ulps),
-        "var_digits_worst": float(digits(_worst(error))),
-        "var_digits_median": float(digits(_median(error))),
-        "var_bias": _mean(var_errors[known]),
-        "var_negative": int(np.count_nonzero(variance[known] < 0)),
-        "var_nan": int(np.count_nonzero(np.isnan(variance[known]))),
-        "var_inf": int(np.count_nonzero(np.isinf(variance[known]))),
-        "mean_error_worst": _worst(mean_error),
-        "mean_error_median": _median(mean_error),
-        "mean_ulps_worst": _worst(mean_ulps),
-        "mean_digits_worst": float(digits(_worst(mean_error))),
-        "mean_bias": _mean(mean_errors[known]),
-        "y_error_worst": _worst(y),
-        "y_error_median": _median(y),
-        "var_bound": _worst(var_bound[known]),
-        "mean_bound": _worst(mean_bound[known]),
-        "bound_used": _worst(np.maximum(var_used, mean_used)[known]),
-        "worst_row": worst_row,
-        "computed": float(variance[worst_row]) if len(scored) else math.nan,
-        "exact": float(exact.rounded[worst_row]) if len(scored) else math.nan,
-    }
-
-
-def _against(
-    computed: Floats, errors: Floats, bound: Floats, size: Floats, exponent: NDArray[np.int64]
-) -> tuple[Floats, Floats]:
-    """The relative bound of each row, and the share of it that the error takes.
-
-    bound, size : of the error and of the exact answer, scaled by 2^exponent. Where the exact answer is zero, the
-    error is the computed one itself. 0 is all that an infinite bound says of the share.
-    """
-    with np.errstate(all="ignore"):
-        relative = np.where(bound == 0, 0.0, np.where(np.isnan(bound), np.nan, bound / size))
-        error = np.where(size == 0, np.ldexp(np.abs(computed), exponent), np.abs(errors) * size)
-        share = np.where(error == 0, 0.0, np.where(np.isinf(bound), 0.0, error / bound))
-    return relative, np.where(np.isnan(bound), np.nan, share)
-
-
-# The largest of nothing is NaN, and so is the largest where one is not known.
-def _worst(values: Floats) -> float:
-    return float(values.max()) if len(values) else math.nan
-
-
-def _median(values: Floats) -> float:
-    return float(np.median(values)) if len(values) else math.nan
-
-
-def _mean(values: Floats) -> float:
-    finite = values[np.isfinite(values)].tolist()
-    # fsum is exact: the same bits on every machine
-    return math.fsum(finite) / len(finite) if finite else math.nan
+    given = np.asarray(computed, np.float64)
+    errors = exact.errors(given) if errors is None else errors
+    size = np.abs(errors)
+    right = 10.0**MAY_LOSE * float(storage.unit_roundoff)
+    places = {status: place for place, status in enumerate(_STATUSES)}
+    codes = np.select(
+        [exact.nonfinite, ~exact.known, ~exact.in_range(answer), size <= right, size <= WRONG_ERROR],
+        [places[Status.NOT_FINITE], places[Status.UNDEFINED], places[Status.OUT_OF_RANGE], 0, 1],
+        places[Status.WRONG],
+    ).astype(np.int8)
+    counts = np.bincount(codes, minlength=len(_STATUSES)).tolist()
+    missed = int(np.count_nonzero(exact.nonfinite & np.isfinite(given)))
+    return Judgement(errors, codes, storage, Tally(*counts, missed))

@@ -124,7 +124,7 @@ def test_values_are_not_written() -> None:
 def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "LIBRARIES", ("libno-such-driver.so.1",))
     driver.Driver.get.cache_clear()  # type: ignore[attr-defined]
-    gpu.Gpu.get.cache_clear()  # type: ignore[attr-defined]
+    Gpu.get.cache_clear()  # type: ignore[attr-defined]
     with pytest.raises(DeviceError, match="there is no NVIDIA driver on this machine: the device 'ptx'"):
         moments(X, device="cuda")
 

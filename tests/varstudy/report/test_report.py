@@ -23,9 +23,9 @@ from varstudy.report import words
 from varstudy.report.figures import bessel, draw, growth, kappa, norms, output, precision
 from varstudy.report.model import embedded, summary
 from varstudy.report.model.facts import Facts, decimal_digits
+from varstudy.report.rendering import SCRIPTS
 from varstudy.report.report_page import CHAPTERS
-from varstudy.report.sections import pencil, tables
-from varstudy.report.sections.explorer_parts import SCRIPTS
+from varstudy.report.sections import every_line, pencil
 from varstudy.study.results import COLUMNS, Results
 
 # Safe ----------------------------------------------------------------------------------------------------------------
@@ -79,11 +79,11 @@ def test_text_from_outside_stays_text() -> None:
 
 def test_a_hostile_source_is_no_link() -> None:
     for source in ("javascript:alert(1)", "data:text/html,x", "//evil.example", "https://a b", "http://[", " "):
-        assert "href" not in tables.link(source)
-    assert tables.link('https://a/"><b>') == (
+        assert "href" not in words.source_link(source)
+    assert words.source_link('https://a/"><b>') == (
         '<a href="https://a/&#34;&gt;&lt;b&gt;" rel="noreferrer">a/&#34;&gt;&lt;b&gt;</a>'
     )
-    assert tables.link("https://github.com/o/r/issues/7").endswith(">o/r#7</a>")
+    assert words.source_link("https://github.com/o/r/issues/7").endswith(">o/r#7</a>")
 
 
 def test_figures_are_well_formed_and_hold_no_foreign_markup() -> None:
@@ -294,13 +294,12 @@ def test_cells() -> None:
     ]  # fmt: skip
 
 
-def test_every_measurement_is_in_the_full_table(study: Results) -> None:
-    parts = tables.full(Facts(study))
+def test_every_measurement_is_in_the_full_table(study: Results, html: str) -> None:
+    parts = every_line.group_tables(Facts(study))
     assert sum(part.measurements for part in parts) == len(study.frame)
-    shown = sum(len(re.findall(r"<td class=[a-hx]>", part.table)) for part in parts)
-    assert shown == len(study.frame)
-    everything = "".join(part.table for part in parts)
-    assert "python -m varstudy run --only &#39;museum/x/y#1&#39;" in everything
+    lines = [line for part in parts for block in part.table.blocks for line in block.lines]
+    assert sum(css in "abcdefghx" for line in lines for css, _ in line.cells) == len(study.frame)
+    assert "python -m varstudy run --only &#39;museum/x/y#1&#39;" in html
 
 
 def test_nothing_is_clipped_before_it_is_drawn(study: Results) -> None:
@@ -447,7 +446,7 @@ def test_a_recommendation_for_each_length() -> None:
 
 
 @pytest.mark.parametrize("example", pencil.examples(), ids=lambda e: e.key)
-def test_a_pencils_answer_is_the_kernels(example: pencil.Example) -> None:
+def test_a_pencils_answer_is_the_kernels(example: pencil.PencilExample) -> None:
     # The command that the page gives, in a namespace of its own.
     said: list[Any] = []
     exec(example.again, {"print": said.append})

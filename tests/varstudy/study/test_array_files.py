@@ -66,9 +66,17 @@ def test_integers_are_converted_exactly(save, values: list[int], dtype: str, sto
     assert f"converted exactly to {storage}." in from_file(path, layout="NC").rationale
 
 
-@pytest.mark.parametrize(("value", "dtype"), [(2**53 + 1, "i8"), (-(2**63), "i8"), (2**64 - 1, "u8")])
-def test_large_integers_are_refused(save, value: int, dtype: str) -> None:
-    refused(save(np.array([value], dtype)), f"integers up to {abs(value)}, beyond 2\\^53")
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [([2**53 + 1, 0], "i8"), ([-(2**63), 2**63 - 1, 2**62], ">i8"), ([2**64 - 1, 5], "u8"), ([2**62, 2**62 + 1], "i8")],
+)
+def test_wide_integers_are_rounded_to_float64_and_the_answer_says_so(save, values: list[int], dtype: str) -> None:
+    loaded = load(save(np.array(values, dtype)))
+    assert loaded.storage == "float64"
+    assert loaded.array.tolist() == [float(v) for v in values]
+    assert f"integers from {min(values)} to {max(values)} rounded to float64" in loaded.how
+    assert "varstudy.var is exact for the integers themselves" in loaded.how
+    assert ("subtracting an offset" in loaded.how) == (max(values) - min(values) <= 2**53)
 
 
 def test_bfloat16(save) -> None:
@@ -95,11 +103,11 @@ def test_bfloat16(save) -> None:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((2, 2), "c16"), r"complex: save its real and imaginary parts"),
+        (np.zeros((2, 2), "c16"), r"complex: save x.real and x.imag as two arrays, whose variances add up"),
         (np.array(["a", "b"]), r"text: convert it to numbers"),
         (np.array([b"a"]), r"bytes: convert them"),
-        (np.array(["2020-01-01"], "M8[D]"), r"dates: convert them"),
-        (np.array([1], "m8[s]"), r"time differences: convert them"),
+        (np.array(["2020-01-01"], "M8[D]"), r"dates: convert them to numbers with x.astype\('int64'\)"),
+        (np.array([1], "m8[s]"), r"time differences: convert them to numbers with x.astype\('int64'\)"),
         (np.zeros(2, [("a", "f4"), ("b", "f8")]), r"structured array: save one of its fields \(a, b\)"),
         (np.array([{}, None], object), r"Python objects, which would have to be unpickled and never are"),
         (
@@ -123,7 +131,7 @@ def test_long_doubles_are_refused(save) -> None:
 
 def test_files_that_are_no_arrays(tmp_path: Path) -> None:
     refused(tmp_path / "none.npy", "does not exist: check the path")
-    refused(tmp_path, "is a directory: give a .npy or .npz file in it")
+    refused(tmp_path, "is a directory: give a .npy, .npz or .safetensors file in it")
     empty = tmp_path / "empty.npy"
     empty.touch()
     refused(empty, "is empty: save the array again")
@@ -132,8 +140,9 @@ def test_files_that_are_no_arrays(tmp_path: Path) -> None:
     refused(pickled, "is a pickle, which is never loaded")
     text = tmp_path / "text.npy"
     text.write_text("1 2 3")
-    refused(text, "neither a .npy nor a .npz file")
-    refused("\0", "no usable path|does not exist")
+    refused(text, "neither a .npy, nor a .npz, nor a .safetensors file")
+    with pytest.raises(FileProblem, match=r"^\\x00 is no usable path|^\\x00 does not exist"):
+        load("\0")
 
 
 def test_nothing_is_ever_unpickled(tmp_path: Path) -> None:
@@ -188,12 +197,11 @@ def test_old_and_new_header_versions(tmp_path: Path) -> None:
         np.testing.assert_array_equal(load(path).array, x)
 
 
-def test_a_large_file_is_mapped(save, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_mapped(save) -> None:
     x = np.arange(32, dtype="f4").reshape(4, 8)
     path = save(x)
     assert not isinstance(load(path).array, np.memmap)
-    monkeypatch.setattr(array_files, "MEMORY_MAP_FROM", 64)
-    mapped = load(path).array
+    mapped = load(path, memory_map_from=64).array
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, x)
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from varkernels import algorithms
-from varstudy.study import featuremaps, results, score
+from varstudy.study import featuremaps, results
 from varstudy.study.comparison import compare
 from varstudy.study.measuring import case_info, measure
+from varstudy.study.metrics import METRICS
 
 NAMES = ("naive", "welford", "pairwise")
 
@@ -41,11 +42,11 @@ def test_same_results_have_no_change(found: results.Results) -> None:
     assert same.settings == []
 
 
-@pytest.mark.parametrize("name", list(score.METRICS))
+@pytest.mark.parametrize("name", list(METRICS))
 def test_every_metric_has_its_direction(found: results.Results, name: str) -> None:
     column = found.frame[name]
     low, high = changed(found, 0, **{name: column.dtype.type(1)}), changed(found, 0, **{name: column.dtype.type(2)})
-    lower = score.METRICS[name].better == "lower"
+    lower = METRICS[name].better == "lower"
     for before, after, worse in ((low, high, lower), (high, low, not lower)):
         both = compare(before, after)
         one, other = (both.regressions, both.improvements) if worse else (both.improvements, both.regressions)

@@ -176,7 +176,7 @@ def test_a_seed_changes_values_and_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", [1, 7])
 def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(whole: Path, tmp_path: Path, moment: int) -> None:
-    script = f"from varstudy import study; study.run(only={FEW!r}, out={str(tmp_path)!r}, processes=2)"
+    script = f"import varstudy; varstudy.run(only={FEW!r}, out={str(tmp_path)!r}, processes=2)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     process = subprocess.Popen([sys.executable, "-c", script], env=environment)
     cells = tmp_path / "cells"
@@ -233,7 +233,7 @@ def test_a_key_is_all_that_decides_a_cell(monkeypatch: pytest.MonkeyPatch) -> No
     keys.add(cell.key(0))
     monkeypatch.setattr(runner, "sources_hash", lambda: "other scoring")
     keys.add(cell.key(0))
-    monkeypatch.setattr(runner.devices, "code_hash", lambda: "other PTX")
+    monkeypatch.setattr(runner.device_algorithms, "code_hash", lambda: "other PTX")
     keys.add(cell.key(0))
     assert len(keys) == 6
 
@@ -342,8 +342,8 @@ def test_one_of_several_processes_measures_the_libraries(tmp_path: Path, monkeyp
         asked.append((folder, seed, (folder / "results.json").exists()))
         scratch.append(Path(tempfile.mkdtemp()))
 
-    monkeypatch.setattr(runner.anew, "measure", measure)
-    monkeypatch.setattr(runner.anew, "told", lambda: "what is here")
+    monkeypatch.setattr(runner.installed, "measure", measure)
+    monkeypatch.setattr(runner.installed, "told", lambda: "what is here")
     monkeypatch.setattr(runner, "Crew", CrewHere)
     monkeypatch.setattr(CrewHere, "tasks", [])
     before = tempfile.gettempdir()
@@ -367,8 +367,8 @@ def test_libraries_that_cannot_be_measured_cost_the_study_nothing(
     def measure(folder: Path, say: object, seed: int) -> None:
         raise RuntimeError("their clock is wrong")
 
-    monkeypatch.setattr(runner.anew, "measure", measure)
-    monkeypatch.setattr(runner.anew, "told", lambda: "what is here")
+    monkeypatch.setattr(runner.installed, "measure", measure)
+    monkeypatch.setattr(runner.installed, "told", lambda: "what is here")
     monkeypatch.setattr(runner, "Crew", CrewHere)
     said: list[str] = []
     runner.run(only="higham/three-values", out=tmp_path, processes=2, others=said.append)
@@ -389,7 +389,7 @@ def test_nobody_else_measures_them_where_there_is_nothing_else_to_do(
         assert told == say.append
         asked.append((folder, seed, (folder / "results.json").exists()))
 
-    monkeypatch.setattr(runner.anew, "measure", measure)
+    monkeypatch.setattr(runner.installed, "measure", measure)
     monkeypatch.setattr(runner, "Crew", None)
     runner.run(only="higham/three-values", out=tmp_path, processes=1)
     assert asked == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ...study.score import METRICS
+from ...study.metrics import METRICS
 from ..words import clean, number
 
 if TYPE_CHECKING:

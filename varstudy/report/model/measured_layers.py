@@ -16,9 +16,9 @@ from ...survey.findings.measured import Row
 from ...survey.frameworks.catalogue import FRAMEWORKS
 from ..words import clean, number
 
-__all__ = ["Facts", "Layer", "Line", "answer", "layers", "lines", "short_version", "title", "words"]
+__all__ = ["DocumentedFacts", "Layer", "LayerGroup", "answer", "layers", "lines", "short_version", "title", "words"]
 
-Facts = Mapping[tuple[str, str, str, str], Documented]
+DocumentedFacts = Mapping[tuple[str, str, str, str], Documented]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Layer:
         row = self.rows.get(name)
         return None if row is None else answer(row)
 
-    def fact(self, facts: Facts, name: str) -> Documented | None:
+    def fact(self, facts: DocumentedFacts, name: str) -> Documented | None:
         """What is documented of a property of this variant, or else of all."""
         return facts.get((self.framework, self.kind, self.variant, name)) or facts.get(
             (self.framework, self.kind, "", name)
@@ -53,7 +53,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Line:
+class LayerGroup:
     """A line of a table: variants of one framework that answer alike."""
 
     layers: tuple[Layer, ...]
@@ -106,7 +106,7 @@ def layers(rows: Iterable[Row], kind: str) -> list[Layer]:
     ]
 
 
-def lines(given: Sequence[Layer], names: Sequence[str], facts: Facts) -> list[Line]:
+def lines(given: Sequence[Layer], names: Sequence[str], facts: DocumentedFacts) -> list[LayerGroup]:
     """Layers with those of the same framework joined that agree in all of some properties, errors within a factor."""
     made: list[list[Layer]] = []
     for layer in given:
@@ -116,10 +116,10 @@ def lines(given: Sequence[Layer], names: Sequence[str], facts: Facts) -> list[Li
                 break
         else:
             made.append([layer])
-    return [Line(tuple(group)) for group in made]
+    return [LayerGroup(tuple(group)) for group in made]
 
 
-def _agree(a: Layer, b: Layer, names: Sequence[str], facts: Facts) -> bool:
+def _agree(a: Layer, b: Layer, names: Sequence[str], facts: DocumentedFacts) -> bool:
     for name in names:
         x, y = a.rows.get(name), b.rows.get(name)
         if (x is None) != (y is None) or [r.threads for r in a.others.get(name, ())] != [

@@ -1,23 +1,18 @@
-"""What the explorer needs in the page: the table, the menus, the styles of the formulas, and the scripts' digests."""
+"""The explorer: the table in the page, its menus, and the styles of the formulas."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 
 from markupsafe import Markup
 
 from ..figures.draw import STYLES
 from ..model.embedded import DIGITS, packed
 from ..model.facts import Facts
+from ..rendering import SCRIPTS, script
 
-__all__ = ["MENUS", "SCRIPTS", "Explorer", "explorer", "policy", "script"]
-
-# In the order of the page. Their digests stand in its Content-Security-Policy: no other script runs.
-SCRIPTS = ("explorer.js", "tables.js")
+__all__ = ["MENUS", "Explorer", "explorer"]
 
 MENUS = (
     ("x", "across"),
@@ -59,28 +54,8 @@ def _styles(facts: Facts) -> dict[str, tuple[str, str]]:
     return found
 
 
-def script(name: str) -> Markup:
-    """A script of the page, as it stands between its tags."""
-    return Markup((files(__package__) / "templates" / name).read_text("utf-8"))
-
-
 def explorer(facts: Facts) -> Explorer:
     """The explorer of a table."""
     # Inside a script element nothing but its end tag is markup.
     styles = json.dumps(_styles(facts)).replace("<", "\\u003c")
     return Explorer(packed(facts.frame), Markup(styles), tuple(map(script, SCRIPTS)))
-
-
-def policy(*names: str) -> str:
-    """A page's Content-Security-Policy: its own scripts (`SCRIPTS` by default) and styles, nothing from anywhere."""
-    digests = (base64.b64encode(hashlib.sha256(_inside(name)).digest()).decode() for name in names or SCRIPTS)
-    scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-        "form-action 'none'"
-    )
-
-
-def _inside(name: str) -> bytes:
-    """What stands between a script's tags, byte for byte."""
-    return f"\n{script(name)}\n".encode()

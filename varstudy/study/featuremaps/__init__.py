@@ -1,6 +1,6 @@
 """Feature maps: adversarial families, sweeps, a network's maps, bugs, published data, your own files.
 
-    >>> from varstudy import featuremaps
+    >>> from varstudy.study import featuremaps
     >>> case = featuremaps.find("museum/pytorch/pytorch#2470")
     >>> case.make("float32", seed=0)
     array([[2281.5 , 2281.25]], dtype=float32)
@@ -13,10 +13,11 @@ from __future__ import annotations
 import difflib
 from functools import lru_cache
 
-from ..array_files import FileProblem, from_file, load
+from ..array_files import FileProblem, load
 from . import families, museum, networks, nist, photos, sweeps
 from .case import GROUPS, LEVELS, Case
 from .museum import LEFT_OUT
+from .user_file import from_file
 
 __all__ = [
     "GROUPS",

@@ -1,0 +1,62 @@
+"""The templates' environment, the pages' style and scripts, and the policy that lets no other script run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from .words import clean, code, code_in_pieces, count, digits, number, source_link
+
+__all__ = ["SCRIPTS", "environment", "policy", "script", "style"]
+
+# In the order of the page. Their digests are in its Content-Security-Policy: no other script runs.
+SCRIPTS = ("explorer.js", "tables.js")
+
+
+@cache
+def environment() -> Environment:
+    """The environment of the templates, compiled once: a value is escaped unless it is markup."""
+    made = Environment(
+        loader=PackageLoader("varstudy.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, number=number)
+    made.globals.update(count=count, source_link=source_link)
+    return made
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / "templates" / name).read_text("utf-8")
+
+
+def style() -> Markup:
+    """The pages' style sheet."""
+    return Markup(_text("style.css"))
+
+
+def script(name: str) -> Markup:
+    """A script of the page, as it is between its tags."""
+    return Markup(_text(name))
+
+
+def policy(*names: str) -> str:
+    """A page's Content-Security-Policy: its own scripts (`SCRIPTS` by default) and styles, nothing from anywhere."""
+    digests = (base64.b64encode(hashlib.sha256(_inside(name)).digest()).decode() for name in names or SCRIPTS)
+    scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _inside(name: str) -> bytes:
+    """The text between a script's tags, byte for byte."""
+    return f"\n{_text(name)}\n".encode()
