@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels import moments
-from varstudy.survey.probing import probe
-from varstudy.survey.probing.layer_contract import Unsupported
+from varstudy.survey.probes import probe
+from varstudy.survey.probes.layer_contract import Unsupported
 
 Array = NDArray[Any]
 

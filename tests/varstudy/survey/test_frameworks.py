@@ -21,7 +21,7 @@ from varstudy.survey.findings import FRAMEWORKS, Framework, commit, comparing, f
 from varstudy.survey.findings.measured import Row
 from varstudy.survey.frameworks import observing
 from varstudy.survey.frameworks.catalogue import ENVIRONMENTS, named
-from varstudy.survey.probing.sync_shards import SIZES
+from varstudy.survey.probes.sync_shards import SIZES
 
 # Batch norm over the columns of (N, C), by numpy; what it does is told by the arguments of the template.
 ADAPTER = """

@@ -36,7 +36,7 @@ from varstudy.survey.inference.normalising import PLACES, applied, line, rules
 from varstudy.survey.inference.reading import Variant
 from varstudy.survey.inference.running_laws import LAWS, by_size, laws
 from varstudy.survey.inference.training_statistics import training
-from varstudy.survey.probing import SCRIPTS, probe, questions
+from varstudy.survey.probes import SCRIPTS, probe, questions
 
 LAYOUTS = [
     ("batch", "NCHW"),

@@ -21,8 +21,8 @@ from varstudy.survey.inference.sync import (
     infer,
     predictions,
 )
-from varstudy.survey.probing import sync_shards
-from varstudy.survey.probing.layer_contract import Unsupported
+from varstudy.survey.probes import sync_shards
+from varstudy.survey.probes.layer_contract import Unsupported
 
 MOMENTUM, SIZES = sync_shards.MOMENTUM, sync_shards.SIZES
 

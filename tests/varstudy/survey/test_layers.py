@@ -24,7 +24,7 @@ from varstudy.survey.league import league_record
 from varstudy.survey.league.layers import RESOLUTION, Law, measure
 from varstudy.survey.league.league_record import LeagueProblem
 from varstudy.survey.league.league_rows import Matrix
-from varstudy.survey.probing import SCRIPTS
+from varstudy.survey.probes import SCRIPTS
 
 # A framework of numpy whose variants are known algorithms in float32.
 TOY = """

@@ -32,7 +32,7 @@ from varstudy.survey.league.measuring import default_correction
 from varstudy.survey.league.scoring import Answers, Exacts, said, score
 from varstudy.survey.libraries.catalogue import FUNCTIONS, LIBRARIES, chosen
 from varstudy.survey.libraries.declaring import EATS, Function, Library
-from varstudy.survey.probing import SCRIPTS
+from varstudy.survey.probes import SCRIPTS
 
 TOY = """
 import os

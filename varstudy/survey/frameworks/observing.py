@@ -18,7 +18,7 @@ from ..environments import EnvironmentProblem, Outcome, install, installed, run
 from ..environments.installing import variables as surroundings
 from ..findings.measured import NOT_RUN, Row
 from ..findings.properties import SYNC
-from ..probing import SCRIPTS
+from ..probes import SCRIPTS
 from .catalogue import find
 from .declaring import Framework
 

@@ -54,7 +54,7 @@ def infer(observations: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Parameters
     ----------
-    observations : what ``probing/probe.py`` writes.
+    observations : what ``probes/probe.py`` writes.
 
     Returns
     -------

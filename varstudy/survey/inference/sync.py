@@ -119,7 +119,7 @@ def infer(run: Mapping[str, Any]) -> list[Finding]:
 
     Parameters
     ----------
-    run : an entry of "runs" in a script's file; `probing/sync_shards.py` says what it has.
+    run : an entry of "runs" in a script's file; `probes/sync_shards.py` says what it has.
     """
     if "unsupported" in run:
         return [not_applicable(name, str(run["unsupported"])) for name in PROPERTIES]

@@ -1,7 +1,7 @@
 """The league of variance functions: what the libraries that people use answer, on the study's rows.
 
 A child runs a library's functions in its own interpreter and writes down the bits of their answers
-(`varstudy.survey.probing`). They are compared with the exact variances (`scoring`) and with our own algorithms
+(`varstudy.survey.probes`). They are compared with the exact variances (`scoring`) and with our own algorithms
 (`identifying`), and all of them are ranked in one table (`ranking`). The committed results are in ``data``
 (`league_record`).
 """

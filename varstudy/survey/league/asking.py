@@ -11,7 +11,7 @@ from typing import Any
 
 from ..environments import process
 from ..libraries.declaring import Function
-from ..probing import SCRIPTS
+from ..probes import SCRIPTS
 
 __all__ = ["Asked", "ask"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..environments import EnvironmentProblem, install, installed
 from ..libraries.declaring import Function
-from ..probing import SCRIPTS
+from ..probes import SCRIPTS
 from .measuring import Place
 
 __all__ = ["absent", "here", "pinned"]

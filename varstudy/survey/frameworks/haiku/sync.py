@@ -1,4 +1,4 @@
-"""Observes Haiku's batch norm over the devices of jax.pmap: ``python probing/sync.py``."""
+"""Observes Haiku's batch norm over the devices of jax.pmap: ``python probes/sync.py``."""
 
 from sync_pmap import main, split, stacked
 

@@ -1,4 +1,4 @@
-"""Observes Keras 3's BatchNormalization on replicas of TensorFlow: ``python probing/sync.py``."""
+"""Observes Keras 3's BatchNormalization on replicas of TensorFlow: ``python probes/sync.py``."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Observes gluon.contrib.nn.SyncBatchNorm on several of MXNet's CPU contexts: ``python probing/sync.py``.
+"""Observes gluon.contrib.nn.SyncBatchNorm on several of MXNet's CPU contexts: ``python probes/sync.py``.
 
 Each rank is a thread with a context of its own. The running statistics move in the backward pass, so there is one.
 """

@@ -1,4 +1,4 @@
-"""Observes paddle.nn.SyncBatchNorm on the CPU: ``python probing/sync.py``. Each rank is a process (gloo)."""
+"""Observes paddle.nn.SyncBatchNorm on the CPU: ``python probes/sync.py``. Each rank is a process (gloo)."""
 
 import json
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Observes tf_keras's BatchNormalization on replicas of TensorFlow: ``python probing/sync.py``."""
+"""Observes tf_keras's BatchNormalization on replicas of TensorFlow: ``python probes/sync.py``."""
 
 import tf_keras
 from sync_mirrored import main

@@ -1,4 +1,4 @@
-"""Observes torch.nn.SyncBatchNorm on processes of the CPU that talk by gloo: ``python probing/sync.py``.
+"""Observes torch.nn.SyncBatchNorm on processes of the CPU that talk by gloo: ``python probes/sync.py``.
 
 Where the module refuses the CPU, the observation is its refusal. Beneath it are asked, each by itself: the autograd
 function that the module hands over to, and the operators that the function is made of.

@@ -17,7 +17,7 @@ from ...environments import process
 from ...frameworks.catalogue import FRAMEWORKS
 from ...frameworks.declaring import Framework
 from ...frameworks.observing import Place
-from ...probing import SCRIPTS
+from ...probes import SCRIPTS
 from ..league_rows import Matrix
 from .layers_record import LONGEST, STORAGE
 

@@ -1,6 +1,6 @@
 """What the ``sync.py`` of every framework needs: the ranks' batches, and the file of observations.
 
-It asks the framework of the ``adapter.py`` next to it: ``python probing/sync.py SCRIPT --out FILE``. Each rank has its
+It asks the framework of the ``adapter.py`` next to it: ``python probes/sync.py SCRIPT --out FILE``. Each rank has its
 own batch, (N, C) with two channels, of small integers. A run is one training step of one synchronised layer on all
 ranks:
 
