@@ -75,7 +75,7 @@ LONG = {
     "varstudy.study.featuremaps.families": "a list of generators",
     "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
     "varstudy.study.runner": "the study's loop",
-    "varstudy.survey.frameworks.probes.questions": "a list of questions; Python 3.6 syntax, and imports nothing",
+    "varstudy.survey.probes.questions": "a list of questions; Python 3.6 syntax, and imports nothing",
 }
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ...survey.findings.comparing import MEASURED_ERRORS, alike
 from ...survey.findings.documented import Documented
 from ...survey.findings.measured import Row
-from ...survey.frameworks.catalogue import ALIASES, FRAMEWORKS
+from ...survey.frameworks.catalogue import FRAMEWORKS
 from ..words import clean, number
 
 __all__ = ["DocumentedFacts", "Layer", "LayerGroup", "answer", "layers", "lines", "short_version", "title", "words"]
@@ -158,7 +158,8 @@ def title(framework: str) -> str:
 def short_version(framework: str, version: str) -> str:
     """The versions of the framework's own packages, of those of all that it runs on."""
     known = FRAMEWORKS.get(framework)
-    own = [alias for module in known.modules for alias in ALIASES.get(module, (module,))] if known else []
+    aliases = known.runs_in.aliases if known and known.runs_in else {}
+    own = [name for module in known.modules for name in (module, aliases.get(module, module))] if known else []
     parts = version.split(", ")
     found = [part for part in parts if part.rpartition(" ")[0].lower().replace("_", "-") in _plain(own)]
     return clean(", ".join(found) or version)

@@ -11,9 +11,9 @@ from typing import Any
 from markupsafe import Markup
 
 from ...survey.league import league_record
-from ...survey.league.catalogue import SHORT
 from ...survey.league.comparing import compare
 from ...survey.league.league_record import OURS, Fact, LeagueProblem
+from ...survey.libraries.declaring import SHORT
 from ..words import clean, code, count, listing, number
 from .league_tables import LeagueTable, divisor, layers_table, league_table, short_error
 

@@ -10,9 +10,9 @@ from typing import Any
 from markupsafe import Markup
 
 from ...survey.league import layers, league_record
-from ...survey.league.catalogue import SHORT
 from ...survey.league.league_record import CaseResult, Fact, LeagueProblem, Row
 from ...survey.league.ranking import Standing, together
+from ...survey.libraries.declaring import SHORT
 from ..model.facts import decimal_digits
 from ..words import clean, code, count, digits, listing
 from .layers_heat import shade
