@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ __all__ = [
     "dump",
     "many",
     "number",
+    "paragraph",
     "plain",
     "progress",
     "say",
@@ -85,6 +88,20 @@ def shown(value: float) -> str:
 def many(count: int, what: str) -> str:
     """``1 row``, ``2 rows``."""
     return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def paragraph(text: str, bullet: str = "") -> None:
+    """A paragraph on the standard output, filled to the width of the terminal; one line where it is none."""
+    text = bullet + text
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        text = textwrap.fill(
+            text,
+            max(40, shutil.get_terminal_size().columns),
+            subsequent_indent=" " * len(bullet),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    click.echo(text)
 
 
 def show_table(
