@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from .formats import FORMATS, Format, format_of
 
 if TYPE_CHECKING:
+    from .algorithm import Algorithm, compose
     from .dispatch import moments
     from .formulas import FORMULAS, Formula
-    from .registry import Algorithm, algorithms, compose, get, register
+    from .registry import algorithms, get, register
     from .row_moments import Moments
     from .threads import get_threads, set_threads
 
@@ -44,9 +45,9 @@ _HOME = {
     "FORMULAS": ".formulas",
     "Formula": ".formulas",
     "Moments": ".row_moments",
-    "Algorithm": ".registry",
+    "Algorithm": ".algorithm",
     "algorithms": ".registry",
-    "compose": ".registry",
+    "compose": ".algorithm",
     "get": ".registry",
     "register": ".registry",
     "moments": ".dispatch",

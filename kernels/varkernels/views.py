@@ -19,15 +19,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from . import Algorithm, Moments
+from .formats import Format, format_of
 
-__all__ = ["LAYOUTS", "NORMS", "sync_batch", "view"]
+__all__ = ["LAYOUTS", "NORMS", "rows_of", "view"]
 
 LAYOUTS = {"NCHW": 4, "NHWC": 4, "NC": 2}
 NORMS = ("batch", "layer", "instance", "group", "flat")
@@ -97,47 +96,22 @@ def _groups(groups: object, channels: int) -> int:
     return int(groups)
 
 
-def sync_batch(
-    parts: Sequence[ArrayLike],
-    *,
-    layout: str = "NCHW",
-    algorithm: str | Algorithm = "welford",
-    accumulator: object = None,
-) -> Moments:
-    """Batch moments of a batch spread over devices: each device's own, then merged in the devices' order.
-
-    The devices' batches and images may differ in size, so that their counts differ; the merge weighs them by
-    their counts (Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115). A device may hold an empty
-    batch.
-
-    Parameters
-    ----------
-    parts : one feature map a device, all of one layout and number of channels, and of one dtype.
-    layout, algorithm, accumulator : as for `view` and `varkernels.moments`.
-
-    Returns
-    -------
-    Moments of one row a channel: count, mean and M2 of shape (C,), mean and M2 in the accumulator's dtype.
+def rows_of(view: ArrayLike) -> tuple[NDArray[Any], Format]:
+    """A view checked: an array (blocks, segments, rows, length) of a known format, never copied.
 
     Raises
     ------
     TypeError
-        As for `varkernels.moments`.
+        The dtype is none of the four formats.
     ValueError
-        There is no part, or the parts' channels or dtypes differ; or as for `view` and `varkernels.moments`.
+        It has neither three nor four dimensions.
     """
-    from . import moments  # noqa: PLC0415 - numba is loaded when it is needed
-
-    if len(parts) == 0:
-        raise ValueError("parts is empty: give one feature map for each device")
-    views = [view(part, "batch", layout=layout) for part in parts]
-    channels = {v.shape[1] for v in views}
-    if len(channels) > 1:
-        raise ValueError(f"parts differ in their number of channels: {sorted(channels)}")
-    dtypes = {str(v.dtype) for v in views}
-    if len(dtypes) > 1:
-        raise ValueError(f"parts differ in dtype: {', '.join(sorted(dtypes))}")
-    total = moments(views[0], algorithm, accumulator)
-    for v in views[1:]:
-        total = total.merge(moments(v, algorithm, accumulator))
-    return total
+    array = np.asarray(view)
+    storage = format_of(array.dtype)
+    if not array.dtype.isnative:
+        array = array.astype(storage.dtype)
+    if array.ndim not in (3, 4):
+        raise ValueError(
+            f"view has shape {array.shape}: it must be (segments, rows, length), or (blocks, segments, rows, length)"
+        )
+    return (array if array.ndim == 4 else array[np.newaxis]), storage

@@ -19,10 +19,10 @@ import pytest
 from numba import float32, njit
 
 from varkernels import FORMATS, FORMULAS, Formula, moments, schedules
+from varkernels.algorithm import order_of
 from varkernels.dispatch import dispatcher, signature
 from varkernels.formats import BFLOAT16, FLOAT32, FLOAT64, Format, format_of
 from varkernels.jit import OPTIONS, cache_folder, fresh_njit, source_hash
-from varkernels.registry import order_of
 
 ROOT = Path(__file__).resolve().parents[2]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -219,9 +219,9 @@ SUM = """
 import numpy as np
 from varkernels import dispatch, moments
 print(moments(np.array([[[1.0, 2.0, 6.0]]]), "naive").m2[0])
-from varkernels import FORMATS, FORMULAS, registry
+from varkernels import FORMATS, FORMULAS, algorithm
 f64 = FORMATS["float64"]
-kernel = dispatch.dispatcher(FORMULAS["naive"], registry.order_of("running"), f64, f64, True)
+kernel = dispatch.dispatcher(FORMULAS["naive"], algorithm.order_of("running"), f64, f64, True)
 print(sum(kernel.stats.cache_hits.values()))
 """
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from varkernels import Moments, moments
 from varkernels.formats import FORMATS
-from varkernels.views import LAYOUTS, NORMS, sync_batch, view
+from varkernels.sync import sync_batch
+from varkernels.views import LAYOUTS, NORMS, view
 
 SHAPES = {
     "NCHW": [(3, 4, 5, 2), (1, 6, 1, 7), (2, 1, 3, 3), (1, 1, 1, 1), (5, 12, 2, 1)],

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import re
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["write_whole"]
+__all__ = ["check_writable", "remove_unfinished", "scratch_folder", "write_whole"]
+
+# .NAME.HOST.PID.RANDOM.tmp: the next run knows from it whether the process that wrote it still runs.
+_UNFINISHED = re.compile(r"\..*\.(?P<host>[\w-]*)\.(?P<pid>\d{1,9})\.\w+\.tmp")
+
+
+def _host() -> str:
+    return re.sub(r"[^\w-]", "-", platform.node())[:40]
+
+
+def _prefix(name: str) -> str:
+    return f".{name[:100]}.{_host()}.{os.getpid()}."
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's content: a temporary file beside it, flushed to disk, then renamed over it.
+    """Replace a file's content: write a temporary file next to it, flush it to disk, and rename it.
 
     Raises
     ------
     OSError
         It cannot be written (a full disk, no permission); what was there before is untouched.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_prefix(path.name), suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -40,3 +56,52 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder and see whether files can be written into it; nothing is left there.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A temporary folder in another one; `remove_unfinished` removes it where its process was killed."""
+    with tempfile.TemporaryDirectory(
+        prefix=_prefix("scratch"), suffix=".tmp", dir=parent, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the temporary files and folders that killed processes of this machine left in a folder.
+
+    Those of processes that still run stay, and so does every file of another name.
+    """
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            found = _UNFINISHED.fullmatch(path.name)
+            if not found or found["host"] != _host() or _runs(int(found["pid"])):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's process
+        return True
+    return True

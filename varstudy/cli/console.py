@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..study.runner import Progress
+    from .._io.progress import Progress
 
 __all__ = [
     "Problem",

@@ -17,11 +17,12 @@ from .figures import bessel, growth, kappa, norms, output, pareto, precision
 from .model.facts import FEW_DIGITS, Facts, decimal_digits
 from .model.summary import DIFFERENCES, FEW_LINES, LENGTHS, STEP, Choice, by_length, choices, headlines
 from .rendering import environment, policy, style
-from .sections import contraction, cuda, gpu_speed, tables
+from .sections import contraction, cuda, every_line, gpu_speed, heat, museum, nist
 from .sections.explorer_parts import explorer
 from .sections.frameworks import conventions
 from .sections.league import libraries
 from .sections.pencil import examples
+from .sections.wide_table import GROUP_TITLES
 from .words import clean, code, count, digits, listing, number, superscript
 
 if TYPE_CHECKING:
@@ -81,16 +82,21 @@ CHAPTERS = (
 )
 
 
-def _tree(value: Any, depth: int = 0) -> Markup:
-    """Nested settings as lists of terms."""
+@dataclass(frozen=True)
+class Term:
+    """A name with its value: text, or terms of its own where it is nested."""
+
+    name: str
+    value: str | tuple[Term, ...]
+
+
+def terms(value: Any, depth: int = 0) -> str | tuple[Term, ...]:
+    """Nested settings as terms; as text where they are not nested, or nested too deep."""
     if isinstance(value, dict) and value and depth < 6:
-        rows = Markup("").join(
-            Markup("<dt>{}</dt><dd>{}</dd>").format(clean(key), _tree(value[key], depth + 1)) for key in value
-        )
-        return Markup("<dl>{}</dl>").format(rows)
+        return tuple(Term(clean(key), terms(inner, depth + 1)) for key, inner in value.items())
     if isinstance(value, (list, tuple)):
-        return Markup("{}").format(" ".join(clean(item) for item in value))
-    return Markup("{}").format("–" if value is None or value == "" else clean(value))
+        return " ".join(clean(item) for item in value)
+    return "–" if value is None or value == "" else clean(value)
 
 
 def _bound(facts: Facts) -> Markup:
@@ -151,7 +157,7 @@ def page(
     frame = facts.frame
     known = facts.columns_of(frame)
     template = environment().get_template("report.html.j2")
-    names, references, nist_note = tables.nist(facts)
+    names, references, nist_note = nist.references(facts)
     only = facts.settings.get("only")
     html = template.render(
         style=style(),
@@ -161,7 +167,7 @@ def page(
         algorithms=len(known),
         level=clean(facts.settings.get("level", "")),
         seed=facts.seed,
-        only=_tree(only) if only else "",
+        only=terms(only) if only else "",
         device=clean(facts.device),
         devices=frame["device"].nunique(),
         chapters=CHAPTERS,
@@ -175,7 +181,7 @@ def page(
         few=f"{FEW_DIGITS:g}",
         step=f"{STEP:g}",
         few_lines=FEW_LINES,
-        heats=tables.heat(facts),
+        heats=heat.heat_maps(facts),
         policy=policy(),
         explorer=explorer(facts),
         kappa=kappa.draw(facts),
@@ -186,12 +192,12 @@ def page(
         norms=norms.draw(facts),
         gpu_speed=gpu_speed.section(gpu_json),
         speed=pareto.draw(bench),
-        museum=tables.museum(facts),
+        museum=museum.exhibition(facts),
         contraction=contraction.chapter(facts),
         gpu=cuda.section(),
         conventions=conventions(fresh),
         libraries=libraries(league),
-        parts=tables.full(facts),
+        parts=every_line.group_tables(facts),
         nist_names=names,
         nist=references,
         nist_note=nist_note,
@@ -199,9 +205,9 @@ def page(
         columns=COLUMNS,
         formats=_formats(),
         catalogue=[(c, dict(results.algorithms.get(c.algorithm, {}))) for c in known],
-        titles=tables.TITLES,
+        titles=GROUP_TITLES,
         described=[(name, dict(info)) for name, info in results.cases.items()],
-        settings=_tree(facts.settings),
-        provenance=_tree(dict(results.provenance)) if results.provenance else "",
+        settings=terms(facts.settings),
+        provenance=terms(dict(results.provenance)) if results.provenance else "",
     )
     return clean(html)

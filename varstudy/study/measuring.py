@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from varkernels import views
+from varkernels import Algorithm, views
 from varkernels.cuda.errors import DeviceError
-from varkernels.dispatch import accumulate, moments, rows_of
+from varkernels.dispatch import accumulate, moments
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
-from varkernels.registry import Algorithm
 from varkernels.row_moments import Moments
+from varkernels.views import rows_of
 
 from . import device_algorithms
 from .aggregates import summary

@@ -1,9 +1,9 @@
-"""The tidy table of a study: its schema, its files, and the comparison of two of them.
+"""The tidy table of a study: its schema and its files.
 
 One row a (feature map, norm, storage, accumulator, algorithm, device, correction); the errors are aggregates over
 the rows that the norm takes together. `results.json` holds the table and what its cases are; it depends on the
-seed and the code alone, so that two runs give the same bytes. Where and how it was made stands beside it, in
-`provenance.json`.
+seed and the code alone, so that two runs give the same bytes. `provenance.json`, next to it, says where and how it was
+made.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import numpy as np
 from varkernels.htmltable import SHOWN, table
 
 from .._io.atomic import write_whole
-from .._io.record_file import digest as _digest
-from .._io.record_file import encode as _encode
+from .._io.record_file import FileKind, check_integer, encode, load_json, number, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,6 +135,16 @@ class ResultsProblem(ValueError):
     """A results file cannot be used: one sentence that names it and says what to do."""
 
 
+_FILE = FileKind(
+    FORMAT,
+    SCHEMA_VERSION,
+    "results file",
+    "run the study again",
+    {"settings": dict, "columns": list, "cases": dict, "algorithms": dict},
+    ResultsProblem,
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
     """A study's table and what is known of it.
@@ -188,18 +197,21 @@ def reproduce(case: str, seed: int) -> str:
 # Numbers in files -----------------------------------------------------------------------------------------------------
 
 
-def _decode(kind: str, value: Any) -> Any:
-    if kind == "str":
-        if not isinstance(value, str):
-            raise ValueError(f"{value!r} is not text")
-        return value
-    if isinstance(value, bool) or not (isinstance(value, (int, float)) or value in ("nan", "inf", "-inf")):
-        raise ValueError(f"{value!r} is not a number")
-    if kind == "int":
-        if not isinstance(value, int):
-            raise ValueError(f"{value!r} is not a whole number")
-        return value
-    return float(value)
+def decode(column: Column, value: Any) -> Any:
+    """A cell of a file as the table has it.
+
+    Raises
+    ------
+    ValueError
+        The value is of another kind than the column's, or does not fit in 64 bits.
+    """
+    if column.kind == "float":
+        return number(column.name, value)
+    if column.kind == "int":
+        check_integer(column.name, value)
+    elif not isinstance(value, str):
+        raise ValueError(f"{column.name} is {shorten(value)}, which is not text")
+    return value
 
 
 def _frame(rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
@@ -224,37 +236,32 @@ def from_records(
     return Results(frame, cases, algorithms, settings, provenance or {})
 
 
-def _rows(frame: pd.DataFrame, encode: Callable[[float], Any] | None = None) -> list[list[Any]]:
+def _rows(frame: pd.DataFrame, cell: Callable[[float], Any] | None = None) -> list[list[Any]]:
     """The table's rows in plain Python values.
 
-    encode : for numbers that are not finite.
+    cell : what to make of a number that is not finite.
     """
     columns = []
     for c in COLUMNS:
         values = frame[c.name].tolist()
-        if encode is not None and c.kind == "float":
+        if cell is not None and c.kind == "float":
             for k in np.flatnonzero(~np.isfinite(frame[c.name].to_numpy())).tolist():
-                values[k] = encode(values[k])
+                values[k] = cell(values[k])
         columns.append(values)
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def to_json(results: Results) -> str:
     """The results as one JSON document, without provenance: the same text for the same settings and code."""
-    content: dict[str, Any] = {
-        "format": FORMAT,
-        "version": SCHEMA_VERSION,
-        "settings": dict(results.settings),
-        "columns": [[c.name, c.kind, c.unit, c.meaning] for c in COLUMNS],
-        "cases": {name: dict(info) for name, info in results.cases.items()},
-        "algorithms": {name: dict(info) for name, info in results.algorithms.items()},
-        "rows": _rows(results.frame, _encode),
-    }
-    content["digest"] = _digest(content)
-    head = {k: v for k, v in content.items() if k != "rows"}
-    text = json.dumps(head, indent=1, ensure_ascii=True, allow_nan=False)
-    lines = ",\n".join(map(json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode, content["rows"]))
-    return text[:-2] + ',\n "rows": [\n' + lines + "\n ]\n}\n"
+    return _FILE.text(
+        {
+            "settings": dict(results.settings),
+            "columns": [[c.name, c.kind, c.unit, c.meaning] for c in COLUMNS],
+            "cases": {name: dict(info) for name, info in results.cases.items()},
+            "algorithms": {name: dict(info) for name, info in results.algorithms.items()},
+            "rows": _rows(results.frame, encode),
+        }
+    )
 
 
 def to_csv(results: Results) -> str:
@@ -312,53 +319,32 @@ def read(path: str | Path) -> Results:
     Raises
     ------
     ResultsProblem
-        The file is missing, unreadable, truncated, edited, of another schema version or no results file.
+        The file is missing, unreadable, too large, has another version, or was modified.
     """
     file = Path(path)
     if file.is_dir():
         file = file / "results.json"
-    content = _content(file)
-    for key in ("settings", "cases", "algorithms", "rows", "digest"):
-        if key not in content:
-            raise ResultsProblem(f"{file} lacks {key!r}: it was edited or cut; run the study again")
-    if [c[0] for c in content.get("columns", [])] != [c.name for c in COLUMNS]:
-        raise ResultsProblem(f"{file} has other columns than this version's: run the study again")
-    if content["digest"] != _digest(content):
-        raise ResultsProblem(f"{file} was edited after it was written: run the study again")
-    kinds = [c.kind for c in COLUMNS]
     try:
-        rows = [[_decode(k, v) for k, v in zip(kinds, row, strict=True)] for row in content["rows"]]
-    except (ValueError, TypeError) as error:
+        content = _FILE.read(file, str(file))
+    except FileNotFoundError:
+        raise ResultsProblem(f"{file} does not exist: make it with 'python -m varstudy run'") from None
+    try:
+        if [c[0] for c in content["columns"]] != [c.name for c in COLUMNS]:
+            raise ResultsProblem(f"{file} has other columns than this version's: run the study again")
+        for part in ("cases", "algorithms"):
+            if not all(isinstance(info, dict) for info in content[part].values()):
+                raise ValueError(f"{part} are no mappings")
+        rows = [[decode(c, v) for c, v in zip(COLUMNS, row, strict=True)] for row in content["rows"]]
+    except ResultsProblem:
+        raise
+    except (ValueError, TypeError, LookupError) as error:
         raise ResultsProblem(f"{file} has a damaged row ({error}): run the study again") from error
     return Results(_frame(rows), content["cases"], content["algorithms"], content["settings"], _provenance(file.parent))
 
 
-def _content(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text("utf-8")
-    except FileNotFoundError:
-        raise ResultsProblem(f"{file} does not exist: make it with 'python -m varstudy run'") from None
-    except (OSError, UnicodeError) as error:
-        raise ResultsProblem(f"{file} cannot be read ({error}): check the path") from error
-    if not text.strip():
-        raise ResultsProblem(f"{file} is empty: run the study again")
-    try:
-        content = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ResultsProblem(f"{file} is truncated or no JSON ({error}): run the study again") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ResultsProblem(f"{file} is no results file of varstudy: give a results.json, or its folder")
-    if content.get("version") != SCHEMA_VERSION:
-        raise ResultsProblem(
-            f"{file} has schema version {content.get('version')!r}, this program reads {SCHEMA_VERSION}: "
-            "run the study again with this version"
-        )
-    return content
-
-
 def _provenance(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / "provenance.json").read_text("utf-8"))
+        found = load_json((folder / "provenance.json").read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -363,7 +363,7 @@ def _spoiled(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (_spoiled("seconds", True), "which is no number"),
         (_spoiled("shape", [0]), "which is no shape"),
         (_spoiled("shape", 3), "which is no shape"),
-        (_spoiled("threads", 1.5), "which is no int"),
+        (_spoiled("threads", 1.5), "which is not a whole number"),
         (_spoiled("contender", 3), "which is no str"),
         (_spoiled("rounded", "yes"), "which is no bool"),
     ],

@@ -294,12 +294,12 @@ def test_report_draws_again(stub, folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda text: "", "is empty"),
-        (lambda text: text[: len(text) // 2], "is truncated or no JSON"),
+        (lambda text: "", "cannot be read"),
+        (lambda text: text[: len(text) // 2], "cannot be read"),
         (lambda text: text.replace('"version": 2', '"version": 99'), "has schema version 99"),
         (lambda text: text.replace('"seed": 0', '"seed": 1'), "was edited"),
         (lambda text: "[1, 2]", "is no results file"),
-        (lambda text: text.replace('"var_bias"', '"var_vibe"'), "other columns"),
+        (lambda text: text.replace('"var_bias"', '"var_vibe"'), "was edited or cut"),
     ],
 )
 def test_results_that_cannot_be_used(stub, folder: Path, spoil, sentence: str) -> None:
@@ -581,7 +581,7 @@ def test_arrays_that_cannot_be_checked(saved, array: np.ndarray, words: tuple[st
 def test_files_that_cannot_be_checked(tmp_path: Path, saved) -> None:
     whole = saved(np.arange(100.0)).read_bytes()
     for name, content, sentence in (
-        ("empty.npy", b"", "is empty"),
+        ("empty.npy", b"", "cannot be read"),
         ("cut.npy", whole[:-8], "is truncated"),
         ("head.npy", whole[:20], "damaged or truncated header"),
         ("pickled.npy", pickle.dumps([1.0]), "is a pickle, which is never loaded"),

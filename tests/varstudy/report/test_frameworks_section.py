@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from varstudy.report import rendering
-from varstudy.report.figures import bessel_places, layers_heat, minify, running_variance
+from varstudy.report.figures import bessel_places, minify, running_variance
 from varstudy.report.model import measured_layers
 from varstudy.report.sections import frameworks as section
+from varstudy.report.sections import layers_heat
 from varstudy.report.sections.convention_tables import COLUMNS
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.documented import Documented
@@ -108,11 +109,17 @@ def rendered(made: section.Conventions) -> str:
     return around.render(conventions=made)
 
 
+def table(made: section.Conventions, place: int = 0) -> str:
+    """One kind's table as the page has it."""
+    module = rendering.environment().get_template("properties.html.j2").module
+    return str(module.property_table(made.parts[place]))  # type: ignore[attr-defined]
+
+
 def cells(made: section.Conventions, kind: str = "batch") -> list[dict[str, str]]:
     """The lines of a kind's table, by property: the markup of each cell; the head of the line under "head"."""
-    part = next(each for each in made.parts if each.kind == kind)
+    place = [each.kind for each in made.parts].index(kind)
     found = []
-    for line in re.findall(r"<tr><th scope=row>(.*?)</tr>", part.table):
+    for line in re.findall(r"<tr><th scope=row>(.*?)</tr>", table(made, place)):
         if "<td colspan" in line or "unmeasured" in line:
             continue
         head, *rest = re.split(r"<td[^>]*>", line)
@@ -142,8 +149,8 @@ def test_a_cell_has_the_measured_value_and_beneath_it_what_is_documented() -> No
 
 
 def test_what_contradicts_is_marked_by_more_than_colour() -> None:
-    table = section.made(rows(), [fact("epsilon.default", 1e-3)]).parts[0].table
-    (clash,) = re.findall(r'<td class="clash">(.*?)</td>', table)
+    shown = table(section.made(rows(), [fact("epsilon.default", 1e-3)]))
+    (clash,) = re.findall(r'<td class="clash">(.*?)</td>', shown)
     assert "≠ contradicts" in clash
 
 
@@ -191,24 +198,24 @@ def test_more_threads_stand_beneath() -> None:
 
 def test_a_framework_that_could_not_be_asked_says_why_and_how() -> None:
     lost = row("paddle", "probe", None, "", kind="", value="", status="failed", detail="it ran out of memory")
-    html = section.made([*rows(), lost], []).parts[0].table
+    html = table(section.made([*rows(), lost], []))
     assert "<em>failed</em>: it ran out of memory" in html
     assert "<em>not run</em>. <code>python -m varstudy frameworks --install mlx</code> measures it" in html
     half = [*rows("paddle"), lost]
     made = section.made(half, [])
     assert any("it ran out of memory" in line for line in made.lead)
-    assert "<em>failed</em>" not in made.parts[0].table
+    assert "<em>failed</em>" not in table(made)
 
 
 def test_documented_only_never_looks_measured() -> None:
     made = section.made(rows(), [fact("correction.running", 1, 1, framework="caffe")])
-    table = made.parts[0].table
-    (line,) = re.findall(r"<tr><th scope=row>Caffe .*?</tr>", table)
+    shown = table(made)
+    (line,) = re.findall(r"<tr><th scope=row>Caffe .*?</tr>", shown)
     assert "documented only, not measured" in line
     filled = [cell for cell in re.findall(r'<td class="unmeasured">(.*?)</td>', line) if cell]
     assert filled == ["<small>documentation: n − 1</small><small>source: n − 1</small>"]
     assert line.count("<td") == line.count('<td class="unmeasured">')
-    assert "Documented only" in table[: table.index(line)]
+    assert "Documented only" in shown[: shown.index(line)]
 
 
 def test_the_other_kinds_are_closed() -> None:
@@ -397,7 +404,7 @@ def test_heat_map() -> None:
     made = layers_heat.heat([("Batch norm", given_), ("Layer norm", [])])
     assert made is not None
     assert made.rows == 3
-    assert "Layer norm" not in made.table
+    assert [title for title, _ in made.blocks] == ["Batch norm"]
     told = " ".join(made.notes)
     assert "<b>Mean 10⁶, deviation 1, float32:</b> 1 of 3 variants of batch norm" in told
     assert "The layout decides in <code>torch</code>" in told

@@ -25,7 +25,7 @@ from varstudy.report.model import embedded, summary
 from varstudy.report.model.facts import Facts, decimal_digits
 from varstudy.report.rendering import SCRIPTS
 from varstudy.report.report_page import CHAPTERS
-from varstudy.report.sections import pencil, tables
+from varstudy.report.sections import every_line, pencil
 from varstudy.study.results import COLUMNS, Results
 
 # Safe ----------------------------------------------------------------------------------------------------------------
@@ -294,13 +294,12 @@ def test_cells() -> None:
     ]  # fmt: skip
 
 
-def test_every_measurement_is_in_the_full_table(study: Results) -> None:
-    parts = tables.full(Facts(study))
+def test_every_measurement_is_in_the_full_table(study: Results, html: str) -> None:
+    parts = every_line.group_tables(Facts(study))
     assert sum(part.measurements for part in parts) == len(study.frame)
-    shown = sum(len(re.findall(r"<td class=[a-hx]>", part.table)) for part in parts)
-    assert shown == len(study.frame)
-    everything = "".join(part.table for part in parts)
-    assert "python -m varstudy run --only &#39;museum/x/y#1&#39;" in everything
+    lines = [line for part in parts for block in part.table.blocks for line in block.lines]
+    assert sum(css in "abcdefghx" for line in lines for css, _ in line.cells) == len(study.frame)
+    assert "python -m varstudy run --only &#39;museum/x/y#1&#39;" in html
 
 
 def test_nothing_is_clipped_before_it_is_drawn(study: Results) -> None:

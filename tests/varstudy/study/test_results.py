@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from mutations import damaged
 
+from varstudy._io import record_file
 from varstudy._io.atomic import write_whole
+from varstudy._io.record_file import digest
 from varstudy.study import results
 from varstudy.study.metrics import METRICS
 
@@ -70,13 +73,18 @@ def test_provenance_is_no_part_of_the_results(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda text: "", "is empty: run the study again"),
-        (lambda text: text[: len(text) // 2], "is truncated or no JSON"),
-        (lambda text: text.replace("0.1", "0.2", 1), "was edited after it was written"),
-        (lambda text: text.replace('"seed": 0', '"seed": 1', 1), "was edited after it was written"),
+        (lambda text: "", r"cannot be read \(.*\): run the study again"),
+        (lambda text: text[: len(text) // 2], "cannot be read"),
+        (lambda text: text.replace("0.1", "0.2", 1), r"was edited or cut \(its digest is another's\)"),
+        (lambda text: text.replace('"seed": 0', '"seed": 1', 1), "was edited or cut"),
+        (lambda text: text.replace('"case"', '"cbse"', 1), "was edited or cut"),
+        (lambda text: text.replace('"rows"', '"rowt"', 1), "was edited or cut"),
+        (lambda text: text.replace("0.1", "9" * 5000, 1), "cannot be read"),
+        (lambda text: text.replace("0.1", "1e400", 1), "was edited or cut"),
+        (lambda text: text.replace("0.1", "NaN", 1), "cannot be read .NaN is no JSON"),
         (lambda text: text.replace('"version": 3', '"version": 7', 1), "has schema version 7, this program reads 3"),
         (lambda text: '{"a": 1}', "is no results file of varstudy"),
-        (lambda text: "[" * 100_000, "is truncated or no JSON"),
+        (lambda text: "[" * 100_000, r"cannot be read \(its brackets are nested too deeply\)"),
     ],
 )
 def test_a_spoilt_file_is_refused_in_a_sentence(tmp_path: Path, spoil, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -89,15 +97,71 @@ def test_a_spoilt_file_is_refused_in_a_sentence(tmp_path: Path, spoil, message: 
     assert "\n" not in str(caught.value)
 
 
-def test_a_row_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
+INTEGER = next(k for k, c in enumerate(results.COLUMNS) if c.kind == "int")
+FLOAT = next(k for k, c in enumerate(results.COLUMNS) if c.kind == "float")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content["rows"][0].__setitem__(0, 5), "case is 5, which is not text"),
+        (lambda content: content["rows"][0].__setitem__(INTEGER, 1 << 63), "does not fit in 64 bits"),
+        (lambda content: content["rows"][0].__setitem__(INTEGER, -(10**4000)), "does not fit in 64 bits"),
+        (lambda content: content["rows"][0].__setitem__(INTEGER, True), "is True, which is not a whole number"),
+        (lambda content: content["rows"][0].__setitem__(FLOAT, 10**400), "is beyond the range of float64"),
+        (lambda content: content["rows"][0].__setitem__(FLOAT, "x" * 10**6), "which is no number"),
+        (lambda content: content["rows"][0].pop(), "damaged row"),
+        (lambda content: content["rows"].append(7), "damaged row"),
+        (lambda content: content["rows"].append({"a": 1}), "damaged row"),
+        (lambda content: content.update(rows={}), "rows is no list"),
+        (lambda content: content.update(columns=[[]]), "damaged"),
+        (lambda content: content.update(columns=[["other"]]), "has other columns than this version's"),
+        (lambda content: content.update(cases={"x": 1}), "cases are no mappings"),
+        (lambda content: content.update(settings=[]), "settings is no dict"),
+    ],
+)
+def test_a_content_of_the_wrong_kind_is_refused_whatever_its_digest(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
     results.write(some(), tmp_path)
     file = tmp_path / "results.json"
     content = json.loads(file.read_text())
-    content["rows"][0][0] = 5
-    content["digest"] = results._digest(content)
+    change(content)
+    content["digest"] = digest(content)
     file.write_text(json.dumps(content))
-    with pytest.raises(results.ResultsProblem, match="damaged row"):
+    with pytest.raises(results.ResultsProblem, match=message) as caught:
         results.read(file)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_file_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_file, "MOST_BYTES", 1000)
+    with pytest.raises(results.ResultsProblem, match=r"/dev/zero cannot be read \(it has more than 1000 bytes\)"):
+        results.read("/dev/zero")
+
+
+def damage(folder: Path, count: int) -> None:
+    """Read damaged copies of a results file: each is refused in a sentence, unless its values are those written."""
+    before = some(*(record(var_error_worst=v) for v in HOSTILE))
+    file = folder / "results.json"
+    results.write(before, folder)
+    for content in damaged(file.read_bytes(), count):
+        file.write_bytes(content)
+        found, sentence = before, ""
+        try:
+            found = results.read(file)
+        except results.ResultsProblem as problem:
+            sentence = str(problem)
+        pd.testing.assert_frame_equal(before.frame, found.frame, check_exact=True)
+        assert "\n" not in sentence
+        assert len(sentence) < 600
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    damage(tmp_path, 300)
+
+
+@pytest.mark.long
+def test_many_damaged_files(tmp_path: Path) -> None:
+    damage(tmp_path, 20_000)
 
 
 def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:

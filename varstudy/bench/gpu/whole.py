@@ -11,7 +11,7 @@ from varkernels.cuda.run import Device, device
 
 from ..._io import provenance
 from ..._io.matching import matches, nearest
-from ...study.runner import Progress
+from ..._io.progress import Progress
 from . import peers
 from .checks import MAPS, QUICK, Checks, check, parts
 from .gpu_record import GpuProblem, Row

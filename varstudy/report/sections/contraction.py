@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ..model.facts import Facts
 from ..words import clean, code, count, digits
-from .tables import DEVICES
+from .wide_table import DEVICES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from ...survey.findings import measured
-from ...survey.findings.documented import contradicts
+from ...survey.findings.documented import Documented, contradicts
 from ...survey.findings.measured import Row
 from ...survey.findings.properties import PROPERTIES, SYNC
 from ...survey.frameworks.catalogue import FRAMEWORKS
-from ..figures.layers_heat import error_cell
 from ..model.contradictions import Key, source_differs
 from ..model.measured_layers import Facts, Layer, Line, answer, lines, short_version, title, words
-from ..words import clean, code, superscript
+from ..words import clean, superscript
+from .layers_heat import error_cell
 
-__all__ = ["COLUMNS", "TITLES", "Part", "heading", "part"]
+__all__ = ["COLUMNS", "TITLES", "PropertyTable", "heading", "property_table"]
 
 # What decides whether a port is right, in the order of the columns.
 COLUMNS = (
@@ -34,41 +32,119 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Part:
-    """The table of one kind of layer: its inside, and how many lines of how many frameworks it has."""
+class PropertyValue:
+    """What a cell shows of a measurement: its class, its text, and whether the text is a status instead of a value."""
+
+    css: str = "n"
+    text: str = ""
+    missing: bool = False
+
+
+@dataclass(frozen=True)
+class PropertyNote:
+    """What documentation or source say of a property; the anchor of the contradiction where they contradict."""
+
+    text: str
+    contradiction: str = ""
+
+
+@dataclass(frozen=True)
+class PropertyCell:
+    """A property of a layer: measured, measured with other numbers of threads, and documented."""
+
+    value: PropertyValue
+    threads: tuple[tuple[int, PropertyValue], ...]
+    notes: tuple[PropertyNote, ...]
+
+    @property
+    def css(self) -> str:
+        clash = "clash" if any(note.contradiction for note in self.notes) else ""
+        return " ".join(word for word in (self.value.css, clash) if word)
+
+
+@dataclass(frozen=True)
+class PropertyLine:
+    """A framework's variants that agree in every column."""
+
+    title: str
+    framework: str
+    variants: str
+    version: str
+    date: str
+    cells: tuple[PropertyCell, ...]
+
+
+@dataclass(frozen=True)
+class AbsentLine:
+    """A framework that could be measured and was not: its status, why, and the command that measures it."""
+
+    title: str
+    framework: str
+    status: str
+    detail: str
+    command: str
+
+
+@dataclass(frozen=True)
+class DocumentedLine:
+    """A framework that cannot be installed: for each property what is documented, a sentence each."""
+
+    title: str
+    framework: str
+    cells: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class PropertyTable:
+    """The table of one kind of layer.
+
+    Attributes
+    ----------
+    frameworks : how many were measured. heads : for each column the question and the heading.
+    """
 
     kind: str
     title: str
-    lines: int
     frameworks: int
-    table: Markup
+    heads: tuple[tuple[str, str], ...]
+    measured: tuple[PropertyLine, ...]
+    absent: tuple[AbsentLine, ...]
+    documented: tuple[DocumentedLine, ...]
+
+    @property
+    def lines(self) -> int:
+        return len(self.measured) + len(self.documented)
+
+    @property
+    def width(self) -> int:
+        return len(self.heads) + 1
 
 
-def part(
+def property_table(
     kind: str, given: Sequence[Layer], facts: Facts, anchors: Mapping[Key, str], troubles: Mapping[str, Row]
-) -> Part:
+) -> PropertyTable:
+    """The table of one kind of layer.
+
+    Parameters
+    ----------
+    anchors : of the contradictions. troubles : frameworks that could not be asked, each with the row that says why.
+    """
     names = [name for name in COLUMNS if kind in PROPERTIES[name].kinds]
     merged = lines(given, names, facts)
-    body = [_line(line, names, facts, anchors) for line in merged]
     there = {line.framework for line in merged}
-    width = len(names) + 1
-    if kind == "batch":
-        body += _absent([name for name in FRAMEWORKS if name not in there], troubles, width)
     only = [
         name for name, each in FRAMEWORKS.items()
         if not each.measured and any(fact[:2] == (name, kind) for fact in facts)
     ]  # fmt: skip
-    if only:
-        body.append(_sub("Documented only: cannot be installed, so nothing of it was measured", width))
-        body += [_documented_only(name, kind, names, facts) for name in only]
-    head = Markup("").join(
-        Markup('<th scope="col"><abbr title="{}">{}</abbr></th>').format(PROPERTIES[n].question, heading(n))
-        for n in names
+    return PropertyTable(
+        kind,
+        TITLES[kind],
+        len(there),
+        tuple((PROPERTIES[name].question, heading(name)) for name in names),
+        tuple(_line(line, names, facts, anchors) for line in merged),
+        _absent([name for name in FRAMEWORKS if name not in there], troubles) if kind == "batch" else (),
+        tuple(_documented_only(name, kind, names, facts) for name in only),
     )
-    table = Markup('<thead><tr><th scope="col">Framework</th>{}</tr></thead><tbody>{}</tbody>').format(
-        head, Markup("").join(body)
-    )
-    return Part(kind, TITLES[kind], len(merged) + len(only), len(there), table)
 
 
 def heading(name: str) -> str:
@@ -78,94 +154,67 @@ def heading(name: str) -> str:
     return PROPERTIES[name].title
 
 
-def _sub(text: str, width: int) -> Markup:
-    return Markup('<tr class="sub"><th scope="rowgroup" colspan="{}">{}</th></tr>').format(width, text)
+def _absent(names: Sequence[str], troubles: Mapping[str, Row]) -> tuple[AbsentLine, ...]:
+    found = []
+    for name in names:
+        if FRAMEWORKS[name].measured:
+            row = troubles.get(name)
+            status = measured.NOT_RUN if row is None else row.status
+            command = f"python -m varstudy frameworks --install {name}" if status == measured.NOT_RUN else ""
+            found.append(AbsentLine(title(name), name, status, clean(row.detail) if row is not None else "", command))
+    return tuple(found)
 
 
-def _absent(names: Sequence[str], troubles: Mapping[str, Row], width: int) -> list[Markup]:
-    """Frameworks that could be measured and were not, each with why."""
-    listed = [name for name in names if FRAMEWORKS[name].measured]
-    if not listed:
-        return []
-    told = []
-    for name in listed:
-        row = troubles.get(name)
-        status = measured.NOT_RUN if row is None else row.status
-        why = f"python -m varstudy frameworks --install {name}" if row is None or row.status == measured.NOT_RUN else ""
-        told.append(
-            Markup('<tr><th scope=row>{} {}</th><td colspan="{}"><em>{}</em>{}{}</td></tr>').format(
-                title(name), code(name), width - 1, status,
-                Markup(": {}").format(clean(row.detail)) if row is not None and row.detail else "",
-                Markup(". {} measures it").format(code(why)) if why else "",
-            )
-        )  # fmt: skip
-    return [_sub("Could not be asked", width), *told]
-
-
-def _line(line: Line, names: Sequence[str], facts: Facts, anchors: Mapping[Key, str]) -> Markup:
+def _line(line: Line, names: Sequence[str], facts: Facts, anchors: Mapping[Key, str]) -> PropertyLine:
     first = line.first.first
-    head = Markup("<tr><th scope=row>{} {}<small>{}</small><small>{}, {}</small></th>").format(
+    return PropertyLine(
         title(line.framework),
-        code(line.framework),
+        line.framework,
         clean(line.variants),
         short_version(first.framework, first.version) or "version unknown",
         clean(first.date),
+        tuple(_cell(line, name, facts, anchors) for name in names),
     )
-    return head + Markup("").join(_cell(line, name, facts, anchors) for name in names) + Markup("</tr>")
 
 
-def _cell(line: Line, name: str, facts: Facts, anchors: Mapping[Key, str]) -> Markup:
+def _cell(line: Line, name: str, facts: Facts, anchors: Mapping[Key, str]) -> PropertyCell:
     layer = line.first
     row, fact = line.worst(name), layer.fact(facts, name)
-    css, text = _shown(name, row)
-    below = [
-        Markup("<small>{} threads: {}</small>").format(other.threads, _shown(name, other)[1])
-        for other in layer.others.get(name, ())
-    ]
-    said = None if fact is None or row is None else contradicts(fact, row)
-    source = None if fact is None or row is None else source_differs(fact, row)
-    key = anchors.get((layer.framework, layer.kind, layer.variant, name))
-    if fact is not None and fact.value is not None:
-        value = words(name, fact.value)
-        below.append(
-            Markup('<small><a href="#{}">≠ contradicts</a> documentation: {}</small>').format(key, value) if said
-            else Markup("<small>documented</small>") if said is False
-            else Markup("<small>documentation: {}</small>").format(value)
-        )  # fmt: skip
-    if fact is not None and fact.source_value is not None and (said or source or said is None or fact.value is None):
-        value = words(name, fact.source_value)
-        below.append(
-            Markup('<small><a href="#{}">≠ contradicts</a> source: {}</small>').format(key, value) if source
-            else Markup("<small>as in source</small>") if source is False
-            else Markup("<small>source: {}</small>").format(value)
-        )  # fmt: skip
-    css = " ".join(part for part in (css, "clash" if said or source else "") if part)
-    return Markup("<td{}>{}{}</td>").format(
-        Markup(' class="{}"').format(css) if css else "", text, Markup("").join(below)
-    )
+    threads = tuple((other.threads, _value(name, other)) for other in layer.others.get(name, ()))
+    key = anchors.get((layer.framework, layer.kind, layer.variant, name), "")
+    return PropertyCell(_value(name, row), threads, () if fact is None else _facing(fact, row, name, key))
 
 
-def _shown(name: str, row: Row | None) -> tuple[str, Markup]:
+def _facing(fact: Documented, row: Row | None, name: str, key: str) -> tuple[PropertyNote, ...]:
+    """What documentation and source say, beneath what was measured."""
+    said = None if row is None else contradicts(fact, row)
+    source = None if row is None else source_differs(fact, row)
+    notes = []
+    if fact.value is not None:
+        agrees = said is False
+        text = "documented" if agrees else f"documentation: {words(name, fact.value)}"
+        notes.append(PropertyNote(text, key if said else ""))
+    if fact.source_value is not None and (said or source or said is None or fact.value is None):
+        text = "as in source" if source is False else f"source: {words(name, fact.source_value)}"
+        notes.append(PropertyNote(text, key if source else ""))
+    return tuple(notes)
+
+
+def _value(name: str, row: Row | None) -> PropertyValue:
     if row is None:
-        return "n", Markup("")
+        return PropertyValue()
     if answer(row) is None:
-        return "n", Markup("–") if row.status == "not applicable" else Markup("<em>{}</em>").format(clean(row.status))
+        absent = row.status == "not applicable"
+        return PropertyValue(text="–" if absent else clean(row.status), missing=not absent)
     if name.startswith("accuracy."):
-        css, text = error_cell(row)
-        return css, Markup("{}").format(text)
-    return "", Markup("{}").format(words(name, answer(row)))
+        return PropertyValue(*error_cell(row))
+    return PropertyValue("", words(name, answer(row)))
 
 
-def _documented_only(name: str, kind: str, names: Sequence[str], facts: Facts) -> Markup:
+def _documented_only(name: str, kind: str, names: Sequence[str], facts: Facts) -> DocumentedLine:
     cells = []
     for each in names:
         fact = facts.get((name, kind, "", each))
-        said = [
-            Markup("<small>{}: {}</small>").format(word, words(each, value))
-            for word, value in (("documentation", fact and fact.value), ("source", fact and fact.source_value))
-            if value is not None
-        ]
-        cells.append(Markup('<td class="unmeasured">{}</td>').format(Markup("").join(said)))
-    return Markup("<tr><th scope=row>{} {}<small>documented only, not measured</small></th>{}</tr>").format(
-        title(name), code(name), Markup("").join(cells)
-    )
+        said = (("documentation", fact and fact.value), ("source", fact and fact.source_value))
+        cells.append(tuple(f"{word}: {words(each, value)}" for word, value in said if value is not None))
+    return DocumentedLine(title(name), name, tuple(cells))

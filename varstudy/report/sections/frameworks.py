@@ -16,11 +16,11 @@ from ...survey.findings.measured import ConventionsProblem, Row
 from ...survey.findings.properties import KINDS, SYNC
 from ..figures import bessel_places, running_variance
 from ..figures.draw import Drawn
-from ..figures.layers_heat import Heat, heat
 from ..model.contradictions import Entry, entries, found
 from ..model.measured_layers import Layer, layers, title
 from ..words import clean, code, count, listing
-from .convention_tables import COLUMNS, TITLES, Part, heading, part
+from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property_table
+from .layers_heat import LayersHeat, heat
 
 __all__ = ["Conventions", "anew", "conventions", "made"]
 
@@ -40,10 +40,10 @@ class Conventions:
 
     problem: str = ""
     lead: tuple[Markup, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[PropertyTable, ...] = ()
     entries: tuple[Entry, ...] = ()
     undocumented: str = ""
-    heat: Heat | None = None
+    heat: LayersHeat | None = None
     running: Drawn | None = None
     bessel: Drawn | None = None
     costs: tuple[bessel_places.Cost, ...] = ()
@@ -137,8 +137,8 @@ def made(
     every = [layer for group in by_kind.values() for layer in group]
     contradictions, anchors = found(every, facts)
     troubles = {row.framework: row for row in all_rows if row.property == _PROBE and row.kind != SYNC}
-    parts = [part(kind, by_kind[kind], facts, anchors, troubles) for kind in KINDS]
-    parts.append(part(SYNC, layers(all_rows, SYNC), facts, anchors, troubles))
+    parts = [property_table(kind, by_kind[kind], facts, anchors, troubles) for kind in KINDS]
+    parts.append(property_table(SYNC, layers(all_rows, SYNC), facts, anchors, troubles))
     batch = by_kind["batch"]
     return Conventions(
         lead=_lead(all_rows, every, entries(contradictions), troubles),

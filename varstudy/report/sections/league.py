@@ -16,10 +16,10 @@ from ...survey.league.catalogue import SHORT
 from ...survey.league.comparing import compare
 from ...survey.league.league_record import OURS, CaseResult, Fact, LeagueProblem, Row
 from ...survey.league.ranking import Standing, together
-from ..figures.layers_heat import shade
 from ..model.facts import decimal_digits
 from ..words import clean, code, count, digits, listing, number
-from .tables import TITLES
+from .layers_heat import shade
+from .wide_table import GROUP_TITLES
 
 __all__ = ["Libraries", "Table", "anew", "libraries"]
 
@@ -184,7 +184,7 @@ def _table(content: Mapping[str, Any], storage: str) -> Table:
     heads = ("place", "unasked", "n = ddof", "no digit right", "median", "fewest")
     top = Markup("").join(Markup('<th scope="col" rowspan="2">{}</th>').format(word) for word in ("Function", *heads))
     bottom = Markup("").join(
-        Markup('<th scope="col">{}</th>').format(TITLES.get(group, clean(group))) for group in groups
+        Markup('<th scope="col">{}</th>').format(GROUP_TITLES.get(group, clean(group))) for group in groups
     )
     body = Markup("").join(_row(line, groups, known.get(line.standing.name), content) for line in lines)
     table = Markup(

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels import Algorithm, views
-from varkernels.dispatch import rows_of
 from varkernels.formats import FORMATS
 from varkernels.rounding import round_to, ulp
+from varkernels.views import rows_of
 
 from ..._io.matching import matches
 from ...study import featuremaps
@@ -27,7 +27,7 @@ from .calling import PROBES, Convention, call, convention, text_of
 from .scorecard import CaseScore, Scorecard, place, standing
 
 if TYPE_CHECKING:
-    from ...study.runner import Progress
+    from ..._io.progress import Progress
 
 __all__ = ["MAX_LENGTH", "MAX_ROWS", "score"]
 

@@ -22,7 +22,7 @@ from .league_rows import Matrix, packed
 from .scoring import Answers, Exacts, said, score
 
 if TYPE_CHECKING:
-    from ...study.runner import Progress
+    from ..._io.progress import Progress
 
 __all__ = ["League", "Place", "measure"]
 

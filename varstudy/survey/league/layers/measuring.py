@@ -25,7 +25,7 @@ from .law import RESOLUTION, Law, implied, laws
 from .layers_record import LAYER, LONGEST, STORAGE, LayerFact, content
 
 if TYPE_CHECKING:
-    from ....study.runner import Progress
+    from ...._io.progress import Progress
 
 __all__ = ["Layers", "measure"]
 

@@ -13,22 +13,41 @@ from ..model.facts import decimal_digits
 from ..model.measured_layers import Layer, Line, answer, lines, title
 from ..words import clean, code, count, listing
 
-__all__ = ["COLUMNS", "Heat", "error_cell", "heat", "shade"]
+__all__ = ["COLUMNS", "LayersHeat", "error_cell", "heat", "shade"]
 
 COLUMNS = tuple(f"accuracy.{mean}" for mean in ("1e4", "1e5", "1e6")) + tuple(
     f"{dtype}.{mean}" for dtype in ("float16", "bfloat16") for mean in (0, 4, 100)
 )
-_GROUPS = (("float32", ("10⁴", "10⁵", "10⁶")), ("float16", ("0", "4", "100")), ("bfloat16", ("0", "4", "100")))
+GROUPS = (("float32", ("10⁴", "10⁵", "10⁶")), ("float16", ("0", "4", "100")), ("bfloat16", ("0", "4", "100")))
 _LETTERS = "bcdefgh"
 
 
 @dataclass(frozen=True)
-class Heat:
-    """A heat map as the inside of a table; its rows, and what they show."""
+class LayersCell:
+    """A cell: its class and text, and the texts of other numbers of threads."""
 
-    table: Markup
+    css: str
+    text: str
+    threads: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class LayersLine:
+    """A framework's variants that agree, and a cell for each of `COLUMNS`."""
+
+    framework: str
+    variants: str
+    cells: tuple[LayersCell, ...]
+
+
+@dataclass(frozen=True)
+class LayersHeat:
+    """A heat map: headings with the lines under each, and what they show."""
+
+    blocks: tuple[tuple[str, tuple[LayersLine, ...]], ...]
     rows: int
     notes: tuple[Markup, ...] = ()
+    formats: tuple[tuple[str, tuple[str, ...]], ...] = GROUPS
 
 
 def shade(digits: float, storage: str) -> str:
@@ -60,54 +79,34 @@ def error_cell(row: Row) -> tuple[str, str]:
     return ("x" if failed else shade(digits, _storage(row.property)), " ".join([text, *failed]))
 
 
-def _row(line: Line) -> Markup:
-    cells = []
-    for name in COLUMNS:
-        row = line.worst(name)
-        css, text = ("n", "") if row is None else error_cell(row)
-        threads = Markup("").join(
-            Markup("<small>{} threads: {}</small>").format(each.threads, error_cell(each)[1])
-            for each in line.first.others.get(name, ())
-        )
-        cells.append(Markup("<td class={}>{}{}</td>").format(css, text, threads))
-    return Markup("<tr><th scope=row>{} <small>{}</small></th>{}</tr>").format(
-        title(line.framework), clean(line.variants), Markup("").join(cells)
-    )
+def _cell(line: Line, name: str) -> LayersCell:
+    row = line.worst(name)
+    css, text = ("n", "") if row is None else error_cell(row)
+    others = line.first.others.get(name, ())
+    return LayersCell(css, text, tuple((each.threads, error_cell(each)[1]) for each in others))
 
 
-def heat(parts: Sequence[tuple[str, Sequence[Layer]]]) -> Heat | None:
+def _line(line: Line) -> LayersLine:
+    return LayersLine(title(line.framework), clean(line.variants), tuple(_cell(line, name) for name in COLUMNS))
+
+
+def heat(parts: Sequence[tuple[str, Sequence[Layer]]]) -> LayersHeat | None:
     """Digits of the variance that normalises, by layer and input; None where no layer was measured.
 
     Parameters
     ----------
     parts : a heading and the layers under it.
     """
-    body: list[Markup] = []
-    merged: list[Line] = []
+    blocks = []
     for heading, layers in parts:
-        mine = lines([layer for layer in layers if any(name in layer.rows for name in COLUMNS)], COLUMNS, {})
+        asked = [layer for layer in layers if any(name in layer.rows for name in COLUMNS)]
+        mine = tuple(map(_line, lines(asked, COLUMNS, {})))
         if mine:
-            body.append(
-                Markup('<tr class="sub"><th scope="rowgroup" colspan="{}">{}</th></tr>').format(
-                    len(COLUMNS) + 1, heading
-                )
-            )
-        body += map(_row, mine)
-        merged += mine
-    if not merged:
+            blocks.append((heading, mine))
+    if not blocks:
         return None
-    top = Markup("").join(
-        Markup('<th scope="colgroup" colspan="{}">{}, mean</th>').format(len(means), dtype) for dtype, means in _GROUPS
-    )
-    bottom = Markup("").join(
-        Markup('<th scope="col"><abbr title="{}, mean {}">{}</abbr></th>').format(dtype, mean, mean)
-        for dtype, means in _GROUPS
-        for mean in means
-    )
-    table = Markup(
-        '<thead><tr><th scope="col" rowspan="2">Layer</th>{}</tr><tr>{}</tr></thead><tbody>{}</tbody>'
-    ).format(top, bottom, Markup("").join(body))
-    return Heat(table, len(merged), _notes([layer for _, layers in parts for layer in layers if layer.kind == "batch"]))
+    batch = [layer for _, layers in parts for layer in layers if layer.kind == "batch"]
+    return LayersHeat(tuple(blocks), sum(len(mine) for _, mine in blocks), _notes(batch))
 
 
 def _names(found: Sequence[Layer]) -> Markup:

@@ -1,0 +1,83 @@
+"""The museum: what the algorithms answer on inputs of reported bugs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from ...study.results import reproduce
+from ..model.facts import Facts
+from ..model.summary import choose, museum_tally
+from ..words import clean, number, source_link
+
+__all__ = ["Exhibit", "Museum", "exhibition"]
+
+MUSEUM = ("naive", "two_pass", "welford", "pairwise", "chan", "double_double")
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A line of the museum's table."""
+
+    case: Markup
+    observed: str
+    rationale: str
+    setting: str
+    again: str
+    exact: str
+    cells: tuple[tuple[str, str, str, str], ...]  # class, computed, digits, exact where it differs
+
+
+@dataclass(frozen=True)
+class Museum:
+    """The museum's table: which algorithms, how many cases each gets wrong, and the lines."""
+
+    algorithms: tuple[str, ...]
+    tally: dict[str, tuple[int, int]]
+    exhibits: tuple[Exhibit, ...]
+
+
+def exhibition(facts: Facts) -> Museum:
+    """What the algorithms people know, and the recommended one, answer on the bugs from the wild."""
+    frame = facts.figures
+    rows = frame[(frame["group"] == "museum") & frame["own"]]
+    best = choose(facts, "float32", "float32")
+    wanted = [*MUSEUM, *([best.algorithm] if best and best.algorithm not in MUSEUM else [])]
+    names = [name for name in wanted if (rows["algorithm"] == name).any()]
+    exhibits = []
+    for _, line in rows[rows["algorithm"].isin(names)].groupby("line", sort=False):
+        first = line.iloc[0]
+        info = facts.info(str(first["case"]))
+        mine = {str(row["algorithm"]): row for _, row in line.iterrows()}
+        exact = float(first["exact"])
+        cells = []
+        for name in names:
+            row = mine.get(name)
+            if row is None:
+                cells.append(("n", "", "", ""))
+                continue
+            word = str(row["text"])
+            shown = "exact" if word == "=" else f"{word} digits" if row["css"] not in "xn" else word
+            other = float(row["exact"])
+            same = other == exact or (np.isnan(other) and np.isnan(exact))
+            computed = number(float(row["computed"]), 5) if row["rows_scored"] else ""
+            cells.append((str(row["css"]), computed, shown, "" if same else f"exact {number(other, 5)}"))
+        setting = [str(first["storage"])]
+        if first["norm"] != "flat":
+            setting.append(f"{first['norm']} norm")
+        if first["correction"]:
+            setting.append(f"n−{first['correction']:g}")
+        exhibits.append(
+            Exhibit(
+                source_link(info.get("source", ""), clean(first["case"]).removeprefix("museum/")),
+                clean(info.get("observed", "")),
+                clean(info.get("rationale", "")),
+                clean(", ".join(setting)),
+                clean(reproduce(str(first["case"]), facts.seed)),
+                number(exact, 5) if first["rows_scored"] else "not scored",
+                tuple(cells),
+            )
+        )
+    return Museum(tuple(names), museum_tally(facts, names), tuple(exhibits))
