@@ -1,7 +1,8 @@
 """How each algorithm does on the maps of a study, in short: its fewest correct digits by length of row, and where.
 
 `committed` is that of the default study, with rows of up to 2^26 values for the narrow formats in float32. Made by
-``python -m varstudy.study.population RESULTS``, which reads the results of a default study.
+``python -m varstudy.study.population RESULTS``, which reads the results of a default study, and by
+``python -m varstudy.study.population --long-rows``, which measures the rest.
 """
 
 from __future__ import annotations
@@ -13,21 +14,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from varkernels import algorithms
 from varkernels.formats import FORMATS
 
+from .._io import provenance
 from .._io.atomic import write_whole
-from .score import Tally
-
-if TYPE_CHECKING:
-    from .results import Results
+from . import featuremaps, results
+from .measuring import moments_of, reduction
+from .score import Status, Tally, judge
 
 __all__ = ["LENGTHS", "Key", "Measurement", "Population", "Worst", "committed", "grown", "measurements", "summarise"]
 
 # Rows of up to so many values have a recommendation of their own.
-LENGTHS = (1_000, 100_000, 1 << 20, 1 << 26)
-# The maps whose only difficulty is their length have names that start so.
+LENGTHS = (1 << 10, 1 << 17, 1 << 20, 1 << 26)
+# The maps that ask how the error grows with the length have names that start so.
 GROWTH = "growth/"
 COMMITTED = Path(__file__).with_name("population.json")
 GROWN = Path(__file__).with_name("growth.json")
@@ -82,7 +84,7 @@ class Worst:
     ----------
     error : the largest relative error; case, values : the map where, and the length of its rows.
     maps : how many there are. longest : the longest rows among them.
-    grown : the longest rows among those whose only difficulty is their length.
+    grown : the longest rows of a map of the group growth that it answers right; 0: there is none.
     negative : a map, constant ones among them, on which a variance comes out negative; empty where there is none.
     """
 
@@ -150,7 +152,7 @@ def summarise(found: Iterable[Measurement], provenance: Mapping[str, Any] | None
         one = Worst(negative=negative)
         if each.posed:
             error = math.inf if math.isnan(each.error) else each.error
-            grown = each.values if each.case.startswith(GROWTH) else 0
+            grown = each.values if each.case.startswith(GROWTH) and each.tally.status is Status.RIGHT else 0
             one = Worst(error, each.case, each.values, 1, each.values, grown, negative)
         for limit in LENGTHS:
             if each.values <= limit:
@@ -159,9 +161,9 @@ def summarise(found: Iterable[Measurement], provenance: Mapping[str, Any] | None
     return Population(worst, provenance or {})
 
 
-def measurements(results: Results, device: str = "cpu") -> Iterable[Measurement]:
+def measurements(found: results.Results, device: str = "cpu") -> Iterable[Measurement]:
     """The measurements of a results table on one device."""
-    frame = results.frame[results.frame["device"] == device]
+    frame = found.frame[found.frame["device"] == device]
     names = (
         "case", "algorithm", "storage", "accumulator", "values", "var_error_worst", "kappa_worst", "rows_right",
         "rows_inaccurate", "rows_wrong", "rows_out_of_range", "rows_undefined", "rows_nonfinite", "nonfinite_missed",
@@ -195,14 +197,40 @@ def write(population: Population, path: Path) -> None:
     write_whole(path, f'{head[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'.encode())
 
 
-def _main() -> None:
-    from . import results  # noqa: PLC0415 - pandas is needed by the command only
+def _long_rows() -> Iterable[Measurement]:
+    """The long rows of the level full in float16 and bfloat16, by every algorithm in float32."""
+    fmt = FORMATS["float32"]
+    for case in (each for each in featuremaps.cases("full") if each.name.startswith(GROWTH)):
+        for storage in ("float16", "bfloat16"):
+            if storage not in case.storages or not LENGTHS[-2] < case.elements <= LENGTHS[-1]:
+                continue
+            reduced = reduction(
+                case.make(storage, 0),
+                "flat",
+                layout=case.layout,
+                groups=None,
+                corrections=(0.0,),
+                accumulators=(fmt.name,),
+            )
+            exact = reduced.variance[0.0]
+            for algorithm in (each for each in algorithms().values() if each.builtin and fmt.name in each.accumulators):
+                variance = moments_of(reduced, algorithm, fmt)[1][0.0]
+                found = judge(exact, variance, FORMATS[storage], fmt)
+                yield Measurement(
+                    case.name, algorithm.name, storage, fmt.name, case.elements, float(abs(found.errors[0])),
+                    float(reduced.truth.kappa[0]), found.tally, exact.squares_overflow(fmt), int(variance[0] < 0),
+                )  # fmt: skip
 
-    found = results.read(sys.argv[1])
-    keys = ("made", "command", "versions")
-    about = {key: found.provenance[key] for key in keys if key in found.provenance}
-    write(summarise(measurements(found), {**about, "settings": dict(found.settings)}), COMMITTED)
+
+def _main(arguments: list[str]) -> None:
+    about = provenance.collect(["python", "-m", "varstudy.study.population", *arguments])
+    kept = {key: about[key] for key in ("made", "command", "versions")}
+    if arguments == ["--long-rows"]:
+        write(summarise(_long_rows(), kept), GROWN)
+        return
+    found = results.read(arguments[0])
+    write(summarise(measurements(found), {**kept, "settings": dict(found.settings)}), COMMITTED)
 
 
 if __name__ == "__main__":
-    _main()
+    _main(sys.argv[1:])

@@ -11,13 +11,17 @@ An algorithm is safe for rows of up to n values where all of this holds:
 - on every well-posed map of the population in range, with rows of up to n values, its worst row has at most
   `MAY_LOSE` digits less than the storage format holds, with a margin of `TIE` digits;
 - on no map, constant ones among them, a variance comes out negative;
-- its rigorous bound promises as many digits for n well-conditioned values, or it kept them on rows of n values whose
-  only difficulty is their length.
+- its rigorous bound promises as many digits for n well-conditioned values, or it kept them on a map of the group growth
+  whose rows are as long.
+
+The claim ends at n, or at the longest rows of the group growth where those are shorter (without that group: of any
+map).
 
 Constant maps decide nothing else: a zero computed for them may be luck.
 
 The cheapest has the fewest reads of the data; then the fewest operations, where a quotient counts as `QUOTIENT`; then
-the smallest state; then the order with the fewest merges. Digits closer than `TIE` never decide: an algorithm is only
+the smallest state; then the order with the fewest merges. The runner-up is the cheapest safe one of another formula in
+another order. Digits closer than `TIE` never decide: an algorithm is only
 called safe where it clears the limit by that much and is that far above every one that does not. The most accurate is
 the cheapest of those that no gap of `TIE` separates from the best.
 """
@@ -26,7 +30,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from varkernels import Algorithm, algorithms
 from varkernels.formats import FORMATS
@@ -54,8 +58,8 @@ class Pick:
     merges : whether partial results can be merged.
     digits : fewest correct digits on the maps that count; case, values : the map that decides, and its rows' length.
     promised : digits that its rigorous bound promises for well-conditioned rows of the claimed length; 0: none.
-    safe : whether it is.
     reason : why it is not safe; empty where it is.
+    short : whether its digits are the reason.
     """
 
     algorithm: str
@@ -69,8 +73,13 @@ class Pick:
     case: str
     values: int
     promised: float
-    safe: bool
-    reason: str
+    reason: str = ""
+    short: bool = False
+
+    @property
+    def safe(self) -> bool:
+        """Whether it is."""
+        return not self.reason
 
 
 @dataclass(frozen=True)
@@ -81,10 +90,10 @@ class Choice:
     ----------
     storage, accumulator : the formats.
     limit : rows of up to so many values, one of `LENGTHS`.
-    longest : the claim ends here: the longest rows measured, at most the limit.
+    longest : the claim ends at rows of so many values, at most the limit.
     held : digits that the storage format holds. needed : those that a safe algorithm keeps.
     maps : how many maps count.
-    cheapest, runner_up : the cheapest safe algorithm and the cheapest safe one of another formula; None: there is none.
+    cheapest, runner_up : of the safe algorithms; None: there is none.
     accurate : the candidate with the most digits, safe or not.
     rejected : cheaper candidates than the cheapest safe one, the most digits first; all of them where none is safe.
     """
@@ -108,16 +117,16 @@ class Choice:
 
     @property
     def margin(self) -> float:
-        """By how many digits the choice is decided: the cheapest safe one's distance to what it had to exceed."""
+        """By how many digits the choice is decided: from the cheapest safe one to the limit, and to those below it."""
         if self.cheapest is None:
             return math.inf
         own = self.cheapest.digits
-        return min(own - self.needed, *(own - each.digits for each in self.rejected if each.digits < own), math.inf)
+        return min(own - self.needed, *(own - each.digits for each in self.rejected if each.short), math.inf)
 
 
 def is_candidate(algorithm: Algorithm) -> bool:
-    """Whether a kernel's author can be told to use it: its cost is known, it forms M2 by itself, and not as a difference
-    of two sums of squares."""
+    """Whether to recommend it to whoever writes a kernel: its cost is known, its variance is M2 / (count - correction),
+    and M2 is no difference of two sums of squares."""
     return (
         algorithm.cost is not None
         and algorithm.whole is None
@@ -142,14 +151,15 @@ def length_class(values: int) -> int | None:
     return next((limit for limit in LENGTHS if values <= limit), None)
 
 
-def _cost(algorithm: Algorithm) -> tuple[int, int, int, float]:
+def _cost(algorithm: Algorithm) -> tuple[int, int, int, float, bool]:
+    """What candidates are sorted by; of equal ones that come first which people know by a name of their own."""
     cost = algorithm.cost
     assert cost is not None
     merges = 0.0
     if algorithm.parts is not None:
         order = algorithm.parts[1]
         merges = {"running": 0.0, "lanes": 0.5}.get(order.kernel, 1.0 + 1.0 / max(1, order.width))
-    return cost.reads, cost.operations + (QUOTIENT - 1) * cost.divisions, cost.state, merges
+    return cost.reads, cost.operations + (QUOTIENT - 1) * cost.divisions, cost.state, merges, "/" in algorithm.name
 
 
 def recommend(
@@ -186,10 +196,16 @@ def recommend(
     candidates = {n: w for n, w in found.items() if is_candidate(known[n]) and w.maps == most}
     if len({known[name].formula for name in candidates}) < 2:
         return None
-    longest = max(worst.longest for worst in candidates.values())
-    picks = [_pick(known[name], worst, storage, accumulator, longest) for name, worst in candidates.items()]
+    # How far the lengths reach that were measured is seen in the longest class.
+    every = {name: population.worst[storage, accumulator, LENGTHS[-1], name] for name in candidates}
+    reach = max(w.grown for w in every.values()) or max(w.longest for w in every.values())
+    longest = min(limit, reach)
+    picks = [
+        _pick(known[name], worst, storage, accumulator, longest, every[name].grown)
+        for name, worst in candidates.items()
+    ]
     needed = held(FORMATS[storage]) - MAY_LOSE
-    picks = _judged(sorted(picks, key=lambda p: _cost(known[p.algorithm])), needed)
+    picks = _weighed(sorted(picks, key=lambda p: _cost(known[p.algorithm])), needed)
     safe = [pick for pick in picks if pick.safe]
     cheapest = safe[0] if safe else None
     cheaper = picks[: picks.index(cheapest)] if cheapest else picks
@@ -203,20 +219,22 @@ def recommend(
         maps=most,
         cheapest=cheapest,
         accurate=_most_accurate(safe or picks),
-        runner_up=next((p for p in safe if cheapest and p.formula != cheapest.formula), None),
+        runner_up=next(
+            (p for p in safe if cheapest and p.formula != cheapest.formula and p.order != cheapest.order), None
+        ),
         rejected=tuple(sorted(cheaper, key=lambda p: -p.digits)),
     )
 
 
-def _pick(algorithm: Algorithm, worst: Worst, storage: str, accumulator: str, longest: int) -> Pick:
+def _pick(algorithm: Algorithm, worst: Worst, storage: str, accumulator: str, longest: int, grown: int) -> Pick:
     fmt = FORMATS[storage]
     bound = float(relative_bound(algorithm, FORMATS[accumulator], longest, 1.0)[0])
     promised = float(shown_digits(math.inf if math.isnan(bound) else bound, fmt))
     reason = ""
     if worst.negative:
         reason = f"a variance of {worst.negative} comes out negative"
-    elif promised < held(fmt) - MAY_LOSE and worst.grown < longest:
-        reason = f"for rows of {longest:,} values its bound promises too little, and nothing was measured"
+    elif promised < held(fmt) - MAY_LOSE and grown < longest:
+        reason = f"its bound promises too little for rows of {longest:,} values, and none so long came out right"
     reads, operations, state = algorithm.reads, algorithm.operations, algorithm.state
     assert reads is not None
     assert operations is not None
@@ -233,15 +251,12 @@ def _pick(algorithm: Algorithm, worst: Worst, storage: str, accumulator: str, lo
         case=worst.case,
         values=worst.values,
         promised=promised,
-        safe=not reason,
         reason=reason,
     )
 
 
-def _judged(picks: Iterable[Pick], needed: float) -> list[Pick]:
-    """The picks with what their digits say: those must clear the limit, and each pick that does not, by `TIE`."""
-    from dataclasses import replace
-
+def _weighed(picks: Iterable[Pick], needed: float) -> list[Pick]:
+    """The picks with what their digits say: a safe one clears the limit, and each pick that does not, by `TIE`."""
     listed = list(picks)
     floor = needed
     for digits in sorted(pick.digits for pick in listed):
@@ -249,12 +264,14 @@ def _judged(picks: Iterable[Pick], needed: float) -> list[Pick]:
             floor = digits
     made = []
     for pick in listed:
-        reason = pick.reason
         if pick.digits < needed:
             reason = f"it keeps {pick.digits:.1f} digits of the {needed:.1f} needed, on {pick.case}"
-        elif pick.digits < floor + TIE and pick.digits <= floor:
-            reason = reason or f"its {pick.digits:.2f} digits on {pick.case} are too close to the {needed:.2f} needed"
-        made.append(replace(pick, safe=not reason, reason=reason))
+            made.append(replace(pick, reason=reason, short=True))
+        elif pick.digits <= floor:
+            reason = f"its {pick.digits:.2f} digits on {pick.case} are too close to the {needed:.2f} needed"
+            made.append(replace(pick, reason=pick.reason or reason, short=True))
+        else:
+            made.append(pick)
     return made
 
 
