@@ -1,23 +1,26 @@
-"""Which values a norm takes together, as views of the feature map.
+"""The values that a norm takes together, as views of a feature map.
 
 Every subset of a feature map is a row of a view (segments, rows, length): row r holds the values
 view[:, r, :]. Where the rows of a channels-last map have no single stride, the view has a fourth, leading
-dimension: (blocks, segments, rows, length) stands for the blocks' rows one after the other.
+dimension: (blocks, segments, rows, length) stands for the blocks' rows one after the other. With P = H W pixels:
 
 ============ ======================= ======================= ==================
 norm         NCHW                    NHWC                    NC
 ============ ======================= ======================= ==================
-``batch``    (N, C, H W)             (N H W, C, 1)           (N, C, 1)
-``layer``    (1, N, C H W)           (1, N, H W C)           (1, N, C)
-``instance`` (1, N C, H W)           (N, H W, C, 1)          (1, N C, 1)
-``group``    (1, N G, C H W / G)     (N, H W, G, C / G)      (1, N G, C / G)
-``flat``     (1, 1, N C H W)         (1, 1, N H W C)         (1, 1, N C)
+``batch``    (N, C, P)               (N P, C, 1)             (N, C, 1)
+``layer``    (1, N, C P)             (1, N, P C)             (1, N, C)
+``instance`` (1, N C, P)             (N, P, C, 1)            (1, N C, 1)
+``group``    (1, N G, C P / G)       (N, P, G, C / G)        (1, N G, C / G)
+``flat``     (1, 1, N C P)           (1, 1, N P C)           (1, 1, N C)
 ============ ======================= ======================= ==================
+
+``NCL`` and ``NCDHW`` are as NCHW with P = L or D H W, ``NLC`` and ``NDHWC`` as NHWC.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,11 +28,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .formats import Format, format_of
+from .layouts import LAYOUTS, NORMS, Layout, Norm
 
-__all__ = ["LAYOUTS", "NORMS", "rows_of", "view"]
-
-LAYOUTS = {"NCHW": 4, "NHWC": 4, "NC": 2}
-NORMS = ("batch", "layer", "instance", "group", "flat")
+__all__ = ["LAYOUTS", "NORMS", "Layout", "Norm", "rows_of", "view"]
 
 
 def _one_of(argument: str, value: object, known: Sequence[str]) -> None:
@@ -44,15 +45,15 @@ def view(x: ArrayLike, norm: str, *, layout: str = "NCHW", groups: int | None = 
 
     Parameters
     ----------
-    x : array of rank 4 (``NCHW``, ``NHWC``) or 2 (``NC``); of any rank for the norm ``flat``.
+    x : array of the layout's rank; of any rank for the norm ``flat``.
     norm : ``batch``, ``layer``, ``instance``, ``group`` or ``flat``.
-    layout : ``NCHW``, ``NHWC`` or ``NC``.
+    layout : ``NCHW``, ``NHWC``, ``NC``, ``NCL``, ``NLC``, ``NCDHW`` or ``NDHWC``.
     groups : for ``group``, into how many groups the channels are cut; it must divide them.
 
     Returns
     -------
-    array (segments, rows, length), or (blocks, segments, rows, length) for instance and group norm of
-    ``NHWC``, of x's dtype. Rows are ordered by sample, then channel or group.
+    array (segments, rows, length), or (blocks, segments, rows, length) for instance and group norm of a
+    channels-last layout, of x's dtype. Rows are ordered by sample, then channel or group.
 
     Raises
     ------
@@ -62,30 +63,28 @@ def view(x: ArrayLike, norm: str, *, layout: str = "NCHW", groups: int | None = 
     """
     array = np.asarray(x)
     _one_of("norm", norm, NORMS)
-    _one_of("layout", layout, tuple(LAYOUTS))
+    _one_of("layout", layout, LAYOUTS)
     if (groups is None) == (norm == "group"):
         need = "needs a" if norm == "group" else "takes no"
         raise ValueError(f"groups={groups!r}: norm {norm!r} {need} number of groups")
     if norm == "flat":
         return array.reshape(1, 1, -1)
-    if array.ndim != LAYOUTS[layout]:
+    axes = Layout(layout)
+    if array.ndim != axes.rank:
         raise ValueError(
-            f"x has rank {array.ndim} and shape {array.shape}, but layout={layout!r} needs rank {LAYOUTS[layout]}"
+            f"x has rank {array.ndim} and shape {array.shape}, but layout={str(layout)!r} needs rank {axes.rank}"
         )
-    if layout == "NHWC":
-        n, h, w, c = array.shape
-        pixels = array.reshape(n, h * w, c)
-    else:
-        n, c = array.shape[:2]
-        planes = array.reshape(n, c, int(np.prod(array.shape[2:])))
+    n, c = array.shape[0], array.shape[axes.channel_axis]
+    pixels = math.prod(array.shape[a] for a in axes.spatial_axes)
     if norm == "layer":
-        return array.reshape(1, n, array.size // n if n else 0)
+        return array.reshape(1, n, c * pixels)
     if norm == "batch":
-        return pixels.reshape(n * h * w, c, 1) if layout == "NHWC" else planes
+        return array.reshape(n * pixels, c, 1) if axes.channels_last else array.reshape(n, c, pixels)
     cut = _groups(groups, c) if norm == "group" else c
-    if layout == "NHWC":
-        return pixels.reshape(n, h * w, cut, c // cut if cut else 0)
-    return planes.reshape(1, n * cut, planes.shape[2] * (c // cut if cut else 0))
+    each = c // cut if cut else 0
+    if axes.channels_last:
+        return array.reshape(n, pixels, cut, each)
+    return array.reshape(1, n * cut, each * pixels)
 
 
 def _groups(groups: object, channels: int) -> int:

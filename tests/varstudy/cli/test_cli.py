@@ -471,6 +471,23 @@ def test_env() -> None:
     assert np.__version__ in text
 
 
+@pytest.mark.parametrize("word", ["negative", "NEGATIVE", "*negative*"])
+def test_list_finds_cases_by_their_sentences(word: str) -> None:
+    found = strictly(call("list", word, "--json").stdout)
+    assert len(found["cases"]) > 3
+    for entry in found["cases"] + found["algorithms"]:
+        fields = ("rationale", "observed", "title", "summary", "source")
+        assert any("negative" in str(entry.get(field, "")).lower() for field in fields)
+    for entry in found["cases"]:
+        text = call("list", word, "--cases").stdout
+        assert entry["name"] in text
+        assert "negative" in text
+    # A name comes before a sentence.
+    assert [each["name"] for each in strictly(call("list", "nist/NumAcc4", "--json").stdout)["cases"]] == [
+        "nist/NumAcc4"
+    ]
+
+
 # ------------------------------------------------------------------------------------------------ explain, check
 
 
