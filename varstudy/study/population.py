@@ -170,6 +170,8 @@ def measurements(found: results.Results, device: str = "cpu") -> Iterable[Measur
         "rows_squares_overflow", "var_negative",
     )  # fmt: skip
     for row in zip(*(frame[name].tolist() for name in names), strict=True):
+        if row[2] not in FORMATS or row[3] not in FORMATS:
+            continue
         yield Measurement(*row[:7], Tally(*row[7:14]), *row[14:])
 
 

@@ -34,12 +34,13 @@ from dataclasses import dataclass, replace
 
 from varkernels import Algorithm, algorithms
 from varkernels.formats import FORMATS
+from varkernels.formulas.cost import Cost
 
 from .error_bounds import relative_bound
 from .population import LENGTHS, Population, Worst
 from .score import MAY_LOSE, held, shown_digits
 
-__all__ = ["QUOTIENT", "TIE", "Choice", "Pick", "caution", "is_candidate", "length_class", "recommend"]
+__all__ = ["QUOTIENT", "TIE", "Choice", "Pick", "by_cost", "caution", "is_candidate", "length_class", "recommend"]
 
 # Digits: a smaller difference decides nothing.
 TIE = 0.1
@@ -151,10 +152,14 @@ def length_class(values: int) -> int | None:
     return next((limit for limit in LENGTHS if values <= limit), None)
 
 
+def by_cost(found: Iterable[Algorithm]) -> list[Algorithm]:
+    """Algorithms, the cheapest first; those of unknown cost last."""
+    return sorted(found, key=lambda each: (each.cost is None, *_cost(each), each.name))
+
+
 def _cost(algorithm: Algorithm) -> tuple[int, int, int, float, bool]:
     """What candidates are sorted by; of equal ones that come first which people know by a name of their own."""
-    cost = algorithm.cost
-    assert cost is not None
+    cost = algorithm.cost or Cost(0, 0, 0, 0)
     merges = 0.0
     if algorithm.parts is not None:
         order = algorithm.parts[1]
