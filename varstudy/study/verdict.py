@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import varkernels
 from varkernels.algorithm import Algorithm
 from varkernels.formats import FORMATS, format_of
 from varkernels.stats.inputs import array_of, is_pandas
@@ -134,7 +133,7 @@ def check(
     correction : the variance is M2 / (count - correction).
     epsilon : what is added to the variance under the root; by default 1e-5 is compared where there is a norm.
     accumulator : the format of every operation; by default the array's own and the next wider one are tried.
-    algorithms : names; by default all.
+    algorithms : names of those whose answers are shown; the verdict does not depend on them.
     how : how the array was made from what the user gave, for the reasons.
     population : the measurements that the recommendation starts from; by default those of the default study.
 
@@ -160,7 +159,8 @@ def check(
     correction = float(correction)
     rows = rows_of_norm(array, norm, layout, groups)
     formats = accumulators_for(storage.name, accumulator)
-    known = {each.name: each for each in (algorithms_for(names) if names else varkernels.algorithms().values())}
+    shown = algorithms_for(names)
+    known = {each.name: each for each in (*algorithms_for(), *shown)}
     reduced = reduction(
         rows.array, norm, layout=rows.view_layout, groups=groups, corrections=(correction,), accumulators=formats
     )
@@ -174,7 +174,6 @@ def check(
     # The largest first, and of equals the first.
     order = [int(r) for r in np.argsort(-np.where(varies, kappa, -np.inf), kind="stable") if varies[r]]
     bad = np.flatnonzero(~exact.finite).tolist()
-    shown = algorithms_for(names)
     everything: dict[str, Any] = {
         "shape": tuple(int(extent) for extent in array.shape),
         "layout": rows.layout,
@@ -212,8 +211,8 @@ def check(
     choice = choices[best] if best else None
     matters = everything["values"] > 1
     recommended = (choice.cheapest.algorithm, best) if matters and best and choice and choice.cheapest else None
-    answer, reasons = verdict_words.sentences(everything, found, choices, recommended, rows)
-    return Verdict(**everything, answer=answer, reasons=reasons, recommended=recommended, choices=choices)
+    text, reasons = verdict_words.sentences(everything, found, choices, recommended, rows)
+    return Verdict(**everything, answer=text, reasons=reasons, recommended=recommended, choices=choices)
 
 
 def _values(x: Any, how: str) -> tuple[NDArray[Any], str]:
