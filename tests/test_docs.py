@@ -32,6 +32,7 @@ PACKAGES = (
     "varstudy.survey.findings.comparing",
     "varstudy.survey.findings.documented",
     "varstudy.survey.folding",
+    "varstudy.survey.discovery",
     "varstudy.survey.frameworks.catalogue",
     "varstudy.survey.porting",
     "varstudy.survey.findings.measured",

@@ -7,6 +7,8 @@ TYPE_CHECKING or in a function. A rule that does not hold yet is marked xfail an
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -69,12 +71,11 @@ LONG = {
     "varkernels.cuda.schedules": "the kernels' source text: functions that numba-cuda compiles together",
     "varkernels.exact.rounding_many": "one table and the kernels that read it",
     "varkernels.stats.functions": "the public functions, most of it their documentation",
-    "varstudy.report.sections.league": "the league's tables, one after the other",
     "varstudy.study.error_bounds": "one derivation for each formula",
     "varstudy.study.featuremaps.families": "a list of generators",
     "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
     "varstudy.study.runner": "the study's loop",
-    "varstudy.survey.frameworks.probes.questions": "a list of questions; Python 3.6 syntax, and imports nothing",
+    "varstudy.survey.probes.questions": "a list of questions; Python 3.6 syntax, and imports nothing",
 }
 
 
@@ -332,3 +333,10 @@ def test_modules_are_short_enough_to_read_at_one_go() -> None:
 def test_every_package_has_its_arrows() -> None:
     assert {package(name) for name in modules()} == set(ARROWS)
     assert set(OURS) <= set(ARROWS)
+
+
+def test_the_installed_command_is_there() -> None:
+    """What pyproject.toml names as the command `varstudy` can be loaded and called."""
+    (line,) = re.findall(r'^varstudy = "(.*)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    home, _, name = line.partition(":")
+    assert callable(getattr(importlib.import_module(home), name))

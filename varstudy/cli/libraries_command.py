@@ -69,8 +69,9 @@ def libraries(
 
     With --layers, every normalisation layer of the frameworks takes part, by the variance that its outputs imply.
     """
-    from ..survey.league import catalogue, chosen, league_record, measure, places  # noqa: PLC0415
+    from ..survey.league import chosen, league_record, measure, places  # noqa: PLC0415
     from ..survey.league.league_rows import MAX_ROWS, MAX_VALUES, rows  # noqa: PLC0415
+    from ..survey.libraries.declaring import LONG  # noqa: PLC0415
 
     if as_layers:
         if listing or storages or threads or before:
@@ -103,7 +104,7 @@ def libraries(
         "level": "quick" if quick else "default",
         "seed": seed,
         "only": only,
-        "max_length": catalogue.LONG,
+        "max_length": LONG,
         "max_rows": MAX_ROWS,
         "max_values": MAX_VALUES,
         "left_out": left_out,

@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .league.catalogue import Function
+    from .libraries.declaring import Function
 
 __all__ = ["measure", "told"]
-
-# Starting a server is not for a command that was not asked to.
-APART = ("PostgreSQL",)
 
 
 def measure(folder: Path, say: Callable[[str], None], seed: int = 0) -> None:
@@ -40,7 +37,10 @@ def _told(functions: list[Function]) -> str:
 def _functions() -> list[Function]:
     from .league import FUNCTIONS, places  # noqa: PLC0415
 
-    return [each for each in FUNCTIONS.values() if each.library not in APART and not isinstance(places.here(each), str)]
+    # Starting a server is not for a command that was not asked to.
+    return [
+        each for each in FUNCTIONS.values() if not each.belongs_to.server and not isinstance(places.here(each), str)
+    ]
 
 
 def _frameworks(folder: Path, say: Callable[[str], None]) -> None:

@@ -516,7 +516,7 @@ def test_out_of_memory_is_shown(fake: FakeMachine, tmp_path: Path) -> None:
 
 
 def test_the_section_without_a_measurement() -> None:
-    assert gpu_speed.section(None) == gpu_speed.Section()
+    assert gpu_speed.section(None) == gpu_speed.GpuSpeed()
     assert gpu_speed.section("gpu.json cannot be read.").problem == "gpu.json cannot be read"
 
 

@@ -129,7 +129,7 @@ def test_a_study_with_the_kernels(tmp_path: Path) -> None:
 def test_a_table_without_the_kernels_says_so(tmp_path: Path) -> None:
     found = runner.run("quick", only="museum/pytorch/pytorch#2470", out=tmp_path, processes=1)
     assert set(found.frame["device"]) == {"cpu"}
-    assert contraction.chapter(Facts(found)) == contraction.Chapter("", (), (), ())
+    assert contraction.chapter(Facts(found)) == contraction.Contraction("", (), (), ())
 
 
 def test_a_device_that_fails_on_the_way_leaves_the_rest_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,17 +26,16 @@ import pytest
 
 from varstudy.survey import environments
 from varstudy.survey.environments import (
-    ENVIRONMENTS,
     Environment,
     EnvironmentProblem,
     Need,
-    catalogue,
+    declaring,
     failures,
     process,
     pythons,
     stubs,
 )
-from varstudy.survey.frameworks.catalogue import FRAMEWORKS
+from varstudy.survey.frameworks.catalogue import ENVIRONMENTS, FRAMEWORKS
 
 # The package's `install` is the function.
 making: Any = importlib.import_module("varstudy.survey.environments.installing")
@@ -678,11 +677,11 @@ def test_pythons_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_library_of_the_system_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "LIBRARIES", (f"{tmp_path}/*-here", str(tmp_path)))
-    assert catalogue.library("libfake.so.1") is None
+    monkeypatch.setattr(declaring, "LIBRARIES", (f"{tmp_path}/*-here", str(tmp_path)))
+    assert declaring.library("libfake.so.1") is None
     (tmp_path / "x-here").mkdir()
     (tmp_path / "x-here" / "libfake.so.1").write_text("")
-    assert catalogue.library("libfake.so.1") == tmp_path / "x-here" / "libfake.so.1"
+    assert declaring.library("libfake.so.1") == tmp_path / "x-here" / "libfake.so.1"
     assert Need("fake", library="libfake.so.1").met()
 
 

@@ -49,11 +49,7 @@ def test_what_is_here_is_measured_and_what_is_not_is_left_out(tmp_path: Path, mo
     monkeypatch.setattr(
         league,
         "FUNCTIONS",
-        numpy_only
-        | {
-            name: dataclasses.replace(each, name=name, adapter="on_cudf")
-            for name, each in list(league.FUNCTIONS.items())[-1:]
-        },
+        numpy_only | {name: dataclasses.replace(each, name=name) for name, each in list(league.FUNCTIONS.items())[-1:]},
     )
     said: list[str] = []
     installed.measure(tmp_path, said.append)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from .catalogue import ENVIRONMENTS, Environment, Need
+from .declaring import Environment, Need
 from .installing import EnvironmentProblem, Installed, install, installed, interpreter
 from .process import Outcome, run
 
 __all__ = [
-    "ENVIRONMENTS",
     "Environment",
     "EnvironmentProblem",
     "Installed",

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..._io.atomic import write_whole
 from . import failures, pythons, stubs
-from .catalogue import Environment, library
+from .declaring import Environment, library
 
 __all__ = ["EnvironmentProblem", "Installed", "folder", "install", "installed", "interpreter", "root", "variables"]
 
