@@ -157,7 +157,7 @@ def call(*words: str | Path) -> Any:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     machine = FakeMachine()
-    monkeypatch.setattr("varstudy.cli.gpu_command._machine", lambda: machine)
+    monkeypatch.setattr("varstudy.cli.gpu_run._machine", lambda: machine)
     monkeypatch.setattr(measuring, "SHORT", SMALL)
     monkeypatch.setattr(torch_peer, "load", lambda: (None, "torch is not installed"))
     return machine
