@@ -71,7 +71,6 @@ LONG = {
     "varkernels.cuda.schedules": "the kernels' source text: functions that numba-cuda compiles together",
     "varkernels.exact.rounding_many": "one table and the kernels that read it",
     "varkernels.stats.functions": "the public functions, most of it their documentation",
-    "varstudy.study.error_bounds": "one derivation for each formula",
     "varstudy.study.featuremaps.families": "a list of generators",
     "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
     "varstudy.study.runner": "the study's loop",

@@ -31,9 +31,9 @@ __all__ = ["cli", "main"]
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="varstudy")
 def cli() -> None:
-    """What is a computed variance worth?
+    """How many digits of your variance are correct?
 
-    Variance algorithms on adversarial, historical and real feature maps, scored against exact truth.
+    Variance algorithms on adversarial, bug-report and real feature maps, scored against exact truth.
     Without a command, the default study runs and its report is written to reports/.
 
     Exit codes: 0 done, 1 a regression was found, 2 bad input, 3 no GPU, 130 interrupted,

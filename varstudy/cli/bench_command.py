@@ -15,7 +15,7 @@ from .measured import command_words, leave, show_targets
 from .options import JSON, SEED
 
 if TYPE_CHECKING:
-    from ..bench.cpu.bench_record import Row
+    from ..bench.cpu.bench_record import BenchRow
 
 __all__ = ["bench"]
 
@@ -117,10 +117,11 @@ def _size(values: int) -> str:
 
 
 def _show(content: dict[str, Any]) -> None:
-    from ..bench.cpu import bench_record, promises  # noqa: PLC0415
+    from ..bench.cpu import bench_record  # noqa: PLC0415
+    from ..bench.targets import read_targets  # noqa: PLC0415
 
     rows = bench_record.rows(content)
-    parts: dict[tuple[int, str], list[Row]] = {}
+    parts: dict[tuple[int, str], list[BenchRow]] = {}
     for row in rows:
         parts.setdefault((row.threads, row.dtype), []).append(row)
     for (threads, dtype), part in parts.items():
@@ -133,14 +134,14 @@ def _show(content: dict[str, Any]) -> None:
     _show_absent(rows)
     for line in content["settings"]["left_out"]:
         click.echo(f"Left out: {line}.")
-    show_targets(promises.targets(content["targets"]), "Targets, one thread")
+    show_targets(read_targets(content["targets"]), "Targets, one thread")
 
 
-def _ordered(rows: Iterable[Row]) -> list[Row]:
+def _ordered(rows: Iterable[BenchRow]) -> list[BenchRow]:
     return sorted(rows, key=lambda row: row.seconds)
 
 
-def _show_largest(flat: Sequence[Row], where: str) -> None:
+def _show_largest(flat: Sequence[BenchRow], where: str) -> None:
     largest = max(row.values for row in flat)
     rows = _ordered(row for row in flat if row.values == largest and row.status == "ok")
     show_table(
@@ -165,7 +166,7 @@ def _show_largest(flat: Sequence[Row], where: str) -> None:
     )
 
 
-def _show_sizes(flat: Sequence[Row], where: str) -> None:
+def _show_sizes(flat: Sequence[BenchRow], where: str) -> None:
     sizes = sorted({row.values for row in flat})
     if len(sizes) < 2:
         return
@@ -178,7 +179,7 @@ def _show_sizes(flat: Sequence[Row], where: str) -> None:
     )
 
 
-def _show_norms(rows: Sequence[Row], where: str) -> None:
+def _show_norms(rows: Sequence[BenchRow], where: str) -> None:
     from ..bench.cpu.bench_record import LIMIT  # noqa: PLC0415
 
     if not rows:
@@ -207,7 +208,7 @@ def _show_norms(rows: Sequence[Row], where: str) -> None:
     )
 
 
-def _show_absent(rows: Sequence[Row]) -> None:
+def _show_absent(rows: Sequence[BenchRow]) -> None:
     seen: dict[str, str] = {}
     for row in rows:
         if row.status != "ok":

@@ -14,7 +14,7 @@ from .options import JSON, SEED
 from .program import NO_DEVICE, REGRESSION
 
 if TYPE_CHECKING:
-    from ..bench.gpu.gpu_record import Row
+    from ..bench.gpu.gpu_record import GpuRow
     from ..bench.gpu.machine import Machine
 
 __all__ = ["gpu"]
@@ -40,15 +40,15 @@ def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) ->
 
     from varkernels.cuda import DeviceError  # noqa: PLC0415
 
-    from ..bench.gpu import gpu_record, whole  # noqa: PLC0415
+    from ..bench.gpu import gpu_record, measuring  # noqa: PLC0415
     from .study_commands import _writable  # noqa: PLC0415
 
-    algorithms = whole.chosen(kernels)
+    algorithms = measuring.chosen(kernels)
     try:
         machine = _machine()
         _writable(out)
-        plan = replace(whole.SHORT if quick else whole.FULL, seed=seed)
-        content = whole.measure(machine, algorithms, plan, command_words(), progress("measured"))
+        plan = replace(measuring.SHORT if quick else measuring.FULL, seed=seed)
+        content = measuring.measure(machine, algorithms, plan, command_words(), progress("measured"))
     except DeviceError as problem:
         say(f"varstudy: {problem}")
         raise click.exceptions.Exit(NO_DEVICE) from problem
@@ -68,14 +68,14 @@ def _machine() -> Machine:
 
 
 def _show(content: Mapping[str, Any]) -> None:
-    from ..bench.cpu import promises  # noqa: PLC0415
     from ..bench.gpu import gpu_record  # noqa: PLC0415
+    from ..bench.targets import read_targets  # noqa: PLC0415
 
     device = content["device"]
     click.echo(f"{device['name']}, driver for CUDA {device.get('driver_cuda', '?')}\n")
     _show_checks(content["checks"])
     rows = gpu_record.rows(content)
-    parts: dict[tuple[str, str, str], list[Row]] = {}
+    parts: dict[tuple[str, str, str], list[GpuRow]] = {}
     for row in rows:
         parts.setdefault(("x".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
     for (shape, layout, storage), part in parts.items():
@@ -87,7 +87,7 @@ def _show(content: Mapping[str, Any]) -> None:
     for name in ("copy", "cache"):
         click.echo(f"{name.capitalize()}: {content['settings']['rules'][name]}.")
     click.echo("")
-    show_targets(promises.targets(content["targets"]), "Targets")
+    show_targets(read_targets(content["targets"]), "Targets")
 
 
 def _show_checks(checks: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ def _show_checks(checks: Mapping[str, Any]) -> None:
         click.echo("")
 
 
-def _cell(row: Row | None) -> str:
+def _cell(row: GpuRow | None) -> str:
     if row is None:
         return ""
     if row.status != "ok":
@@ -125,7 +125,7 @@ def _cell(row: Row | None) -> str:
     return f"{number(row.gbps, 4)} {row.of_copy:.2f}{ratio}"
 
 
-def _show_map(where: str, part: Sequence[Row]) -> None:
+def _show_map(where: str, part: Sequence[GpuRow]) -> None:
     """The fastest kernels of a feature map, and all others."""
     norms = list(dict.fromkeys(row.norm for row in part))
     names = list(dict.fromkeys((row.kind, row.contender) for row in part))
@@ -145,7 +145,7 @@ def _show_map(where: str, part: Sequence[Row]) -> None:
     )
 
 
-def _show_absent(rows: Sequence[Row]) -> None:
+def _show_absent(rows: Sequence[GpuRow]) -> None:
     seen = dict.fromkeys(
         f"{'x'.join(map(str, row.shape))} {row.storage}, {row.contender}: {row.status} ({row.reason})."
         for row in rows

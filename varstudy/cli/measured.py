@@ -12,7 +12,7 @@ from .console import dump, number, say, show_table
 from .study_commands import _writing
 
 if TYPE_CHECKING:
-    from ..bench.cpu.promises import Target
+    from ..bench.targets import Target
 
 __all__ = ["command_words", "leave", "show_targets"]
 

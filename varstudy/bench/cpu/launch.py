@@ -14,9 +14,9 @@ from typing import Any
 from ..._io import child, provenance
 from . import bench_record
 from .bench_record import BenchProblem
-from .promises import judged
+from .cpu_promises import judged
 
-__all__ = ["FULL", "QUICK", "Plan", "environment", "run"]
+__all__ = ["FULL", "QUICK", "BenchPlan", "environment", "run"]
 
 # Number of threads in each library's own words.
 _LIMITS = (
@@ -38,7 +38,7 @@ _UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What is measured."""
 
     sizes: tuple[int, ...]
@@ -51,8 +51,8 @@ class Plan:
     contenders: tuple[str, ...] = ()
 
 
-QUICK = Plan(sizes=(1000, 2**14, 2**20), threads=(1,), rounds=5, shape=(8, 64, 28, 28))
-FULL = Plan(sizes=(1000, *(2**k for k in range(10, 27, 2)), 2**27), threads=(1, 2), rounds=9)
+QUICK = BenchPlan(sizes=(1000, 2**14, 2**20), threads=(1,), rounds=5, shape=(8, 64, 28, 28))
+FULL = BenchPlan(sizes=(1000, *(2**k for k in range(10, 27, 2)), 2**27), threads=(1, 2), rounds=9)
 
 
 def environment(threads: int, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -86,7 +86,7 @@ def _child(request: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]
         return outcome.answer
 
 
-def run(plan: Plan, argv: Sequence[str]) -> dict[str, Any]:
+def run(plan: BenchPlan, argv: Sequence[str]) -> dict[str, Any]:
     """Measure a plan and judge it: the content of a bench.json.
 
     Raises
