@@ -328,7 +328,7 @@ def test_a_process_that_ends_early_is_one_sentence(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "executable", "/bin/false")
     done = call("--out", tmp_path, "--quick")
     assert done.exit_code == 2
-    assert "the measuring process for 1 thread(s) ended with exit code 1" in done.stderr
+    assert "the measuring process for 1 thread(s) failed: it ended with exit code 1" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

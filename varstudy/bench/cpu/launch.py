@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..._io import provenance
+from ..._io import child, provenance
 from . import bench_record
 from .bench_record import BenchProblem
 from .cpu_promises import judged
@@ -32,6 +31,8 @@ _LIMITS = (
     "VARKERNELS_NUM_THREADS",
     "NPROC",  # XLA's pool
 )
+# For one measuring process: a full plan takes minutes.
+SECONDS = 6 * 3600.0
 # Set for one machine's sake, these choose OpenBLAS's kernels: peers are measured as they choose for themselves.
 _UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
@@ -74,16 +75,15 @@ def _child(request: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]
         asked, answered = Path(folder) / "request.json", Path(folder) / "answer.json"
         asked.write_text(json.dumps(request), "utf-8")
         command = [sys.executable, "-m", "varstudy.bench.cpu", str(asked), str(answered)]
-        done = subprocess.run(command, env=dict(env), stdout=subprocess.DEVNULL, check=False)
-        if done.returncode or not answered.exists():
+        outcome = child.run_words(command, answered, env, seconds=SECONDS, memory=None)
+        if not outcome.ok:
             threads = request["threads"]
             raise BenchProblem(
-                f"the measuring process for {threads} thread(s) ended with exit code {done.returncode}: "
-                "what it wrote stands above; leave a library out with --only, or a size with --sizes"
+                f"the measuring process for {threads} thread(s) failed: {outcome.sentence}; leave a library out with "
+                "--only, or a size with --sizes"
             )
-        found = json.loads(answered.read_text("utf-8"))
-        assert isinstance(found, dict)
-        return found
+        assert isinstance(outcome.answer, dict)
+        return outcome.answer
 
 
 def run(plan: BenchPlan, argv: Sequence[str]) -> dict[str, Any]:
