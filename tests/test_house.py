@@ -272,7 +272,6 @@ def test_packages_import_in_one_direction() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.xfail(strict=True, reason="varstudy.cli has a command cli")
 def test_no_module_shares_its_name_with_something_it_defines() -> None:
     """`package.name` would be the module or the thing, by the order of imports."""
     wrong = []

@@ -151,7 +151,7 @@ def content(machine: FakeMachine, pattern: str = "chan/grid*", plan: GpuPlan = S
 
 
 def call(*words: str | Path) -> Any:
-    return CliRunner().invoke(command.cli, [str(word) for word in words], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, [str(word) for word in words], prog_name="varstudy")
 
 
 @pytest.fixture
