@@ -51,8 +51,8 @@ def _statuses(row: dict[str, Any]) -> dict[str, int]:
     scored = row["rows_scored"]
     if not scored:
         return {}
-    exact, fmt = row["exact"], FORMATS[row["accumulator"]]
-    if exact and not fmt.smallest_normal <= exact <= fmt.largest:
+    exact, fmt = row["exact"], FORMATS.get(row["accumulator"])
+    if exact and fmt and not fmt.smallest_normal <= exact <= fmt.largest:
         return {"rows_out_of_range": scored}
     failed = min(scored, row["var_nan"] + row["var_inf"] + row["var_negative"])
     error = row["var_error_worst"] if "var_digits_worst" not in row else 10.0 ** -row["var_digits_worst"]

@@ -122,6 +122,11 @@ class Population:
             found[key] = found[key].joined(worst) if key in found else worst
         return Population(found, self.provenance)
 
+    def only(self, pairs: Iterable[tuple[str, str]]) -> Population:
+        """The part with these storages and accumulators."""
+        wanted = set(pairs)
+        return Population({key: worst for key, worst in self.worst.items() if key[:2] in wanted}, self.provenance)
+
     def pairs(self) -> list[tuple[str, str]]:
         """Storages and accumulators, the narrow ones first."""
         known = list(FORMATS)
@@ -172,7 +177,8 @@ def measurements(found: results.Results, device: str = "cpu") -> Iterable[Measur
     for row in zip(*(frame[name].tolist() for name in names), strict=True):
         if row[2] not in FORMATS or row[3] not in FORMATS:
             continue
-        yield Measurement(*row[:7], Tally(*row[7:14]), *row[14:])
+        first, counts, last = row[:7], row[7:14], row[14:]
+        yield Measurement(*[*first, Tally(*counts), *last])
 
 
 @cache
