@@ -1,4 +1,4 @@
-"""What is a computed variance worth? Variance kernels scored against exact ground truth.
+"""How many digits of your variance are correct? Variance kernels scored against exact ground truth.
 
 The names below are loaded when they are first used, so that importing this package costs next to nothing.
 """
