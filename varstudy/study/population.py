@@ -27,8 +27,9 @@ from .score import Status, Tally, judge
 
 __all__ = ["LENGTHS", "Key", "Measurement", "Population", "Worst", "committed", "grown", "measurements", "summarise"]
 
-# Rows of up to so many values have a recommendation of their own.
-LENGTHS = (1 << 10, 1 << 17, 1 << 20, 1 << 26)
+# Rows of up to so many values have a recommendation of their own. The first is the shortest whose maps hold the whole sweep
+# of condition numbers.
+LENGTHS = (1 << 12, 1 << 17, 1 << 20, 1 << 26)
 # The maps that ask how the error grows with the length have names that start so.
 GROWTH = "growth/"
 COMMITTED = Path(__file__).with_name("population.json")
