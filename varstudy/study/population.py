@@ -27,8 +27,8 @@ from .score import Status, Tally, judge
 
 __all__ = ["LENGTHS", "Key", "Measurement", "Population", "Worst", "committed", "grown", "measurements", "summarise"]
 
-# Rows of up to so many values have a recommendation of their own. The first is the shortest whose maps hold the whole sweep
-# of condition numbers.
+# Rows of up to so many values have a recommendation of their own. The maps of the first hold the whole sweep of
+# condition numbers.
 LENGTHS = (1 << 12, 1 << 17, 1 << 20, 1 << 26)
 # The maps that ask how the error grows with the length have names that start so.
 GROWTH = "growth/"
