@@ -1,6 +1,6 @@
 """Processes that measure: fresh interpreters that end by themselves when their parent is gone.
 
-A worker is `python -m varstudy.study.pool`; tasks and answers go through its standard input and output. Nothing is
+A worker is `python -m varstudy.study.worker`; tasks and answers go through its standard input and output. Nothing is
 forked, and the caller's own script needs no main guard.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import pickle
 import selectors
-import signal
 import struct
 import subprocess
 import sys
@@ -18,22 +17,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-__all__ = ["Crew", "WorkerFailed"]
+__all__ = ["Crew", "WorkerFailed", "receive", "send"]
 
 _LENGTH = struct.Struct("<Q")
 
 
 class WorkerFailed(RuntimeError):
-    """A worker ended, or a task raised, and what it said."""
+    """A worker ended, or a task raised: the sentence is the task's."""
 
 
-def _send(stream: IO[bytes], message: Any) -> None:
+def send(stream: IO[bytes], message: Any) -> None:
+    """Write a message to a pipe."""
     data = pickle.dumps(message)
     stream.write(_LENGTH.pack(len(data)) + data)
     stream.flush()
 
 
-def _receive(stream: IO[bytes]) -> Any:
+def receive(stream: IO[bytes]) -> Any:
+    """Read one message from a pipe.
+
+    Raises
+    ------
+    EOFError
+        The other side has closed it.
+    """
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         raise EOFError
@@ -53,13 +60,18 @@ class Crew:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in roots if p)}
         self._workers = [
             subprocess.Popen(
-                [sys.executable, "-m", "varstudy.study.pool"],
+                [sys.executable, "-m", "varstudy.study.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment,
             )
             for _ in range(count)
         ]
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers' process numbers."""
+        return [worker.pid for worker in self._workers]
 
     def __enter__(self) -> Crew:
         return self
@@ -97,7 +109,7 @@ class Crew:
                     worker = key.data
                     selector.unregister(key.fileobj)
                     try:
-                        index, error = _receive(worker.stdout)
+                        index, error = receive(worker.stdout)
                     except EOFError:
                         raise WorkerFailed(f"a worker ended with exit code {worker.wait()}: run again") from None
                     if isinstance(error, OSError):
@@ -116,45 +128,9 @@ class Crew:
             assert worker.stdin is not None
             assert worker.stdout is not None
             try:
-                _send(worker.stdin, (index, task))
+                send(worker.stdin, (index, task))
             except BrokenPipeError:
                 raise WorkerFailed(f"a worker ended with exit code {worker.wait()}: run again") from None
             selector.register(worker.stdout, selectors.EVENT_READ, worker)
             return 1
         return 0
-
-
-def _perform(task: Any) -> None:
-    from . import runner  # noqa: PLC0415 - study imports this module
-
-    if task[0] == "warm":
-        runner.warm(*task[1:])
-    else:
-        runner.compute(*task[1:])
-
-
-def main() -> None:
-    """A worker's life: tasks from standard input until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints goes to standard error
-    while True:
-        try:
-            index, task = _receive(sys.stdin.buffer)
-        except EOFError:
-            return
-        error: Any = None
-        try:
-            _perform(task)
-        except OSError as problem:
-            error = problem
-        except Exception as problem:
-            error = f"{type(problem).__name__}: {problem}"
-        try:
-            _send(answers, (index, error))
-        except BrokenPipeError:
-            return
-
-
-if __name__ == "__main__":
-    main()

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .league.catalogue import Function
 
-__all__ = ["measure", "told"]
+__all__ = ["InstalledSoftware", "measure", "told"]
 
 # Starting a server is not for a command that was not asked to.
 APART = ("PostgreSQL",)
+
+
+@dataclass(frozen=True)
+class InstalledSoftware:
+    """The frameworks and libraries that this interpreter has, as a study measures them next to its cells."""
+
+    def announcement(self) -> str:
+        """What is about to be measured, in one line."""
+        return told()
+
+    def measure(self, folder: Path, say: Callable[[str], None], seed: int) -> None:
+        """Measure it; as the function `measure`."""
+        measure(folder, say, seed)
 
 
 def measure(folder: Path, say: Callable[[str], None], seed: int = 0) -> None:

@@ -296,7 +296,7 @@ def test_report_draws_again(stub, folder: Path, tmp_path: Path) -> None:
     [
         (lambda text: "", "cannot be read"),
         (lambda text: text[: len(text) // 2], "cannot be read"),
-        (lambda text: text.replace('"version": 2', '"version": 99'), "has schema version 99"),
+        (lambda text: text.replace('"version": 3', '"version": 99'), "has schema version 99"),
         (lambda text: text.replace('"seed": 0', '"seed": 1'), "was edited"),
         (lambda text: "[1, 2]", "is no results file"),
         (lambda text: text.replace('"var_bias"', '"var_vibe"'), "was edited or cut"),
