@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .._io.streams import open_closed_streams
 from .pool import receive, send
 from .tasks import compute, measure_beside, warm
 
@@ -19,6 +20,7 @@ PERFORM: dict[str, Callable[..., None]] = {"beside": measure_beside, "cell": com
 def main() -> None:
     """Perform tasks until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    open_closed_streams()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints goes to standard error
     while True:
