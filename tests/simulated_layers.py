@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels import moments
-from varstudy.survey.frameworks.probes import probe
-from varstudy.survey.frameworks.probes.contract import Unsupported
+from varstudy.survey.probes import probe
+from varstudy.survey.probes.layer_contract import Unsupported
 
 Array = NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""What is a computed variance worth? Variance kernels scored against exact ground truth.
+"""How many digits of your variance are correct? Variance kernels scored against exact ground truth.
 
 The names below are loaded when they are first used, so that importing this package costs next to nothing.
 """
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from varkernels.stats.features import feature_moments
     from varkernels.stats.functions import mean, mean_var, std, var
     from varkernels.stats.streaming import Moments
-    from varkernels.views import sync_batch, view
+    from varkernels.sync import sync_batch
+    from varkernels.views import view
 
     from .study.featuremaps import cases
     from .study.ground_truth import truth
@@ -54,7 +55,7 @@ _HOME = {
     "mean_var": "varkernels.stats.functions",
     "run": "varstudy.study.runner",
     "std": "varkernels.stats.functions",
-    "sync_batch": "varkernels.views",
+    "sync_batch": "varkernels.sync",
     "var": "varkernels.stats.functions",
     "truth": "varstudy.study.ground_truth",
     "view": "varkernels.views",

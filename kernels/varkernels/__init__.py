@@ -13,12 +13,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .formats import FORMATS, Format, format_of
-
 if TYPE_CHECKING:
+    from .algorithm import Algorithm, compose
     from .dispatch import moments
+    from .formats import FORMATS, Format, format_of
     from .formulas import FORMULAS, Formula
-    from .registry import Algorithm, algorithms, compose, get, register
+    from .registry import algorithms, get, register
     from .row_moments import Moments
     from .threads import get_threads, set_threads
 
@@ -39,14 +39,17 @@ __all__ = [
     "set_threads",
 ]
 
-# Loaded when first used: numba takes half a second.
+# Loaded when first used: numba takes half a second, numpy a tenth.
 _HOME = {
+    "FORMATS": ".formats",
+    "Format": ".formats",
+    "format_of": ".formats",
     "FORMULAS": ".formulas",
     "Formula": ".formulas",
     "Moments": ".row_moments",
-    "Algorithm": ".registry",
+    "Algorithm": ".algorithm",
     "algorithms": ".registry",
-    "compose": ".registry",
+    "compose": ".algorithm",
     "get": ".registry",
     "register": ".registry",
     "moments": ".dispatch",

@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .algorithm import Algorithm
 from .dispatch import moments
 from .formats import FORMATS, Format, format_of
 from .formulas import Formula
-from .registry import Algorithm, get
+from .registry import get
 from .row_moments import Moments
 
 __all__ = ["CHECKS", "Conformance", "Subject", "check_algorithm", "failures"]

@@ -10,16 +10,18 @@ from numba import typeof, types
 from numpy.typing import ArrayLike, NDArray
 
 from . import schedules
+from .algorithm import Algorithm, Order
 from .blocking import CARRIERS
 from .formats import FLOAT32, FLOAT64, FORMATS, Format, format_of
 from .formulas import Formula
 from .jit import cached_njit, fresh_njit
-from .registry import Algorithm, Order, get
+from .registry import get
 from .row_moments import Moments
 from .smallfloat import SmallZero
 from .verbs import learn
+from .views import rows_of
 
-__all__ = ["compile_ahead", "moments", "rows_of"]
+__all__ = ["accumulate", "compile_ahead", "dispatcher", "moments", "signature"]
 
 
 def _empty(formula: Formula, accumulator: Format) -> Any:
@@ -32,7 +34,7 @@ def signature(formula: Formula, storage: Format, accumulator: Format) -> tuple[A
     learn(formula)
     carrier = types.Array(CARRIERS[storage.name][1], 3, "A", readonly=True)
     table = types.Array(types.float64, 2, "C")
-    empty = typeof(_empty(formula, accumulator))  # type: ignore[no-untyped-call]
+    empty = typeof(_empty(formula, accumulator))
     return carrier, empty, table, table, types.intp
 
 
@@ -97,27 +99,6 @@ def _run(
         return np.asarray(mean), np.asarray(m2)
     out = _sweep(view, storage, *algorithm.parts, accumulator, algorithm.builtin, centre)
     return out[:, 0], out[:, 1]
-
-
-def rows_of(view: ArrayLike) -> tuple[NDArray[Any], Format]:
-    """A view checked: an array (blocks, segments, rows, length) of a known format, never copied.
-
-    Raises
-    ------
-    TypeError
-        The dtype is none of the four formats.
-    ValueError
-        It has neither three nor four dimensions.
-    """
-    array = np.asarray(view)
-    storage = format_of(array.dtype)
-    if not array.dtype.isnative:
-        array = array.astype(storage.dtype)
-    if array.ndim not in (3, 4):
-        raise ValueError(
-            f"view has shape {array.shape}: it must be (segments, rows, length), or (blocks, segments, rows, length)"
-        )
-    return (array if array.ndim == 4 else array[np.newaxis]), storage
 
 
 def moments(

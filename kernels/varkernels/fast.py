@@ -19,11 +19,14 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from .algorithm import Algorithm
 from .blocking import CARRIERS, TOGETHER, contiguous, gather, held, onward, rows_together
 from .formats import FLOAT64, Format, format_of
+from .formulas.bounding import Bound, Setting, bounded
+from .formulas.corrected_two_pass import CORRECTED_TWO_PASS
+from .formulas.cost import Cost
 from .formulas.errorfree import fast_two_sum, two_sum
 from .jit import cached_njit, inline
-from .registry import Algorithm
 from .simd import LANES, load, prefetch, splat, total
 from .smallfloat import decode
 from .threads import WORTHWHILE, get_threads, run_all
@@ -276,6 +279,36 @@ def _run(
     return found[:, 0], found[:, 2]
 
 
+def bound(a: Setting) -> Bound:
+    """Blocks by the corrected two-pass in float64, then merges of (count, mean, M2) with the means as pairs.
+
+    In a block no value takes part in more than h additions; the squares of what the blocks' means c and means err by,
+    weighted with their counts, add up over the blocks (e_c^2 and x^2), and so do S and Q. A merge's difference of means
+    is known to 6 u of itself and 12 u^2 of the means.
+    """
+    per_block = min(a.n, BLOCK)
+    h = np.ceil(per_block / (2 * LANES)) + np.log2(2 * LANES) + LANES
+    first, second = a.phi(h + 1), a.phi(h + 3)
+    tiny = 12 * a.u**2 * a.root_q
+    c = first * a.root_q + np.sqrt(a.n) * a.eta1
+    qc = a.s + c**2
+    x = second * np.sqrt(qc) + np.sqrt(a.n) * a.eta1 + tiny
+    square = (2 * c * first * np.sqrt(qc) + first**2 * qc) * (1 + a.phi(2)) + a.phi(2) * c**2
+    off = (1 + a.u) * (second * qc + square) + a.u * a.s
+    levels = (-(-int(a.n) // BLOCK) - 1).bit_length()
+    squares = np.zeros_like(a.s)
+    for _ in range(levels):
+        squares = squares + (x + tiny) ** 2
+        x = (1 + a.u) * (x * (1 + a.phi(6)) + a.phi(6) * a.root_s) + tiny + np.sqrt(a.n) * a.eta1
+    off = off + 2 * a.root_s * np.sqrt(squares) + squares
+    rounding = a.phi(8 + 2 * levels)
+    m2 = off + rounding * (a.s + off) + (3 * a.n + 8) * a.eta2
+    mean = x / np.sqrt(a.n)
+    span = a.rows.spread + 2 * (x + c)
+    ok = a.within(np.full_like(a.s, 2.0 * BLOCK), np.maximum(2 * span**2, a.s + m2))
+    return bounded(mean + a.u * (a.rows.mean + mean), m2, ok)
+
+
 FAST = Algorithm(
     name="fast",
     formula="fast",
@@ -285,4 +318,8 @@ FAST = Algorithm(
     source="Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 1.7 and 2.1",
     run=_run,
     accumulators=(FLOAT64.name,),
+    # The corrected two-pass formula, whose second sweep reads from cache; the state is (high, low, M2).
+    cost=Cost(1, CORRECTED_TWO_PASS.cost.operations, CORRECTED_TWO_PASS.cost.divisions, 3),
+    merges=True,
+    bound=bound,
 )

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -20,10 +20,10 @@ import pytest
 from numba import float32, njit
 
 from varkernels import FORMATS, FORMULAS, Formula, moments, schedules
+from varkernels.algorithm import order_of
 from varkernels.dispatch import dispatcher, signature
 from varkernels.formats import BFLOAT16, FLOAT32, FLOAT64, Format, format_of
 from varkernels.jit import OPTIONS, cache_folder, fresh_njit, source_hash
-from varkernels.registry import order_of
 from varstudy.survey.environments import installing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,6 +124,16 @@ def test_no_fastmath_anywhere() -> None:
     assert not [text for text in sources if re.search(r"fastmath\s*=|parallel\s*=|prange", text)]
 
 
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
 # The same bits ----------------------------------------------------------------------------------------------
 
 FEW = [
@@ -149,49 +159,70 @@ def values(fmt: Format, rows: int = 3) -> np.ndarray:
     return fmt.rounded(x).reshape(1, rows, 5000)
 
 
-def digests() -> dict[str, str]:
+# One kernel for each way in which machine code could differ: a plain sum, lanes, an fma, a tree, arithmetic that is
+# rounded to bfloat16, vectors of values that are converted and that are not, and integers.
+ACROSS = [
+    ("naive", "float32"),
+    ("chan/lanes32", "float32"),
+    ("double_double", "float32"),
+    ("double_double/blocked128", "float64"),
+    ("double_double", "bfloat16"),
+    ("fast", "float16"),
+    ("fast", "float64"),
+    ("exact", "float32"),
+]
+
+
+def digests(chosen: Sequence[tuple[str, str]]) -> dict[str, str]:
     answers = {}
-    for name, storage in FEW:
+    for name, storage in chosen:
         got = moments(values(format_of(storage)), name)
         text = got.mean.tobytes() + got.m2.tobytes()
         answers[f"{name} {storage}"] = hashlib.sha256(text).hexdigest()
     return answers
 
 
-PRINT = "import test_codegen; [print(name, digest) for name, digest in test_codegen.digests().items()]"
+def fused_here() -> bool:
+    """Whether double_double's fma is x86's instruction here, not a call; this process must have compiled the kernel."""
+    formula = FORMULAS["double_double"]
+    kernel = dispatcher(formula, order_of("running"), FLOAT32, FLOAT32, True)
+    return bool(re.search(r"\bvfn?m(?:add|sub)\d", kernel.inspect_asm(signature(formula, FLOAT32, FLOAT32))))
 
 
-PROCESSORS = [("generic", "1"), *([("nehalem", "2"), ("haswell", "2")] if X86 else []), ("host", "1")]
+def elsewhere(code: str, **environment: str) -> list[str]:
+    """What code prints in another process, line by line; it has this module as t."""
+    folders = os.pathsep.join(str(ROOT / part) for part in ("tests/varkernels", "kernels", "."))
+    return run(f"import test_codegen as t\n{code}", PYTHONPATH=folders, **environment).stdout.splitlines()
 
 
-@pytest.mark.parametrize(("cpu", "threads"), PROCESSORS, ids=str)
+@pytest.mark.skipif(not X86, reason="the processors' names are x86's")
+@pytest.mark.parametrize(("cpu", "threads"), [("x86-64", "1"), ("haswell", "2")], ids=str)
 def test_every_processor_gives_the_same_bits(cpu: str, threads: str, tmp_path: Path) -> None:
-    """Processors with and without AVX and fma instructions: each compiles anew, in a cache folder of its own."""
+    """A processor with neither AVX nor fma instructions, and one with both: each has kernels of its own."""
     if cpu == "haswell" and "fma" not in Path("/proc/cpuinfo").read_text():
-        cpu = "host"  # this machine could not run haswell's instructions
-    environment = {
-        **os.environ,
-        "NUMBA_CPU_NAME": cpu,
-        "NUMBA_NUM_THREADS": threads,
-        "NUMBA_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("tests/varkernels", "kernels", ".")),
-    }
-    if cpu == "generic":
-        environment["NUMBA_CPU_FEATURES"] = ""
-    if cpu == "host":
-        del environment["NUMBA_CPU_NAME"]
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PRINT], env=environment, capture_output=True, text=True, check=False
+        pytest.skip("this machine could not run haswell's instructions")
+    fused, *answers = elsewhere(
+        "answers = t.digests(t.ACROSS); print(t.fused_here(), *answers.items(), sep='\\n')",
+        NUMBA_CPU_NAME=cpu,
+        NUMBA_CPU_FEATURES="",  # those of the name alone: numba would add this machine's
+        NUMBA_NUM_THREADS=threads,
+        NUMBA_CACHE_DIR=str(tmp_path),
     )
-    assert done.returncode == 0, done.stderr
-    assert dict(line.rsplit(" ", 1) for line in done.stdout.splitlines()) == digests()
+    assert fused == str(cpu == "haswell")
+    assert answers == [str(item) for item in digests(ACROSS).items()]
     assert [path.name for path in tmp_path.iterdir()] == [f"varkernels-{source_hash()}"]
 
 
+def test_every_process_gives_the_same_bits() -> None:
+    """A process of one thread, which loads the kernels that this one has compiled."""
+    wanted = [str(item) for item in digests(FEW).items()]
+    assert elsewhere("print(*t.digests(t.FEW).items(), sep='\\n')", NUMBA_NUM_THREADS="1") == wanted
+
+
 def test_every_thread_gives_the_same_bits() -> None:
-    wanted = digests()
+    wanted = digests(FEW)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: digests(), range(32)))
+        answers = list(pool.map(lambda _: digests(FEW), range(32)))
     assert all(answer == wanted for answer in answers)
 
 
@@ -207,23 +238,13 @@ def test_a_rows_neighbours_do_not_matter() -> None:
 # The cache --------------------------------------------------------------------------------------------------
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-
 SUM = """
 import numpy as np
 from varkernels import dispatch, moments
 print(moments(np.array([[[1.0, 2.0, 6.0]]]), "naive").m2[0])
-from varkernels import FORMATS, FORMULAS, registry
+from varkernels import FORMATS, FORMULAS, algorithm
 f64 = FORMATS["float64"]
-kernel = dispatch.dispatcher(FORMULAS["naive"], registry.order_of("running"), f64, f64, True)
+kernel = dispatch.dispatcher(FORMULAS["naive"], algorithm.order_of("running"), f64, f64, True)
 print(sum(kernel.stats.cache_hits.values()))
 """
 

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varkernels import FORMATS, Algorithm, Formula, Moments, compose, format_of, get, moments
-from varkernels.dispatch import accumulate, compile_ahead, rows_of
+from varkernels.algorithm import order_of
+from varkernels.dispatch import accumulate, compile_ahead
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, Format
 from varkernels.formulas import like
-from varkernels.registry import order_of
 from varkernels.rounding import round_to
+from varkernels.views import rows_of
 from varstudy.study.ground_truth import truth
 
 X = np.random.default_rng(7).normal(3, 1, (2, 3, 4, 5)).astype(np.float32)  # N, C, H, W

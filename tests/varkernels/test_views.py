@@ -15,13 +15,19 @@ from numpy.typing import NDArray
 
 from varkernels import Moments, moments
 from varkernels.formats import FORMATS
-from varkernels.views import LAYOUTS, NORMS, sync_batch, view
+from varkernels.sync import sync_batch
+from varkernels.views import LAYOUTS, NORMS, Layout, Norm, view
 
 SHAPES = {
     "NCHW": [(3, 4, 5, 2), (1, 6, 1, 7), (2, 1, 3, 3), (1, 1, 1, 1), (5, 12, 2, 1)],
     "NHWC": [(3, 5, 2, 4), (1, 1, 7, 6), (2, 3, 3, 1), (1, 1, 1, 1), (5, 2, 1, 12)],
     "NC": [(3, 4), (1, 6), (7, 1), (1, 1), (5, 12)],
+    "NCL": [(3, 4, 10), (1, 6, 7), (2, 1, 9), (5, 12, 1)],
+    "NLC": [(3, 10, 4), (1, 7, 6), (2, 9, 1), (5, 1, 12)],
+    "NCDHW": [(3, 4, 5, 2, 3), (1, 6, 1, 7, 1), (2, 1, 2, 3, 3)],
+    "NDHWC": [(3, 5, 2, 3, 4), (1, 1, 7, 1, 6), (2, 2, 3, 3, 1)],
 }
+CHANNELS_LAST = ("NHWC", "NLC", "NDHWC")
 EVERY = [(layout, shape) for layout, shapes in SHAPES.items() for shape in shapes]
 
 every_shape = pytest.mark.parametrize(("layout", "shape"), EVERY, ids=str)
@@ -35,8 +41,8 @@ def numbered(shape: tuple[int, ...], dtype: Any = np.float64) -> NDArray[Any]:
 def channels_first(x: NDArray[Any], layout: str) -> NDArray[Any]:
     """The map as (N, C, pixels): what the norms are defined on, whatever the layout."""
     n = len(x)
-    if layout == "NHWC":
-        return np.stack([np.stack([x[i, :, :, c].ravel() for c in range(x.shape[3])]) for i in range(n)])
+    if layout in CHANNELS_LAST:
+        return np.stack([np.stack([x[i, ..., c].ravel() for c in range(x.shape[-1])]) for i in range(n)])
     return x.reshape(n, x.shape[1], -1)
 
 
@@ -63,7 +69,7 @@ def rows_of(v: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def divisors(layout: str, shape: tuple[int, ...]) -> list[int]:
-    c = shape[-1] if layout == "NHWC" else shape[1]
+    c = shape[-1] if layout in CHANNELS_LAST else shape[1]
     return [g for g in range(1, c + 1) if c % g == 0]
 
 
@@ -107,6 +113,33 @@ def test_rows_are_in_memory_order() -> None:
         np.testing.assert_array_equal(view(x, "batch")[:, c].ravel(), x[:, c].ravel())
         np.testing.assert_array_equal(view(y, "batch", layout="NHWC")[:, c].ravel(), y[..., c].ravel())
         np.testing.assert_array_equal(view(z, "batch", layout="NC")[:, c].ravel(), z[:, c])
+
+
+@pytest.mark.parametrize(
+    ("layout", "twin", "shape"),
+    [("NCL", "NCHW", (3, 4, 10)), ("NLC", "NHWC", (3, 10, 4)), ("NCDHW", "NCHW", (3, 4, 2, 5, 6)),
+     ("NDHWC", "NHWC", (3, 2, 5, 6, 4))],
+)  # fmt: skip
+@pytest.mark.parametrize("norm", NORMS)
+def test_layouts_of_other_ranks_are_views_of_the_same_pixels(
+    layout: str, twin: str, shape: tuple[int, ...], norm: str
+) -> None:
+    """Rows depend on the number of pixels, not on how many axes they lie along."""
+    x = numbered(shape)
+    n, c = shape[0], 4
+    flat = x.reshape((n, c, -1, 1) if twin == "NCHW" else (n, -1, 1, c))
+    groups = 2 if norm == "group" else None
+    got, want = view(x, norm, layout=layout, groups=groups), view(flat, norm, layout=twin, groups=groups)
+    np.testing.assert_array_equal(got, want)
+
+
+def test_norms_and_layouts_are_strings() -> None:
+    x = numbered((2, 4, 3, 5))
+    np.testing.assert_array_equal(view(x, Norm.LAYER, layout=Layout.NCHW), view(x, "layer"))
+    assert f"{Norm.LAYER} {Layout.NCHW}" == "layer NCHW"
+    assert [layout.rank for layout in Layout] == [4, 4, 2, 3, 3, 5, 5]
+    assert [layout.spatial_axes for layout in Layout] == [(2, 3), (1, 2), (), (2,), (1,), (2, 3, 4), (1, 2, 3)]
+    assert [layout for layout in Layout if layout.channels_last] == list(CHANNELS_LAST)
 
 
 def test_shapes_of_the_views() -> None:
@@ -169,10 +202,11 @@ def test_lists_become_arrays() -> None:
     np.testing.assert_array_equal(view([[1.0, 2.0], [3.0, 4.0]], "layer", layout="NC"), [[[1, 2], [3, 4]]])
 
 
-@pytest.mark.parametrize("layout", ["NCHW", "NHWC", "NC"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_axes_of_size_zero(layout: str) -> None:
-    full = {"NCHW": (2, 4, 3, 5), "NHWC": (2, 3, 5, 4), "NC": (2, 4)}[layout]
-    channel = 3 if layout == "NHWC" else 1
+    sizes = {"N": 2, "C": 4, "D": 2, "H": 3, "W": 5, "L": 6}
+    full = tuple(sizes[axis] for axis in layout)
+    channel = layout.index("C")
     for axis in range(len(full)):
         shape = tuple(0 if a == axis else size for a, size in enumerate(full))
         n, c = shape[0], shape[channel]
@@ -199,14 +233,17 @@ def test_unknown_norms_and_layouts() -> None:
     refusal("norm='' is unknown: use one of batch, layer, instance, group, flat", x, "")
     refusal("norm=None is unknown: use one of batch, layer, instance, group, flat", x, None)
     refusal("layout='NCWH' is unknown: did you mean 'NCHW'?", x, "batch", layout="NCWH")
-    refusal("layout='tensor' is unknown: use one of NCHW, NHWC, NC", x, "batch", layout="tensor")
-    refusal("layout='tensor' is unknown: use one of NCHW, NHWC, NC", x, "flat", layout="tensor")
+    refusal(
+        "layout='tensor' is unknown: use one of NCHW, NHWC, NC, NCL, NLC, NCDHW, NDHWC", x, "batch", layout="tensor"
+    )
+    refusal("layout='tensor' is unknown: use one of NCHW, NHWC, NC, NCL, NLC, NCDHW, NDHWC", x, "flat", layout="tensor")
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "instance", "group"])
 def test_ranks_that_do_not_fit(norm: str) -> None:
     groups = 1 if norm == "group" else None
-    for layout, rank in LAYOUTS.items():
+    for layout in LAYOUTS:
+        rank = len(layout)
         for shape in ((), (2,), (2, 3), (2, 3, 4), (2, 3, 4, 5), (1, 2, 3, 4, 5)):
             if len(shape) == rank:
                 continue
@@ -267,7 +304,7 @@ def device_maps(layout: str, dtype: Any = np.float64) -> list[NDArray[Any]]:
     return [(40.0 * k + rng.standard_normal(shape)).astype(dtype) for k, shape in enumerate(shapes)]
 
 
-@pytest.mark.parametrize("layout", list(LAYOUTS))
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC", "NC"])
 @pytest.mark.parametrize("algorithm", ["welford", "chan/pairwise", "two_pass", "double_double"])
 def test_unequal_devices_against_exact_moments_of_all(layout: str, algorithm: str) -> None:
     parts = device_maps(layout)

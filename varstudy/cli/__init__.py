@@ -26,15 +26,15 @@ from . import (
 )
 from .program import Program
 
-__all__ = ["cli", "main"]
+__all__ = ["commands", "main"]
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="varstudy")
-def cli() -> None:
-    """What is a computed variance worth?
+def commands() -> None:
+    """How many digits of your variance are correct?
 
-    Variance algorithms on adversarial, historical and real feature maps, scored against exact truth.
+    Variance algorithms on adversarial, bug-report and real feature maps, scored against exact truth.
     Without a command, the default study runs and its report is written to reports/.
 
     Exit codes: 0 done, 1 a regression was found, 2 bad input, 3 no GPU, 130 interrupted,
@@ -57,7 +57,7 @@ for _command in (
     port_command.port,
     list_commands.env,
 ):
-    cli.add_command(_command)
+    commands.add_command(_command)
 
 
 def main() -> None:
@@ -67,4 +67,4 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 still gets its answer
     as_module = Path(sys.argv[0]).name == "__main__.py"
-    cli.main(prog_name="python -m varstudy" if as_module else "varstudy")
+    commands.main(prog_name="python -m varstudy" if as_module else "varstudy")

@@ -10,7 +10,7 @@ import click
 
 from .._io.matching import matches, nearest
 from .console import Problem, dump
-from .options import JSON, NORMS, level_options
+from .options import JSON, level_options
 
 __all__ = ["env", "list_"]
 
@@ -35,14 +35,43 @@ EXTRAS = {"parquet": "pyarrow", "photos": "sklearn", "fast-truth": "gmpy2", "tes
 def list_(pattern: str, sections: str | None, level: str | None, as_json: bool) -> None:
     """List cases, algorithms and norms whose name matches PATTERN, a glob or a part of the name.
 
-    All cases are listed, or those of one level with --quick; each with one sentence that says why it is here.
+    Where no name matches, those whose sentences contain PATTERN. All cases are listed, or those of one level with
+    --quick; each with one sentence that says why it is here.
     """
     wanted = SECTIONS if sections is None else (sections,)
-    found: dict[str, list[dict[str, Any]]] = {}
+    listed = _entries(wanted, level or "full")
+    found = _found(listed, pattern, ("name",))
+    if not any(found.values()):
+        found = _found(listed, pattern, ("rationale", "observed", "title", "summary", "source"))
+    if not any(found.values()):
+        names = [entry["name"] for entries in _entries(wanted, "full").values() for entry in entries]
+        raise Problem(f"nothing matches {pattern!r}: {nearest(pattern, names, 'list without a pattern shows all')}")
+    if as_json:
+        dump(found)
+        return
+    for section, entries in found.items():
+        if not entries:
+            continue
+        click.echo(f"{section} ({len(entries)})\n")
+        for entry in entries:
+            about = f" [{entry['group']}, {entry['level']}]" if section == "cases" else ""
+            click.echo(f"  {entry['name']}{about}\n      {entry.get('rationale') or entry.get('summary', '')}")
+            observed = entry.get("observed", "")
+            if pattern and matches(observed, pattern):
+                click.echo(f"      Observed: {observed}")
+        click.echo()
+
+
+Entries = dict[str, list[dict[str, Any]]]
+
+
+def _entries(wanted: Sequence[str], level: str) -> Entries:
+    """Everything there is, by section."""
+    listed: Entries = {}
     if "cases" in wanted:
         from ..study import featuremaps  # noqa: PLC0415
 
-        found["cases"] = [
+        listed["cases"] = [
             {
                 "name": case.name,
                 "group": case.group,
@@ -55,13 +84,12 @@ def list_(pattern: str, sections: str | None, level: str | None, as_json: bool) 
                 "source": case.source,
                 "observed": case.observed,
             }
-            for case in featuremaps.cases(level or "full")
-            if matches(case.name, pattern)
+            for case in featuremaps.cases(level)
         ]
     if "algorithms" in wanted:
         import varkernels  # noqa: PLC0415
 
-        found["algorithms"] = [
+        listed["algorithms"] = [
             {
                 "name": name,
                 "title": algorithm.title,
@@ -72,37 +100,18 @@ def list_(pattern: str, sections: str | None, level: str | None, as_json: bool) 
                 "accumulators": list(algorithm.accumulators),
             }
             for name, algorithm in varkernels.algorithms().items()
-            if matches(name, pattern)
         ]
     if "norms" in wanted:
-        found["norms"] = [{"name": n, "summary": s} for n, s in NORM_SUMMARIES.items() if matches(n, pattern)]
-    if not any(found.values()):
-        names = _all_names(wanted)
-        raise Problem(f"nothing matches {pattern!r}: {nearest(pattern, names, 'list without a pattern shows all')}")
-    if as_json:
-        dump(found)
-        return
-    for section, entries in found.items():
-        if not entries:
-            continue
-        click.echo(f"{section} ({len(entries)})\n")
-        for entry in entries:
-            about = f" [{entry['group']}, {entry['level']}]" if section == "cases" else ""
-            click.echo(f"  {entry['name']}{about}\n      {entry.get('rationale') or entry.get('summary', '')}")
-        click.echo()
+        listed["norms"] = [{"name": n, "summary": s} for n, s in NORM_SUMMARIES.items()]
+    return listed
 
 
-def _all_names(wanted: Sequence[str]) -> list[str]:
-    names: list[str] = list(NORMS) if "norms" in wanted else []
-    if "cases" in wanted:
-        from ..study import featuremaps  # noqa: PLC0415
-
-        names += [case.name for case in featuremaps.cases("full")]
-    if "algorithms" in wanted:
-        import varkernels  # noqa: PLC0415
-
-        names += list(varkernels.algorithms())
-    return names
+def _found(listed: Entries, pattern: str, fields: Sequence[str]) -> Entries:
+    """The entries that match in one of these fields."""
+    return {
+        section: [e for e in entries if any(matches(str(e.get(name, "")), pattern) for name in fields)]
+        for section, entries in listed.items()
+    }
 
 
 @click.command()

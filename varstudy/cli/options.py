@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from varkernels.layouts import LAYOUTS, NORMS
+
 from .._io.matching import nearest
 from .console import Problem
 
@@ -30,8 +32,6 @@ __all__ = [
     "level_options",
 ]
 
-NORMS = ("batch", "layer", "instance", "group", "flat")
-LAYOUTS = ("NCHW", "NHWC", "NC")
 STORAGES = ("float16", "bfloat16", "float32", "float64")
 
 

@@ -11,7 +11,7 @@ from .console import Problem, dump, many, number, show_table
 from .options import JSON
 
 if TYPE_CHECKING:
-    from ..survey.porting import Plan
+    from ..survey.porting import PortPlan
 
 __all__ = ["port"]
 
@@ -92,7 +92,7 @@ def port(
     _show(plan, code, missing)
 
 
-def _show(plan: Plan, code: str, missing: str) -> None:
+def _show(plan: PortPlan, code: str, missing: str) -> None:
     one, other = (
         " ".join(filter(None, [side.framework, side.version, side.variant and f"({side.variant})"]))
         for side in (plan.source, plan.target)

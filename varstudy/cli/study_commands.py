@@ -65,10 +65,14 @@ def run(
     from ..study import results as table  # noqa: PLC0415
     from ..study.runner import run as measure  # noqa: PLC0415
     from ..study.tasks import uncollected  # noqa: PLC0415
-    from ..survey.installed import InstalledSoftware  # noqa: PLC0415
 
     if parquet:
         _needs("pyarrow", "parquet")
+    companion = None
+    if anew or (anew is None and only is None and level != "quick"):
+        from ..survey.installed import installed_software  # noqa: PLC0415 - a quick study needs none of it
+
+        companion = installed_software()
     try:
         with _writing(out), uncollected():
             found = measure(
@@ -82,7 +86,7 @@ def run(
                 parquet=parquet,
                 argv=_command(),
                 device=device,
-                others=InstalledSoftware() if anew or (anew is None and only is None and level != "quick") else None,
+                companion=companion,
                 say=say,
             )
             for name, reason in dict(found.settings.get("devices", {})).items():

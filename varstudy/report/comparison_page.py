@@ -34,7 +34,7 @@ TOP = 8
 
 
 @dataclass(frozen=True)
-class Line:
+class ChangeLine:
     """A change as the page tells it: of one metric, in one measurement."""
 
     algorithm: Markup
@@ -48,7 +48,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Part:
+class ChangePart:
     """The changes of one kind.
 
     Attributes
@@ -67,14 +67,14 @@ class Part:
     title: str
     became: str
     sign: str
-    lines: tuple[Line, ...]
-    every: tuple[Line, ...]
+    lines: tuple[ChangeLine, ...]
+    every: tuple[ChangeLine, ...]
     total: int
     metrics: int
     failed: int
-    first_failed: Line | None
-    farthest: Line | None
-    algorithms: tuple[tuple[Markup, int, int, Line], ...]
+    first_failed: ChangeLine | None
+    farthest: ChangeLine | None
+    algorithms: tuple[tuple[Markup, int, int, ChangeLine], ...]
     named: int
     cases: int
 
@@ -94,15 +94,15 @@ def _setting(key: Sequence[Any]) -> str:
     return clean(", ".join(words))
 
 
-def _line(change: Change) -> Line:
+def _line(change: Change) -> ChangeLine:
     before, after = both(change)
-    return Line(
+    return ChangeLine(
         code(_named(change.key, "algorithm")), moved(change), before, after, title(change.metric),
         clean(change.metric), code(_named(change.key, "case")), _setting(change.key),
     )  # fmt: skip
 
 
-def _part(key: str, changes: Sequence[Change], shared: Mapping[str, int]) -> Part:
+def _part(key: str, changes: Sequence[Change], shared: Mapping[str, int]) -> ChangePart:
     by_key: dict[tuple[Any, ...], list[Change]] = {}
     for change in changes:
         by_key.setdefault(change.key, []).append(change)
@@ -112,7 +112,7 @@ def _part(key: str, changes: Sequence[Change], shared: Mapping[str, int]) -> Par
     for change in lead:
         first.setdefault(_named(change.key, "algorithm"), change)
     many = Counter(_named(change.key, "algorithm") for change in lead)
-    return Part(
+    return ChangePart(
         key=key,
         title=key.capitalize(),
         became="worse" if key == "regressions" else "better",
@@ -182,7 +182,7 @@ def _maps(found: Comparison, seed: int) -> list[tuple[Markup, int, int, str]]:
     return [(code(name), worse[name], better[name], clean(reproduce(name, seed))) for name in names]
 
 
-def _verdict(found: Comparison, parts: tuple[Part, Part]) -> str:
+def _verdict(found: Comparison, parts: tuple[ChangePart, ChangePart]) -> str:
     """The page's first words."""
     worse, better = (part.total for part in parts)
     if not found.shared:

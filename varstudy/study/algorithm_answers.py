@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import varkernels
 from varkernels import Algorithm
 from varkernels.formats import FORMATS, Format
+from varkernels.layouts import Layout
 
 from .error_bounds import bounds, variance_bound
 from .measuring import ACCUMULATORS, Reduction, moments_of
@@ -96,7 +97,7 @@ def row_name(row: int, shape: Sequence[int], norm: str, layout: str, groups: int
     if norm == "group":
         each = int(groups or 1)
         return f"sample {row // each}, group {row % each}"
-    channels = int(shape[3] if layout == "NHWC" else shape[1])
+    channels = shape[Layout(layout).channel_axis]
     return f"sample {row // channels}, channel {row % channels}"
 
 

@@ -13,8 +13,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from varkernels.formats import Format
-
-from .error_bounds import Bound, Rows, formula_bounds
+from varkernels.formulas import EVERY
+from varkernels.formulas.bounding import Bound, Rows, evaluate
 
 if TYPE_CHECKING:
     from varkernels import Moments
@@ -88,10 +88,11 @@ class OnDevice:
         return moments(view, self.name, accumulator, contracted=self.contracted, device=self.device)
 
     def bounds(self, storage: Format, accumulator: Format, rows: Rows) -> Bound:
-        """Rigorous bounds of the errors of mean and M2; as `theory.bounds`."""
+        """Rigorous bounds of the errors of mean and M2; NaN where there is none."""
         from varkernels.cuda import shape_of_sum  # noqa: PLC0415
 
-        return formula_bounds(self.formula, accumulator, rows, *shape_of_sum(self.name, rows.n, storage))
+        shape = shape_of_sum(self.name, rows.n, storage)
+        return evaluate(EVERY[self.formula].bound, accumulator, rows, *shape)
 
 
 @cache

@@ -1,6 +1,6 @@
 """Processes that measure: fresh interpreters that end by themselves when their parent is gone.
 
-A worker is `python -m varstudy.study.worker`; tasks and answers go through its standard input and output. Nothing is
+A worker is `python -m varstudy.study.pool`; tasks and answers go through its standard input and output. Nothing is
 forked, and the caller's own script needs no main guard.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import selectors
+import signal
 import struct
 import subprocess
 import sys
@@ -17,7 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-__all__ = ["Crew", "WorkerFailed", "receive", "send"]
+from .._io.streams import open_closed_streams
+
+__all__ = ["Crew", "Task", "WorkerFailed"]
+
+Task = tuple[Any, ...]
 
 _LENGTH = struct.Struct("<Q")
 
@@ -26,21 +31,13 @@ class WorkerFailed(RuntimeError):
     """A worker ended, or a task raised: the sentence is the task's."""
 
 
-def send(stream: IO[bytes], message: Any) -> None:
-    """Write a message to a pipe."""
+def _send(stream: IO[bytes], message: Any) -> None:
     data = pickle.dumps(message)
     stream.write(_LENGTH.pack(len(data)) + data)
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> Any:
-    """Read one message from a pipe.
-
-    Raises
-    ------
-    EOFError
-        The other side has closed it.
-    """
+def _receive(stream: IO[bytes]) -> Any:
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         raise EOFError
@@ -60,7 +57,7 @@ class Crew:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in roots if p)}
         self._workers = [
             subprocess.Popen(
-                [sys.executable, "-m", "varstudy.study.worker"],
+                [sys.executable, "-m", "varstudy.study.pool"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=environment,
@@ -89,8 +86,12 @@ class Crew:
         for worker in self._workers:
             worker.wait()
 
-    def run(self, tasks: Iterable[Any]) -> Iterator[int]:
-        """Hand out the tasks in order, one to each idle worker; give the index of each when it is done.
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+        """Hand out the tasks in order, one to each idle worker; give the index and the answer of each when it is done.
+
+        Parameters
+        ----------
+        tasks : (function, *arguments); the worker imports the function by its name, and the answer must pickle.
 
         Raises
         ------
@@ -109,28 +110,57 @@ class Crew:
                     worker = key.data
                     selector.unregister(key.fileobj)
                     try:
-                        index, error = receive(worker.stdout)
+                        index, answer, error = _receive(worker.stdout)
                     except EOFError:
                         raise WorkerFailed(f"a worker ended with exit code {worker.wait()}: run again") from None
                     if isinstance(error, OSError):
                         raise error
                     if error is not None:
                         raise WorkerFailed(str(error))
-                    yield index
+                    yield index, answer
                     busy += self._next(worker, queue, selector) - 1
 
     @staticmethod
     def _next(
-        worker: subprocess.Popen[bytes], queue: Iterator[tuple[int, Any]], selector: selectors.BaseSelector
+        worker: subprocess.Popen[bytes], queue: Iterator[tuple[int, Task]], selector: selectors.BaseSelector
     ) -> int:
         """Give a worker its next task; 0 where there is none."""
         for index, task in queue:
             assert worker.stdin is not None
             assert worker.stdout is not None
             try:
-                send(worker.stdin, (index, task))
+                _send(worker.stdin, (index, task))
             except BrokenPipeError:
                 raise WorkerFailed(f"a worker ended with exit code {worker.wait()}: run again") from None
             selector.register(worker.stdout, selectors.EVENT_READ, worker)
             return 1
         return 0
+
+
+def main() -> None:
+    """A worker's life: tasks from standard input until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    open_closed_streams()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints goes to standard error
+    while True:
+        try:
+            index, (function, *arguments) = _receive(sys.stdin.buffer)
+        except EOFError:
+            return
+        answer: Any = None
+        error: Any = None
+        try:
+            answer = function(*arguments)
+        except OSError as problem:
+            error = problem
+        except Exception as problem:
+            error = f"{type(problem).__name__}: {problem}"
+        try:
+            _send(answers, (index, answer, error))
+        except BrokenPipeError:
+            return
+
+
+if __name__ == "__main__":
+    main()

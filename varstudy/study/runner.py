@@ -22,8 +22,8 @@ from .._io.progress import Progress
 from . import device_algorithms, results
 from .cells import Cell, DamagedCell, load, plan
 from .measuring import case_info, measure
-from .pool import Crew
-from .tasks import WARMING, Beside, OtherSoftware, compute
+from .pool import Crew, Task
+from .tasks import WARMING, Companion, accompany, compute, silent, warm
 
 __all__ = ["chosen", "run"]
 
@@ -53,8 +53,8 @@ def run(
     parquet: bool = False,
     argv: Sequence[str] | None = None,
     device: str = "cpu",
-    others: OtherSoftware | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    companion: Companion | None = None,
+    say: Callable[[str], None] = silent,
 ) -> results.Results:
     """Measure every algorithm on every feature map of a level, and write the table.
 
@@ -71,8 +71,9 @@ def run(
     argv : the command line to note in the provenance.
     device : ``cpu``; or with it the CUDA kernels, by ``cuda`` (a GPU), ``ptx`` (their compiled code, executed on the
         CPU) or ``auto``: whichever of the two there is. What cannot be measured is left out, and the settings say why.
-    others : other people's software to measure too: by one of the processes where there are several, else at the end.
-    say : receives what the user should know, a line at a time: damaged cells, and what is measured besides the cells.
+    companion : measured too, by one of the processes where there are several, else at the end.
+    say : gets what the user should know, a line at a time: damaged cells, what the companion measures, and why it
+        could not be measured.
 
     Raises
     ------
@@ -116,20 +117,20 @@ def run(
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
         say(f"damaged in {folder}, so measured again: {damaged[0]}{more}")
     count = _workers(missing, own, processes)
-    if others is not None and count > 1:
-        say(others.announcement())
+    if companion is not None and count > 1:
+        say(companion.summary())
+    beside, problem = None, ""
     if progress is not None:
         progress.start(len(cells), len(cells) - len(missing))
     try:
         with scratch_folder(target) as scratch, interruptible() as asked:
-            beside = Beside(others, target.absolute(), scratch.absolute()) if others is not None and count > 1 else None
-            for label in _measured(missing, seed, own, folder, count, beside):
-                if progress is not None:
+            for label, answer in _measured(missing, seed, own, folder, count, companion, scratch.absolute()):
+                if not label:
+                    beside, problem = answer
+                elif progress is not None:
                     progress.advance(label)
                 if asked.is_set():
                     raise KeyboardInterrupt
-            if beside is not None and beside.problem():
-                say(f"the frameworks and libraries that are here could not be measured: {beside.problem()}")
     finally:
         if progress is not None:
             progress.stop()
@@ -147,8 +148,11 @@ def run(
         provenance=provenance.collect(argv),
     )
     results.write(found, target, parquet=parquet)
-    if others is not None and count < 2:
-        others.measure(target, say, seed)
+    if companion is not None:
+        if problem:
+            say(f"the frameworks and libraries that are here could not be measured: {problem}")
+        else:
+            companion.write(beside if count > 1 else companion.measure(seed, say), target)
     return found
 
 
@@ -180,28 +184,34 @@ def _workers(cells: Sequence[Cell], names: Sequence[str], processes: int | None)
 
 
 def _measured(
-    cells: Sequence[Cell], seed: int, names: Sequence[str], folder: Path, count: int, beside: Beside | None
-) -> Iterator[str]:
-    """Measure the cells, the largest first, and give each one's label when it is done.
+    cells: Sequence[Cell],
+    seed: int,
+    names: Sequence[str],
+    folder: Path,
+    count: int,
+    companion: Companion | None,
+    scratch: Path,
+) -> Iterator[tuple[str, Any]]:
+    """Measure the cells, the largest first; (label, None) of each when it is done.
 
-    beside : measured at the same time, by one of several workers.
+    With several workers one of them measures the companion, whose answer comes with an empty label.
     """
     queue = sorted(cells, key=lambda cell: -cell.work)
     if count < 2:
         for cell in queue:
             compute(cell, seed, names, folder, cell.key(seed))
-            yield cell.label
+            yield cell.label, None
         return
     with Crew(count) as crew:
-        for _ in crew.run(("warm", *share, tuple(names)) for share in WARMING):
+        for _ in crew.run((warm, *share, tuple(names)) for share in WARMING):
             pass
-        tasks: list[Any] = [("cell", cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
-        if beside is not None:  # first, for it may take long
-            tasks.insert(0, ("beside", beside, seed))
-        for index in crew.run(tasks):
-            cell = tasks[index][1]
-            if isinstance(cell, Cell):
-                yield cell.label
+        tasks: list[Task] = [(compute, cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
+        labels = [cell.label for cell in queue]
+        if companion is not None:  # first, for it may take long
+            tasks.insert(0, (accompany, companion, seed, scratch))
+            labels.insert(0, "")
+        for index, answer in crew.run(tasks):
+            yield labels[index], answer
 
 
 def _collected(

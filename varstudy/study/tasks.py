@@ -1,4 +1,4 @@
-"""What the processes of a study do: measure a cell, compile kernels ahead, measure other people's software."""
+"""What the processes of a study do: measure a cell, compile kernels ahead, measure a companion."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import gc
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,52 +20,44 @@ from . import device_algorithms
 from .cells import Cell, Measured, save
 from .measuring import carrier_of, measure
 
-__all__ = ["WARMING", "Beside", "OtherSoftware", "compute", "measure_beside", "uncollected", "warm"]
+__all__ = ["WARMING", "Companion", "accompany", "compute", "silent", "uncollected", "warm"]
 
 # Values of a row that CUDA kernels share among several blocks.
 LONG = 20_000
 
 
-class OtherSoftware(Protocol):
-    """Software that a study measures next to its own cells, such as `survey.installed.InstalledSoftware`."""
+class Companion(Protocol):
+    """Something else to measure next to the cells, such as the libraries of this machine; a worker can unpickle it."""
 
-    def announcement(self) -> str:
-        """What is about to be measured, in one line."""
+    def summary(self) -> str:
+        """What it is about to measure, for people."""
 
-    def measure(self, folder: Path, say: Callable[[str], None], seed: int) -> None:
-        """Measure it and write what was found into a folder."""
+    def measure(self, seed: int, say: Callable[[str], None]) -> Any:
+        """Measure it; the answer pickles. `say` gets its progress."""
+
+    def write(self, found: Any, folder: Path) -> None:
+        """Write what `measure` found next to the results."""
 
 
-@dataclass(frozen=True)
-class Beside:
-    """A worker's task besides the cells.
+def accompany(companion: Companion, seed: int, scratch: Path) -> tuple[Any, str]:
+    """Measure a companion in a worker; its answer, or None and the reason: it costs the study none of its cells.
 
-    Attributes
+    Parameters
     ----------
-    software : what to measure; it can be pickled. out : the folder for what it finds.
     scratch : a folder for its temporary files, which a worker that is ended leaves behind.
     """
-
-    software: OtherSoftware
-    out: Path
-    scratch: Path
-
-    def problem(self) -> str:
-        """Why it could not be measured; empty where it was."""
-        path = self.scratch / "problem"
-        return path.read_text("utf-8") if path.exists() else ""
-
-
-def measure_beside(task: Beside, seed: int) -> None:
-    """Measure other software, in a worker. What goes wrong is kept for `Beside.problem`: it costs the study no cell."""
     before = tempfile.tempdir
-    tempfile.tempdir = str(task.scratch)
+    tempfile.tempdir = str(scratch)
     try:
-        task.software.measure(task.out, lambda text: None, seed)
+        return companion.measure(seed, silent), ""
     except Exception as error:
-        (task.scratch / "problem").write_text(f"{type(error).__name__}: {error}", "utf-8")
+        return None, f"{type(error).__name__}: {error}"
     finally:
         tempfile.tempdir = before
+
+
+def silent(text: str) -> None:
+    """Say nothing."""
 
 
 @contextmanager

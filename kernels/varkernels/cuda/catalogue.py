@@ -17,20 +17,15 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..formats import FLOAT32, FLOAT64, FORMATS, Format
-from ..formulas import FORMULAS, Formula
-from ..formulas.chan_reciprocal import CHAN_RECIPROCAL
-from ..formulas.chan_weighted import CHAN_WEIGHTED
+from ..formulas import EVERY, Formula
 from ..verbs import learn
 
-__all__ = ["ORDERS", "VARIANTS", "Algorithm", "Kernel", "algorithms", "get", "held_most", "kernels", "step_width"]
+__all__ = ["ORDERS", "Algorithm", "Kernel", "algorithms", "get", "held_most", "kernels", "step_width"]
 
-# Formulas that the field's CUDA code disagrees on; not among the CPU's algorithms.
-VARIANTS: dict[str, Formula] = {formula.name: formula for formula in (CHAN_RECIPROCAL, CHAN_WEIGHTED)}
-for _formula in VARIANTS.values():
+# What the CUDA kernels compute; some of these only the field's CUDA code does, and not the CPU's algorithms.
+_FORMULAS: dict[str, Formula] = {name: formula for name, formula in EVERY.items() if formula.cuda}
+for _formula in _FORMULAS.values():
     learn(_formula)
-
-_NAMES = ("naive", "two_pass", "corrected_two_pass", "kahan_two_pass", "welford", "chan")
-_FORMULAS: dict[str, Formula] = {name: FORMULAS[name] for name in _NAMES} | VARIANTS
 
 ORDERS = ("thread", "columns", "block", "block4", "grid", "grid4", "held")
 
@@ -137,7 +132,7 @@ _ORDER_WORDS = {
 
 def _runs(formula: Formula, order: str) -> bool:
     if order == "thread":
-        return formula is not CHAN_WEIGHTED  # which differs from chan in the merge only
+        return formula.cuda == "all"
     return formula.mergeable and (order != "held" or formula.sweeps == 2)
 
 

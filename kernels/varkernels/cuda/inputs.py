@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..dispatch import rows_of
 from ..formats import FLOAT32, FLOAT64, Format, format_of
+from ..views import rows_of
 from .errors import DeviceError
 
 __all__ = ["checked"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from functools import cache
 from pathlib import Path
@@ -19,13 +20,12 @@ SCHEMA = 1
 # A kernel's text starts after this line, which ends with its entry's name, and ends before the next.
 MARK = "// kernel "
 
-# What every kernel depends on, beside the files of its formula.
+# What every kernel depends on, apart from the verbs of its formula.
 _COMMON = (
     "verbs.py",
     "smallfloat.py",
     "jit.py",
     "formats.py",
-    "formulas/base.py",
     "cuda/abi.py",
     "cuda/build/compiling.py",
     "cuda/catalogue.py",
@@ -48,16 +48,28 @@ def _source(name: str) -> str:
     return (Path(__file__).parent.parent / name).read_text(encoding="utf-8")
 
 
+def _functions(function: Any, found: dict[str, str]) -> None:
+    """Add the source of a function and of all that it calls in this package, by name."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    if name in found or not function.__module__.startswith(__package__.partition(".")[0] + "."):
+        return
+    found[name] = inspect.getsource(function)
+    for used in function.__code__.co_names:
+        value = function.__globals__.get(used)
+        if inspect.isfunction(value):
+            _functions(value, found)
+
+
 def source_hash(formula: Any) -> str:
-    """The hash of the sources that a formula's kernels are compiled from."""
-    names = set(_COMMON)
-    verbs = [verb for verb in (formula.update, formula.read, formula.merge, formula.start) if verb is not None]
-    centre = formula.centre
-    if centre is not None and not isinstance(centre, str):
-        verbs += [verb for verb in (centre.update, centre.read, centre.merge) if verb is not None]
-    for verb in verbs:
-        names.add("formulas/" + verb.__module__.rpartition(".")[2] + ".py")
-    return digest("\n".join(f"{name}\n{_source(name)}" for name in sorted(names)))
+    """The hash of the sources that a formula's kernels are compiled from: of its verbs, whatever else its file says."""
+    texts = {name: _source(name) for name in _COMMON}
+    while formula is not None and not isinstance(formula, str):
+        texts[formula.state.__name__] = " ".join(formula.state._fields)
+        for verb in (formula.update, formula.read, formula.merge, formula.start):
+            if verb is not None:
+                _functions(verb, texts)
+        formula = formula.centre
+    return digest("\n".join(f"{name}\n{texts[name]}" for name in sorted(texts)))
 
 
 @cache

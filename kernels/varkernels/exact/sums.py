@@ -12,10 +12,10 @@ from numba import types
 from numpy.typing import ArrayLike, NDArray
 
 from ..blocking import CARRIERS, contiguous, held, onward, rows_together
-from ..dispatch import rows_of
 from ..formats import FORMATS, Format
 from ..jit import cached_njit
 from ..threads import WORTHWHILE, get_threads, run_all
+from ..views import rows_of
 from .accumulator import BLOCK, carry, sweep
 
 __all__ = ["Digits", "ExactSums", "exact_row", "exact_sums", "integer_sums", "joined", "sweep_into"]

@@ -12,39 +12,37 @@ A formula is a NamedTuple of scalars, its state, and plain functions on it, the 
 Counts are integers; `like(x, n)` converts one to the accumulator's type where the arithmetic needs it. Verbs
 use +, -, *, / and `fma` on values of one type and no literal, so that they mean the same in every precision.
 They run unchanged on numpy scalars, and compiled.
+
+A file here is all that a formula needs: every `Formula` of every module is found, and so are its orders, its cost, its
+bound and its CUDA kernels.
 """
 
-from __future__ import annotations
+import importlib
+import pkgutil
 
-from .base import Formula, like
-from .chan import CHAN
-from .corrected_two_pass import CORRECTED_TWO_PASS
-from .double_double import DOUBLE_DOUBLE
-from .kahan_two_pass import KAHAN_TWO_PASS
-from .naive import NAIVE
-from .neumaier_two_pass import NEUMAIER_TWO_PASS
-from .shifted import SHIFTED, SHIFTED_FIRST
-from .two_pass import TWO_PASS
-from .welford import WELFORD
-from .west import WEST
-from .youngs_cramer import YOUNGS_CRAMER
+from .base import ORDERS, Formula, like
+from .bounding import Bound, Rows, Setting
+from .cost import Cost
 
-__all__ = ["FORMULAS", "Formula", "like"]
+__all__ = ["EVERY", "FORMULAS", "ORDERS", "Bound", "Cost", "Formula", "Rows", "Setting", "like", "modules"]
 
-FORMULAS: dict[str, Formula] = {
-    formula.name: formula
-    for formula in (
-        NAIVE,
-        SHIFTED_FIRST,
-        SHIFTED,
-        TWO_PASS,
-        CORRECTED_TWO_PASS,
-        YOUNGS_CRAMER,
-        WELFORD,
-        WEST,
-        CHAN,
-        KAHAN_TWO_PASS,
-        NEUMAIER_TWO_PASS,
-        DOUBLE_DOUBLE,
-    )
-}
+
+def modules() -> list[str]:
+    """The names of this package's modules, in the alphabet's order."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__))
+
+
+def _declared() -> dict[str, Formula]:
+    found: dict[str, Formula] = {}
+    for module in modules():
+        for value in vars(importlib.import_module(f"{__name__}.{module}")).values():
+            if isinstance(value, Formula) and found.setdefault(value.name, value) is not value:
+                raise ValueError(f"two formulas are called {value.name!r}: give one of them another name")
+    first_sweeps = {id(formula.centre) for formula in found.values()}
+    listed = sorted(found.values(), key=lambda formula: (formula.place, formula.name))
+    return {formula.name: formula for formula in listed if id(formula) not in first_sweeps}
+
+
+# Every formula that is an algorithm on the CPU or in CUDA, and those of the CPU.
+EVERY: dict[str, Formula] = _declared()
+FORMULAS: dict[str, Formula] = {name: formula for name, formula in EVERY.items() if formula.study_orders}

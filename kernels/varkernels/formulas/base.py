@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ..formats import BFLOAT16, format_of
+from .bounding import Bound, Setting
+from .cost import Cost, cost_of_verbs
 
-__all__ = ["Formula", "like"]
+__all__ = ["ORDERS", "Formula", "like"]
+
+# The orders in which the study runs a formula that has a merge; one without runs in the first only.
+ORDERS = ("running", "lanes32", "pairwise", "blocked128")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +34,11 @@ class Formula:
     centre : what the state starts round: None (nothing), "first" (the row's first value), "given" (the
         caller's argument) or a Formula whose `read` gives it: a first sweep in the same order. Such a formula
         reads a pair (high, low) whose sum is the centre, and is no algorithm by itself.
+    difference : whether M2 is a difference of two sums of squares, so that data nobody measured can cancel it.
+    bound : the worst-case error, from a `Setting` to a `Bound`; None: nobody has derived one, and nothing is promised.
+    orders : the orders in which the study runs it on the CPU; None: all that it can run in.
+    cuda : which CUDA kernels this package has of it: "" (none), "all", or "merging" (those whose order merges).
+    place : formulas are listed by place, then by name.
     """
 
     name: str
@@ -40,12 +51,19 @@ class Formula:
     merge: Callable[..., Any] | None = None
     start: Callable[..., Any] | None = None
     centre: str | Formula | None = None
+    difference: bool = False
+    bound: Callable[[Setting], Bound] | None = None
+    orders: tuple[str, ...] | None = None
+    cuda: str = ""
+    place: int = 1000
 
     def __post_init__(self) -> None:
         if (self.centre is None) != (self.start is None):
             raise ValueError(f"formula {self.name!r}: a centre and the verb start go together")
         if isinstance(self.centre, str) and self.centre not in ("first", "given"):
             raise ValueError(f"formula {self.name!r}: centre {self.centre!r} is not 'first' or 'given'")
+        if self.cuda not in ("", "all", "merging"):
+            raise ValueError(f"formula {self.name!r}: cuda {self.cuda!r} is not '', 'all' or 'merging'")
 
     @property
     def sweeps(self) -> int:
@@ -57,6 +75,33 @@ class Formula:
         """Whether two states can become one (the first sweep's too)."""
         first = self.centre
         return self.merge is not None and (not isinstance(first, Formula) or first.mergeable)
+
+    @property
+    def needs_centre(self) -> bool:
+        """Whether the caller must give a centre for each row."""
+        centre = self.centre
+        return centre.needs_centre if isinstance(centre, Formula) else centre == "given"
+
+    @property
+    def study_orders(self) -> tuple[str, ...]:
+        """The orders in which the study runs it on the CPU."""
+        if self.orders is not None:
+            return self.orders
+        return ORDERS if self.mergeable else ORDERS[:1]
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What it costs a value, over all sweeps, counted by running its verbs."""
+        own = cost_of_verbs(self.update, self.state)
+        if not isinstance(self.centre, Formula):
+            return own
+        first = self.centre.cost
+        return Cost(
+            own.reads + first.reads,
+            own.operations + first.operations,
+            own.divisions + first.divisions,
+            max(own.state, first.state),
+        )
 
 
 def like(exemplar: Any, value: Any) -> Any:

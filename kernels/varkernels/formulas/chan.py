@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .base import Formula, like
+from .welford import recurrence_bound
 
 
 class Chan(NamedTuple):
@@ -44,4 +45,7 @@ CHAN = Formula(
     update=update,
     read=read,
     merge=merge,
+    bound=recurrence_bound,
+    cuda="all",
+    place=90,
 )

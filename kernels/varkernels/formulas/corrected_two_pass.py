@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .base import Formula, like
+from .bounding import Bound, Setting, bounded
 from .two_pass import MEAN
 
 
@@ -38,6 +41,19 @@ def read(state, n):  # type: ignore[no-untyped-def]
     return state.c, state.q - state.s * state.s / like(state.s, n)
 
 
+def bound(a: Setting) -> Bound:
+    """The shifted formula round c, but the sum of deviations is known to be small: n |c - mean|, and its rounding."""
+    mean = a.mean_of_sum(a.phi(a.h))
+    qc = a.s + a.n * mean**2
+    total, error = a.n * mean, a.phi(a.h + 1) * np.sqrt(a.n * qc)
+    rounding = a.phi(2 + 2 * a.c)
+    square = ((2 * total * error + error**2) * (1 + rounding) + rounding * total**2) / a.n
+    grown = 1 + a.phi(2 * a.h + 4)
+    m2 = (1 + a.u) * (a.phi(a.h + 3) * qc + square) + a.u * a.s + (a.n + 4) * grown * a.eta2
+    sums = np.sqrt(a.n * a.q) * (1 + a.phi(a.h))
+    return bounded(mean, m2, a.within(sums, np.maximum((total + error) ** 2, qc * (1 + a.phi(a.h + 3)))))
+
+
 CORRECTED_TWO_PASS = Formula(
     name="corrected_two_pass",
     title="corrected two-pass",
@@ -51,4 +67,7 @@ CORRECTED_TWO_PASS = Formula(
     merge=merge,
     start=start,
     centre=MEAN,
+    bound=bound,
+    cuda="all",
+    place=50,
 )

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..jit import inline
 from .base import Formula, like
+from .bounding import Bound, Setting, bounded
 from .errorfree import fast_two_sum, fma, two_prod, two_sum
 
 
@@ -89,6 +92,26 @@ DOUBLE_DOUBLE_MEAN = Formula(
     merge=sum_merge,
 )
 
+
+def bound(a: Setting) -> Bound:
+    """Sums err by 12 u^2 an addition (Joldes, Muller, Popescu 2017, doi:10.1145/3121432, have 3 u^2 for
+    normalised operands), a deviation (x - c) - c' by u^2 (|x - c| + |c|), its square by 10 u^2; the answers
+    are the high parts: u."""
+    u = a.u
+    u2 = u * u
+    total = a.phi(a.h, 12 * u2)
+    mean = (total + (1 + total) * (8 * u2 + 2 * u * a.c)) * np.sqrt(a.q / a.n) + 4 * a.eta1
+    qc = a.s + a.n * mean**2
+    deviations = 1.1 * u2 * (np.sqrt(qc) + a.root_q + np.sqrt(a.n) * mean)
+    e = np.sqrt(a.n) * mean + deviations + 4 * a.n * a.eta1
+    off = 2 * a.root_s * e + e**2
+    rounding = a.phi(a.h + 4, 12 * u2) + 10 * u2
+    m2 = off + rounding * (a.s + off)
+    m2 = m2 + u * (a.s + m2) + 8 * a.n * (1 + rounding) * a.eta2
+    ok = a.within(2 * np.sqrt(a.n * a.q) * (1 + total), 2 * (a.s + m2))
+    return bounded(mean + u * (a.rows.mean + mean), m2, ok)
+
+
 DOUBLE_DOUBLE = Formula(
     name="double_double",
     title="double-double",
@@ -102,4 +125,6 @@ DOUBLE_DOUBLE = Formula(
     merge=merge,
     start=start,
     centre=DOUBLE_DOUBLE_MEAN,
+    bound=bound,
+    place=120,
 )

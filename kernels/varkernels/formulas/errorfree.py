@@ -49,6 +49,8 @@ def two_prod(a, b):  # type: ignore[no-untyped-def]
 
 def fma(a: Any, b: Any, c: Any) -> Any:
     """a b + c, rounded once: exact rationals here in Python; one instruction (or libm's fma) compiled."""
+    if hasattr(a, "fma"):
+        return a.fma(b, c)  # a type that is no float, such as one that counts operations
     if not (np.isfinite(a) and np.isfinite(b)):
         return a * b + c
     if not np.isfinite(c):

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .base import Formula, like
+from .bounding import Bound, Setting, bounded
 
 
 class Naive(NamedTuple):
@@ -32,6 +35,16 @@ def read(state, n):  # type: ignore[no-untyped-def]
     return state.s / k, state.q - state.s * state.s / k
 
 
+def bound(a: Setting) -> Bound:
+    """q^ errs by phi(h + 1) Q; s^ by phi(h) sqrt(n Q), so s^ s^ / n by phi(2 h + 2) Q; their difference by u more."""
+    mean = a.mean_of_sum(a.phi(a.h))
+    product = a.phi(2 * a.h + 2 + 2 * a.c)
+    m2 = (1 + a.u) * (a.phi(a.h + 1) + product) * a.q + a.u * a.s + (a.n + 4) * (1 + product) * a.eta2
+    sums = np.sqrt(a.n * a.q) * (1 + a.phi(a.h))
+    square = (a.n * a.rows.mean + a.phi(a.h) * np.sqrt(a.n * a.q)) ** 2
+    return bounded(mean, m2, a.within(sums, np.maximum(square, a.q * (1 + a.phi(a.h + 1)))))
+
+
 NAIVE = Formula(
     name="naive",
     title="naive one-pass",
@@ -41,4 +54,8 @@ NAIVE = Formula(
     update=update,
     read=read,
     merge=merge,
+    difference=True,
+    bound=bound,
+    cuda="all",
+    place=10,
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .base import Formula, like
+from .bounding import Bound, Setting, compensated_bound
 from .errorfree import two_sum
 
 
@@ -70,6 +71,14 @@ NEUMAIER_MEAN = Formula(
     merge=sum_merge,
 )
 
+
+def bound(a: Setting) -> Bound:
+    """Each level of the sum makes rounding errors of u sum |x| at most; these are known exactly and summed with
+    phi(b + 2 m); one more rounding adds them to the sum."""
+    errors = a.u * a.h * (1 + a.phi(a.h))
+    return compensated_bound(a, a.u + (1 + a.u) * a.phi(a.b + 2 * a.m) * errors)
+
+
 NEUMAIER_TWO_PASS = Formula(
     name="neumaier_two_pass",
     title="Neumaier two-pass",
@@ -81,4 +90,6 @@ NEUMAIER_TWO_PASS = Formula(
     merge=merge,
     start=start,
     centre=NEUMAIER_MEAN,
+    bound=bound,
+    place=110,
 )

@@ -12,7 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .base import Formula, like
+from .bounding import Bound, Floats, Setting, bounded
 
 
 class Shifted(NamedTuple):
@@ -39,6 +42,27 @@ def read(state, n):  # type: ignore[no-untyped-def]
     return state.c + state.s / k, state.q - state.s * state.s / k
 
 
+def offset_bound(a: Setting, offset: Floats) -> Bound:
+    """The naive formula on fl(x - c), with Q_c = S + n (c - mean)^2 in Q's place."""
+    qc = a.s + a.n * offset**2
+    product = a.phi(2 * a.h + 4 + 2 * a.c)
+    m2 = (1 + a.u) * (a.phi(a.h + 3) + product) * qc + a.u * a.s + (a.n + 4) * (1 + product) * a.eta2
+    mean = (1 + a.u) * (a.phi(a.h + 2 + 2 * a.c) * np.sqrt(qc / a.n) + a.eta1) + a.u * a.rows.mean
+    sums = np.sqrt(a.n * qc) * (1 + a.phi(a.h + 1))
+    square = (a.n * offset + a.phi(a.h + 1) * np.sqrt(a.n * qc)) ** 2
+    return bounded(mean, m2, a.within(sums, np.maximum(square, qc * (1 + a.phi(a.h + 3)))))
+
+
+def bound(a: Setting) -> Bound:
+    """The offset is that of the given centre."""
+    return offset_bound(a, a.rows.centre)
+
+
+def first_bound(a: Setting) -> Bound:
+    """The offset is that of the row's first value."""
+    return offset_bound(a, a.rows.first)
+
+
 SHIFTED = Formula(
     name="shifted",
     title="shifted by a given centre",
@@ -50,6 +74,9 @@ SHIFTED = Formula(
     merge=merge,
     start=start,
     centre="given",
+    difference=True,
+    bound=bound,
+    place=30,
 )
 
 SHIFTED_FIRST = replace(
@@ -58,4 +85,6 @@ SHIFTED_FIRST = replace(
     title="shifted by the first value",
     summary="One-pass sums of x - x[0]; bad when the first value is an outlier.",
     centre="first",
+    bound=first_bound,
+    place=20,
 )

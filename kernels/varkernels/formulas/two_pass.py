@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .base import Formula, like
+from .bounding import Bound, Setting, bounded
 
 
 class Sum(NamedTuple):
@@ -63,6 +66,16 @@ MEAN = Formula(
     merge=sum_merge,
 )
 
+
+def bound(a: Setting) -> Bound:
+    """Round c, M2 is Q_c = S + n (c - mean)^2, and its computed sum errs by phi(h + 3) Q_c."""
+    mean = a.mean_of_sum(a.phi(a.h))
+    lost = a.n * mean**2
+    m2 = lost + a.phi(a.h + 3) * (a.s + lost) + a.n * (1 + a.phi(a.h)) * a.eta2
+    sums = np.sqrt(a.n * a.q) * (1 + a.phi(a.h))
+    return bounded(mean, m2, a.within(sums, (a.s + lost) * (1 + a.phi(a.h + 3))))
+
+
 TWO_PASS = Formula(
     name="two_pass",
     title="textbook two-pass",
@@ -76,4 +89,7 @@ TWO_PASS = Formula(
     merge=merge,
     start=start,
     centre=MEAN,
+    bound=bound,
+    cuda="all",
+    place=40,
 )

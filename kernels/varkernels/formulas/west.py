@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .base import Formula, like
+from .bounding import Bound, Setting
+from .welford import recurrence_bound
 
 
 class West(NamedTuple):
@@ -28,6 +30,11 @@ def read(state, n):  # type: ignore[no-untyped-def]
     return state.mean, state.m2
 
 
+def bound(a: Setting) -> Bound:
+    """The recurrence's, whose increments do not see the rounding of the new mean."""
+    return recurrence_bound(a, west=True)
+
+
 WEST = Formula(
     name="west",
     title="West",
@@ -36,4 +43,6 @@ WEST = Formula(
     state=West,
     update=update,
     read=read,
+    bound=bound,
+    place=80,
 )

@@ -7,6 +7,7 @@ a group's of a sample; instance norm takes each alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from ..exact.table import SumTable
 from ..fast import fast_joined, fast_moments
 from ..formats import FLOAT64, Format
 from ..row_moments import Moments as Planes
-from ..views import LAYOUTS, NORMS
+from ..views import LAYOUTS, NORMS, Layout
 from .inputs import FLOATS, array_of, result_format
 from .sums import row_sums
 
@@ -97,10 +98,11 @@ def _checked(norms: str | Iterable[str], layout: str, shape: tuple[int, ...], gr
             raise ValueError(f"norms has {norm!r}, which is unknown: use some of {', '.join(NORMS)}")
     if layout not in LAYOUTS:
         raise ValueError(f"layout={layout!r} is unknown: use one of {', '.join(LAYOUTS)}")
-    if len(shape) != LAYOUTS[layout]:
-        raise ValueError(f"x has shape {shape}, but layout={layout!r} needs rank {LAYOUTS[layout]}")
+    axes = Layout(layout)
+    if len(shape) != axes.rank:
+        raise ValueError(f"x has shape {shape}, but layout={str(layout)!r} needs rank {axes.rank}")
     if "group" in norms:
-        channels = shape[3 if layout == "NHWC" else 1]
+        channels = shape[axes.channel_axis]
         if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
             raise ValueError(f"groups={groups!r} is not a whole number")
         if groups < 1 or channels % groups:
@@ -123,9 +125,9 @@ def feature_moments(
 
     Parameters
     ----------
-    x : array of rank 4 (``NCHW``, ``NHWC``) or 2 (``NC``), as `varstudy.var` takes it; not copied.
+    x : array of the layout's rank, as `varstudy.var` takes it; not copied.
     norms : some of ``batch``, ``layer``, ``instance``, ``group`` and ``flat``.
-    layout : ``NCHW``, ``NHWC`` or ``NC``.
+    layout : ``NCHW``, ``NHWC``, ``NC``, ``NCL``, ``NLC``, ``NCDHW`` or ``NDHWC``.
     groups : for ``group``, into how many groups the channels are cut; it must divide them.
     method : ``exact``: every mean and variance correctly rounded. ``fast`` or another algorithm of the study
         by name: each plane by it, in float64 for ``fast`` and in x's own format otherwise, and the planes by
@@ -157,7 +159,7 @@ def feature_moments(
     array = array_of(x)
     norms = _checked(norms, layout, array.shape, groups)
     fmt = result_format(array.dtype, dtype)
-    spatial = {"NCHW": (2, 3), "NHWC": (1, 2), "NC": ()}[layout]
+    spatial = Layout(layout).spatial_axes
     samples, channels = (n for a, n in enumerate(array.shape) if a not in spatial)
     groups = int(groups) if "group" in norms else 1
     places = np.arange(samples * channels).reshape(samples, channels)
@@ -192,9 +194,9 @@ def _planes(array: NDArray[Any], spatial: tuple[int, ...]) -> NDArray[Any]:
     """A view (blocks, segments, rows, length) whose rows are the planes, by sample and channel."""
     native = array.dtype.newbyteorder("=")
     array = array.astype(native if native in FLOATS else np.float64, copy=False)
-    if spatial == (1, 2):
-        n, h, w, c = array.shape
-        return array.reshape(n, h * w, c, 1)
+    if spatial[:1] == (1,):  # channels last
+        n, *pixels, c = array.shape
+        return array.reshape(n, math.prod(pixels), c, 1)
     n, c = array.shape[:2]
     return array.reshape(1, 1, n * c, -1) if array.size else np.zeros((1, 1, n * c, 0), dtype=array.dtype)
 

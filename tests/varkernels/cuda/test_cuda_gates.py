@@ -19,6 +19,7 @@ from varkernels.cuda.audit import expansion, gates, ptx_facts, resources, roofli
 from varkernels.cuda.audit.resources import TARGETS, Row, Table
 from varkernels.cuda.audit.threads_held import LIMITS, occupancy
 from varkernels.cuda.errors import DeviceError
+from varstudy.report import rendering
 from varstudy.report.sections import cuda
 
 HEAD = ".version 7.0\n.target sm_75\n.address_size 64\n"
@@ -578,6 +579,14 @@ def kernel(formula: str, kind: str, storage: str | None, **given: Any) -> dict[s
     } | given  # fmt: skip
 
 
+def rendered(made: cuda.Kernels) -> str:
+    """The section as the page has it."""
+    around = rendering.environment().from_string(
+        '{% from "macros.html.j2" import scroll, subheading %}{% include "chapters/kernels.html.j2" %}'
+    )
+    return around.render(gpu=made)
+
+
 def test_the_chapter_shows_a_line_for_each_kernel() -> None:
     kernels = [
         kernel("mean", "sweep", "float32"), kernel("two_pass", "sweep", "float32"),
@@ -589,7 +598,7 @@ def test_the_chapter_shows_a_line_for_each_kernel() -> None:
         for one in kernels
         for target in TARGETS
     ]
-    shown = str(cuda.section(kernels, Table("13.0.88", {(row.kernel, row.target): row for row in rows})))
+    shown = rendered(cuda.section(kernels, Table("13.0.88", {(row.kernel, row.target): row for row in rows})))
     tags = Tags()
     tags.feed(shown)
     assert tags.open == []
@@ -605,14 +614,14 @@ def test_the_chapter_shows_a_line_for_each_kernel() -> None:
 def test_the_chapter_says_why_it_is_empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     read = resources.read
     monkeypatch.setattr(resources, "read", lambda: read(tmp_path / "<none>"))
-    shown = str(cuda.section([]))
+    shown = rendered(cuda.section([]))
     assert "Not shown: the table of the kernels" in shown
     assert "&lt;none&gt;" in shown
 
 
 def test_the_committed_chapter_is_whole() -> None:
     kernels = committed()
-    shown = str(cuda.section())
+    shown = rendered(cuda.section())
     tags = Tags()
     tags.feed(shown)
     assert tags.open == []

@@ -104,6 +104,25 @@ def test_defaults_and_choices() -> None:
     assert varstudy.feature_moments(x[:, :3], ("batch", "instance"))["batch"].shape == (3,)
 
 
+@pytest.mark.parametrize("method", ["exact", "fast"])
+@pytest.mark.parametrize(
+    ("layout", "twin", "shape", "flat"),
+    [
+        ("NCL", "NCHW", (3, 4, 10), (3, 4, 10, 1)),
+        ("NLC", "NHWC", (3, 10, 4), (3, 1, 10, 4)),
+        ("NCDHW", "NCHW", (3, 4, 2, 5, 6), (3, 4, 10, 6)),
+        ("NDHWC", "NHWC", (3, 2, 5, 6, 4), (3, 10, 6, 4)),
+    ],
+)
+def test_layouts_of_other_ranks(method: str, layout: str, twin: str, shape: Any, flat: Any) -> None:
+    x = np.random.default_rng(3).normal(size=shape)
+    got = varstudy.feature_moments(x, ALL, layout=layout, groups=2, method=method)
+    want = varstudy.feature_moments(x.reshape(flat), ALL, layout=twin, groups=2, method=method)
+    for norm in ALL:
+        assert same(got[norm].mean, want[norm].mean)
+        assert same(got[norm].variance(1), want[norm].variance(1))
+
+
 @pytest.mark.parametrize("method", ["exact", "chan"])
 @pytest.mark.parametrize("shape", [(0, 4, 2, 2), (2, 4, 0, 2), (2, 0, 3, 3)])
 def test_empty_maps(method: str, shape: tuple[int, ...]) -> None:

@@ -508,7 +508,7 @@ def test_broken_facts_leave_the_measurements(monkeypatch: pytest.MonkeyPatch, tm
     measured.write(tmp_path / "measured.json", measured.content(rows()))
     monkeypatch.setattr(measured, "COMMITTED", tmp_path / "measured.json")
     (tmp_path / "documented.json").write_text("[]", "utf-8")
-    monkeypatch.setattr(documented, "COMMITTED", tmp_path / "documented.json")
+    monkeypatch.setattr(documented, "files", lambda: [tmp_path / "documented.json"])
     html = rendered(section.conventions())
     assert "Nothing is laid beside the measurements: documented.json" in html
     assert "PyTorch" in html

@@ -446,7 +446,7 @@ def test_a_recommendation_for_each_length() -> None:
 
 
 @pytest.mark.parametrize("example", pencil.examples(), ids=lambda e: e.key)
-def test_a_pencils_answer_is_the_kernels(example: pencil.Example) -> None:
+def test_a_pencils_answer_is_the_kernels(example: pencil.PencilExample) -> None:
     # The command that the page gives, in a namespace of its own.
     said: list[Any] = []
     exec(example.again, {"print": said.append})

@@ -13,7 +13,7 @@ from varkernels.cuda import DeviceError, run
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS
 from varstudy.report.model.facts import Facts
 from varstudy.report.sections import contraction
-from varstudy.study import device_algorithms, featuremaps, results, runner
+from varstudy.study import device_algorithms, featuremaps, results, runner, tasks
 from varstudy.study.measuring import measure
 
 NO_GPU = "no GPU here"
@@ -129,7 +129,7 @@ def test_a_study_with_the_kernels(tmp_path: Path) -> None:
 def test_a_table_without_the_kernels_says_so(tmp_path: Path) -> None:
     found = runner.run("quick", only="museum/pytorch/pytorch#2470", out=tmp_path, processes=1)
     assert set(found.frame["device"]) == {"cpu"}
-    assert contraction.chapter(Facts(found)) == contraction.Chapter("", (), (), ())
+    assert contraction.chapter(Facts(found)) == contraction.Contraction("", (), (), ())
 
 
 def test_a_device_that_fails_on_the_way_leaves_the_rest_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_compiling_ahead_leaves_it_to_the_measurement_to_say_what_a_device_canno
         raise DeviceError("the compiled kernels' manifest cannot be read")
 
     monkeypatch.setattr(device_algorithms.OnDevice, "moments", missing)
-    runner.warm("ptx", ("float32",), ["naive", "ptx chan/grid4 on"])
+    tasks.warm("ptx", ("float32",), ["naive", "ptx chan/grid4 on"])
 
 
 @pytest.mark.parametrize("edited", ["varptx/floats.py", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"])

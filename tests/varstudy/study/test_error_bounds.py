@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 import varkernels
 from varkernels import FORMATS
-from varkernels.registry import order_of
+from varkernels.algorithm import order_of
 from varstudy.study import error_bounds
 from varstudy.study.aggregates import summary
 from varstudy.study.measuring import ACCUMULATORS, Reduction, accumulators_of, moments_of, reduction
@@ -141,7 +141,7 @@ def test_there_is_no_guarantee_where_there_cannot_be_one() -> None:
 
 
 def test_algorithms_of_others_have_no_bound() -> None:
-    theirs = replace(varkernels.get("chan"), builtin=False)
+    theirs = replace(varkernels.get("chan"), builtin=False, bound=None)
     bound = error_bounds.bounds(theirs, FORMATS["float32"], reduced(np.ones((3, 4), np.float32)).rows)
     assert np.isnan(bound.m2).all()
     assert np.isnan(bound.mean).all()
@@ -193,6 +193,6 @@ def test_heights_are_what_the_schedules_do(order: str) -> None:
     for n in (*range(1, 300), 1023, 1024, 1025):
         updates, merges, larger_left = simulate(order, n)
         assert larger_left
-        b, m = error_bounds.geometry(order_of(order), n)
+        b, m = order_of(order).geometry(n)
         assert updates == b
         assert merges <= m <= merges + (0 if order == "pairwise" else 1)

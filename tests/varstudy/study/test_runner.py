@@ -26,10 +26,10 @@ from mutations import damaged
 import varkernels
 from varkernels import FORMATS, Algorithm, views
 from varstudy._io.atomic import remove_unfinished
-from varstudy.study import cells, device_algorithms, featuremaps, results, runner, tasks
+from varstudy.study import cells, device_algorithms, featuremaps, results, runner
+from varstudy.study import tasks as study_tasks
 from varstudy.study.measuring import ACCUMULATORS, accumulators_of, measure
 from varstudy.study.pool import Crew, WorkerFailed
-from varstudy.study.worker import PERFORM
 
 FEW = "museum/*#[1-3]*"
 FILES = ("results.json", "results.csv")
@@ -410,82 +410,82 @@ class CrewHere:
 
     def __exit__(self, *error: object) -> None: ...
 
-    def run(self, tasks: Iterable[Any]) -> Iterator[int]:
-        for index, (kind, *task) in enumerate(tasks):
-            if kind != "warm":
-                self.tasks.append(task[0])
-                PERFORM[kind](*task)
-                yield index
+    def run(self, tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        for index, (function, *arguments) in enumerate(tasks):
+            if function is not study_tasks.warm:
+                self.tasks.append(arguments[0])
+                yield index, function(*arguments)
 
 
-class Software:
-    """Other people's software that keeps what it was asked."""
+class Neighbour:
+    """A companion that notes what happens to it."""
 
-    def __init__(self, failure: str = "") -> None:
-        self.failure = failure
-        self.asked: list[tuple[Path, int, bool]] = []
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked: list[tuple[int, object]] = []
+        self.written: list[tuple[object, Path, bool]] = []
         self.scratch: list[Path] = []
-        self.say: object = None
 
-    def announcement(self) -> str:
+    def summary(self) -> str:
         return "what is here"
 
-    def measure(self, folder: Path, say: object, seed: int) -> None:
-        if self.failure:
-            raise RuntimeError(self.failure)
-        self.say = say
-        self.asked.append((folder, seed, (folder / "results.json").exists()))
-        self.scratch.append(Path(tempfile.mkdtemp()))
+    def measure(self, seed: int, say: Any) -> object:
+        if self.error is not None:
+            raise self.error
+        self.asked.append((seed, say))
+        folder = tempfile.mkdtemp()
+        self.scratch.append(Path(folder))
+        return "found"
+
+    def write(self, found: object, folder: Path) -> None:
+        self.written.append((found, folder, (folder / "results.json").exists()))
 
 
-def test_one_of_several_processes_measures_the_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_several_processes_measures_the_companion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "Crew", CrewHere)
     monkeypatch.setattr(CrewHere, "tasks", [])
     before = tempfile.gettempdir()
     said: list[str] = []
-    log = Log()
-    there = Software()
+    log, other = Log(), Neighbour()
     runner.run(
-        only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, others=there, say=said.append
+        only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, companion=other, say=said.append
     )
     assert said == ["what is here"]
-    assert there.asked == [(tmp_path, 3, False)]
+    assert [seed for seed, _ in other.asked] == [3]
+    assert other.written == [("found", tmp_path, True)]
     # First, for it may take longest; and it is no cell.
-    assert isinstance(CrewHere.tasks[0], tasks.Beside)
+    assert CrewHere.tasks[0] is other
     assert log.said == [(2, 0), *(task.label for task in CrewHere.tasks[1:]), "stop"]
     # A worker that is ended leaves its temporary files: they are in a folder that does not outlive the study.
     assert tempfile.gettempdir() == before
-    assert there.scratch[0].parent.parent == tmp_path
-    assert not there.scratch[0].parent.exists()
+    assert other.scratch[0].parent != Path(before)
+    assert not other.scratch[0].parent.exists()
 
 
-def test_libraries_that_cannot_be_measured_cost_the_study_nothing(
+def test_a_companion_that_cannot_be_measured_costs_the_study_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "Crew", CrewHere)
     said: list[str] = []
-    there = Software("their clock is wrong")
-    runner.run(only="higham/three-values", out=tmp_path, processes=2, others=there, say=said.append)
+    other = Neighbour(RuntimeError("their clock is wrong"))
+    runner.run(only="higham/three-values", out=tmp_path, processes=2, companion=other, say=said.append)
     assert said[1:] == [
         "the frameworks and libraries that are here could not be measured: RuntimeError: their clock is wrong"
     ]
     assert (tmp_path / "results.json").exists()
+    assert other.written == []
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_nobody_else_measures_them_where_there_is_nothing_else_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
-) -> None:
+def test_this_process_measures_the_companion_where_there_is_nothing_else_to_do(tmp_path: Path, processes: int) -> None:
     said: list[str] = []
-    say = said.append
-    there = Software()
-    monkeypatch.setattr(runner, "Crew", None)
-    runner.run(only="higham/three-values", out=tmp_path, processes=1, say=say)
-    assert there.asked == []
-    runner.run(only="higham/three-values", out=tmp_path, processes=processes, others=there, say=say)
-    assert there.asked == [(tmp_path, 0, True)]
-    assert there.say == say
+    runner.run(only="higham/three-values", out=tmp_path, processes=1)
+    other, say = Neighbour(), said.append
+    runner.run(only="higham/three-values", out=tmp_path, processes=processes, companion=other, say=say)
+    assert other.asked == [(0, say)]
+    assert other.written == [("found", tmp_path, True)]
     assert said == []
+    shutil.rmtree(other.scratch[0])
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -494,11 +494,11 @@ def test_the_collector_of_garbage_is_left_as_it_was(tmp_path: Path, enabled: boo
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        with tasks.uncollected():
+        with study_tasks.uncollected():
             assert not gc.isenabled()
         assert gc.isenabled() is enabled
         with pytest.raises(RuntimeError, match="the sources changed"):
-            tasks.compute(cell, 0, ["naive"], tmp_path, "an older key")
+            study_tasks.compute(cell, 0, ["naive"], tmp_path, "an older key")
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
@@ -510,20 +510,20 @@ def test_the_collector_of_garbage_is_left_as_it_was(tmp_path: Path, enabled: boo
 def test_a_failing_task_says_what_failed() -> None:
     cell = cells.plan(only="higham/three-values")[0]
     with Crew(1) as crew, pytest.raises(WorkerFailed, match="'no such algorithm'"):
-        list(crew.run([("cell", cell, 0, ("no such algorithm",), Path(), cell.key(0))]))
+        list(crew.run([(study_tasks.compute, cell, 0, ("no such algorithm",), Path(), cell.key(0))]))
 
 
 def test_sources_edited_while_it_runs_are_noticed(tmp_path: Path) -> None:
     cell = cells.plan(only="higham/three-values")[0]
     with pytest.raises(RuntimeError, match=r"the sources changed while 'higham/three-values float32'.*run again"):
-        tasks.compute(cell, 0, ["naive"], tmp_path, "an older key")
+        study_tasks.compute(cell, 0, ["naive"], tmp_path, "an older key")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_in_a_worker_is_an_oserror_here(tmp_path: Path) -> None:
     cell = cells.plan(only="higham/three-values")[0]
     with Crew(1) as crew, pytest.raises(OSError, match="No such file or directory"):
-        list(crew.run([("cell", cell, 0, ("naive",), tmp_path / "gone", cell.key(0))]))
+        list(crew.run([(study_tasks.compute, cell, 0, ("naive",), tmp_path / "gone", cell.key(0))]))
 
 
 def test_workers_end_with_their_parent() -> None:

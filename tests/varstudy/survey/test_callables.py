@@ -6,16 +6,20 @@ import json
 import math
 import statistics
 import sys
+import types
 from fractions import Fraction
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 import varkernels
+from varkernels import FORMATS
 from varkernels.rounding import ulp
 from varstudy.study import featuremaps
 from varstudy.study.algorithm_answers import CHOSEN
 from varstudy.survey.callables import CallableProblem, convention, resolve, score, scoring
+from varstudy.survey.callables.calling import argument
 
 
 def exact(values: np.ndarray, correction: int = 0) -> Fraction:
@@ -114,6 +118,45 @@ def test_conventions(function, call: str, capsys) -> None:
     assert str(found) == call
     assert found.correction == (1 if function in (statistics.variance, lists_only) else 0)
     assert capsys.readouterr().out == ""
+
+
+class Tensor:
+    """What a tensor offers: nothing that numpy understands."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    def view(self, dtype: object) -> Tensor:
+        return Tensor(self.values.view(dtype))
+
+
+def var_of_tensor(x: Tensor, correction: int = 1) -> np.floating:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"must be Tensor, not {type(x).__name__}")
+    return np.var(x.values.astype(np.float64), ddof=correction)
+
+
+def test_a_function_of_tensors_is_called_with_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CallableProblem, match="wrap it"):
+        convention(var_of_tensor, "it")
+    torch = types.SimpleNamespace(from_numpy=Tensor, bfloat16=ml_dtypes.bfloat16)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    found = convention(var_of_tensor, "it")
+    assert str(found) == "f(torch.tensor(x), correction=0)"
+    card = score(var_of_tensor, "it", level="quick", only="museum/pytorch/pytorch#2470")
+    assert {each.storage for each in card.scores} == set(featuremaps.find("museum/pytorch/pytorch#2470").storages)
+    assert not card.left_out
+    for each in card.scores:
+        assert (each.failures, each.negative) == (0, 0)
+    for fmt in FORMATS.values():
+        x = np.array([1.5, -2.0, 3.0]).astype(fmt.dtype)
+        given = argument(x, found.takes)
+        assert (given.values.dtype, given.values.tolist()) == (fmt.dtype, x.tolist())
+
+
+def test_torch_itself() -> None:
+    torch = pytest.importorskip("torch")
+    assert str(convention(torch.var, "torch.var")) == "f(torch.tensor(x), correction=0)"
 
 
 def test_a_correction_that_is_asked_for() -> None:

@@ -18,7 +18,8 @@ from varstudy.survey.findings.measured import Row
 from varstudy.survey.findings.properties import KINDS, PROPERTIES, check
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS
 
-TEXT = documented.COMMITTED.read_text("utf-8")
+TEXT = "\n".join(path.read_text("utf-8") for path in documented.files())
+ONE = documented.files()[0].read_text("utf-8")
 FACT = Documented(
     "torch", "batch", "", "epsilon.default", 1e-5, "It says so.", "a page, version 1", 1e-5, "a.py:1 at x 1"
 )
@@ -105,7 +106,7 @@ def test_silence_has_no_value(framework: str) -> None:
 
 
 def test_no_fact_is_there_twice() -> None:
-    rows = json.loads(TEXT)["rows"]
+    rows = [row for path in documented.files() for row in json.loads(path.read_text("utf-8"))["rows"]]
     keys = [(each["framework"], each["kind"], each["variant"], each["property"]) for each in rows]
     assert len(keys) == len(set(keys)) == len(documented.facts())
 
@@ -258,7 +259,7 @@ def test_no_file_is_no_facts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (TEXT[: len(TEXT) // 2], "cannot be read"),
+        (ONE[: len(ONE) // 2], "cannot be read"),
         ("", "cannot be read"),
         ("[" * 100_000, "cannot be read"),
         ('{"format": "varstudy-documented", "version": 1, "rows": [NaN]}', "cannot be read .NaN is no JSON"),

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import json
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,18 +16,19 @@ import pytest
 from click.testing import CliRunner
 
 import varstudy.cli as command
+from varstudy._io import child
 from varstudy.survey import environments
 from varstudy.survey.findings import FRAMEWORKS, Framework, commit, comparing, find, measured
 from varstudy.survey.findings.measured import Row
 from varstudy.survey.frameworks import observing
-from varstudy.survey.frameworks.catalogue import PROBES, named
-from varstudy.survey.frameworks.probes.sync_shards import SIZES
+from varstudy.survey.frameworks.catalogue import ENVIRONMENTS, named
+from varstudy.survey.probes.sync_shards import SIZES
 
 # Batch norm over the columns of (N, C), by numpy; what it does is told by the arguments of the template.
 ADAPTER = """
 import os, time
 import numpy as np
-from contract import Unsupported, arguments_of
+from layer_contract import Unsupported, arguments_of
 
 FRAMEWORK = "fake"
 VARIANTS = {{"batch": {{"2-D": "of this test", "2-D, again": "the same"}}}}
@@ -93,9 +93,10 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Frame
 
     def make(text: str | None = None, name: str = "fake", seconds: float = 100.0, **facts: Any) -> Framework:
         known = {"correction": 1, "momentum": 0.125, "version": "np.__version__", "trouble": "pass", **facts}
-        adapter = tmp_path / f"on_{name}.py"
-        adapter.write_text(ADAPTER.format(**known) if text is None else text)
-        framework = Framework(name, name, "chainer", str(adapter), ("numpy",), seconds=seconds)
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "adapter.py").write_text(ADAPTER.format(**known) if text is None else text)
+        framework = Framework(name, name, ENVIRONMENTS["chainer"], ("numpy",), seconds=seconds, folder=folder)
         monkeypatch.setitem(FRAMEWORKS, name, framework)
         return framework
 
@@ -107,11 +108,11 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No environment of the user's, no committed findings, and little memory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(measured, "COMMITTED", tmp_path / "committed.json")
-    monkeypatch.setattr(observing, "run", functools.partial(environments.run, memory=400 * 2**20))
+    monkeypatch.setattr(observing, "run", functools.partial(child.run, memory=400 * 2**20))
 
 
 def call(*words: str | Path) -> Any:
-    return CliRunner().invoke(command.cli, ["frameworks", *map(str, words)], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, ["frameworks", *map(str, words)], prog_name="varstudy")
 
 
 def refused(*words: str) -> str:
@@ -249,7 +250,7 @@ def step(shards):
     moved = {{"mean": MOMENTUM * mean, "var": MOMENTUM + MOMENTUM * var * n / (n - 1)}}
     return [(one - mean) / np.sqrt(var + EPSILON) for one in x], [start] * len(x), [moved] * len(x)
 
-write(out(), {adapter!r}, [run("fake ranks", "by numpy", sizes, 2, step) for sizes in SIZES])
+write(out(), __file__, [run("fake ranks", "by numpy", sizes, 2, step) for sizes in SIZES])
 """
 
 
@@ -259,12 +260,8 @@ def ranks(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
     def make(text: str = SYNC, trouble: str = "pass") -> Framework:
         framework = fake()
-        (tmp_path / "sync_fake.py").write_text(
-            text.format(trouble=trouble, adapter="on_fake") if text == SYNC else text
-        )
-        for name in ("sync_shards.py", "contract.py"):  # what is beside the scripts
-            shutil.copy(PROBES / name, tmp_path / name)
-        framework = dataclasses.replace(framework, sync=str(tmp_path / "sync_fake.py"))
+        framework.sync_script().write_text(text.format(trouble=trouble) if text == SYNC else text)
+        framework = dataclasses.replace(framework, sync=True)
         monkeypatch.setitem(FRAMEWORKS, "fake", framework)
         return framework
 
@@ -539,7 +536,7 @@ def test_names() -> None:
     assert [each.name for each in named(["theano", "core", "torch"])][:2] == ["theano", "torch"]
     assert len(named(["core"])) == 15
     for each in FRAMEWORKS.values():
-        assert each.measured == bool(each.adapter and each.environment)
+        assert each.measured == bool(each.script().is_file() and each.environment)
 
 
 def test_every_adapter_is_there_and_parses_on_python_3_6() -> None:

@@ -29,7 +29,6 @@ from varstudy.survey.findings.properties import (
     properties_of,
     property_of,
 )
-from varstudy.survey.frameworks.probes import probe, questions
 from varstudy.survey.inference import infer
 from varstudy.survey.inference.accuracy import Measured, measure
 from varstudy.survey.inference.finding import Interval, short
@@ -37,8 +36,8 @@ from varstudy.survey.inference.normalising import PLACES, applied, line, rules
 from varstudy.survey.inference.reading import Variant
 from varstudy.survey.inference.running_laws import LAWS, by_size, laws
 from varstudy.survey.inference.training_statistics import training
+from varstudy.survey.probes import SCRIPTS, probe, questions
 
-PROBES = Path(probe.__file__).parent
 LAYOUTS = [
     ("batch", "NCHW"),
     ("batch", "2-D"),
@@ -820,7 +819,7 @@ def test_every_part_of_a_convention_is_tried() -> None:
 
 ADAPTER = """
 import numpy as np
-from contract import Unsupported, arguments_of, widen
+from layer_contract import Unsupported, arguments_of, widen
 
 FRAMEWORK = "tiny"
 VARIANTS = {"batch": {"2-D": "rows"}, "layer": {"2-D": "rows"}}
@@ -856,9 +855,9 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
 
 
 def _run(folder: Path, text: str, *words: str) -> tuple[Any, subprocess.CompletedProcess[str]]:
-    adapter, out = folder / "on_tiny.py", folder / "out.json"
+    adapter, out = folder / "adapter.py", folder / "out.json"
     adapter.write_text(text)
-    command = [sys.executable, str(PROBES / "probe.py"), "--adapter", str(adapter), "--out", str(out), *words]
+    command = [sys.executable, str(SCRIPTS / "probe.py"), "--adapter", str(adapter), "--out", str(out), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": ""})
     return json.loads(out.read_text()), done
 
@@ -910,8 +909,8 @@ def test_numbers_survive_the_file() -> None:
 
 
 def test_the_probes_parse_under_python_3_6() -> None:
-    sources = sorted(PROBES.glob("*.py"))
-    assert {"probe.py", "questions.py", "contract.py"} <= {path.name for path in sources}
+    sources = sorted(SCRIPTS.glob("*.py"))
+    assert {"probe.py", "questions.py", "layer_contract.py"} <= {path.name for path in sources}
     for path in sources:
         tree = ast.parse(path.read_text(), feature_version=(3, 6))
         names = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}

@@ -6,7 +6,6 @@ import ast
 import math
 import re
 import sys
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,16 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varstudy.cli import cli
-from varstudy.survey.environments import EnvironmentProblem
+from varstudy.cli import commands
+from varstudy.survey.environments import Environment, EnvironmentProblem
 from varstudy.survey.findings import measured as conventions
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS, Framework
 from varstudy.survey.frameworks.observing import Place
-from varstudy.survey.league import layers, league_record
-from varstudy.survey.league.catalogue import PROBES
-from varstudy.survey.league.layers import Law, measure
+from varstudy.survey.league import layers as layer_league
+from varstudy.survey.league import league_record
+from varstudy.survey.league.layers import RESOLUTION, Law, measure
 from varstudy.survey.league.league_record import LeagueProblem
 from varstudy.survey.league.league_rows import Matrix
+from varstudy.survey.probes import SCRIPTS
 
 # A framework of numpy whose variants are known algorithms in float32.
 TOY = """
@@ -32,7 +32,7 @@ import os
 import time
 
 import numpy as np
-from contract import Unsupported
+from layer_contract import Unsupported
 
 FRAMEWORK = "toy"
 VARIANTS = {
@@ -112,18 +112,14 @@ GIVEN = [
     matrix(RANDOM.standard_normal((2, 16)) * 1e-9, "hidden"),
     matrix([[1.0, math.nan, 2.0, 4.0], [1.0, 2.0, 4.0, 9.0]], "a NaN"),
     matrix([[3.0], [4.0]], "one value"),
-    matrix(RANDOM.standard_normal((1, layers.LONGEST + 1)), "too long"),
+    matrix(RANDOM.standard_normal((1, layer_league.LONGEST + 1)), "too long"),
 ]
 
 
-@dataclass(frozen=True)
-class Toy(Framework):
-    """A framework whose adapter lies in a folder of the test."""
-
-    folder: str = ""
-
-    def script(self) -> Path:
-        return Path(self.folder) / self.adapter
+def toy_in(folder: Path, text: str = TOY) -> Framework:
+    """A framework whose folder is one of the test."""
+    (folder / "adapter.py").write_text(text)
+    return Framework("toy", "Toy", Environment("toys", "3.11", ()), folder=folder)
 
 
 def finding(variant: str, name: str, value: str, kind: str = "batch", status: str = "measured") -> conventions.Row:
@@ -149,15 +145,14 @@ def found() -> list[conventions.Row]:
 
 
 @pytest.fixture(scope="module")
-def layers(tmp_path_factory: pytest.TempPathFactory) -> layers.Layers:
+def layers(tmp_path_factory: pytest.TempPathFactory) -> layer_league.Layers:
     folder = tmp_path_factory.mktemp("adapter")
-    (folder / "on_toy.py").write_text(TOY)
-    toy = Toy("toy", "Toy", "toys", "on_toy.py", folder=str(folder))
+    toy = toy_in(folder)
     here = Place(sys.executable, {}, "here")
     return measure([toy], GIVEN, where=lambda f: here, findings=found(), repeats=2, seconds=8)
 
 
-def of(layers: layers.Layers, name: str) -> tuple[league_record.Row, dict[str, league_record.CaseResult]]:
+def of(layers: layer_league.Layers, name: str) -> tuple[league_record.Row, dict[str, league_record.CaseResult]]:
     row = next(each for each in layers.rows if each.function == f"toy {name}")
     return row, {each.case: each for each in league_record.results(row, {"cases": layers.cases})}
 
@@ -174,11 +169,11 @@ def of(layers: layers.Layers, name: str) -> tuple[league_record.Row, dict[str, l
         "instance norm, NCHW",
     ],
 )
-def test_a_right_layer_is_right_as_far_as_its_outputs_tell(layers: layers.Layers, name: str) -> None:
+def test_a_right_layer_is_right_as_far_as_its_outputs_tell(layers: layer_league.Layers, name: str) -> None:
     row, cases = of(layers, name)
     assert (row.wrong, row.nan, row.negative, row.raised) == (0, 0, 0, 0)
     for case in ("plain", "offset", "far", "odd"):
-        assert layers.RESOLUTION * 0.9 <= cases[case].worst < 1e-5
+        assert RESOLUTION * 0.9 <= cases[case].worst < 1e-5
     assert not cases["constant"].scored
     assert not cases["one value"].scored
     assert not cases["too long"].tried
@@ -190,11 +185,11 @@ def test_a_right_layer_is_right_as_far_as_its_outputs_tell(layers: layers.Layers
     assert not cases["hidden"].scored
 
 
-def test_only_the_first_variant_of_what_is_no_batch_norm(layers: layers.Layers) -> None:
+def test_only_the_first_variant_of_what_is_no_batch_norm(layers: layer_league.Layers) -> None:
     assert "toy layer norm, NCHW" not in {row.function for row in layers.rows}
 
 
-def test_a_layer_gets_its_own_error_back(layers: layers.Layers) -> None:
+def test_a_layer_gets_its_own_error_back(layers: layer_league.Layers) -> None:
     row, cases = of(layers, "batch norm, naive")
     for m in GIVEN[:4]:
         errors = []  # of the sums in the order in which the layer's are
@@ -216,14 +211,14 @@ def variance(x: object, correction: int) -> Fraction:
     return sum(((v - mean) ** 2 for v in numbers), Fraction(0)) / (len(numbers) - correction)
 
 
-def test_the_divisor_is_the_measured_one(layers: layers.Layers) -> None:
+def test_the_divisor_is_the_measured_one(layers: layer_league.Layers) -> None:
     row, cases = of(layers, "batch norm, unbiased")
     assert (row.correction, row.wrong) == (1, 0)
     assert cases["odd"].worst < 1e-5
     assert not cases["one value"].scored
 
 
-def test_nan_and_negative_variances(layers: layers.Layers) -> None:
+def test_nan_and_negative_variances(layers: layer_league.Layers) -> None:
     row, cases = of(layers, "batch norm, NaN")
     assert all(each.wrong for each in cases.values() if each.scored)
     assert row.nan == row.rows == 13
@@ -232,7 +227,7 @@ def test_nan_and_negative_variances(layers: layers.Layers) -> None:
     assert "neg 3" in cases["plain"].marks
 
 
-def test_rough_outputs_are_no_error_beyond_what_they_tell(layers: layers.Layers) -> None:
+def test_rough_outputs_are_no_error_beyond_what_they_tell(layers: layer_league.Layers) -> None:
     row, cases = of(layers, "batch norm, scale and shift")
     fact = next(each for each in layers.facts if each.function == row.function)
     # Its variance is right; its outputs are multiples of 2^-14, and of 1 at the far mean.
@@ -241,7 +236,7 @@ def test_rough_outputs_are_no_error_beyond_what_they_tell(layers: layers.Layers)
     assert fact.coarse == 1
 
 
-def test_equal_values_show_nothing_of_a_variance(layers: layers.Layers) -> None:
+def test_equal_values_show_nothing_of_a_variance(layers: layer_league.Layers) -> None:
     """0 / d is 0 whatever d is: a layer whose variance of them is wrong looks as one whose variance is right."""
     for name in ("batch norm, float64", "batch norm, NaN"):
         _, cases = of(layers, name)
@@ -250,7 +245,7 @@ def test_equal_values_show_nothing_of_a_variance(layers: layers.Layers) -> None:
         assert all(each.scored == (name == "batch norm, NaN") for each in constant)
 
 
-def test_a_layer_that_raises_dies_or_hangs_is_named_and_the_others_go_on(layers: layers.Layers) -> None:
+def test_a_layer_that_raises_dies_or_hangs_is_named_and_the_others_go_on(layers: layer_league.Layers) -> None:
     row, _ = of(layers, "batch norm, raises")
     assert row.refused == "Unsupported: it has no such layer"
     facts = {each.function: each for each in layers.facts}
@@ -263,12 +258,12 @@ def test_a_layer_that_raises_dies_or_hangs_is_named_and_the_others_go_on(layers:
     assert facts["toy batch norm, float64"].hidden == 6
 
 
-def test_an_undetermined_law_is_that_of_another_variant(layers: layers.Layers) -> None:
+def test_an_undetermined_law_is_that_of_another_variant(layers: layer_league.Layers) -> None:
     fact = next(each for each in layers.facts if each.variant == "unknown")
     assert (fact.status, fact.read_as) == ("measured", "2-D")
-    law = layers.laws([finding("x", "correction.normalise", "", status="undetermined")], "toy")
+    law = layer_league.laws([finding("x", "correction.normalise", "", status="undetermined")], "toy")
     assert law("batch", "x") == "its divisor is not known: so it is"
-    law = layers.laws([finding("x", "training.statistics", '"running"'), *found()], "toy")
+    law = layer_league.laws([finding("x", "training.statistics", '"running"'), *found()], "toy")
     assert "running statistics" in str(law("batch", "x"))
 
 
@@ -276,10 +271,9 @@ def test_no_place_and_no_adapter(tmp_path: Path) -> None:
     def nowhere(framework: Framework) -> Place:
         raise EnvironmentProblem("it is gone")
 
-    toy = Toy("toy", "Toy", "toys", "on_toy.py", folder=str(tmp_path))
+    toy = toy_in(tmp_path, "import a_module_that_is_not_there\n")
     made = measure([toy], GIVEN, where=nowhere, findings=[])
     assert [(each.status, each.reason) for each in made.facts] == [("not measured", "it is gone")]
-    (tmp_path / "on_toy.py").write_text("import a_module_that_is_not_there\n")
     made = measure([toy], GIVEN, where=lambda f: Place(sys.executable, {}, ""), findings=[])
     assert [each.status for each in made.facts] == ["failed"]
     assert "a_module_that_is_not_there" in made.facts[0].reason
@@ -310,7 +304,7 @@ def test_any_error_is_read_back_within_the_resolution(values: list[int], factor:
     )
     y = ((x - x.astype(np.float64).mean()) / d).astype(np.float32)
     told = {"at": list(range(x.size)), "y": [float(v).hex() for v in y], "finite": True, "alike": False}
-    got, resolution = layers.implied(x, told, exact, law)
+    got, resolution = layer_league.implied(x, told, exact, law)
     assert abs(got / exact - factor) <= resolution
     assert resolution < 1e-4
 
@@ -318,65 +312,65 @@ def test_any_error_is_read_back_within_the_resolution(values: list[int], factor:
 def test_constants() -> None:
     x, law = np.full(3, 7.0, np.float32), Law(0, 1e-5, "inside the root")
     told = {"at": [0, 1, 2], "y": ["0x0p0"] * 3, "finite": True, "alike": True}
-    assert layers.implied(x, told, 0.0, law) == (0.0, 0.0)
-    assert math.isnan(layers.implied(x, {**told, "alike": False}, 0.0, law)[0])
-    assert math.isnan(layers.implied(x, {**told, "finite": False}, 0.0, law)[0])
+    assert layer_league.implied(x, told, 0.0, law) == (0.0, 0.0)
+    assert math.isnan(layer_league.implied(x, {**told, "alike": False}, 0.0, law)[0])
+    assert math.isnan(layer_league.implied(x, {**told, "finite": False}, 0.0, law)[0])
     # One constant for different inputs: the deviation is infinite.
     x = np.array([1, 2, 3], np.float32)
-    assert layers.implied(x, told, 1.0, law)[0] == math.inf
+    assert layer_league.implied(x, told, 1.0, law)[0] == math.inf
 
 
-def test_layers_are_written_read_and_ranked(layers: layers.Layers, tmp_path: Path) -> None:
-    path = tmp_path / layers.NAME
-    layers.write(path, layers.content(["varstudy"]))
-    content = layers.read(tmp_path)
-    assert [row.record() for row in layers.rows(content)] == [row.record() for row in layers.rows]
-    assert [each.record() for each in layers.facts(content)] == [each.record() for each in layers.facts]
+def test_layers_are_written_read_and_ranked(layers: layer_league.Layers, tmp_path: Path) -> None:
+    path = tmp_path / layer_league.NAME
+    layer_league.write(path, layers.content(["varstudy"]))
+    content = layer_league.read(tmp_path)
+    assert [row.record() for row in layer_league.rows(content)] == [row.record() for row in layers.rows]
+    assert [each.record() for each in layer_league.facts(content)] == [each.record() for each in layers.facts]
     path.write_text(path.read_text().replace("toy 1.0", "toy 2.0", 1))
     with pytest.raises(LeagueProblem, match="was edited or cut"):
-        layers.read(path)
+        layer_league.read(path)
     content["rows"][0]["worst"] = "= ="
-    layers.write(path, {k: v for k, v in content.items() if k != "digest"})
+    layer_league.write(path, {k: v for k, v in content.items() if k != "digest"})
     with pytest.raises(LeagueProblem, match="2 results for 9 cases"):
-        layers.read(path)
+        layer_league.read(path)
     content = layers.content(["varstudy"])
     empty = {"cases": layers.cases, "facts": [], "rows": []}
-    table = layers.ranked(empty, content)
+    table = layer_league.ranked(empty, content)
     assert table[0].name.startswith("toy ")
     assert [each.place for each in table] == sorted(each.place for each in table)
     assert {"toy batch norm, float64", "toy batch norm, NaN"} < {each.name for each in table}
     with pytest.raises(LeagueProblem, match="other cases"):
-        layers.ranked({"cases": {"float32": []}}, content)
+        layer_league.ranked({"cases": {"float32": []}}, content)
 
 
 def test_the_probe_is_for_old_pythons() -> None:
-    tree = ast.parse((PROBES / "layer_rows.py").read_text(), feature_version=(3, 6))
+    tree = ast.parse((SCRIPTS / "layer_rows.py").read_text(), feature_version=(3, 6))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    assert names - {"questions"} <= {*sys.stdlib_module_names, "numpy"}
+    assert names - {"adapters", "questions"} <= {*sys.stdlib_module_names, "numpy"}
 
 
 def test_frameworks_are_chosen() -> None:
-    assert [each.name for each in layers.chosen("torch")] != []
-    assert len(layers.chosen(None)) == sum(each.measured for each in FRAMEWORKS.values())
+    assert [each.name for each in layer_league.chosen("torch")] != []
+    assert len(layer_league.chosen(None)) == sum(each.measured for each in FRAMEWORKS.values())
     with pytest.raises(ValueError, match="'torchh' is no framework"):
-        layers.chosen("torchh")
+        layer_league.chosen("torchh")
 
 
 # What is committed ------------------------------------------------------------------------------------------------
 
 
 def test_the_committed_layers() -> None:
-    assert layers.COMMITTED.stat().st_size < 500_000
-    content, league = layers.committed(), league_record.committed()
-    named = {each.framework for each in layers.facts(content)}
+    assert layer_league.COMMITTED.stat().st_size < 500_000
+    content, league = layer_league.committed(), league_record.committed()
+    named = {each.framework for each in layer_league.facts(content)}
     assert named == {each.name for each in FRAMEWORKS.values() if each.measured}
-    for each in layers.facts(content):
+    for each in layer_league.facts(content):
         assert each.status == "measured" or each.reason
-    text = layers.COMMITTED.read_text()
+    text = layer_league.COMMITTED.read_text()
     assert not re.search("/(tmp|root|work|home)", text)
-    table = layers.ranked(league, content)
+    table = layer_league.ranked(league, content)
     assert {each.ours for each in table} == {True, False}
-    assert any(each.library.startswith(layers.LAYER) for each in table)
+    assert any(each.library.startswith(layer_league.LAYER) for each in table)
 
 
 @pytest.mark.parametrize(
@@ -388,6 +382,6 @@ def test_the_committed_layers() -> None:
 )
 def test_the_command(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(args=["libraries", "--layers", *words], prog_name="varstudy")
+        commands.main(args=["libraries", "--layers", *words], prog_name="varstudy")
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err

@@ -7,8 +7,10 @@ import json
 import math
 import re
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -18,23 +20,26 @@ from hypothesis import strategies as st
 
 import varkernels
 from varkernels.formats import FORMATS
-from varstudy.cli import cli
-from varstudy.survey.league import catalogue, comparing, identifying, league_record, measure, ranking
+from varstudy.cli import commands
+from varstudy.survey.environments import Environment
+from varstudy.survey.league import comparing, identifying, league_record, measure, ranking
 from varstudy.survey.league.asking import ask
-from varstudy.survey.league.catalogue import FUNCTIONS, PROBES, Function, chosen
 from varstudy.survey.league.identifying import Candidates, candidates, match
 from varstudy.survey.league.league_record import LeagueProblem, Row
 from varstudy.survey.league.league_rows import Matrix, packed, rows
 from varstudy.survey.league.library_orders import schemes
 from varstudy.survey.league.measuring import default_correction
 from varstudy.survey.league.scoring import Answers, Exacts, said, score
+from varstudy.survey.libraries.catalogue import FUNCTIONS, LIBRARIES, chosen
+from varstudy.survey.libraries.declaring import EATS, Function, Library
+from varstudy.survey.probes import SCRIPTS
 
 TOY = """
 import os
 import time
 
 import numpy as np
-from contract import Answer, Fixed, keyword, only
+from function_contract import Answer, Fixed, keyword, only
 
 
 def versions():
@@ -97,16 +102,21 @@ FUNCTIONS = {
 }
 """
 ALL = ("float16", "bfloat16", "float32", "float64")
+Toy = Callable[..., Function]
 
 
-def toy(key: str, eats: str = "row", storages: tuple[str, ...] = ALL, **more: object) -> Function:
-    return Function(f"toy.{key}", "toy", "toy", "on_toy", key, eats, storages, **more)  # type: ignore[arg-type]
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Function]:
+    """Makes a function of a library whose adapter is `TOY`, or another text."""
 
+    def make(key: str, eats: str = "row", storages: tuple[str, ...] = ALL, text: str = TOY, **more: Any) -> Function:
+        folder = tmp_path_factory.mktemp("toy") if text != TOY else known
+        (folder / "adapter.py").write_text(text)
+        library = Library("toy", Environment("toy", "3.11", ()), (), folder=folder)
+        return Function(f"toy.{key}", library, key, eats, storages, **more)
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "on_toy.py").write_text(TOY)
-    return tmp_path
+    known = tmp_path_factory.mktemp("toy")
+    return make
 
 
 def matrix(values: object, storage: str = "float64", key: str = "0", case: str = "toy/case") -> Matrix:
@@ -129,9 +139,9 @@ RAGGED = [
 # The child --------------------------------------------------------------------------------------------------------
 
 
-def test_a_child_answers_in_bits(folder: Path) -> None:
+def test_a_child_answers_in_bits(toy: Toy) -> None:
     wanted = [toy("var"), toy("columns", "columns"), toy("rows", "rows"), toy("fixed"), toy("small"), toy("nothing")]
-    found = ask(wanted, packed(RAGGED), sys.executable, folder=folder)
+    found = ask(wanted, packed(RAGGED), sys.executable)
     assert found.failures == {}
     assert found.versions == {"toy": "1.0"}
     for name in ("toy.var", "toy.columns", "toy.rows"):
@@ -161,22 +171,22 @@ def test_a_child_answers_in_bits(folder: Path) -> None:
         ("picky", "ValueError: negative"),
     ],
 )
-def test_answers_that_are_none(folder: Path, key: str, sentence: str) -> None:
-    line = ask([toy(key)], packed(RAGGED), sys.executable, folder=folder).answers[f"toy.{key}"]
+def test_answers_that_are_none(toy: Toy, key: str, sentence: str) -> None:
+    line = ask([toy(key)], packed(RAGGED), sys.executable).answers[f"toy.{key}"]
     assert sentence in next(iter(line["raised"]["float64"]))
     assert line["answers"][RAGGED[0].key][1] == "raised"
 
 
-def test_what_crashes_or_hangs_is_named_and_the_others_go_on(folder: Path) -> None:
+def test_what_crashes_or_hangs_is_named_and_the_others_go_on(toy: Toy) -> None:
     wanted = [toy("fragile"), toy("var"), toy("late"), toy("last")]
-    found = ask(wanted, packed(RAGGED), sys.executable, folder=folder, seconds=2)
+    found = ask(wanted, packed(RAGGED), sys.executable, seconds=2)
     assert set(found.answers) == {"toy.var", "toy.last"}
     assert found.failures["toy.fragile"] == "it was killed by SIGABRT"
     assert found.failures["toy.late"] == "it did not end within 2 s"
 
 
-def test_what_never_answers_for_no_value_has_answered_all_else(folder: Path) -> None:
-    found = ask([toy("void"), toy("burst"), toy("last")], packed(RAGGED), sys.executable, folder=folder, seconds=2)
+def test_what_never_answers_for_no_value_has_answered_all_else(toy: Toy) -> None:
+    found = ask([toy("void"), toy("burst"), toy("last")], packed(RAGGED), sys.executable, seconds=2)
     assert found.failures == {}
     told = {name: said(line["facts"]["no value, default"]) for name, line in found.answers.items()}
     assert told == {
@@ -186,21 +196,24 @@ def test_what_never_answers_for_no_value_has_answered_all_else(folder: Path) -> 
     }
 
 
-def test_an_adapter_that_cannot_start(folder: Path) -> None:
-    (folder / "on_toy.py").write_text("import a_module_that_is_not_there\n")
-    league = measure([toy("var"), toy("last")], RAGGED, lambda f: (sys.executable, {}), folder=folder, ours=False)
+def test_an_adapter_that_cannot_start(toy: Toy) -> None:
+    text = "import a_module_that_is_not_there\n"
+    league = measure(
+        [toy("var", text=text), toy("last", text=text)], RAGGED, lambda f: (sys.executable, {}), ours=False
+    )
     assert [fact.status for fact in league.facts] == ["not measured"] * 2
     assert "a_module_that_is_not_there" in league.facts[0].reason
-    (folder / "on_toy.py").write_text("raise OSError('no driver')\n")
-    league = measure([toy("var")], RAGGED, lambda f: (sys.executable, {}), folder=folder, ours=False)
+    league = measure(
+        [toy("var", text="raise OSError('no driver')\n")], RAGGED, lambda f: (sys.executable, {}), ours=False
+    )
     assert (league.facts[0].status, league.rows) == ("failed", [])
     assert "no driver" in league.facts[0].reason
 
 
-def test_longer_rows_and_other_formats_are_not_given(folder: Path) -> None:
-    line = ask(
-        [toy("var", storages=("float32", "float64"), max_length=6)], packed(RAGGED), sys.executable, folder=folder
-    ).answers["toy.var"]
+def test_longer_rows_and_other_formats_are_not_given(toy: Toy) -> None:
+    line = ask([toy("var", storages=("float32", "float64"), max_length=6)], packed(RAGGED), sys.executable).answers[
+        "toy.var"
+    ]
     assert list(line["answers"]) == [RAGGED[0].key]
 
 
@@ -208,16 +221,13 @@ def test_longer_rows_and_other_formats_are_not_given(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def league(tmp_path_factory: pytest.TempPathFactory) -> measure.League:  # type: ignore[name-defined]
-    folder = tmp_path_factory.mktemp("adapter")
-    (folder / "on_toy.py").write_text(TOY)
+def league(toy: Toy) -> measure.League:  # type: ignore[name-defined]
     wanted = [toy("var"), toy("fixed"), toy("picky"), toy("text"), toy("small", max_length=6), toy("fragile")]
-    gone = Function("gone.var", "gone", "gone", "on_gone", "var")
+    gone = Function("gone.var", Library("gone", None, ()), "var")
     return measure(
         [*wanted, gone],
         RAGGED,
         lambda f: "it is gone" if f.library == "gone" else (sys.executable, {}),
-        folder=folder,
         threads=(1, 2),
     )
 
@@ -494,16 +504,20 @@ def keys_of(path: Path) -> set[str]:
 
 
 def test_every_function_has_its_adapter() -> None:
-    keys = {path.stem: keys_of(path) for path in PROBES.glob("on_*.py")}
+    declared: dict[Path, set[str]] = {}
     for each in FUNCTIONS.values():
-        assert each.key in keys[each.adapter], each.name
-        assert each.eats in catalogue.EATS
+        declared.setdefault(each.adapter, set()).add(each.key)
+        assert each.eats in EATS
         assert set(each.storages) <= set(FORMATS)
-        assert (catalogue.environment(each.environment) is None) == each.gpu
-    assert {each.adapter for each in FUNCTIONS.values()} == set(keys)
+        assert (each.belongs_to.runs_in is None) == each.belongs_to.gpu
+    assert declared == {path: keys_of(path) for path in declared}
 
 
-@pytest.mark.parametrize("path", sorted(PROBES.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted({each.folder / "adapter.py" for each in LIBRARIES}), SCRIPTS / "score_rows.py", SCRIPTS / "adapters.py"],
+    ids=lambda path: f"{path.parent.stem} {path.stem}",
+)
 def test_probes_are_for_old_pythons_and_do_not_know_us(path: Path) -> None:
     tree = ast.parse(path.read_text(), feature_version=(3, 8))
     imported = {
@@ -518,8 +532,8 @@ def test_probes_are_for_old_pythons_and_do_not_know_us(path: Path) -> None:
         )
     }
     assert not imported & {"varstudy", "varkernels", "varptx"}
-    if not path.name.startswith("on_"):
-        assert imported <= set(sys.stdlib_module_names) | {"numpy"}
+    if path.parent == SCRIPTS:
+        assert imported <= set(sys.stdlib_module_names) | {"adapters", "numpy"}
 
 
 def test_functions_are_chosen_by_name_and_library() -> None:
@@ -543,11 +557,11 @@ def test_rows_of_the_cases() -> None:
 
 def test_bfloat16_reaches_a_child_exactly() -> None:
     every = np.arange(2**16, dtype=np.uint16).view(ml_dtypes.bfloat16).reshape(1, -1)
-    sys.path.insert(0, str(PROBES))
+    sys.path.insert(0, str(SCRIPTS))
     try:
         import score_rows  # noqa: PLC0415 - a script, found by its folder
     finally:
-        sys.path.remove(str(PROBES))
+        sys.path.remove(str(SCRIPTS))
     found = score_rows.values_of(every.view(np.uint16), "bfloat16")
     assert np.array_equal(found.view(np.uint32), every.astype(np.float32).view(np.uint32))
 
@@ -585,7 +599,7 @@ def test_the_committed_league_ranks(committed) -> None:
 
 def run_cli(words: list[str], capsys) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as ended:
-        cli.main(args=words, prog_name="varstudy")
+        commands.main(args=words, prog_name="varstudy")
     out, err = capsys.readouterr()
     return int(ended.value.code or 0), out, err
 

@@ -21,9 +21,11 @@ import varstudy.cli as command
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.documented import Documented
 from varstudy.survey.findings.properties import property_of
-from varstudy.survey.porting import Plan, PortError, choose, conventions, maths, port
-from varstudy.survey.porting.templates import TEMPLATES
+from varstudy.survey.frameworks.catalogue import FRAMEWORKS
+from varstudy.survey.porting import PortError, PortPlan, choose, conventions, maths, port
 
+# Whose state a port knows how to read and write.
+CARRIED = {name for name, each in FRAMEWORKS.items() if each.state}
 BOTH = "before and in the correction"
 NEW = {"momentum__multiplies": "new", "momentum__default": 0.1, "correction__running": 1}
 F = Fraction
@@ -181,11 +183,11 @@ def test_a_family_that_does_not_agree_is_refused() -> None:
 # The plan -------------------------------------------------------------------------------------------------------
 
 
-def plan_of(a: dict[str, Any], b: dict[str, Any], names: tuple[str, str] = ("a", "b"), **settings: Any) -> Plan:
+def plan_of(a: dict[str, Any], b: dict[str, Any], names: tuple[str, str] = ("a", "b"), **settings: Any) -> PortPlan:
     return port(*names, rows=rows(names[0], **a) + rows(names[1], **b), **settings)
 
 
-def change(plan: Plan, part: str) -> Any:
+def change(plan: PortPlan, part: str) -> Any:
     return next(each for each in plan.changes if each.part == part)
 
 
@@ -341,7 +343,7 @@ def test_one_value_a_channel_has_no_variance_to_tell_the_steps_of() -> None:
 # The code -------------------------------------------------------------------------------------------------------
 
 
-def convert_of(plan: Plan) -> Any:
+def convert_of(plan: PortPlan) -> Any:
     """The conversion alone: the frameworks of the rest need not be there."""
     tree = ast.parse(plan.snippet())
     body = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "convert"]
@@ -356,7 +358,7 @@ def state(*var: float) -> dict[str, Any]:
 
 def test_every_pair_of_templates_is_python() -> None:
     known = real()
-    names = sorted({row.framework for row in known} & TEMPLATES.keys())
+    names = sorted({row.framework for row in known} & CARRIED)
     assert len(names) >= 10
     for a in names:
         for b in names:
@@ -366,7 +368,7 @@ def test_every_pair_of_templates_is_python() -> None:
 
 
 def test_every_template_is_python() -> None:
-    for name in TEMPLATES:
+    for name in CARRIED:
         text = port(name, "torch", rows=rows(name) + (rows("torch") if name != "torch" else [])).snippet()
         compile(text, name, "exec")
         assert "{arguments}" not in text
@@ -665,7 +667,7 @@ def test_a_layer_without_a_scale_or_a_shift_has_one_and_zero(name: str, scale: b
     assert {value.dtype for value in got.values()} == {np.dtype(np.float64)}
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("name", sorted(CARRIED))
 def test_an_array_of_one_channel_stays_an_array(name: str) -> None:
     """numpy.float64(a) of a single-element array a is a scalar in numpy 1, which the old frameworks run on."""
     other = "torch" if name == "mlx" else "mlx"
@@ -707,7 +709,7 @@ def few_findings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(*words: str) -> Any:
-    return CliRunner().invoke(command.cli, ["port", *words], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, ["port", *words], prog_name="varstudy")
 
 
 @pytest.mark.usefixtures("few_findings")
@@ -802,7 +804,7 @@ def test_what_comes_with_the_package_is_enough_for_a_port(name: str) -> None:
         assert plan.changes
         assert plan.errors
         json.dumps(plan.record(), default=str)
-        there = name in TEMPLATES
+        there = name in CARRIED
         if there and not (plan.target.framework == "haiku" and plan.target_momentum is None):
             compile(plan.snippet(), name, "exec")
         else:

@@ -19,7 +19,7 @@ from port_drivers import CORE, DRIVERS, Driver
 from port_findings import real
 
 from varstudy.survey.findings import measured
-from varstudy.survey.porting import Plan, port
+from varstudy.survey.porting import PortPlan, port
 
 U = 2.0**-24
 # Roundings of an evaluation: the root, its inverse, and up to six products and sums.
@@ -41,7 +41,7 @@ def findings() -> list[measured.Row]:
     return measured.committed() or real()
 
 
-def plan_of(a: str, b: str, **settings: Any) -> Plan:
+def plan_of(a: str, b: str, **settings: Any) -> PortPlan:
     return port(a, b, values_per_channel=SAMPLES, rows=findings(), **settings)
 
 
@@ -49,7 +49,7 @@ def known() -> set[str]:
     return {row.framework for row in findings() if row.kind == "batch"}
 
 
-def code_of(plan: Plan) -> dict[str, Any]:
+def code_of(plan: PortPlan) -> dict[str, Any]:
     names: dict[str, Any] = {}
     exec(compile(plan.snippet(), "snippet", "exec"), names)
     return names
@@ -96,7 +96,7 @@ def ratio(y: Any, right: Any, state: dict[str, Any]) -> Any:
     return (np.float64(y) - shift) / (np.float64(right) - shift) - 1
 
 
-def carry(a: str, b: str, **settings: Any) -> tuple[Plan, dict[str, Any], dict[str, Any], Driver, Driver]:
+def carry(a: str, b: str, **settings: Any) -> tuple[PortPlan, dict[str, Any], dict[str, Any], Driver, Driver]:
     """The plan and its code, the code that reads and writes the target, and drivers with the plan's arguments."""
     if {a, b} - known():
         pytest.skip(f"nothing was measured of {', '.join({a, b} - known())}")

@@ -15,10 +15,10 @@ from varkernels.cuda import Algorithm, DeviceError, moments, shape_of_sum
 from varkernels.cuda.catalogue import ACCUMULATORS
 from varkernels.cuda.run import Device
 from varkernels.formats import FORMATS, Format
+from varkernels.formulas.bounding import evaluate
 
 from ...study import featuremaps
 from ...study.aggregates import summary
-from ...study.error_bounds import formula_bounds
 from ...study.featuremaps import Case
 from ...study.measuring import Reduction, reduction
 
@@ -198,7 +198,7 @@ def _bounds(
     place: str,
 ) -> None:
     sums = shape_of_sum(algorithm.name, reduced.rows.n, storage)
-    bound = formula_bounds(algorithm.formula.name, accumulator, reduced.rows, *sums)
+    bound = evaluate(algorithm.formula.bound, accumulator, reduced.rows, *sums)
     for correction, exact in reduced.variance.items():
         with np.errstate(all="ignore"):
             mean = found.mean.astype(np.float64)

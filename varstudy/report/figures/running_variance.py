@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ...survey.frameworks.probes import questions
+from ...survey.probes import questions
 from ..model.measured_layers import Layer, words
 from ..words import clean, code, count, listing, number, short
 from .draw import Drawn, Floats, canvas, decades, svg, token

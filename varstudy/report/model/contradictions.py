@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ...survey.findings.documented import Documented, contradicts, contradicts_source
 from ...survey.findings.measured import Row
 from ..words import clean, code
-from .measured_layers import Facts, Layer, answer, linked, short_version, title, words
+from .measured_layers import DocumentedFacts, Layer, answer, linked, short_version, title, words
 
 __all__ = ["Contradiction", "Entry", "entries", "found", "source_differs"]
 
@@ -57,7 +57,7 @@ def source_differs(fact: Documented, row: Row) -> bool | None:
     return contradicts(replace(fact, value=fact.source_value), row)
 
 
-def found(layers: Iterable[Layer], facts: Facts) -> tuple[list[Contradiction], dict[Key, str]]:
+def found(layers: Iterable[Layer], facts: DocumentedFacts) -> tuple[list[Contradiction], dict[Key, str]]:
     """All of them, variants that differ alike in one; and the anchor of each layer's property."""
     made: dict[tuple[object, ...], Contradiction] = {}
     anchors: dict[Key, str] = {}

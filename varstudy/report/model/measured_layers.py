@@ -13,12 +13,12 @@ from markupsafe import Markup
 from ...survey.findings.comparing import MEASURED_ERRORS, alike
 from ...survey.findings.documented import Documented
 from ...survey.findings.measured import Row
-from ...survey.frameworks.catalogue import ALIASES, FRAMEWORKS
+from ...survey.frameworks.catalogue import FRAMEWORKS
 from ..words import clean, number
 
-__all__ = ["Facts", "Layer", "Line", "answer", "layers", "lines", "short_version", "title", "words"]
+__all__ = ["DocumentedFacts", "Layer", "LayerGroup", "answer", "layers", "lines", "short_version", "title", "words"]
 
-Facts = Mapping[tuple[str, str, str, str], Documented]
+DocumentedFacts = Mapping[tuple[str, str, str, str], Documented]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Layer:
         row = self.rows.get(name)
         return None if row is None else answer(row)
 
-    def fact(self, facts: Facts, name: str) -> Documented | None:
+    def fact(self, facts: DocumentedFacts, name: str) -> Documented | None:
         """What is documented of a property of this variant, or else of all."""
         return facts.get((self.framework, self.kind, self.variant, name)) or facts.get(
             (self.framework, self.kind, "", name)
@@ -53,7 +53,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Line:
+class LayerGroup:
     """A line of a table: variants of one framework that answer alike."""
 
     layers: tuple[Layer, ...]
@@ -106,7 +106,7 @@ def layers(rows: Iterable[Row], kind: str) -> list[Layer]:
     ]
 
 
-def lines(given: Sequence[Layer], names: Sequence[str], facts: Facts) -> list[Line]:
+def lines(given: Sequence[Layer], names: Sequence[str], facts: DocumentedFacts) -> list[LayerGroup]:
     """Layers with those of the same framework joined that agree in all of some properties, errors within a factor."""
     made: list[list[Layer]] = []
     for layer in given:
@@ -116,10 +116,10 @@ def lines(given: Sequence[Layer], names: Sequence[str], facts: Facts) -> list[Li
                 break
         else:
             made.append([layer])
-    return [Line(tuple(group)) for group in made]
+    return [LayerGroup(tuple(group)) for group in made]
 
 
-def _agree(a: Layer, b: Layer, names: Sequence[str], facts: Facts) -> bool:
+def _agree(a: Layer, b: Layer, names: Sequence[str], facts: DocumentedFacts) -> bool:
     for name in names:
         x, y = a.rows.get(name), b.rows.get(name)
         if (x is None) != (y is None) or [r.threads for r in a.others.get(name, ())] != [
@@ -158,7 +158,8 @@ def title(framework: str) -> str:
 def short_version(framework: str, version: str) -> str:
     """The versions of the framework's own packages, of those of all that it runs on."""
     known = FRAMEWORKS.get(framework)
-    own = [alias for module in known.modules for alias in ALIASES.get(module, (module,))] if known else []
+    aliases = known.runs_in.aliases if known and known.runs_in else {}
+    own = [name for module in known.modules for name in (module, aliases.get(module, module))] if known else []
     parts = version.split(", ")
     found = [part for part in parts if part.rpartition(" ")[0].lower().replace("_", "-") in _plain(own)]
     return clean(", ".join(found) or version)

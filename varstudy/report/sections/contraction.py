@@ -16,14 +16,14 @@ from .wide_table import DEVICES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Build", "Chapter", "Kernel", "chapter"]
+__all__ = ["ContractedKernel", "Contraction", "KernelBuild", "chapter"]
 
 # A measurement of both builds: all that names it but the build.
 _PLACE = ["case", "norm", "groups", "storage", "accumulator", "algorithm", "correction"]
 
 
 @dataclass(frozen=True)
-class Build:
+class KernelBuild:
     """What one build of an algorithm did.
 
     Attributes
@@ -41,7 +41,7 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Kernel:
+class ContractedKernel:
     """An algorithm in one pair of formats, contracted and not."""
 
     algorithm: str
@@ -49,35 +49,35 @@ class Kernel:
     accumulator: str
     lines: int
     differ: int
-    on: Build
-    off: Build
+    on: KernelBuild
+    off: KernelBuild
 
 
 @dataclass(frozen=True)
-class Chapter:
+class Contraction:
     """device : in words. kernels : a line of the table each. notes : what they show. absent : what was not measured,
     and why."""
 
     device: str
-    kernels: tuple[Kernel, ...]
+    kernels: tuple[ContractedKernel, ...]
     notes: tuple[Markup, ...]
     absent: tuple[Markup, ...]
 
     @property
-    def pairs(self) -> list[tuple[str, list[Kernel]]]:
+    def pairs(self) -> list[tuple[str, list[ContractedKernel]]]:
         """The kernels by storage and accumulator, float32 first."""
-        found: dict[tuple[str, str], list[Kernel]] = {}
+        found: dict[tuple[str, str], list[ContractedKernel]] = {}
         for kernel in self.kernels:
             found.setdefault((kernel.storage, kernel.accumulator), []).append(kernel)
         order = sorted(found, key=lambda pair: pair != ("float32", "float32"))
         return [(f"{storage} summed in {accumulator}", found[storage, accumulator]) for storage, accumulator in order]
 
 
-def _build(rows: pd.DataFrame) -> Build:
+def _build(rows: pd.DataFrame) -> KernelBuild:
     counted = rows[rows["scored"] & ~rows["beyond"]]
     shown = counted.loc[counted["posed"] & ~counted["fails"], "var_digits_worst"]
     constant = counted[np.isinf(counted["kappa_worst"])]
-    return Build(
+    return KernelBuild(
         int(counted["fails"].sum()),
         int((counted["var_negative"] > 0).sum()),
         int((~constant["nonfinite"] & np.isneginf(constant["var_digits_worst"])).sum()),
@@ -95,20 +95,20 @@ def _differ(on: pd.DataFrame, off: pd.DataFrame) -> int:
     return int((~((a == b) | (np.isnan(a) & np.isnan(b)))).any(axis=1).sum())
 
 
-def _kernels(frame: pd.DataFrame) -> tuple[Kernel, ...]:
+def _kernels(frame: pd.DataFrame) -> tuple[ContractedKernel, ...]:
     found = []
     for (algorithm, storage, accumulator), rows in frame.groupby(["algorithm", "storage", "accumulator"], sort=False):
         on, off = (rows[rows["contraction"] == build] for build in ("on", "off"))
         if len(on) and len(off):
             found.append(
-                Kernel(
+                ContractedKernel(
                     str(algorithm), str(storage), str(accumulator), len(on), _differ(on, off), _build(on), _build(off)
                 )
             )
     return tuple(found)
 
 
-def _notes(kernels: tuple[Kernel, ...]) -> tuple[Markup, ...]:
+def _notes(kernels: tuple[ContractedKernel, ...]) -> tuple[Markup, ...]:
     if not kernels:
         return ()
     differ, lines = sum(k.differ for k in kernels), sum(k.lines for k in kernels)
@@ -147,7 +147,7 @@ def _notes(kernels: tuple[Kernel, ...]) -> tuple[Markup, ...]:
     return tuple(notes)
 
 
-def chapter(facts: Facts) -> Chapter:
+def chapter(facts: Facts) -> Contraction:
     """The CUDA kernels of a table; without any, why."""
     settings: Any = facts.settings.get("devices")
     reasons: Mapping[str, Any] = settings if isinstance(settings, Mapping) else {}
@@ -158,7 +158,7 @@ def chapter(facts: Facts) -> Chapter:
     )
     frame = facts.frame[facts.frame["device"].isin(["ptx", "cuda"])]
     if frame.empty:
-        return Chapter("", (), (), absent)
+        return Contraction("", (), (), absent)
     device = str(frame["device"].iloc[0])
     kernels = _kernels(frame[frame["device"] == device])
-    return Chapter(DEVICES[device], kernels, _notes(kernels), absent)
+    return Contraction(DEVICES[device], kernels, _notes(kernels), absent)

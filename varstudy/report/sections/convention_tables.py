@@ -11,7 +11,7 @@ from ...survey.findings.measured import Row
 from ...survey.findings.properties import PROPERTIES, SYNC
 from ...survey.frameworks.catalogue import FRAMEWORKS
 from ..model.contradictions import Key, source_differs
-from ..model.measured_layers import Facts, Layer, Line, answer, lines, short_version, title, words
+from ..model.measured_layers import DocumentedFacts, Layer, LayerGroup, answer, lines, short_version, title, words
 from ..words import clean, superscript
 from .layers_heat import error_cell
 
@@ -121,7 +121,7 @@ class PropertyTable:
 
 
 def property_table(
-    kind: str, given: Sequence[Layer], facts: Facts, anchors: Mapping[Key, str], troubles: Mapping[str, Row]
+    kind: str, given: Sequence[Layer], facts: DocumentedFacts, anchors: Mapping[Key, str], troubles: Mapping[str, Row]
 ) -> PropertyTable:
     """The table of one kind of layer.
 
@@ -165,7 +165,7 @@ def _absent(names: Sequence[str], troubles: Mapping[str, Row]) -> tuple[AbsentLi
     return tuple(found)
 
 
-def _line(line: Line, names: Sequence[str], facts: Facts, anchors: Mapping[Key, str]) -> PropertyLine:
+def _line(line: LayerGroup, names: Sequence[str], facts: DocumentedFacts, anchors: Mapping[Key, str]) -> PropertyLine:
     first = line.first.first
     return PropertyLine(
         title(line.framework),
@@ -177,7 +177,7 @@ def _line(line: Line, names: Sequence[str], facts: Facts, anchors: Mapping[Key, 
     )
 
 
-def _cell(line: Line, name: str, facts: Facts, anchors: Mapping[Key, str]) -> PropertyCell:
+def _cell(line: LayerGroup, name: str, facts: DocumentedFacts, anchors: Mapping[Key, str]) -> PropertyCell:
     layer = line.first
     row, fact = line.worst(name), layer.fact(facts, name)
     threads = tuple((other.threads, _value(name, other)) for other in layer.others.get(name, ()))
@@ -211,7 +211,7 @@ def _value(name: str, row: Row | None) -> PropertyValue:
     return PropertyValue("", words(name, answer(row)))
 
 
-def _documented_only(name: str, kind: str, names: Sequence[str], facts: Facts) -> DocumentedLine:
+def _documented_only(name: str, kind: str, names: Sequence[str], facts: DocumentedFacts) -> DocumentedLine:
     cells = []
     for each in names:
         fact = facts.get((name, kind, "", each))

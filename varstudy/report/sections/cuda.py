@@ -1,18 +1,16 @@
-"""The chapter on the CUDA kernels: what each takes on every target, and the least time it can take. Nothing measured.
+"""The CUDA kernels: what each takes on every target, and the least time it can take. Computed, not measured.
 
-It reads the committed table beside the PTX; no tool of NVIDIA's is needed. `section` is the whole chapter, for the
-template to put where it likes::
-
-    {{ gpu }}          with page(..., gpu=gpu.section())
+It reads the committed table beside the PTX; no tool of NVIDIA's is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from math import prod
 from typing import Any
-
-from markupsafe import Markup
 
 from varkernels import FORMATS
 from varkernels.cuda import catalogue, launch_plan, library
@@ -22,11 +20,10 @@ from varkernels.cuda.audit.threads_held import occupancy
 from varkernels.cuda.errors import DeviceError
 from varkernels.formulas import Formula
 
-from ..words import clean, code, count, number
+from ..words import clean, number
 
-__all__ = ["section"]
+__all__ = ["KernelLine", "KernelTable", "Kernels", "Work", "section"]
 
-TITLE = "CUDA kernels: registers, occupancy, roofline"
 FIRST = ("float32", "float32")  # the pair of formats that is shown open
 
 _KINDS = {
@@ -36,22 +33,10 @@ _KINDS = {
     "held": "block, row held",
     "finish": "merges parts",
 }
-_NOTES = Markup(
-    "<p><b>Computed, not measured.</b> {} of {} on {}, as ptxas {} makes them of the committed PTX; a text "
-    "that serves both builds, with fma and without, counts once. A cell of a target holds <b>registers a thread</b> "
-    "and <b>occupancy</b>: the share of a multiprocessor’s warps that it can hold at once, in blocks of {} threads, of "
-    "{} where a thread takes a row, and of {} for those that merge. {}</p>"
-    "<p><b>Bytes a value</b> are what a row’s values cost to read, all sweeps together: a two-pass kernel that does "
-    "not hold its row is counted with the sweep for its centre. <b>Instructions a value</b> are the floating-point "
-    "instructions of the main loops, what a division becomes included; point at a number for its parts. <b>The least "
-    "time</b>, in microseconds, is the larger of the bytes by the card’s bandwidth ({}) and the instructions by its "
-    "rate; in bold where arithmetic decides. Launches, merging and integer arithmetic are left out. A row is held "
-    "in shared memory where it has at most {:,} values summed in float32, {:,} in float64.</p>"
-)
 
 
 @dataclass(frozen=True)
-class _Kernel:
+class _Text:
     """A text of the manifest: its name in the table, what it is, and its rows by target."""
 
     name: str
@@ -63,18 +48,78 @@ class _Kernel:
     rows: Mapping[str, Row]
 
 
-def _kernels(manifest: Iterable[Mapping[str, Any]], table: Table) -> list[_Kernel]:
+@dataclass(frozen=True)
+class Work:
+    """What a value costs: bytes, instructions and their parts, and the least time on each card for each shape.
+
+    times : microseconds as text, and whether arithmetic decides it.
+    """
+
+    bytes: int
+    instructions: str
+    parts: str
+    times: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
+class KernelLine:
+    """A kernel: for each target its registers and occupancy, empty where not known, and its work."""
+
+    kind: str
+    build: str
+    targets: tuple[str, ...]
+    work: Work | None
+
+
+@dataclass(frozen=True)
+class KernelTable:
+    """The kernels of one pair of formats, by formula."""
+
+    title: str
+    blocks: tuple[tuple[str, tuple[KernelLine, ...]], ...]
+
+    @property
+    def lines(self) -> int:
+        return sum(len(lines) for _, lines in self.blocks)
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The section; or why there is none: `problem`.
+
+    Attributes
+    ----------
+    known, kernels : how many kernels have a row for every target, and how many there are. threads : in a block of
+        several warps, of a thread a row, and of a merge. held : values of the longest row that is held in shared
+        memory, summed in float32 and in float64. tables : float32 in float32 first.
+    """
+
+    problem: str = ""
+    known: int = 0
+    kernels: int = 0
+    ptxas: str = ""
+    threads: tuple[int, ...] = ()
+    spills: str = ""
+    bandwidths: str = ""
+    held: tuple[int, ...] = ()
+    tables: tuple[KernelTable, ...] = ()
+    targets: tuple[str, ...] = tuple(TARGETS)
+    cards: tuple[str, ...] = tuple(card.name for card in roofline.CARDS)
+    shapes: tuple[str, ...] = tuple("×".join(map(str, shape)) for shape in roofline.SHAPES)
+
+
+def _kernels(manifest: Iterable[Mapping[str, Any]], table: Table) -> list[_Text]:
     """The kernels, one for each text, in the order of formulas and kinds."""
     entries = list(manifest)
     names = resources.row_names(entries)
-    made: dict[str, _Kernel] = {}
+    made: dict[str, _Text] = {}
     for entry in entries:
         name = names[entry["name"]]
         both = name != entry["name"]
         kind = f"sweep{entry['lanes']}" if entry["kind"] == "sweep" else entry["kind"]
         rows = {target: table.rows[name, target] for target in TARGETS if (name, target) in table.rows}
         build = "both" if both else "fma" if entry["contracted"] else "no fma"
-        made[name] = _Kernel(name, entry["formula"], kind, entry["storage"], entry["accumulator"], build, rows)
+        made[name] = _Text(name, entry["formula"], kind, entry["storage"], entry["accumulator"], build, rows)
     kinds = list(_KINDS)
     return sorted(made.values(), key=lambda k: (k.formula, kinds.index(k.kind) if k.kind in kinds else 9, k.build))
 
@@ -92,7 +137,7 @@ def _centre(name: str) -> str | None:
     return found.name if isinstance(found, Formula) else None
 
 
-def _sweeps(kernel: _Kernel, every: Mapping[tuple[str, str, str | None, str, str], _Kernel]) -> list[_Kernel] | None:
+def _sweeps(kernel: _Text, every: Mapping[tuple[str, str, str | None, str, str], _Text]) -> list[_Text] | None:
     """The kernels that read a row's values when this one runs; None where one is not in the table."""
     if kernel.storage is None:
         return None
@@ -106,12 +151,12 @@ def _sweeps(kernel: _Kernel, every: Mapping[tuple[str, str, str | None, str, str
     return None
 
 
-def _target_cell(kernel: _Kernel, target: str) -> Markup:
+def _target_cell(kernel: _Text, target: str) -> str:
     row = kernel.rows.get(target)
     if row is None:
-        return Markup('<td class="n">–</td>')
+        return ""
     found = occupancy(target, _threads(kernel.kind), row.registers, row.shared)
-    return Markup("<td>{} · {}%</td>").format(row.registers, int(100 * found.share + 0.5))
+    return f"{row.registers} · {int(100 * found.share + 0.5)}%"
 
 
 def _parts(rows: Iterable[Row]) -> str:
@@ -122,80 +167,47 @@ def _parts(rows: Iterable[Row]) -> str:
     return ", ".join(f"{number(value)} {word}" for word, value in found.items() if value) or "none"
 
 
-def _work_cells(sweeps: list[_Kernel] | None) -> Markup:
-    """Bytes and instructions a value, and the least times."""
+def _work(sweeps: list[_Text] | None) -> Work | None:
+    """Bytes and instructions a value, and the least times; None where a sweep or its row is not known."""
     rows = {
         target: [s.rows[target] for s in sweeps or () if target in s.rows and s.rows[target].loop_values]
         for target in TARGETS
     }
-    blank = Markup('<td class="n">–</td>')
     if not sweeps or any(len(rows[card.target]) != len(sweeps) for card in roofline.CARDS):
-        return blank * (2 + len(roofline.CARDS) * len(roofline.SHAPES))
+        return None
     size = FORMATS[str(sweeps[0].storage)].dtype.itemsize
     shown = rows[roofline.CARDS[0].target]
-    cells = [
-        Markup("<td>{}</td>").format(size * len(sweeps)),
-        Markup('<td><abbr title="{}">{}</abbr></td>').format(
-            _parts(shown), number(sum(row.loop_issued / row.loop_values for row in shown))
-        ),
-    ]
+    times = []
     for shape in roofline.SHAPES:
-        values = 1
-        for extent in shape:
-            values *= extent
         for card in roofline.CARDS:
-            times = [
-                roofline.time(card, values, size, row.loop_issued / row.loop_values, sweeps[0].accumulator)
+            each = [
+                roofline.time(card, prod(shape), size, row.loop_issued / row.loop_values, sweeps[0].accumulator)
                 for row in rows[card.target]
             ]
-            text = number(1e6 * sum(time.seconds for time in times))
-            cells.append(Markup("<td>{}</td>").format(
-                Markup("<b>{}</b>").format(text) if any(time.arithmetic for time in times) else text
-            ))  # fmt: skip
-    return Markup("").join(cells)
+            seconds = sum(time.seconds for time in each)
+            times.append((number(1e6 * seconds), any(time.arithmetic for time in each)))
+    issued = sum(row.loop_issued / row.loop_values for row in shown)
+    return Work(size * len(sweeps), number(issued), _parts(shown), tuple(times))
 
 
-def _head() -> Markup:
-    top = [
-        Markup('<th scope="col" rowspan="2">{}</th>').format(word)
-        for word in ("kernel", "build")
-    ]  # fmt: skip
-    top.append(Markup('<th scope="colgroup" colspan="{}">registers · occupancy</th>').format(len(TARGETS)))
-    top.append(Markup('<th scope="colgroup" colspan="2">a value</th>'))
-    for shape in roofline.SHAPES:
-        top.append(
-            Markup('<th scope="colgroup" colspan="{}">least µs, {}</th>').format(
-                len(roofline.CARDS), "×".join(map(str, shape))
-            )
+def _table(title: str, kernels: list[_Text], every: Mapping[Any, _Text]) -> KernelTable:
+    blocks = tuple(
+        (
+            formula,
+            tuple(
+                KernelLine(
+                    _KINDS.get(kernel.kind, clean(kernel.kind)), kernel.build,
+                    tuple(_target_cell(kernel, target) for target in TARGETS), _work(_sweeps(kernel, every)),
+                )
+                for kernel in mine
+            ),
         )
-    names = [*TARGETS, "bytes", "instr.", *[card.name for card in roofline.CARDS] * len(roofline.SHAPES)]
-    bottom = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in names)
-    return Markup("<thead><tr>{}</tr><tr>{}</tr></thead>").format(Markup("").join(top), bottom)
+        for formula, mine in groupby(kernels, key=lambda kernel: kernel.formula)
+    )  # fmt: skip
+    return KernelTable(title, blocks)
 
 
-def _table(kernels: list[_Kernel], caption: str, every: Mapping[Any, _Kernel]) -> Markup:
-    body, formula = [], None
-    for kernel in kernels:
-        if kernel.formula != formula:
-            formula = kernel.formula
-            columns = 4 + len(TARGETS) + len(roofline.CARDS) * len(roofline.SHAPES)
-            body.append(
-                Markup('<tr class="sub"><th scope="rowgroup" colspan="{}">{}</th></tr>').format(columns, code(formula))
-            )
-        body.append(
-            Markup('<tr><th scope="row">{}</th><td>{}</td>{}{}</tr>').format(
-                _KINDS.get(kernel.kind, clean(kernel.kind)), kernel.build,
-                Markup("").join(_target_cell(kernel, target) for target in TARGETS),
-                _work_cells(_sweeps(kernel, every)),
-            )
-        )  # fmt: skip
-    return Markup(
-        '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table class="cells roomy">'
-        "<caption><span>{0}</span></caption>{1}<tbody>{2}</tbody></table></div>"
-    ).format(caption, _head(), Markup("").join(body))
-
-
-def _spills(kernels: list[_Kernel]) -> str:
+def _spills(kernels: list[_Text]) -> str:
     rows = [row for kernel in kernels for row in kernel.rows.values()]
     if not rows:
         return ""
@@ -204,53 +216,53 @@ def _spills(kernels: list[_Kernel]) -> str:
     return f"They take {few} to {most} registers, and {'none spills' if not spilt else f'{spilt} spill'}."
 
 
-def section(manifest: Iterable[Mapping[str, Any]] | None = None, table: Table | None = None) -> Markup:
-    """The chapter as an HTML fragment; a sentence in it where the kernels or their table cannot be read.
+def section(manifest: Iterable[Mapping[str, Any]] | None = None, table: Table | None = None) -> Kernels:
+    """The section; a sentence in it where the kernels or their table cannot be read.
 
     Parameters
     ----------
     manifest, table : the kernels and their resources, for tests; the committed ones if not given.
     """
-    heading = Markup(
-        '<h3 id="gpu"><a class="self" href="#gpu" aria-label="Link to: {0}">#</a>{0}</h3>'
-    ).format(TITLE)  # fmt: skip
+    if manifest is None and table is None:
+        return _committed()
+    return _section(manifest, table)
+
+
+@cache
+def _committed() -> Kernels:
+    return _section(None, None)
+
+
+def _section(manifest: Iterable[Mapping[str, Any]] | None, table: Table | None) -> Kernels:
     try:
-        kernels = _kernels(library.manifest()["kernels"] if manifest is None else manifest, table or resources.read())
         made = table or resources.read()
+        kernels = _kernels(library.manifest()["kernels"] if manifest is None else manifest, made)
     except DeviceError as problem:
-        inside = Markup('<p class="absent">Not shown: {}</p>').format(clean(problem))
-    else:
-        inside = _chapter(kernels, made)
-    return Markup('<section aria-labelledby="gpu">\n{}\n{}\n</section>').format(heading, inside)
-
-
-def _chapter(kernels: list[_Kernel], table: Table) -> Markup:
+        return Kernels(clean(problem))
     every = {(k.formula, k.kind, k.storage, k.accumulator, k.build): k for k in kernels}
     known = [kernel for kernel in kernels if len(kernel.rows) == len(TARGETS)]
-    bandwidths = ", ".join(f"{card.name} {card.bandwidth / 1e12:g} TB/s" for card in roofline.CARDS)
-    parts = [
-        _NOTES.format(
-            f"{len(known):,}", count(len(kernels), "kernel"), count(len(TARGETS), "target"), clean(table.ptxas),
-            _threads("sweep1"), _threads("thread"), _threads("finish"), _spills(known), bandwidths,
-            *(catalogue.held_most(FORMATS[name]) for name in ("float32", "float64")),
-        )
-    ]  # fmt: skip
-    groups: dict[tuple[str, str], list[_Kernel]] = {}
+    groups: dict[tuple[str, str], list[_Text]] = {}
     for kernel in kernels:
         groups.setdefault((kernel.storage or "", kernel.accumulator), []).append(kernel)
     places = list(FORMATS)
-    for (storage, accumulator), mine in sorted(
-        groups.items(),
-        key=lambda item: (
-            item[0] != FIRST, places.index(item[0][1]), places.index(item[0][0]) if item[0][0] else len(places)
-        ),
-    ):  # fmt: skip
-        title = f"{storage} summed in {accumulator}" if storage else f"Parts of rows merged in {accumulator}"
-        made = _table(mine, f"{title}: computed, not measured", every)
-        if (storage, accumulator) == FIRST:
-            parts.append(made)
-        else:
-            parts.append(
-                Markup("<details><summary>{}: {}</summary>{}</details>").format(title, count(len(mine), "kernel"), made)
+    order = sorted(
+        groups,
+        key=lambda pair: (pair != FIRST, places.index(pair[1]), places.index(pair[0]) if pair[0] else len(places)),
+    )
+    return Kernels(
+        known=len(known),
+        kernels=len(kernels),
+        ptxas=clean(made.ptxas),
+        threads=tuple(map(_threads, ("sweep1", "thread", "finish"))),
+        spills=_spills(known),
+        bandwidths=", ".join(f"{card.name} {card.bandwidth / 1e12:g} TB/s" for card in roofline.CARDS),
+        held=tuple(catalogue.held_most(FORMATS[name]) for name in ("float32", "float64")),
+        tables=tuple(
+            _table(
+                f"{storage} summed in {accumulator}" if storage else f"Parts of rows merged in {accumulator}",
+                groups[storage, accumulator],
+                every,
             )
-    return Markup("\n").join(parts)
+            for storage, accumulator in order
+        ),
+    )

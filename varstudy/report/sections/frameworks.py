@@ -71,7 +71,7 @@ def conventions(fresh: Sequence[Row] | str | None = None) -> Conventions:
     fresh : what `anew` gives.
     """
     if not fresh:
-        return _committed(*map(_stamp, (measured.COMMITTED, documented.COMMITTED)))
+        return _committed(_stamp(measured.COMMITTED), tuple(map(_stamp, documented.files())))
     rows, unread = ([], fresh) if isinstance(fresh, str) else (list(fresh), "")
     try:
         old = measured.committed()
@@ -90,7 +90,7 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 
 @lru_cache(maxsize=2)
-def _committed(stamp: tuple[str, int, int], facts: tuple[str, int, int]) -> Conventions:
+def _committed(stamp: tuple[str, int, int], facts: tuple[tuple[str, int, int], ...]) -> Conventions:
     """Two figures and some tables, drawn once as long as the files stay the same."""
     try:
         rows = measured.committed()
@@ -102,7 +102,7 @@ def _committed(stamp: tuple[str, int, int], facts: tuple[str, int, int]) -> Conv
 
 def _facts() -> tuple[list[Documented], str]:
     try:
-        return documented.read(documented.COMMITTED), ""
+        return documented.committed(), ""
     except FileNotFoundError:
         return [], "what is documented is not there"
     except DocumentedProblem as problem:

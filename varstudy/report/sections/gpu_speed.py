@@ -10,18 +10,18 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ...bench.cpu.promises import Target, targets
 from ...bench.gpu import gpu_record
-from ...bench.gpu.gpu_record import Row
+from ...bench.gpu.gpu_record import GpuRow
+from ...bench.targets import Target, read_targets
 from ..words import clean, code, count, number, percent
 
-__all__ = ["Part", "Section", "found", "section"]
+__all__ = ["GpuSpeed", "SpeedTable", "found", "section"]
 
 _VERDICTS = {True: "met", False: "missed", None: "not measured"}
 
 
 @dataclass(frozen=True)
-class Part:
+class SpeedTable:
     """A feature map's table: its title, its norms, and for each contender a cell a norm."""
 
     title: str
@@ -30,7 +30,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Section:
+class GpuSpeed:
     """The GPU's speed; or why there is none: `problem`, empty where it was never measured.
 
     Attributes
@@ -43,7 +43,7 @@ class Section:
     device: str = ""
     checks: tuple[Markup, ...] = ()
     targets: tuple[tuple[str, ...], ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SpeedTable, ...] = ()
     rules: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     problem: str = ""
@@ -59,13 +59,13 @@ def found(folder: Path) -> dict[str, Any] | str | None:
         return str(problem)
 
 
-def section(gpu: Mapping[str, Any] | str | None) -> Section:
+def section(gpu: Mapping[str, Any] | str | None) -> GpuSpeed:
     """The section for a gpu.json's content; for a sentence, or nothing, one that says so."""
     if gpu is None or isinstance(gpu, str):
-        return Section(problem=clean(gpu or "").rstrip("."))
+        return GpuSpeed(problem=clean(gpu or "").rstrip("."))
     rows = gpu_record.rows(gpu)
     device, settings = gpu["device"], gpu["settings"]
-    parts: dict[tuple[str, str, str], list[Row]] = {}
+    parts: dict[tuple[str, str, str], list[GpuRow]] = {}
     for row in rows:
         parts.setdefault(("×".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
     absent = dict.fromkeys(
@@ -74,10 +74,10 @@ def section(gpu: Mapping[str, Any] | str | None) -> Section:
         if row.status not in ("ok", "not applicable")
     )
     torch = str(settings.get("torch", {}).get("absent", ""))
-    return Section(
+    return GpuSpeed(
         clean(f"{device.get('name', 'a GPU')}, driver for CUDA {device.get('driver_cuda', '?')}"),
         _checks(gpu["checks"]),
-        tuple(map(_target, targets(gpu["targets"]))),
+        tuple(map(_target, read_targets(gpu["targets"]))),
         tuple(_part(key, part) for key, part in parts.items()),
         tuple(clean(rule).rstrip(".") for rule in settings.get("rules", {}).values()),
         tuple(clean(line).rstrip(".") for line in ([f"PyTorch: {torch}"] if torch else []) + list(absent)),
@@ -109,7 +109,7 @@ def _target(each: Target) -> tuple[str, ...]:
     return (clean(each.name), clean(each.dtype), wanted, measured, _VERDICTS[each.met], clean(each.note))
 
 
-def _cell(row: Row | None) -> str:
+def _cell(row: GpuRow | None) -> str:
     if row is None:
         return ""
     if row.status != "ok":
@@ -120,7 +120,7 @@ def _cell(row: Row | None) -> str:
     return " · ".join(word for word in words if word)
 
 
-def _part(key: tuple[str, str, str], part: Sequence[Row]) -> Part:
+def _part(key: tuple[str, str, str], part: Sequence[GpuRow]) -> SpeedTable:
     """The copy and PyTorch's first, then the kernels, fastest first."""
     norms = tuple(dict.fromkeys(row.norm for row in part))
     cells = {(row.kind, row.contender, row.norm): row for row in part}
@@ -130,7 +130,7 @@ def _part(key: tuple[str, str, str], part: Sequence[Row]) -> Part:
         best[row.kind, row.contender] = max(rate, best.get((row.kind, row.contender), 0.0))
     kinds = ("copy", "torch", "kernel")
     order = sorted(best, key=lambda name: (kinds.index(name[0]) if name[0] in kinds else len(kinds), -best[name]))
-    return Part(
+    return SpeedTable(
         clean(f"{key[0]} {key[1]}, {key[2]}"),
         norms,
         tuple((code(name[1]), tuple(_cell(cells.get((*name, norm))) for norm in norms)) for name in order),

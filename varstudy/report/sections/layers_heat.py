@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from ...survey.findings.measured import Row
 from ..model.facts import decimal_digits
-from ..model.measured_layers import Layer, Line, answer, lines, title
+from ..model.measured_layers import Layer, LayerGroup, answer, lines, title
 from ..words import clean, code, count, listing
 
 __all__ = ["COLUMNS", "LayersHeat", "error_cell", "heat", "shade"]
@@ -79,14 +79,14 @@ def error_cell(row: Row) -> tuple[str, str]:
     return ("x" if failed else shade(digits, _storage(row.property)), " ".join([text, *failed]))
 
 
-def _cell(line: Line, name: str) -> LayersCell:
+def _cell(line: LayerGroup, name: str) -> LayersCell:
     row = line.worst(name)
     css, text = ("n", "") if row is None else error_cell(row)
     others = line.first.others.get(name, ())
     return LayersCell(css, text, tuple((each.threads, error_cell(each)[1]) for each in others))
 
 
-def _line(line: Line) -> LayersLine:
+def _line(line: LayerGroup) -> LayersLine:
     return LayersLine(title(line.framework), clean(line.variants), tuple(_cell(line, name) for name in COLUMNS))
 
 

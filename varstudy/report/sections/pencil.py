@@ -13,11 +13,11 @@ from functools import cache
 from varkernels import FORMATS, Format, format_of
 from varkernels.rounding import round_to
 
-__all__ = ["Example", "Step", "examples"]
+__all__ = ["PencilExample", "PencilStep", "examples"]
 
 
 @dataclass(frozen=True)
-class Step:
+class PencilStep:
     """One operation: what is computed, its exact result, and that result in the format."""
 
     what: str
@@ -30,7 +30,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Example:
+class PencilExample:
     """Values whose variance goes wrong in a few operations.
 
     Attributes
@@ -44,7 +44,7 @@ class Example:
     storage: str
     algorithm: str
     divisor: str
-    steps: tuple[Step, ...]
+    steps: tuple[PencilStep, ...]
     answer: str
     exact: str
     again: str
@@ -65,14 +65,14 @@ class _Tape:
 
     def __init__(self, fmt: Format) -> None:
         self.fmt = fmt
-        self.steps: list[Step] = []
+        self.steps: list[PencilStep] = []
 
     def rounded(self, exact: Fraction) -> Fraction:
         return Fraction(float(round_to(exact, self.fmt)))
 
     def note(self, what: str, exact: Fraction) -> Fraction:
         found = self.rounded(exact)
-        self.steps.append(Step(what, shown(exact), shown(found)))
+        self.steps.append(PencilStep(what, shown(exact), shown(found)))
         return found
 
     def repeated(self, term: Fraction, times: int, word: str) -> Fraction:
@@ -81,7 +81,7 @@ class _Tape:
         for k in range(times):
             more = self.rounded(total + term)
             if more == total:
-                self.steps.append(Step(f"the first {k:,} {word}", shown(k * term), shown(total)))
+                self.steps.append(PencilStep(f"the first {k:,} {word}", shown(k * term), shown(total)))
                 what = f"{shown(total)} + {shown(term)}, {times - k:,} times over"
                 return self.note(what, total + term)
             total = more
@@ -117,14 +117,14 @@ def _exact(values: Sequence[int], correction: int) -> Fraction:
 
 def _finish(
     key: str, title: str, data: tuple[Sequence[int], str], fmt: str, algorithm: str, correction: int, moral: str
-) -> Example:
+) -> PencilExample:
     values, words = data
     tape = _Tape(format_of(fmt))
     m2 = _naive(tape, values) if algorithm == "naive" else _two_pass(tape, values[0], len(values))
     left = len(values) - correction
     variance = tape.note(f"variance: M2 / {left:,}", m2 / left)
     python = f"[{words}]" if len(values) < 9 else f"[{values[0]}] * {len(values)}"
-    return Example(
+    return PencilExample(
         key=key,
         title=title,
         values=words,
@@ -147,7 +147,7 @@ def _in_words(values: Sequence[int]) -> tuple[Sequence[int], str]:
 
 
 @cache
-def examples() -> tuple[Example, ...]:
+def examples() -> tuple[PencilExample, ...]:
     """A spread that vanishes, a negative variance, and a spread of equal values under the safe formula."""
     ones = 4096
     stop = 2 ** FORMATS["float32"].precision

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from varkernels.formats import FORMATS
+from varkernels.layouts import LAYOUTS, NORMS
 
 from .streams import Stream
 
@@ -21,8 +22,6 @@ Generator = Callable[[str, Stream], Array]
 
 LEVELS = ("quick", "default", "full")
 GROUPS = ("families", "kappa-sweep", "growth", "norms", "bessel", "museum", "nist", "photo", "user")
-LAYOUTS = ("NCHW", "NHWC", "NC")
-NORMS = ("batch", "layer", "instance", "group", "flat")
 
 # A case of a smaller level belongs to every larger one.
 FULL = frozenset({"full"})

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
+from numpy.typing import NDArray
 
 from ..._io.matching import nearest
 
-__all__ = ["PROBES", "CallableProblem", "Convention", "call", "convention", "resolve", "text_of"]
+__all__ = ["PROBES", "CallableProblem", "Convention", "argument", "call", "convention", "resolve", "text_of"]
 
 # Small data whose moments are whole numbers: values, population variance, sample variance.
 PROBES = (((0.0, 0.0, 0.0, 4.0), 3, 4), ((0.0,) * 7 + (8.0,), 7, 8), ((1.0, 3.0), 1, 2))
@@ -79,13 +81,13 @@ class Convention:
     ----------
     keyword : ``ddof`` or ``correction`` where it takes the correction so, else empty.
     correction : what the variance is scored with: the divisor is count - correction.
-    as_list : whether it takes lists of floats only, no arrays.
+    takes : ``x``, an array; or what a function that refuses arrays takes: ``list(x)``, or ``torch.tensor(x)``.
     note : how this was found out, a sentence.
     """
 
     keyword: str
     correction: int
-    as_list: bool
+    takes: str
     note: str
 
     @property
@@ -94,8 +96,19 @@ class Convention:
         return {self.keyword: self.correction} if self.keyword else {}
 
     def __str__(self) -> str:
-        values = "list(x)" if self.as_list else "x"
-        return f"f({values}, {self.keyword}={self.correction})" if self.keyword else f"f({values})"
+        return f"f({self.takes}, {self.keyword}={self.correction})" if self.keyword else f"f({self.takes})"
+
+
+def argument(values: NDArray[Any], takes: str) -> Any:
+    """A row of any of the four formats, as a function takes it. See `Convention`."""
+    if takes == "list(x)":
+        return values.astype(np.float64).tolist()
+    if takes == "torch.tensor(x)":
+        torch: Any = sys.modules["torch"]
+        if values.dtype == ml_dtypes.bfloat16:
+            return torch.from_numpy(values.view(np.int16).copy()).view(torch.bfloat16)
+        return torch.from_numpy(values.copy())
+    return values.copy()
 
 
 def call(function: Callable[..., Any], values: Any, **keywords: Any) -> float:
@@ -116,14 +129,14 @@ def _agrees(value: float, wanted: float) -> bool:
     return math.isclose(value, wanted, rel_tol=1e-6)
 
 
-def _probe(function: Callable[..., Any], as_list: bool, **keywords: Any) -> int | float | str | None:
+def _probe(function: Callable[..., Any], takes: str, **keywords: Any) -> int | float | str | None:
     """The correction that the function uses on the small data (0 or 1), else what it answers to the first of them,
     or what it raises."""
     seen = set()
     first = math.nan
     for k, (values, population, sample) in enumerate(PROBES):
         try:
-            answer = call(function, list(values) if as_list else np.array(values), **keywords)
+            answer = call(function, argument(np.array(values), takes), **keywords)
         except (Exception, SystemExit) as error:
             return text_of(error)
         first = answer if not k else first
@@ -136,8 +149,8 @@ def _probe(function: Callable[..., Any], as_list: bool, **keywords: Any) -> int 
 def convention(function: Callable[..., Any], name: str, correction: int | None = None) -> Convention:
     """How to call a function, found out on small data whose variances are whole numbers.
 
-    Tried in this order: the keyword ddof, the keyword correction, no keyword; each with an array, then with a list.
-    A keyword counts only if the answer follows it.
+    Tried in this order: the keyword ddof, the keyword correction, no keyword; each with an array, then with a list,
+    and where PyTorch is loaded with a tensor. A keyword counts only if the answer follows it.
 
     Parameters
     ----------
@@ -150,16 +163,16 @@ def convention(function: Callable[..., Any], name: str, correction: int | None =
         It raises, its answers are no variances, or it cannot have this correction.
     """
     told: list[int | float | str | None] = []
-    for as_list in (False, True):
+    for takes in ("x", "list(x)", *(["torch.tensor(x)"] if "torch" in sys.modules else [])):
         for keyword in ("ddof", "correction"):
-            if all(_probe(function, as_list, **{keyword: wanted}) == wanted for wanted in (0, 1)):
+            if all(_probe(function, takes, **{keyword: wanted}) == wanted for wanted in (0, 1)):
                 return Convention(
                     keyword,
                     correction or 0,
-                    as_list,
+                    takes,
                     f"It follows the keyword {keyword}: the divisor is n - {keyword}.",
                 )
-        plain = _probe(function, as_list)
+        plain = _probe(function, takes)
         told.append(plain)
         if isinstance(plain, int):
             if correction not in (None, plain):
@@ -167,7 +180,7 @@ def convention(function: Callable[..., Any], name: str, correction: int | None =
                     f"{name} has the divisor {_divisor(plain)} and takes no correction: leave out --correction"
                 )
             kind = "the sample variance (Bessel's correction)" if plain else "the population variance"
-            return Convention("", plain, as_list, f"Without a keyword it divides by {_divisor(plain)}: {kind}.")
+            return Convention("", plain, takes, f"Without a keyword it divides by {_divisor(plain)}: {kind}.")
     answer = next((each for each in told if isinstance(each, float)), None)
     if answer is None:
         raise CallableProblem(f"{name} cannot be called with an array or a list of floats ({told[0]}): wrap it")

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels import Algorithm, views
-from varkernels.dispatch import rows_of
 from varkernels.formats import FORMATS
 from varkernels.rounding import round_to, ulp
+from varkernels.views import rows_of
 
 from ..._io.matching import matches
 from ...study import featuremaps
@@ -23,7 +23,7 @@ from ...study.featuremaps import Case
 from ...study.ground_truth import truth
 from ...study.measuring import ACCUMULATORS, accumulators_of, moments_of, reduction
 from ...study.score import Exact, digits
-from .calling import PROBES, Convention, call, convention, text_of
+from .calling import PROBES, Convention, argument, call, convention, text_of
 from .scorecard import CaseScore, Scorecard, place, standing
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def _served(function: Callable[..., Any], how: Convention) -> tuple[list[str], d
     served, refused = [], {}
     for name, fmt in FORMATS.items():
         try:
-            if not how.as_list:
-                call(function, np.array(PROBES[0][0]).astype(fmt.dtype), **how.keywords)
+            if how.takes != "list(x)":
+                call(function, argument(np.array(PROBES[0][0]).astype(fmt.dtype), how.takes), **how.keywords)
             served.append(name)
         except (Exception, SystemExit) as error:
             refused[f"every case in {name}"] = f"it raises {text_of(error)}"
@@ -156,9 +156,8 @@ def _score(case: Case, storage: str, function: Callable[..., Any], how: Conventi
     raised: Counter[str] = Counter()
     failed = np.zeros(len(matrix), bool)
     for r, row in enumerate(matrix):
-        values: Any = row.astype(np.float64).tolist() if how.as_list else row.copy()
         try:
-            computed[r] = call(function, values, **how.keywords)
+            computed[r] = call(function, argument(row, how.takes), **how.keywords)
         except (Exception, SystemExit) as error:
             failed[r] = True
             raised[text_of(error)] += 1

@@ -19,7 +19,7 @@ from varkernels.folders import user_cache_folder
 
 from ..._io.atomic import write_whole
 from . import failures, pythons, stubs
-from .catalogue import Environment, library
+from .declaring import Environment, library
 
 __all__ = ["EnvironmentProblem", "Installed", "folder", "install", "installed", "interpreter", "root", "variables"]
 

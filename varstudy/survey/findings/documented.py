@@ -1,7 +1,7 @@
 """What the documentation of the frameworks says of their normalisation layers, what their source says, and where.
 
-The facts are a file by hand, in the vocabulary of `properties`, so that a program can lay them beside what was
-measured.
+The facts are written by hand, in ``documented.json`` of each framework's folder, in the vocabulary of `properties`, so
+that a program can compare them with what was measured.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from ..frameworks.catalogue import FRAMEWORKS, find
 from .properties import check, properties_of
 
 __all__ = [
-    "COMMITTED",
     "FORMAT",
     "NAME",
     "SCHEMA_VERSION",
     "Documented",
     "DocumentedProblem",
     "Measured",
+    "committed",
     "contradicts",
     "contradicts_source",
     "facts",
+    "files",
     "lookup",
     "read",
 ]
@@ -36,7 +37,6 @@ __all__ = [
 FORMAT = "varstudy-documented"
 SCHEMA_VERSION = 1
 NAME = "documented.json"
-COMMITTED = Path(__file__).parent.parent / "data" / NAME
 _SOURCE = re.compile(r"\S+:[1-9]\d* at \S.*")
 _AGAIN = "install varstudy again, or take the file from its repository"
 
@@ -94,7 +94,7 @@ def read(path: str | Path) -> list[Documented]:
 
     Parameters
     ----------
-    path : a file such as the package's own, `COMMITTED`.
+    path : a file such as one of `files`.
 
     Raises
     ------
@@ -169,13 +169,30 @@ def _fact(given: Any) -> Documented:
     return fact
 
 
+def files() -> list[Path]:
+    """The files of the frameworks' folders that have one, in the order of FRAMEWORKS."""
+    folders = dict.fromkeys(each.folder for each in FRAMEWORKS.values())
+    return [folder / NAME for folder in folders if (folder / NAME).is_file()]
+
+
+def committed() -> list[Documented]:
+    """The facts of all frameworks, read now.
+
+    Raises
+    ------
+    FileNotFoundError, DocumentedProblem
+        As for `read`, of one of `files`.
+    """
+    return [each for path in files() for each in read(path)]
+
+
 @cache
-def _committed() -> dict[tuple[str, str, str, str], Documented]:
-    return {(each.framework, each.kind, each.variant, each.property): each for each in read(COMMITTED)}
+def _known() -> dict[tuple[str, str, str, str], Documented]:
+    return {(each.framework, each.kind, each.variant, each.property): each for each in committed()}
 
 
 def facts(framework: str | None = None) -> list[Documented]:
-    """The facts that come with the package, of one framework or of all, in the file's order.
+    """The facts in the folders of one framework or of all, in the order of FRAMEWORKS.
 
     Parameters
     ----------
@@ -186,10 +203,10 @@ def facts(framework: str | None = None) -> list[Documented]:
     ValueError
         There is no such framework; the sentence suggests near names.
     FileNotFoundError, DocumentedProblem
-        As for `read`, of the package's own file.
+        As for `read`, of one of `files`.
     """
     name = None if framework is None else find(framework).name
-    return [each for each in _committed().values() if name in (None, each.framework)]
+    return [each for each in _known().values() if name in (None, each.framework)]
 
 
 def lookup(framework: str, kind: str, variant: str, property: str) -> Documented | None:
@@ -205,9 +222,9 @@ def lookup(framework: str, kind: str, variant: str, property: str) -> Documented
     ValueError
         There is no such framework; the sentence suggests near names.
     FileNotFoundError, DocumentedProblem
-        As for `read`, of the package's own file.
+        As for `read`, of one of `files`.
     """
-    name, known = find(framework).name, _committed()
+    name, known = find(framework).name, _known()
     return known.get((name, kind, variant, property)) or known.get((name, kind, "", property))
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import UNIT, Finding, measured, undetermined
 from .following import VARIANCE as KEEPS_VARIANCE
 from .impulses import Kept

@@ -35,7 +35,7 @@ import numpy as np
 
 from varkernels import moments
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .accuracy import Implied, Measured, exact_moments
 from .finding import Finding, listed, measured, undetermined
 from .impulses import Kept

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import Finding, Interval, measured, short, undetermined
 from .following import SPREADS, as_batch, as_running
 from .impulses import Kept

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import UNIT, Finding, listed, measured, undetermined
 from .normalising import FLOORS, INSIDE, Rule, applied
 from .reading import Table, Variant

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .accuracy import concluded, measure
 from .finding import Finding, measured, not_applicable, undetermined
 from .reading import Variant

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import UNIT, Finding, undetermined
 from .reading import Statistics, Table, Variant
 from .running_laws import Law, weights_of

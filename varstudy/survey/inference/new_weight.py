@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import UNIT, Finding, Interval, measured, not_applicable, short, undetermined
 from .impulses import UPDATES, Kept, Series, series
 from .reading import Run, Table, Variant

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import Finding, failed, not_applicable, undetermined
 
 __all__ = ["Problem", "Run", "Statistics", "Table", "Variant", "decoded", "numbers"]

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import UNIT, Finding, Interval, listed, measured, not_applicable, short, undetermined
 from .following import VARIANCE
 from .impulses import UPDATES, Kept, Series, series

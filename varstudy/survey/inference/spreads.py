@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import UNIT, Finding, Interval, listed, measured, short, undetermined
 from .following import DEVIATION, INVERSE, VARIANCE
 from .impulses import UPDATES, Kept, Series

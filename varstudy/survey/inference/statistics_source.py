@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import Finding, measured, undetermined
 from .following import SPREADS, as_batch, as_running
 from .normalising import Line, Rule, line

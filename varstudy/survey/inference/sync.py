@@ -1,7 +1,7 @@
 """What synchronised batch normalisation does with batches of different sizes, inferred from observations.
 
-`probes/sync_*.py` observe one training step of a layer on several ranks. Each rank's batch is known exactly, so that
-every way to merge the ranks' statistics predicts other numbers, as fractions:
+The ``sync.py`` of a framework's folder observes one training step of a layer on several ranks. Each rank's batch is
+known exactly, so that every way to merge the ranks' statistics predicts other numbers, as fractions:
 
 ==========================  ======================================================  ================================
 merge                       mean                                                    variance (divided by the count)

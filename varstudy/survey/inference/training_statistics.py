@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..frameworks.probes import questions
+from ..probes import questions
 from .finding import Finding, Interval, listed, measured, short, undetermined
 from .normalising import FLOORS, SLACK, Line, Rule, line, moments_of, rules
 from .reading import Run, Table, Variant

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..environments import process
-from .catalogue import PROBES, Function
+from ..._io import child
+from ..libraries.declaring import Function
+from ..probes import SCRIPTS
 
 __all__ = ["Asked", "ask"]
 
-SCRIPT = PROBES / "score_rows.py"
+SCRIPT = SCRIPTS / "score_rows.py"
 # The question that a function is asked last.
 LAST = "no value, default"
 # For one function, and for a process to start.
@@ -45,7 +46,6 @@ def ask(
     threads: int = 1,
     seconds: float = SECONDS,
     variables: Mapping[str, str] | None = None,
-    folder: Path = PROBES,
 ) -> Asked:
     """Have functions of one adapter answer for rows.
 
@@ -53,7 +53,7 @@ def ask(
 
     Parameters
     ----------
-    rows : the .npz file that `rows.packed` makes. seconds : that one function may take. folder : of the adapter.
+    rows : the .npz file that `rows.packed` makes. seconds : that one function may take.
     """
     found = Asked()
     left = list(functions)
@@ -61,7 +61,7 @@ def ask(
         place = Path(held)
         (place / "rows.npz").write_bytes(rows)
         while left:
-            _round(found, left, place, interpreter, threads, seconds, variables or {}, folder)
+            _round(found, left, place, interpreter, threads, seconds, variables or {})
             left = [each for each in left if each.name not in found.answers and each.name not in found.failures]
     return found
 
@@ -74,12 +74,10 @@ def _round(
     threads: int,
     seconds: float,
     variables: Mapping[str, str],
-    folder: Path,
 ) -> None:
     """One process: all that is left, or as far as it comes; at least one function has an answer or a failure then."""
     request = {
-        "folder": str(folder),
-        "adapter": left[0].adapter,
+        "adapter": str(left[0].adapter),
         "threads": threads,
         "limit_s": seconds,
         "functions": [
@@ -90,7 +88,7 @@ def _round(
     (place / "request.json").write_text(json.dumps(request), "utf-8")
     log = place / "answers.jsonl"
     log.unlink(missing_ok=True)
-    outcome = process.run(
+    outcome = child.run(
         interpreter,
         SCRIPT,
         [str(place / "request.json"), str(place / "rows.npz"), str(log)],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..._io.matching import matches
 from ...study import featuremaps
 from ..callables.scoring import _length, _matrix
-from .catalogue import LONG
+from ..libraries.declaring import LONG
 
 __all__ = ["MAX_ROWS", "MAX_VALUES", "Matrix", "packed", "rows"]
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from ..._io import provenance
 from ...study.measuring import ACCUMULATORS
+from ..libraries.declaring import Function
 from . import league_record
 from .asking import SECONDS, Asked, ask
-from .catalogue import Function
 from .identifying import Candidates, candidates, match
 from .league_record import NAMED, OURS, Fact, Row
 from .league_rows import Matrix, packed
@@ -66,7 +66,6 @@ def measure(
     seconds: float = SECONDS,
     ours: bool = True,
     progress: Progress | None = None,
-    folder: Path | None = None,
 ) -> League:
     """Measure functions on matrices.
 
@@ -80,7 +79,6 @@ def measure(
         of these, to see whether the bits are the same.
     seconds : that one function may take on all matrices. ours : whether our algorithms are scored on the same rows.
     progress : told of each function that is done, and of our algorithms as one more.
-    folder : of the adapters, if not the package's own.
 
     Returns
     -------
@@ -96,14 +94,14 @@ def measure(
     }
     judge = _Judge(by_storage)
     rows = packed(matrices)
-    adapters: dict[tuple[str, str], list[Function]] = {}
+    adapters: dict[tuple[str, Path], list[Function]] = {}
     for each in functions:
         adapters.setdefault((each.environment, each.adapter), []).append(each)
     if progress is not None:
         progress.start(len(functions) + ours, 0)
     try:
         for group in adapters.values():
-            _adapter(league, judge, group, where, rows, threads, repeats, seconds, folder)
+            _adapter(league, judge, group, where, rows, threads, repeats, seconds)
             if progress is not None:
                 for each in group:
                     progress.advance(each.name)
@@ -126,7 +124,6 @@ def _adapter(
     threads: Sequence[int],
     repeats: int,
     seconds: float,
-    folder: Path | None,
 ) -> None:
     """All functions of one adapter."""
     place = where(functions[0])
@@ -134,9 +131,8 @@ def _adapter(
         league.facts += [_fact(each, "not measured", place) for each in functions]
         return
     interpreter, variables = place
-    more = {} if folder is None else {"folder": folder}
     runs = {
-        (count, k): ask(functions, rows, interpreter, threads=count, seconds=seconds, variables=variables, **more)
+        (count, k): ask(functions, rows, interpreter, threads=count, seconds=seconds, variables=variables)
         for count in threads
         for k in range(repeats if count == threads[0] else 1)
     }

@@ -7,9 +7,11 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 from ..environments import EnvironmentProblem, install, installed
-from .catalogue import PROBES, Function, environment
+from ..libraries.declaring import Function
+from ..probes import SCRIPTS
 from .measuring import Place
 
 __all__ = ["absent", "here", "pinned"]
@@ -19,12 +21,12 @@ GPU = "it needs a GPU, and none of the league's environments has one"
 
 def here(function: Function) -> Place | str:
     """This interpreter, where it has all that the function's adapter imports."""
-    missing = absent(function.adapter)
-    has_bottleneck = importlib.util.find_spec("bottleneck") is not None
-    if function.environment == "bottleneck" and not has_bottleneck:
-        missing = ("bottleneck",)
-    elif function.adapter == "on_pandas" and function.environment != "bottleneck" and has_bottleneck:
-        return "bottleneck is installed here, and pandas answers otherwise with it"
+    library = function.belongs_to
+    for module in library.without:
+        if importlib.util.find_spec(module) is not None:
+            return f"{module} is installed here, and {library.name} answers otherwise with it"
+    needed = [module for module in library.needs if importlib.util.find_spec(module) is None]
+    missing = needed or list(absent(function.adapter))
     if missing:
         return (
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here: python -m varstudy "
@@ -34,10 +36,10 @@ def here(function: Function) -> Place | str:
 
 
 @cache
-def absent(adapter: str) -> tuple[str, ...]:
+def absent(adapter: Path) -> tuple[str, ...]:
     """The packages that an adapter imports and this interpreter does not have; nothing is imported to find out."""
     named: set[str] = set()
-    tree = ast.parse((PROBES / f"{adapter}.py").read_text("utf-8"))
+    tree = ast.parse(adapter.read_text("utf-8"))
     tried = {id(node) for block in ast.walk(tree) if isinstance(block, ast.Try) for node in ast.walk(block)}
     for node in ast.walk(tree):
         if id(node) in tried:
@@ -46,12 +48,12 @@ def absent(adapter: str) -> tuple[str, ...]:
             named.update(each.name.partition(".")[0] for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             named.add(node.module.partition(".")[0])
-    own = {path.stem for path in PROBES.glob("*.py")}
+    own = {path.stem for path in SCRIPTS.glob("*.py")}
     return tuple(sorted(name for name in named - own if importlib.util.find_spec(name) is None))
 
 
 def _variables(function: Function) -> dict[str, str]:
-    found = environment(function.environment)
+    found = function.belongs_to.runs_in
     return {} if found is None else {k: v for k, v in found.variables.items() if "{folder}" not in v}
 
 
@@ -64,7 +66,7 @@ def pinned(make: bool, say: Callable[[str], None]) -> Callable[[Function], Place
     """
 
     def where(function: Function) -> Place | str:
-        found = environment(function.environment)
+        found = function.belongs_to.runs_in
         if found is None:
             return GPU
         try:

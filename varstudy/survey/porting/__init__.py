@@ -26,7 +26,18 @@ from __future__ import annotations
 
 from .convention import Convention, Fact, choose, conventions
 from .maths import PortError
-from .plan import Error, Plan, Step, port
+from .plan import PortedError, PortPlan, PortStep, port
 from .what_changes import Change
 
-__all__ = ["Change", "Convention", "Error", "Fact", "Plan", "PortError", "Step", "choose", "conventions", "port"]
+__all__ = [
+    "Change",
+    "Convention",
+    "Fact",
+    "PortError",
+    "PortPlan",
+    "PortStep",
+    "PortedError",
+    "choose",
+    "conventions",
+    "port",
+]

@@ -12,8 +12,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ..._io.matching import nearest
+from ..frameworks.catalogue import FRAMEWORKS
 from .maths import FORMS, IN_RUNNING, LAWS, NO, PLACES, PortError, correction_for, exact, weight_of
-from .templates import TEMPLATES
 
 if TYPE_CHECKING:
     from ..findings.documented import Documented
@@ -274,7 +274,7 @@ def _family(name: str, wanted: str, known: Sequence[Convention]) -> list[Convent
         advice = nearest(wanted, names, f"use one of {', '.join(names)}" if names else "no framework was measured yet")
         raise PortError(f"framework {name!r} is unknown: {advice}")
     firsts = {each.framework: each for each in sorted(members, key=lambda each: -_rank(each.variant.lower()))}
-    if len({TEMPLATES.get(framework) for framework in firsts}) > 1:
+    if len({FRAMEWORKS[each].state for each in firsts if each in FRAMEWORKS}) > 1:
         raise PortError(f"{name} is {', '.join(sorted(firsts))}, which keep their state in different ways: name one")
     for prop in CARRIED:
         values = {json.dumps(each[prop], sort_keys=True) for each in firsts.values() if each[prop] is not None}

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from .convention import Convention, choose, conventions
 from .maths import NO, PortError, after, argument_for, denominator, kept, kept_for, relative, weight_of
-from .settings import counts_of, float_of, momentum_of, setting, several
+from .settings import PortSettings, counts_of, float_of, momentum_of, setting, several
 from .snippet import write_snippet
 from .what_changes import Change, changes
 
 if TYPE_CHECKING:
     from ..findings.measured import Row
 
-__all__ = ["Error", "Plan", "Step", "port"]
+__all__ = ["PortPlan", "PortStep", "PortedError", "port"]
 
 VALUES_PER_CHANNEL = (2, 32, 1024)
 VARIANCES = (1e-6, 1e-4, 0.01, 1.0, 100.0)
@@ -25,7 +25,7 @@ STEPS = (1, 10, 100, 1000)
 
 
 @dataclass(frozen=True)
-class Error:
+class PortedError:
     """The relative error of (output - shift), each item of the port left alone; None where it is not known.
 
     Attributes
@@ -52,7 +52,7 @@ class Error:
 
 
 @dataclass(frozen=True)
-class Step:
+class PortStep:
     """The running variance after some steps on batches of one variance; None where the law does not tell.
 
     Attributes
@@ -70,34 +70,23 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a port needs.
+class PortPlan(PortSettings):
+    """A layer of one framework with the state of one of another.
 
     Attributes
     ----------
-    source, target : the two conventions. epsilon, momentum : the source's settings, by default its own.
-    target_epsilon, target_momentum : the arguments to give to the target; None where not known.
-    weight : of the new batch in the running statistics.
-    values_per_channel, variances : n and v of the training batches that the errors are told for.
+    variances : v of the training batches that the errors are given for.
     changes : one row a part of the convention. errors : one row for each n and variance.
     steps, steps_variance : the running variance over the steps, for the first n, and for batches of this variance: the
-        middle one of the variances, or 0 for n = 1, of which no running variance is told.
+        middle one of the variances, or 0 for n = 1, of which there is no running variance.
     notes : what no table can say.
     """
 
-    source: Convention
-    target: Convention
-    epsilon: float | None
-    momentum: float | None
-    target_epsilon: float | None
-    target_momentum: float | None
-    weight: float | None
-    values_per_channel: tuple[int, ...]
     variances: tuple[float, ...]
     steps_variance: float
     changes: tuple[Change, ...]
-    errors: tuple[Error, ...]
-    steps: tuple[Step, ...]
+    errors: tuple[PortedError, ...]
+    steps: tuple[PortStep, ...]
     notes: tuple[str, ...]
 
     def snippet(self) -> str:
@@ -129,7 +118,7 @@ def port(
     momentum: float | None = None,
     rows: Iterable[Row] | None = None,
     lookup: Callable[[str, str, str, str], Any] | None = None,
-) -> Plan:
+) -> PortPlan:
     """What to change when a batch norm goes from one framework to another.
 
     Parameters
@@ -167,7 +156,7 @@ def port(
     multiplies = other["momentum.multiplies"]
     argument = None if weight is None or multiplies not in ("old", "new") else argument_for(weight, multiplies)
     listed, notes = changes(one, other, counts, e, m, weight, argument)
-    return Plan(
+    return PortPlan(
         source=one,
         target=other,
         epsilon=float_of(e),
@@ -185,9 +174,9 @@ def port(
     )
 
 
-def _error(one: Convention, other: Convention, n: int, v: Fraction, e: Fraction | None) -> Error:
+def _error(one: Convention, other: Convention, n: int, v: Fraction, e: Fraction | None) -> PortedError:
     if n == 1:  # S = 0: there is no variance to speak of, see the notes
-        return Error(n, float(v), *[None] * 7)
+        return PortedError(n, float(v), *[None] * 7)
     theirs = other.number("epsilon.default")
     try:
         carried = _kept(one, n, v, e)
@@ -200,7 +189,7 @@ def _error(one: Convention, other: Convention, n: int, v: Fraction, e: Fraction 
     from_source = _denominator(carried, e, one.place)
     as_target = _denominator(own, e, other.place)
     left_alone = _denominator(carried, theirs, other.place)
-    return Error(
+    return PortedError(
         values_per_channel=n,
         variance=float(v),
         epsilon=_relative(from_source, _denominator(carried, theirs, one.place)),
@@ -256,7 +245,7 @@ def _step(
     e: Fraction | None,
     m: Fraction | None,
     weight: Fraction | None,
-) -> Step:
+) -> PortStep:
     def run(convention: Convention, w: Fraction | None, epsilon: Fraction | None = e) -> float | None:
         start, law = convention.number("initial.var"), convention.law
         try:
@@ -270,4 +259,4 @@ def _step(
     multiplies = other["momentum.multiplies"]
     handed = None if m is None or multiplies not in ("old", "new") else weight_of(m, multiplies)
     alone = run(other, other.weight(), other.number("epsilon.default"))
-    return Step(k, run(one, weight), alone, run(other, handed), run(other, weight))
+    return PortStep(k, run(one, weight), alone, run(other, handed), run(other, weight))

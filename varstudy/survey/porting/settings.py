@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from .convention import Convention
 from .maths import PortError, exact
 
-__all__ = ["counts_of", "float_of", "momentum_of", "setting", "several"]
+__all__ = ["PortSettings", "counts_of", "float_of", "momentum_of", "setting", "several"]
+
+
+@dataclass(frozen=True)
+class PortSettings:
+    """The two sides of a port, and the numbers that the conversion uses.
+
+    Attributes
+    ----------
+    source, target : the two conventions. epsilon, momentum : the source's settings, by default its own.
+    target_epsilon, target_momentum : the arguments to give to the target; None where not known.
+    weight : of the new batch in the running statistics.
+    values_per_channel : n of the training batches.
+    """
+
+    source: Convention
+    target: Convention
+    epsilon: float | None
+    momentum: float | None
+    target_epsilon: float | None
+    target_momentum: float | None
+    weight: float | None
+    values_per_channel: tuple[int, ...]
 
 
 def several(given: Any) -> tuple[Any, ...]:

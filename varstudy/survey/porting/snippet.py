@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
+from ..frameworks.catalogue import FRAMEWORKS
+from ..frameworks.declaring import StateCode
+from .convention import Convention
 from .maths import ADDED, BEFORE, BOTH, NO, PortError, exact
-from .templates import TEMPLATES, Template
-
-if TYPE_CHECKING:
-    from .convention import Convention
-    from .plan import Plan
+from .settings import PortSettings
 
 __all__ = ["write_snippet"]
 
@@ -37,8 +35,13 @@ STORED = {
 }
 
 
-def write_snippet(plan: Plan) -> str:
-    """The code of a plan."""
+def write_snippet(plan: PortSettings) -> str:
+    """Write the code that carries a state.
+
+    Parameters
+    ----------
+    plan : the two conventions and the settings, such as a `PortPlan`.
+    """
     source, target = plan.source, plan.target
     reader, writer = _template(source), _template(target)
     parts = [
@@ -61,16 +64,17 @@ def write_snippet(plan: Plan) -> str:
     return "\n\n\n".join([parts[0] + "\n\n" + parts[1], *parts[2:]]) + "\n"
 
 
-def _template(convention: Convention) -> Template:
-    if convention.framework not in TEMPLATES:
+def _template(convention: Convention) -> StateCode:
+    known = {name: each.state for name, each in FRAMEWORKS.items() if each.state}
+    if convention.framework not in known:
         raise PortError(
             f"there is no code for {convention.framework}'s state: carry gamma, beta, mean and variance by hand; there "
-            f"is code for {', '.join(TEMPLATES)}"
+            f"is code for {', '.join(known)}"
         )
-    return TEMPLATES[convention.framework]
+    return known[convention.framework]
 
 
-def _head(plan: Plan, reader: Template, writer: Template) -> str:
+def _head(plan: PortSettings, reader: StateCode, writer: StateCode) -> str:
     named = [f"{side.framework} {side.version}".strip() for side in (plan.source, plan.target)]
     return f'"""From {named[0]} to {named[1]}: the state of a batch norm."""'
 
@@ -80,7 +84,7 @@ def _function(signature: str, sentence: str, body: str) -> str:
     return f'def {signature}:\n    """{text}"""\n' + textwrap.indent(body, "    ")
 
 
-def _make(plan: Plan, writer: Template) -> str:
+def _make(plan: PortSettings, writer: StateCode) -> str:
     given = {"momentum": plan.target_momentum, "epsilon": plan.target_epsilon}
     names = {"momentum": writer.momentum, "epsilon": writer.epsilon}
     text = ", ".join(f"{names[part]}={value!r}" for part, value in given.items() if value is not None)
@@ -107,7 +111,7 @@ def _has(target: Convention, part: str) -> bool:
     return target.place != "none" if part == "epsilon" else target["momentum.multiplies"] != "no argument"
 
 
-def _convert(plan: Plan) -> str:
+def _convert(plan: PortSettings) -> str:
     source, target = plan.source, plan.target
     forms = source.form, target.form
     if forms[0] is None or forms[1] is None:
@@ -137,13 +141,13 @@ After few steps something of the initial value is left, which no factor belongs 
     return head + '\n    """\n' + textwrap.indent("\n".join(body), "    ")
 
 
-def _corrections(plan: Plan) -> tuple[Fraction | None, Fraction | None]:
+def _corrections(plan: PortSettings) -> tuple[Fraction | None, Fraction | None]:
     """What is in the divisors of both sides, under the source's epsilon."""
     e = None if plan.epsilon is None else exact(plan.epsilon)
     return plan.source.correction(e), plan.target.correction(e)
 
 
-def _missing(plan: Plan) -> str:
+def _missing(plan: PortSettings) -> str:
     """Why the running variance cannot become the target's; empty where it can."""
     if plan.epsilon is None and {plan.source.epsilon_kept, plan.target.epsilon_kept} != {NO}:
         return "epsilon was not measured, and one of the two keeps it in the variance"
@@ -152,7 +156,7 @@ def _missing(plan: Plan) -> str:
     return ""
 
 
-def _for_training(plan: Plan) -> list[str]:
+def _for_training(plan: PortSettings) -> list[str]:
     a, b = _corrections(plan)
     assert a is not None
     assert b is not None
@@ -168,14 +172,14 @@ def _for_training(plan: Plan) -> list[str]:
     return [*lines, f"var = {inner}", *_not_below_zero(plan)] if inner != "var" else lines
 
 
-def _not_below_zero(plan: Plan) -> list[str]:
+def _not_below_zero(plan: PortSettings) -> list[str]:
     """A float32 number less epsilon may be a rounding below 0, where nothing but epsilon was kept."""
     if plan.source.epsilon_kept == NO or plan.target.epsilon_kept != NO:
         return []
     return ["var = np.maximum(var, 0)  # epsilon was in it, and rounded"]
 
 
-def _other_kept(plan: Plan, kept: str, share: str) -> str:
+def _other_kept(plan: PortSettings, kept: str, share: str) -> str:
     """What the target keeps, written in what the source keeps: `share` of batches' variances, "" for all of it.
 
     From kept = (v + p) n / (n - a) + q with p = e where epsilon is in before the correction, q = e where it is added.
@@ -194,14 +198,14 @@ def _other_kept(plan: Plan, kept: str, share: str) -> str:
     return f"{inner} + {epsilon}" if shapes[1] == ADDED else inner
 
 
-def _exponential(plan: Plan) -> bool:
+def _exponential(plan: PortSettings) -> bool:
     """Whether both sides keep exponential averages whose weight and start are known."""
     starts = [side.number(f"initial.{which}") for side in (plan.source, plan.target) for which in ("mean", "var")]
     same = plan.source.law == plan.target.law == "exponential"
     return same and not _missing(plan) and plan.weight is not None and None not in starts
 
 
-def _after_few_steps(plan: Plan) -> list[str]:
+def _after_few_steps(plan: PortSettings) -> list[str]:
     """The running variance is a share of its initial value, and for the rest an average over batches."""
     source, target = plan.source, plan.target
     starts = {
@@ -239,7 +243,7 @@ def _number(value: float) -> str:
     return f"{value:.15g}"
 
 
-def _for_inference(plan: Plan) -> list[str]:
+def _for_inference(plan: PortSettings) -> list[str]:
     places = plan.source.place, plan.target.place
     if places[0] is None or places[1] is None:
         return ["# where one of the two has its epsilon was not measured: compare outputs at a small variance"]
@@ -259,7 +263,7 @@ def _for_inference(plan: Plan) -> list[str]:
     ]
 
 
-def _port(plan: Plan) -> str:
+def _port(plan: PortSettings) -> str:
     n = next((n for n in plan.values_per_channel if n > 1), 2)
     steps, handed = (", steps=None", ", steps") if _exponential(plan) else ("", "")
     return f'''\

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...._io import child
 from ...._io.matching import matches, nearest
-from ...environments import process
-from ...frameworks.catalogue import FRAMEWORKS, Framework
-from ...frameworks.catalogue import PROBES as QUESTIONS
+from ...frameworks.catalogue import FRAMEWORKS
+from ...frameworks.declaring import Framework
 from ...frameworks.observing import Place
-from ..catalogue import PROBES
+from ...probes import SCRIPTS
 from ..league_rows import Matrix
 from .layers_record import LONGEST, STORAGE
 
 __all__ = ["KINDS", "SECONDS", "ask", "chosen", "packed", "tables"]
 
-SCRIPT = PROBES / "layer_rows.py"
+SCRIPT = SCRIPTS / "layer_rows.py"
 # Batch norm in every variant of a framework; of the others the first that its adapter names.
 KINDS = {"batch": "every", "layer": "first", "group": "first", "instance": "first"}
 # For a process in which a framework's layers get all rows; JAX compiles each for each length.
@@ -84,10 +84,9 @@ def ask(
         while True:
             done = [[e["kind"], e["variant"]] for e in said["layers"]] + [list(key) for key in failures]
             request.write_text(
-                json.dumps({"probes": str(QUESTIONS), "folder": str(framework.script().parent), "threads": 1,
-                            "adapter": framework.script().stem, "kinds": KINDS, "skip": done}), "utf-8"
-            )  # fmt: skip
-            end = process.run(there.python, SCRIPT, [str(request), str(given)], seconds=seconds, threads=1,
+                json.dumps({"adapter": str(framework.script()), "threads": 1, "kinds": KINDS, "skip": done}), "utf-8"
+            )
+            end = child.run(there.python, SCRIPT, [str(request), str(given)], seconds=seconds, threads=1,
                               variables=there.variables)  # fmt: skip
             answer = end.answer if isinstance(end.answer, dict) else {}
             said["versions"] = answer.get("versions") or said["versions"]

@@ -15,7 +15,7 @@ from ...._io import provenance
 from ....study.score import Exact
 from ...environments import EnvironmentProblem
 from ...findings import measured as conventions
-from ...frameworks.catalogue import Framework
+from ...frameworks.declaring import Framework
 from ...frameworks.observing import Place, place
 from ..league_record import Row
 from ..league_rows import Matrix

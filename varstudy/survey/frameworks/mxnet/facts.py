@@ -1,0 +1,29 @@
+"""MXNet: where it runs, and how its batch norm's state is read and written."""
+
+from __future__ import annotations
+
+from varstudy.survey.environments.shared import MXNET
+from varstudy.survey.frameworks.declaring import Framework, StateCode, reads_of
+
+STATE = StateCode(
+    imports="import mxnet",
+    layer="an initialised gluon.nn.BatchNorm",
+    reads=reads_of(
+        """\
+gamma = None if layer._kwargs["fix_gamma"] else layer.gamma  # of scale=False: it is there, and not used
+pairs = {"gamma": gamma, "beta": layer.beta, "mean": layer.running_mean, "var": layer.running_var}""",
+        "np.array(value.data().asnumpy(), np.float64)",
+    ),
+    makes="""\
+layer = mxnet.gluon.nn.BatchNorm(in_channels=channels{comma}{arguments})
+layer.initialize()
+return layer""",
+    writes="""\
+pairs = {"gamma": "gamma", "beta": "beta", "running_mean": "mean", "running_var": "var"}
+for name, ours in pairs.items():
+    getattr(layer, name).set_data(mxnet.nd.array(np.asarray(state[ours], np.float32)))
+return layer""",
+)
+FRAMEWORKS = [
+    Framework("mxnet", "MXNet", MXNET, modules=("mxnet",), sync=True, state=STATE, order=170),
+]

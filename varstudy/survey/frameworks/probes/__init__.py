@@ -1,1 +1,0 @@
-"""Run by path inside the frameworks' own interpreters: Python 3.6 syntax, numpy only."""

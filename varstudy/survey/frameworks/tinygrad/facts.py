@@ -1,0 +1,30 @@
+"""tinygrad: where it runs, and how its batch norm's state is read and written."""
+
+from __future__ import annotations
+
+from varstudy.survey.environments.shared import CORE
+from varstudy.survey.frameworks.declaring import Framework, StateCode, reads
+
+STATE = StateCode(
+    imports="import tinygrad.nn\nfrom tinygrad import Tensor",
+    layer="a tinygrad.nn.BatchNorm",
+    reads=reads("weight", "bias", "running_mean", "running_var", "np.array(value.numpy(), np.float64)"),
+    makes="return tinygrad.nn.BatchNorm(channels{comma}{arguments})",
+    writes="""\
+pairs = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
+for name, ours in pairs.items():
+    getattr(layer, name).assign(Tensor(np.asarray(state[ours], np.float32))).realize()
+return layer""",
+    epsilon="eps",
+)
+FRAMEWORKS = [
+    Framework(
+        "tinygrad",
+        "tinygrad",
+        CORE,
+        modules=("tinygrad",),
+        variables={"DEV": "CPU", "CC": "clang-14"},
+        state=STATE,
+        order=150,
+    ),
+]

@@ -1,0 +1,115 @@
+"""What the ``facts.py`` of a library's folder declares: the library, and how each of its functions is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..environments import Environment
+
+__all__ = ["ALL", "EATS", "LONG", "NUMPY", "SHORT", "WIDE", "Call", "Function", "Library"]
+
+# What a function gets in one call: a row of one dimension; the rows of a matrix in memory; the columns of one.
+EATS = ("row", "rows", "columns")
+
+# The formats that a function takes.
+ALL = ("float16", "bfloat16", "float32", "float64")
+NUMPY = ("float16", "float32", "float64")
+WIDE = ("float32", "float64")
+
+# The longest rows that a function gets: as many values as a loop over Python's floats gets through in seconds, and all.
+SHORT = 20_000
+LONG = 70_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """One way to call a function of a library.
+
+    Attributes
+    ----------
+    key : its entry in the adapter. name : as its users write it; by default the library's name and the key.
+    eats : one of `EATS`. storages : the formats that its values may have; by default the library's.
+    max_length : it gets no longer rows. note : one sentence on how it is called, where that is not plain.
+    """
+
+    key: str
+    name: str = ""
+    eats: str = "row"
+    storages: tuple[str, ...] = ()
+    max_length: int = LONG
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library as the ``facts.py`` of its folder declares it.
+
+    Attributes
+    ----------
+    name : for people. runs_in : its isolated environment; None where it needs a GPU.
+    calls : the functions. storages : the formats that they take where they name no others.
+    gpu : whether it needs a GPU. server : whether its adapter starts a server.
+    needs, without : modules that must be installed, and those that must not, beside what the adapter imports.
+    order : its place in tables; equal places go as they are declared.
+    folder : where its ``adapter.py`` is; discovery fills it in.
+    """
+
+    name: str
+    runs_in: Environment | None
+    calls: Sequence[Call]
+    storages: tuple[str, ...] = NUMPY
+    gpu: bool = False
+    server: bool = False
+    needs: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    order: int = 1000
+    folder: Path = Path()
+
+    def functions(self) -> Iterator[Function]:
+        """Its functions, in the order of `calls`."""
+        for call in self.calls:
+            yield Function(
+                call.name or f"{self.name}.{call.key}",
+                self,
+                call.key,
+                call.eats,
+                call.storages or self.storages,
+                call.max_length,
+                call.note,
+            )
+
+
+@dataclass(frozen=True)
+class Function:
+    """A variance of a library.
+
+    Attributes
+    ----------
+    name : the library's name and the function's, as its users write it. belongs_to : the library.
+    key, eats, storages, max_length, note : as of `Call`.
+    """
+
+    name: str
+    belongs_to: Library
+    key: str
+    eats: str = "row"
+    storages: tuple[str, ...] = NUMPY
+    max_length: int = LONG
+    note: str = ""
+
+    @property
+    def library(self) -> str:
+        """The library's name."""
+        return self.belongs_to.name
+
+    @property
+    def environment(self) -> str:
+        """The name of the library's isolated environment; the library's own where it needs a GPU."""
+        return self.belongs_to.runs_in.name if self.belongs_to.runs_in else self.library
+
+    @property
+    def adapter(self) -> Path:
+        """The path of the library's adapter."""
+        return self.belongs_to.folder / "adapter.py"

@@ -1,0 +1,20 @@
+"""mlx: where the functions run, and how each is called."""
+
+from __future__ import annotations
+
+from varstudy.survey.environments.shared import CORE
+from varstudy.survey.libraries.declaring import ALL, Call, Library
+
+LIBRARIES = [
+    Library(
+        "mlx",
+        CORE,
+        [
+            Call("var"),
+            Call("var, axis -1", "mlx.var axis=-1", eats="rows"),
+            Call("var, axis 0", "mlx.var axis=0", eats="columns"),
+        ],
+        storages=ALL,
+        order=70,
+    ),
+]

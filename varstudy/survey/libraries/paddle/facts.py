@@ -1,0 +1,20 @@
+"""paddle: where the functions run, and how each is called."""
+
+from __future__ import annotations
+
+from varstudy.survey.environments.shared import PADDLE
+from varstudy.survey.libraries.declaring import ALL, Call, Library
+
+LIBRARIES = [
+    Library(
+        "paddle",
+        PADDLE,
+        [
+            Call("var"),
+            Call("var, axis -1", "paddle.var axis=-1", eats="rows"),
+            Call("var, axis 0", "paddle.var axis=0", eats="columns"),
+        ],
+        storages=ALL,
+        order=50,
+    ),
+]

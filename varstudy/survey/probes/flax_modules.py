@@ -1,0 +1,75 @@
+"""What Flax's linen and nnx modules have in common: their names, arguments and arrays."""
+
+import jax.numpy as jnp
+import numpy as np
+from layer_contract import Unsupported, to_canonical, to_channels_last, widen
+
+NAMES = {
+    "batch": "BatchNorm",
+    "layer": "LayerNorm",
+    "group": "GroupNorm",
+    "instance": "InstanceNorm",
+    "rms": "RMSNorm",
+}
+
+
+def variants(layer):
+    """Every kind's variants; `layer`, further ones of the layer norm, come after its first."""
+    return {
+        "batch": {
+            "NHWC": "BatchNorm on NHWC",
+            "NHWC, slow variance": "BatchNorm(use_fast_variance=False) on NHWC",
+            "NCHW": "BatchNorm(axis=1) on NCHW",
+            "2-D": "BatchNorm on (N, C)",
+        },
+        "layer": {
+            "2-D": "LayerNorm on (N, C), over C",
+            **layer,
+            "NHWC": "LayerNorm(reduction_axes=(1, 2, 3)) on NHWC",
+            "channels": "LayerNorm on NHWC, over C at each pixel",
+        },
+        "group": {"NHWC": "GroupNorm on NHWC", "2-D": "GroupNorm on (N, C)"},
+        "instance": {"NHWC": "InstanceNorm on NHWC"},
+        "rms": {"2-D": "RMSNorm on (N, C), over C"},
+    }
+
+
+def arguments(kind, variant, dtype, epsilon, momentum, groups):
+    """What a module is made with, and whether the channels come last in its input."""
+    if dtype == "float64":
+        raise Unsupported("JAX has float64 only where jax_enable_x64 is set.")
+    given = {"dtype": jnp.dtype(dtype)}
+    if epsilon is not None:
+        given["epsilon"] = epsilon
+    if momentum is not None:
+        given["momentum"] = momentum
+    if kind == "group":
+        given["num_groups"] = groups
+    if variant == "NCHW":
+        given["axis"] = 1
+    if kind == "layer" and variant == "NHWC":
+        given["reduction_axes"] = (1, 2, 3)
+    if "slow" in variant:
+        given["use_fast_variance"] = False
+    return given, variant.startswith(("NHWC", "channels"))
+
+
+class Layer:
+    """The arrays and the mode of a module; how it is called and where it keeps its statistics is an adapter's."""
+
+    def __init__(self, kind, module, last):
+        self.module = module
+        self.last = last
+        self.moves = kind == "batch"
+
+    def mode(self, training):
+        return {"use_running_average": not training} if self.moves else {}
+
+    def tensor(self, x):
+        return jnp.asarray(to_channels_last(np.asarray(x)) if self.last else np.asarray(x), self.module.dtype)
+
+    def array(self, y):
+        if y.dtype != self.module.dtype:
+            raise TypeError(f"{self.module.dtype} went in and {y.dtype} came out")
+        y = widen(y)
+        return to_canonical(y) if self.last else y

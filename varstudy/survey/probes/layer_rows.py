@@ -1,0 +1,124 @@
+"""Hands rows of numbers to a framework's normalisation layers, and writes down what came out. It expects nothing.
+
+    python layer_rows.py REQUEST.json TABLES.npz --out ANSWERS.json
+
+Python 3.6 and numpy only; started by path, in the framework's own interpreter. How an array is laid out and a layer is
+called is the business of `questions`. The file is written whole
+before each layer, with the layer under way in "asking", so that a process that dies tells where.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+import warnings
+
+import adapters
+import numpy as np
+import questions
+
+# How many outputs of a row are written down beside those of its extremes and its ends.
+MORE = 12
+
+
+def positions(row):
+    """Where the outputs of a row are written down: at its smallest, its largest, its ends and some between."""
+    chosen = {0, row.size - 1}
+    if not np.isnan(row).any():
+        chosen.update((int(np.argmin(row)), int(np.argmax(row))))
+    chosen.update(range(0, row.size, max(1, row.size // MORE)))
+    return sorted(chosen)
+
+
+def outputs(row, y):
+    """What is told of a row's outputs: some as hexadecimal floats, and whether all are finite, and alike."""
+    at = positions(row)
+    return {
+        "at": at,
+        "y": [float(y[i]).hex() for i in at],
+        "finite": bool(np.isfinite(y).all()),
+        "alike": bool((y == y[0]).all()),
+    }
+
+
+def text_of(error):
+    """What was raised, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -=\t")]
+    return ("%s: %s" % (type(error).__name__, lines[0] if lines else "")).rstrip(": ")[:200]
+
+
+def layers(adapter, kinds):
+    """(kind, variant, sentence) of the layers that are asked: every variant, or the first that an adapter names."""
+    for kind, which in sorted(kinds.items()):
+        variants = list(adapter.VARIANTS.get(kind, {}).items())
+        for variant, title in variants if which == "every" else variants[:1]:
+            yield kind, variant, title
+
+
+def ask(adapter, kind, variant, table):
+    """One training pass of a fresh layer on a table whose rows each have a variance of their own."""
+    asking = questions.Asking(adapter, kind, variant, None, None)
+    wide = table.astype(np.float64)
+    layer = asking.layer(wide)
+    y = np.asarray(layer.train(asking.array(layer, wide)))
+    if y.dtype not in (np.float32, np.float64):
+        raise TypeError("float32 went in and %s came out" % y.dtype)
+    y = questions.gather(kind, variant, y, *table.shape)
+    return {"dtype": str(y.dtype), "rows": [outputs(row, out) for row, out in zip(table, y)]}
+
+
+def write(path, content):
+    part = path + ".part"
+    with open(part, "w") as stream:
+        json.dump(content, stream)
+    os.replace(part, path)
+
+
+def run(request, tables, save):
+    said = {"python": platform.python_version(), "versions": {}, "asking": "import", "layers": []}
+    save(said)
+    adapter = adapters.load(request["adapter"])
+    said["versions"] = {str(key): str(value) for key, value in adapter.versions().items()}
+    if hasattr(adapter, "set_threads"):
+        adapter.set_threads(request["threads"])
+    for kind, variant, title in layers(adapter, request["kinds"]):
+        if [kind, variant] in request["skip"]:
+            continue
+        said["asking"] = [kind, variant]
+        save(said)
+        start, answers = time.time(), {}
+        for key, table in sorted(tables.items()):
+            try:
+                answers[key] = ask(adapter, kind, variant, table)
+            except (Exception, SystemExit) as error:
+                answers[key] = {"raised": text_of(error)}
+        said["layers"].append(
+            {
+                "kind": kind,
+                "variant": variant,
+                "title": title,
+                "answers": answers,
+                "seconds": round(time.time() - start, 2),
+            }
+        )
+    said["asking"] = None
+    save(said)
+
+
+def main():
+    warnings.simplefilter("ignore")
+    np.seterr(all="ignore")
+    sys.stdout.flush()
+    os.dup2(2, 1)  # whatever a framework prints is no answer
+    request_path, tables_path = sys.argv[1:3]
+    with open(request_path) as stream:
+        request = json.load(stream)
+    with np.load(tables_path) as held:
+        tables = {name: held[name] for name in held.files}
+    path = os.path.abspath(sys.argv[sys.argv.index("--out") + 1])
+    run(request, tables, lambda said: write(path, said))
+
+
+if __name__ == "__main__":
+    main()
