@@ -1,4 +1,4 @@
-"""The CUDA kernels' chapter: what contraction does to each algorithm, and how they stand beside the CPU's kernels."""
+"""The CUDA kernels' chapter: what contraction does to each algorithm, and how they compare with the CPU's kernels."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ class Contraction:
 
 
 def _build(rows: pd.DataFrame) -> KernelBuild:
-    counted = rows[rows["scored"] & ~rows["beyond"]]
-    shown = counted.loc[counted["posed"] & ~counted["fails"], "var_digits_worst"]
+    counted = rows[rows["judged"]]
+    shown = counted.loc[counted["posed"] & ~counted["wrong"], "var_digits_worst"]
     constant = counted[np.isinf(counted["kappa_worst"])]
     return KernelBuild(
-        int(counted["fails"].sum()),
+        int(counted["wrong"].sum()),
         int((counted["var_negative"] > 0).sum()),
-        int((~constant["nonfinite"] & np.isneginf(constant["var_digits_worst"])).sum()),
+        int(constant["wrong"].sum()),
         digits(float(shown.median())) if len(shown) else "–",
         digits(float(shown.min())) if len(shown) else "–",
     )
@@ -114,8 +114,8 @@ def _notes(kernels: tuple[ContractedKernel, ...]) -> tuple[Markup, ...]:
     differ, lines = sum(k.differ for k in kernels), sum(k.lines for k in kernels)
     notes = [
         Markup(
-            "Contraction changes the answers on {} of {}. It is what Numba and nvcc do unless told otherwise, and "
-            "what a source file does not show."
+            "Contraction changes the answers on {} of {}. Numba and nvcc contract by default, and "
+            "a source file does not show it."
         ).format(f"{differ:,}", count(lines, "measurement"))
     ]
     spoiled = [k for k in kernels if k.on.constants > k.off.constants]
