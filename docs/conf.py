@@ -18,7 +18,7 @@ author = "The varstudy maintainers"
 project_copyright = author
 version = release = varstudy.__version__
 
-extensions = ["commands", "mathml", "myst_parser", "prose", "signatures", "surveyed"]
+extensions = ["commands", "formula_pages", "mathml", "myst_parser", "prose", "signatures", "surveyed"]
 exclude_patterns = ["extensions"]
 
 myst_enable_extensions = ["dollarmath"]

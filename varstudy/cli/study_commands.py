@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .._io.atomic import check_writable
 from .console import Problem, dump, many, number, progress, say, show_table, shown
 from .options import JSON, ONLY, SEED, level_options
 from .program import INTERRUPTED, REGRESSION, about, ours
@@ -63,10 +64,15 @@ def run(
     _writable(out)
     from ..study import results as table  # noqa: PLC0415
     from ..study.runner import run as measure  # noqa: PLC0415
-    from ..study.runner import uncollected  # noqa: PLC0415
+    from ..study.tasks import uncollected  # noqa: PLC0415
 
     if parquet:
         _needs("pyarrow", "parquet")
+    companion = None
+    if anew or (anew is None and only is None and level != "quick"):
+        from ..survey.installed import installed_software  # noqa: PLC0415 - a quick study needs none of it
+
+        companion = installed_software()
     try:
         with _writing(out), uncollected():
             found = measure(
@@ -80,7 +86,8 @@ def run(
                 parquet=parquet,
                 argv=_command(),
                 device=device,
-                others=say if anew or (anew is None and only is None and level != "quick") else None,
+                companion=companion,
+                say=say,
             )
             for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:
@@ -100,13 +107,8 @@ def run(
 
 def _writable(out: str) -> None:
     """Refuse an output folder that cannot be written, before anything is loaded or measured."""
-    import tempfile  # noqa: PLC0415
-
     try:
-        folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        check_writable(Path(out))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Problem(

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels.formats import Format
+from varkernels.formulas import Bound, Rows
 
-from .error_bounds import Bound, Rows, variance_bound
+from .error_bounds import variance_bound
 from .score import Exact, digits, judge
 
 __all__ = ["EPSILON", "normalised_error", "summary"]

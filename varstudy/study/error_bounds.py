@@ -18,7 +18,7 @@ from varkernels.formulas.bounding import SLACK, Bound, Floats, Rows, evaluate
 if TYPE_CHECKING:
     from varkernels import Algorithm, Format
 
-__all__ = ["Bound", "Rows", "bounds", "relative_bound", "variance_bound"]
+__all__ = ["bounds", "relative_bound", "variance_bound"]
 
 
 def bounds(algorithm: Algorithm, fmt: Format, rows: Rows) -> Bound:

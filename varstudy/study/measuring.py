@@ -15,13 +15,14 @@ from varkernels import Algorithm, views
 from varkernels.cuda.errors import DeviceError
 from varkernels.dispatch import accumulate, moments
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
+from varkernels.formulas import Rows
 from varkernels.row_moments import Moments
 from varkernels.views import rows_of
 
 from . import device_algorithms
 from .aggregates import summary
 from .device_algorithms import OnDevice
-from .error_bounds import Rows, bounds
+from .error_bounds import bounds
 from .featuremaps import Case
 from .ground_truth import Truth, truth
 from .row_facts import describe

@@ -27,8 +27,9 @@ from .score import Status, Tally, judge
 
 __all__ = ["LENGTHS", "Key", "Measurement", "Population", "Worst", "committed", "grown", "measurements", "summarise"]
 
-# Rows of up to so many values have a recommendation of their own.
-LENGTHS = (1 << 10, 1 << 17, 1 << 20, 1 << 26)
+# Rows of up to so many values have a recommendation of their own. The maps of the first hold the whole sweep of
+# condition numbers.
+LENGTHS = (1 << 12, 1 << 17, 1 << 20, 1 << 26)
 # The maps that ask how the error grows with the length have names that start so.
 GROWTH = "growth/"
 COMMITTED = Path(__file__).with_name("population.json")
@@ -122,6 +123,11 @@ class Population:
             found[key] = found[key].joined(worst) if key in found else worst
         return Population(found, self.provenance)
 
+    def only(self, pairs: Iterable[tuple[str, str]]) -> Population:
+        """The part with these storages and accumulators."""
+        wanted = set(pairs)
+        return Population({key: worst for key, worst in self.worst.items() if key[:2] in wanted}, self.provenance)
+
     def pairs(self) -> list[tuple[str, str]]:
         """Storages and accumulators, the narrow ones first."""
         known = list(FORMATS)
@@ -172,7 +178,8 @@ def measurements(found: results.Results, device: str = "cpu") -> Iterable[Measur
     for row in zip(*(frame[name].tolist() for name in names), strict=True):
         if row[2] not in FORMATS or row[3] not in FORMATS:
             continue
-        yield Measurement(*row[:7], Tally(*row[7:14]), *row[14:])
+        first, counts, last = row[:7], row[7:14], row[14:]
+        yield Measurement(*[*first, Tally(*counts), *last])
 
 
 @cache

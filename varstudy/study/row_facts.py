@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .error_bounds import Rows
+from varkernels.formulas import Rows
+
 from .ground_truth import Truth
 from .score import quotient
 

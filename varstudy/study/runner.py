@@ -1,168 +1,34 @@
-"""Plan, run, resume: the only place with the big loop.
+"""Run a study and resume it: the only place with the big loop.
 
-A cell is one case in one storage format. Finished cells are kept in the output folder's `cells/`, each under a key
-of everything that decides it: the input, the seed, the sources and the versions. A run that was ended at any
-moment goes on where it was, and ends with the same bytes as one that was not.
+Finished cells are kept in the output folder's `cells/`. A run that was ended at any moment continues where it was, and
+ends with the same bytes as one that was not.
 """
 
 from __future__ import annotations
 
-import gc
-import hashlib
-import json
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
-from varkernels import Algorithm, algorithms, moments
-from varkernels.cuda.errors import DeviceError
-from varkernels.dispatch import compile_ahead
-from varkernels.formats import FORMATS
-from varkernels.jit import source_hash
+from varkernels import Algorithm, algorithms
 
 from .._io import provenance
-from .._io.atomic import write_whole
-from .._io.matching import matches
-from ..survey import installed
-from . import device_algorithms, featuremaps, results
-from .featuremaps import Case
-from .measuring import ACCUMULATORS, carrier_of, case_info, measure
-from .pool import Crew
+from .._io.atomic import check_writable, remove_unfinished, scratch_folder
+from .._io.progress import Progress
+from . import device_algorithms, results
+from .cells import Cell, DamagedCell, load, plan
+from .measuring import case_info, measure
+from .pool import Crew, Task
+from .tasks import WARMING, Companion, accompany, compute, silent, warm
 
-__all__ = ["Cell", "Progress", "plan", "run", "uncollected"]
+__all__ = ["chosen", "run"]
 
 # Below so many values times algorithms, starting processes costs more than it saves.
 SMALL_WORK = 40_000_000
-# Values of a row that CUDA kernels share among several blocks.
-LONG = 20_000
-
-
-class Progress(Protocol):
-    """What a run tells of itself."""
-
-    def start(self, total: int, done: int) -> None: ...
-    def advance(self, label: str) -> None: ...
-    def stop(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One case in one storage format."""
-
-    case: Case
-    storage: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.case.name} {self.storage}"
-
-    @property
-    def work(self) -> int:
-        """Values that one algorithm reads."""
-        return self.case.elements * len(self.case.norms) * len(ACCUMULATORS[self.storage]) + 2000
-
-    def key(self, seed: int) -> str:
-        """A hash of all that decides the cell's records."""
-        parts = [sources_hash(), source_hash(), device_algorithms.code_hash(), self.case.name, self.storage, str(seed)]
-        if self.case.group == "photo":
-            parts += [_version("scikit-learn"), _version("pillow")]
-        return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Others:
-    """A worker's task beside the cells: the frameworks and libraries that are here, measured by `anew` into a folder.
-
-    Attributes
-    ----------
-    out : the folder. scratch : one for its temporary files, which a worker that is ended leaves behind.
-    """
-
-    out: Path
-    scratch: Path
-
-    def measure(self, seed: int) -> None:
-        """Measure them, in a worker. What goes wrong is kept for `problem`: it costs the study none of its cells."""
-        before = tempfile.tempdir
-        tempfile.tempdir = str(self.scratch)
-        try:
-            installed.measure(self.out, lambda text: None, seed)
-        except Exception as error:
-            (self.scratch / "problem").write_text(f"{type(error).__name__}: {error}", "utf-8")
-        finally:
-            tempfile.tempdir = before
-
-    def problem(self) -> str:
-        """Why they could not be measured; empty where they were."""
-        path = self.scratch / "problem"
-        return path.read_text("utf-8") if path.exists() else ""
-
-
-@cache
-def sources_hash() -> str:
-    """A hash of every source file of this package that takes part in a measurement, and of mpmath's version."""
-    digest = hashlib.sha256(f"mpmath=={_version('mpmath')}".encode())
-    root = Path(__file__).parent
-    names = (
-        "aggregates",
-        "device_algorithms",
-        "error_bounds",
-        "ground_truth",
-        "measuring",
-        "results",
-        "row_facts",
-        "score",
-    )
-    for path in sorted([*(root / f"{name}.py" for name in names), *(root / "featuremaps").glob("*.py")]):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
-
-
-def select(level: str, only: str | None) -> tuple[Case, ...]:
-    """The cases of a level that a pattern names: exactly, as a glob, or by a part of the name.
-
-    Where none of the level's does, those of the other levels are tried.
-
-    Raises
-    ------
-    featuremaps.UnknownCase
-        The pattern names no case.
-    ValueError
-        The level is unknown.
-    """
-    listed = featuremaps.cases(level)
-    if only is None:
-        return listed
-    for candidates in (listed, featuremaps.cases("full")):
-        chosen = tuple(case for case in candidates if case.name == only)
-        chosen = chosen or tuple(case for case in candidates if matches(case.name, only))
-        if chosen:
-            return chosen
-    featuremaps.find(only)
-    raise featuremaps.UnknownCase(f"case {only!r} is unknown")
-
-
-def plan(level: str = "default", only: str | None = None) -> tuple[Cell, ...]:
-    """The cells of a study, in the order of the results. Arguments and errors as for `run`."""
-    return tuple(Cell(case, storage) for case in select(level, only) for storage in case.storages)
 
 
 def chosen(level: str) -> dict[str, Algorithm]:
@@ -173,110 +39,6 @@ def chosen(level: str) -> dict[str, Algorithm]:
         for name, algorithm in algorithms().items()
         if level != "quick" or algorithm.parts is None or algorithm.parts[1].kernel != "lanes"
     }
-
-
-# Cells on disk --------------------------------------------------------------------------------------------------------
-
-
-def _path(folder: Path, key: str) -> Path:
-    return folder / f"{key}.json"
-
-
-def _load(folder: Path, key: str, wanted: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]] | None:
-    """A finished cell's records, and what a device could not do; None where it is not there, is damaged, or lacks an
-    algorithm."""
-    try:
-        content = json.loads(_path(folder, key).read_text("utf-8"))
-        if content["key"] != key or content["algorithms"] != list(wanted):
-            return None
-        records, problems = content["records"], content["problems"]
-        return (records, problems) if isinstance(records, list) and isinstance(problems, list) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _finished(loaded: tuple[list[dict[str, Any]], list[str]] | None) -> bool:
-    """Whether nothing is left to do: what a device could not do is tried again."""
-    return loaded is not None and not loaded[1]
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="varstudy-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the search for cycles of garbage: a compiler and tables make millions of objects that stay, and to look
-    through them again and again takes up to a tenth of the time."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
-
-
-@uncollected()
-def compute(cell: Cell | Others, seed: int, names: Sequence[str], folder: Path, key: str) -> None:
-    """Measure a cell and keep it under its key. In a worker or in this process.
-
-    Raises
-    ------
-    RuntimeError
-        The sources are not those that the key was made from: they were edited while the study ran.
-    """
-    if isinstance(cell, Others):
-        cell.measure(seed)
-        return
-    if cell.key(seed) != key:
-        raise RuntimeError(f"the sources changed while {cell.label!r} was waiting: run again")
-    known = algorithms()
-    chosen = [known[name] if name in known else device_algorithms.by_key(name) for name in names]
-    problems: list[str] = []
-    records = list(measure(cell.case, cell.storage, seed, chosen, problems))
-    content = {"key": key, "algorithms": list(names), "records": records, "problems": problems}
-    write_whole(_path(folder, key), json.dumps(content).encode())
-
-
-@uncollected()
-def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None:
-    """Compile the kernels of one order's schedule in some accumulators, into the cache on disk; or ``sums``, those of
-    the ground truth and of the algorithms that have a kernel of their own; or ``ptx``, the CUDA kernels for the CPU."""
-    known = algorithms()
-    if kernel == "ptx":
-        for storage in accumulators:
-            row = np.ones((1, 1, LONG), FORMATS[storage].dtype)
-            for each in (device_algorithms.by_key(name) for name in names if name.startswith("ptx ")):
-                # What a device cannot do, each cell that needs it says itself.
-                with suppress(DeviceError):
-                    each.moments(row, FORMATS[device_algorithms.ACCUMULATORS[storage][0]])
-        return
-    if kernel == "sums":
-        for storage in accumulators:
-            for name in ("exact", "fast"):
-                moments(np.ones((1, 1, 1), FORMATS[storage].dtype), name)
-        return
-    mine = [n for n in names if n in known and (parts := known[n].parts) is not None and parts[1].kernel == kernel]
-    for accumulator in accumulators:
-        compile_ahead(mine, [FORMATS[accumulator]], [carrier_of(FORMATS[accumulator])])
-
-
-# Shares of about the same size, for two processes.
-_WARMING = (
-    ("sums", tuple(FORMATS)),
-    ("lanes", tuple(FORMATS)),
-    ("tree", tuple(FORMATS)),
-    ("ptx", ("float16", "float32")),
-    ("ptx", ("bfloat16", "float64")),
-    ("running", ("float16", "bfloat16")),
-    ("running", ("float32", "float64")),
-)
-
-
-# The loop -------------------------------------------------------------------------------------------------------------
 
 
 def run(
@@ -291,7 +53,8 @@ def run(
     parquet: bool = False,
     argv: Sequence[str] | None = None,
     device: str = "cpu",
-    others: Callable[[str], None] | None = None,
+    companion: Companion | None = None,
+    say: Callable[[str], None] = silent,
 ) -> results.Results:
     """Measure every algorithm on every feature map of a level, and write the table.
 
@@ -302,14 +65,15 @@ def run(
     seed : of all random values; 0 or more.
     out : the folder for results.json, results.csv, provenance.json and the finished cells.
     force : measure again what is there already.
-    processes : how many measure side by side; as many as there are cores, at most four, by default.
-    progress : told of every finished cell.
+    processes : how many measure at the same time; as many as there are cores, at most four, by default.
+    progress : receives every finished cell.
     parquet : write results.parquet too; needs pyarrow.
     argv : the command line to note in the provenance.
     device : ``cpu``; or with it the CUDA kernels, by ``cuda`` (a GPU), ``ptx`` (their compiled code, executed on the
         CPU) or ``auto``: whichever of the two there is. What cannot be measured is left out, and the settings say why.
-    others : told that the frameworks and libraries that are here are measured too (see `anew`): by one of the processes
-        where there are several, else at the end. Without it they are not.
+    companion : measured too, by one of the processes where there are several, else at the end.
+    say : gets what the user should know, a line at a time: damaged cells, what the companion measures, and why it
+        could not be measured.
 
     Raises
     ------
@@ -336,25 +100,37 @@ def run(
     own += [kernel.key for kernel in kernels]
     target = Path(out)
     folder = target / "cells"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(target / ".writable", b"")
-    (target / ".writable").unlink()
-    missing = [cell for cell in cells if force or not _finished(_load(folder, cell.key(seed), own))]
+    for each in (target, folder):
+        check_writable(each)
+        remove_unfinished(each)
+    missing, damaged = [], []
+    for cell in cells:
+        try:
+            loaded = load(folder, cell.key(seed), own)
+        except DamagedCell:
+            loaded = None
+            damaged.append(cell.label)
+        # What a device could not do is tried again.
+        if force or loaded is None or loaded.problems:
+            missing.append(cell)
+    if damaged:
+        more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        say(f"damaged in {folder}, so measured again: {damaged[0]}{more}")
     count = _workers(missing, own, processes)
-    if others is not None and count > 1:
-        others(installed.told())
+    if companion is not None and count > 1:
+        say(companion.summary())
+    beside, problem = None, ""
     if progress is not None:
         progress.start(len(cells), len(cells) - len(missing))
     try:
-        with _scratch() as scratch, interruptible() as asked:
-            beside = Others(target, scratch) if others is not None and count > 1 else None
-            for label in _measured(missing, seed, own, folder, count, beside):
-                if progress is not None:
+        with scratch_folder(target) as scratch, interruptible() as asked:
+            for label, answer in _measured(missing, seed, own, folder, count, companion, scratch.absolute()):
+                if not label:
+                    beside, problem = answer
+                elif progress is not None:
                     progress.advance(label)
                 if asked.is_set():
                     raise KeyboardInterrupt
-            if others is not None and beside is not None and beside.problem():
-                others(f"the frameworks and libraries that are here could not be measured: {beside.problem()}")
     finally:
         if progress is not None:
             progress.stop()
@@ -372,14 +148,17 @@ def run(
         provenance=provenance.collect(argv),
     )
     results.write(found, target, parquet=parquet)
-    if others is not None and count < 2:
-        installed.measure(target, others, seed)
+    if companion is not None:
+        if problem:
+            say(f"the frameworks and libraries that are here could not be measured: {problem}")
+        else:
+            companion.write(beside if count > 1 else companion.measure(seed, say), target)
     return found
 
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Notes Ctrl-C beside raising it: raised within a callback of the compiler, it would be reported and forgotten."""
+    """Note Ctrl-C and raise it: raised within a callback of the compiler, it would be reported and forgotten."""
     asked = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
@@ -405,28 +184,34 @@ def _workers(cells: Sequence[Cell], names: Sequence[str], processes: int | None)
 
 
 def _measured(
-    cells: Sequence[Cell], seed: int, names: Sequence[str], folder: Path, count: int, others: Others | None
-) -> Iterator[str]:
-    """Measure the cells, the largest first, and give each one's label when it is done.
+    cells: Sequence[Cell],
+    seed: int,
+    names: Sequence[str],
+    folder: Path,
+    count: int,
+    companion: Companion | None,
+    scratch: Path,
+) -> Iterator[tuple[str, Any]]:
+    """Measure the cells, the largest first; (label, None) of each when it is done.
 
-    others : measured beside them, by one of several workers.
+    With several workers one of them measures the companion, whose answer comes with an empty label.
     """
     queue = sorted(cells, key=lambda cell: -cell.work)
     if count < 2:
         for cell in queue:
             compute(cell, seed, names, folder, cell.key(seed))
-            yield cell.label
+            yield cell.label, None
         return
     with Crew(count) as crew:
-        for _ in crew.run(("warm", *share, tuple(names)) for share in _WARMING):
+        for _ in crew.run((warm, *share, tuple(names)) for share in WARMING):
             pass
-        tasks: list[Any] = [("cell", cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
-        if others is not None:  # first, for it may take long
-            tasks.insert(0, ("cell", others, seed, (), folder, ""))
-        for index in crew.run(tasks):
-            cell = tasks[index][1]
-            if isinstance(cell, Cell):
-                yield cell.label
+        tasks: list[Task] = [(compute, cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
+        labels = [cell.label for cell in queue]
+        if companion is not None:  # first, for it may take long
+            tasks.insert(0, (accompany, companion, seed, scratch))
+            labels.insert(0, "")
+        for index, answer in crew.run(tasks):
+            yield labels[index], answer
 
 
 def _collected(
@@ -438,11 +223,14 @@ def _collected(
     problems: list[str],
 ) -> Iterator[Mapping[str, Any]]:
     for cell in cells:
-        loaded = _load(folder, cell.key(seed), own)
+        try:
+            loaded = load(folder, cell.key(seed), own)
+        except DamagedCell:
+            loaded = None
         if loaded is None:
             raise RuntimeError(f"the finished cell {cell.label!r} vanished from {folder}: run again")
-        yield from loaded[0]
-        problems += loaded[1]
+        yield from loaded.records
+        problems += loaded.problems
         if foreign:  # code that no key knows: measured every time
             yield from measure(cell.case, cell.storage, seed, foreign)
 

@@ -71,7 +71,19 @@ class Bound:
 
 
 class Setting:
-    """Rows, a precision and an order, and the quantities that all bounds share."""
+    """Rows, a precision and an order, and the quantities that all bounds share.
+
+    Attributes
+    ----------
+    rows : the `Rows`. n : their length. s, q : their sums of squared deviations and of squares; root_s, root_q : the
+        roots of these.
+    u : the accumulator's unit roundoff. largest : its largest finite number.
+    b, m, h : at most b values are taken by one state, then at most m merges follow; h = b + m.
+    c : 1 if a count may be rounded where it enters the arithmetic, else 0.
+    eta1, eta2 : absolute error of a product that is subnormal, in the unit of x and of x^2, by row.
+    big1, big2 : half the largest finite number in the same units.
+    weight : error of a merge's weight nb / n where it is subnormal, else 0.
+    """
 
     def __init__(self, rows: Rows, fmt: Format, b: int, m: int) -> None:
         self.rows = rows
@@ -92,6 +104,7 @@ class Setting:
         self.weight = smallest * self.n / 2 if smallest * self.n / 2 > self.u else 0.0
 
     def phi(self, k: float, u: float | None = None) -> float:
+        """(1 + u)^k - 1: what k roundings in a row do, relatively."""
         return float(np.expm1(k * np.log1p(self.u if u is None else u)) * (1 + 1e-12))
 
     def mean_of_sum(self, relative: float) -> Floats:

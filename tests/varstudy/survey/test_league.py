@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import varkernels
 from varkernels.formats import FORMATS
-from varstudy.cli import cli
+from varstudy.cli import commands
 from varstudy.survey.environments import Environment
 from varstudy.survey.league import comparing, identifying, league_record, measure, ranking
 from varstudy.survey.league.asking import ask
@@ -602,7 +602,7 @@ def test_the_committed_league_ranks(committed) -> None:
 
 def run_cli(words: list[str], capsys) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as ended:
-        cli.main(args=words, prog_name="varstudy")
+        commands.main(args=words, prog_name="varstudy")
     out, err = capsys.readouterr()
     return int(ended.value.code or 0), out, err
 

@@ -19,11 +19,11 @@ from varkernels.views import view
 
 from ...study import score
 from ...study.ground_truth import truth
-from . import timing
-from .bench_record import LIMIT, Row
+from .. import timing
+from ..timing import Runner
+from .bench_record import LIMIT, BenchRow
 from .limit import STRIDES, reader
-from .peers import CONTENDERS, NORMS, Call, Contender
-from .timing import Runner
+from .peers import CONTENDERS, NORMS, Contender, PeerCall
 
 __all__ = ["Exact", "data", "measure"]
 
@@ -101,18 +101,18 @@ class _Race:
 
     def __init__(self, array: NDArray[Any], norm: str, threads: int) -> None:
         self.array, self.norm, self.threads = array, norm, threads
-        self.rows: list[Row] = []
-        self.runners: list[tuple[Runner, Row]] = []
+        self.rows: list[BenchRow] = []
+        self.runners: list[tuple[Runner, BenchRow]] = []
         self.limit = self._row(LIMIT)
         self.readers = [Runner(LIMIT, reader(array, threads, stride)) for stride in STRIDES]
 
-    def _row(self, contender: str) -> Row:
-        row = Row(self.array.dtype.name, list(self.array.shape), self.norm, self.threads, contender)
+    def _row(self, contender: str) -> BenchRow:
+        row = BenchRow(self.array.dtype.name, list(self.array.shape), self.norm, self.threads, contender)
         self.rows.append(row)
         return row
 
     def enter(
-        self, contender: Contender, prepare: Callable[[], Call], score: Callable[[Any], tuple[float, bool]]
+        self, contender: Contender, prepare: Callable[[], PeerCall], score: Callable[[Any], tuple[float, bool]]
     ) -> None:
         """A contender: its library is loaded, its answer is scored."""
         row = self._row(contender.name)
@@ -132,7 +132,7 @@ class _Race:
         timing.guarded(runner, start)
         self.runners.append((runner, row))
 
-    def run(self, rounds: int) -> list[Row]:
+    def run(self, rounds: int) -> list[BenchRow]:
         ready = [runner for runner, _ in self.runners if not runner.failure]
         timing.interleave([*self.readers, *ready], rounds)
         fastest = min(self.readers, key=lambda runner: runner.median)
@@ -157,7 +157,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _flat(request: Mapping[str, Any], size: int, dtype: str) -> Iterator[Row]:
+def _flat(request: Mapping[str, Any], size: int, dtype: str) -> Iterator[BenchRow]:
     threads, contenders = request["threads"], _chosen(request["contenders"])
     array = data((size,), dtype, request["seed"])
     exact = Exact(array, "flat", 0)
@@ -167,7 +167,7 @@ def _flat(request: Mapping[str, Any], size: int, dtype: str) -> Iterator[Row]:
     yield from race.run(request["rounds"])
 
 
-def _norms(request: Mapping[str, Any], dtype: str) -> Iterator[Row]:
+def _norms(request: Mapping[str, Any], dtype: str) -> Iterator[BenchRow]:
     threads, groups = request["threads"], request["groups"]
     array = data(request["shape"], dtype, request["seed"])
     exact = {norm: Exact(array, norm, groups) for norm in NORMS}
@@ -202,7 +202,7 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns
     -------
-    dict with the rows, as `Row.record` has them, the peers' versions, and what was left out and why.
+    dict with the rows, as `BenchRow.record` has them, the peers' versions, and what was left out and why.
     """
     found: list[dict[str, Any]] = []
     left_out: list[str] = []

@@ -114,8 +114,9 @@ class Facts:
 
     @cached_property
     def population(self) -> Population:
-        """What the recommendations rest on: the table's maps on the CPU, and the long rows measured once."""
-        return summarise(each for each in measurements(self.results, self.device)).joined(grown())
+        """What the recommendations rest on: the table's maps, and the long rows measured once."""
+        own = summarise(measurements(self.results, self.device))
+        return own.joined(grown().only(own.pairs()))
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

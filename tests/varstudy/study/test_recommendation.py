@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from varkernels import FORMATS, algorithms
 from varstudy.study import population
 from varstudy.study.population import LENGTHS, Measurement, Population, summarise
-from varstudy.study.recommend import TIE, Choice, caution, is_candidate, length_class, recommend
+from varstudy.study.recommendation import TIE, Choice, caution, is_candidate, length_class, recommend
 from varstudy.study.score import MAY_LOSE, Tally, held
 
 FULL = held(FORMATS["float32"])
@@ -65,7 +65,7 @@ def test_the_cheapest_that_is_safe_wins_and_the_map_that_decides_is_named() -> N
     assert choice.runner_up is not None
     assert choice.runner_up.algorithm == "double_double"
     assert (choice.cheapest.reads, choice.cheapest.state) == (2, 2)
-    assert (choice.maps, choice.limit, choice.longest) == (2, 1024, 1024)
+    assert (choice.maps, choice.limit, choice.longest) == (2, LENGTHS[0], 1024)
 
 
 def test_what_is_not_safe_is_not_chosen_and_the_best_of_it_is_named() -> None:
@@ -129,7 +129,7 @@ def test_lengths_are_claimed_as_far_as_they_were_measured() -> None:
     choice = chosen([*short, *longer], 1 << 24)
     assert (choice.limit, choice.longest) == (1 << 26, 1 << 24)
     assert recommend(summarise([*short, *longer]), "float32", "float32", (1 << 26) + 1) is None
-    assert [length_class(n) for n in (1, 1024, 1025, 1 << 26, (1 << 26) + 1)] == [
+    assert [length_class(n) for n in (1, 4096, 4097, 1 << 26, (1 << 26) + 1)] == [
         LENGTHS[0], LENGTHS[0], LENGTHS[1], LENGTHS[3], None,
     ]  # fmt: skip
 

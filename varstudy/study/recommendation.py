@@ -10,7 +10,7 @@ An algorithm is safe for rows of up to n values where all of this holds:
   no caller must give it a centre;
 - on every well-posed map of the population in range, with rows of up to n values, its worst row has at most
   `MAY_LOSE` digits less than the storage format holds, with a margin of `TIE` digits;
-- on no map, constant ones among them, a variance comes out negative;
+- on no map of any length, constant ones among them, a variance comes out negative;
 - its rigorous bound promises as many digits for n well-conditioned values, or it kept them on a map of the group growth
   whose rows are as long.
 
@@ -206,8 +206,7 @@ def recommend(
     reach = max(w.grown for w in every.values()) or max(w.longest for w in every.values())
     longest = min(limit, reach)
     picks = [
-        _pick(known[name], worst, storage, accumulator, longest, every[name].grown)
-        for name, worst in candidates.items()
+        _pick(known[name], worst, storage, accumulator, longest, every[name]) for name, worst in candidates.items()
     ]
     needed = held(FORMATS[storage]) - MAY_LOSE
     picks = _weighed(sorted(picks, key=lambda p: _cost(known[p.algorithm])), needed)
@@ -231,14 +230,14 @@ def recommend(
     )
 
 
-def _pick(algorithm: Algorithm, worst: Worst, storage: str, accumulator: str, longest: int, grown: int) -> Pick:
+def _pick(algorithm: Algorithm, worst: Worst, storage: str, accumulator: str, longest: int, every: Worst) -> Pick:
     fmt = FORMATS[storage]
     bound = float(relative_bound(algorithm, FORMATS[accumulator], longest, 1.0)[0])
     promised = float(shown_digits(math.inf if math.isnan(bound) else bound, fmt))
     reason = ""
-    if worst.negative:
-        reason = f"a variance of {worst.negative} comes out negative"
-    elif promised < held(fmt) - MAY_LOSE and grown < longest:
+    if every.negative:
+        reason = f"a variance of {every.negative} comes out negative"
+    elif promised < held(fmt) - MAY_LOSE and every.grown < longest:
         reason = f"its bound promises too little for rows of {longest:,} values, and none so long came out right"
     reads, operations, state = algorithm.reads, algorithm.operations, algorithm.state
     assert reads is not None
