@@ -179,13 +179,12 @@ def _show_rows(found: Verdict) -> None:
     if found.answers:
         show_table(
             f"Correct digits of the {found.available:.1f} that {found.storage} has",
-            ["algorithm", "accumulator", "worst", "median", "guaranteed", "right", "wrong"],
+            ["algorithm", "accumulator", "worst", "guaranteed", "right", "wrong"],
             [
                 [
                     a.algorithm,
                     a.accumulator,
                     _digits(min(a.digits_worst, found.available), a.constant_worst),
-                    _digits(min(a.digits_median, found.available)),
                     _guaranteed(min(a.digits_bound, found.available)),
                     str(a.tally.right),
                     str(a.tally.wrong),

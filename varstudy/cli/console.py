@@ -131,7 +131,8 @@ def show_table(
     lines = [line.rstrip() for line in captured.get().splitlines()]
     click.echo("\n".join([title, *lines]).strip() + "\n")
     if note:
-        click.echo(note + "\n")
+        paragraph(note)
+        click.echo()
 
 
 # Progress -------------------------------------------------------------------------------------------------------

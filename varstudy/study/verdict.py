@@ -1,6 +1,6 @@
 """Which algorithm and which formats one given array needs: a verdict in one line, and why.
 
-The statuses come from `score`, the choice of algorithm from `recommend`: that of the study's maps joined with the
+The statuses come from `score`, the choice of algorithm from `recommendation`: that of the study's maps joined with the
 array itself, so that a verdict and the report follow one rule.
 """
 
@@ -24,7 +24,7 @@ from .algorithm_answers import Answer, accumulators_for, algorithms_for, answers
 from .array_files.conversion import converted
 from .measuring import Reduction, reduction
 from .population import Measurement, Population, committed, summarise
-from .recommend import Choice, recommend
+from .recommendation import Choice, recommend
 from .verdict_facts import EpsilonFacts, RangeFacts, epsilon_facts, range_facts, rows_of_norm
 
 __all__ = ["RowFact", "Verdict", "check"]

@@ -11,7 +11,7 @@ from varkernels.formats import FORMATS
 
 from .aggregates import EPSILON
 from .algorithm_answers import Answer
-from .recommend import Choice, Pick, caution
+from .recommendation import Choice, Pick, caution
 from .verdict_facts import EpsilonFacts, RangeFacts, Rows
 
 __all__ = ["USUAL_EPSILON", "sentences"]
