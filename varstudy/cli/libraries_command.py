@@ -15,7 +15,7 @@ from .program import REGRESSION, about, alone, ours, sentences
 
 if TYPE_CHECKING:
     from ..survey.league import Function
-    from ..survey.league.league_record import Fact
+    from ..survey.league.league_record import LeagueFact
 
 __all__ = ["libraries"]
 
@@ -69,7 +69,7 @@ def libraries(
 
     With --layers, every normalisation layer of the frameworks takes part, by the variance that its outputs imply.
     """
-    from ..survey.league import chosen, league_record, measure, places  # noqa: PLC0415
+    from ..survey.league import chosen, interpreters, league_record, measure  # noqa: PLC0415
     from ..survey.league.league_rows import MAX_ROWS, MAX_VALUES, rows  # noqa: PLC0415
     from ..survey.libraries.declaring import LONG  # noqa: PLC0415
 
@@ -95,7 +95,7 @@ def libraries(
     league = measure(
         functions,
         matrices,
-        places.pinned(install, say) if install or everywhere else places.here,
+        interpreters.pinned(install, say) if install or everywhere else interpreters.here,
         threads=tuple(dict.fromkeys(threads)) or (1, 2),
         repeats=1 if once else 2,
         progress=progress("measured"),
@@ -248,7 +248,7 @@ def _list(functions: Sequence[Function], as_json: bool) -> None:
     )
 
 
-def _list_line(function: Function, fact: Fact | None) -> list[str]:
+def _list_line(function: Function, fact: LeagueFact | None) -> list[str]:
     if fact is None or fact.status != "measured":
         why = "" if fact is None else f" ({fact.reason})"
         return [function.name, f"{fact.status if fact else 'not measured'}{why}", "", "", "", "", ""]
