@@ -431,7 +431,7 @@ def test_two_threads_that_did_not_run_are_no_measurement(ours: float, reading: f
 
 
 def call(*words: Any) -> Any:
-    return CliRunner().invoke(command.cli, ["bench", *map(str, words)], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, ["bench", *map(str, words)], prog_name="varstudy")
 
 
 @pytest.fixture

@@ -151,13 +151,13 @@ def content(machine: FakeMachine, pattern: str = "chan/grid*", plan: GpuPlan = S
 
 
 def call(*words: str | Path) -> Any:
-    return CliRunner().invoke(command.cli, [str(word) for word in words], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, [str(word) for word in words], prog_name="varstudy")
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     machine = FakeMachine()
-    monkeypatch.setattr("varstudy.cli.gpu_command._machine", lambda: machine)
+    monkeypatch.setattr("varstudy.cli.gpu_run._machine", lambda: machine)
     monkeypatch.setattr(measuring, "SHORT", SMALL)
     monkeypatch.setattr(torch_peer, "load", lambda: (None, "torch is not installed"))
     return machine

@@ -112,7 +112,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(*words: str | Path) -> Any:
-    return CliRunner().invoke(command.cli, ["frameworks", *map(str, words)], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, ["frameworks", *map(str, words)], prog_name="varstudy")
 
 
 def refused(*words: str) -> str:

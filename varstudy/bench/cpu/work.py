@@ -7,7 +7,6 @@ import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from varkernels.rounding import round_to
 from varkernels.views import view
 
+from ...study import score
 from ...study.ground_truth import truth
 from .. import timing
 from ..timing import Runner
@@ -45,7 +45,7 @@ class Exact:
 
     def __init__(self, array: NDArray[Any], norm: str, groups: int) -> None:
         found = truth(view(array, norm, layout="NCHW", groups=groups if norm == "group" else None))
-        self.exact = [found.variance_fraction(r) for r in range(len(found))]
+        self.exact = score.Exact.variance(found)
         self.dtype = array.dtype
 
     def score(self, answer: Any) -> tuple[float, bool]:
@@ -60,21 +60,17 @@ class Exact:
         if answers.dtype.kind != "f":
             answers = answers.astype(np.float64)
         given = answers.reshape(-1)
-        if given.size != len(self.exact):
-            raise ValueError(f"{given.size} answers for {len(self.exact)} rows")
-        numbers = given.tolist()
-        if not all(map(math.isfinite, numbers)):
-            return math.inf, False
-        worst = 0.0
-        for computed, exact in zip(numbers, self.exact, strict=True):
-            off = abs(Fraction(computed) - exact)
-            worst = max(worst, float(off / exact) if exact else math.inf if off else 0.0)
+        if given.size != len(self.exact.values):
+            raise ValueError(f"{given.size} answers for {len(self.exact.values)} rows")
+        worst = float(np.abs(self.exact.errors(given)).max())
+        if not np.isfinite(given).all():
+            return worst, False
+        pairs = [(n, exact) for n, exact in zip(given.tolist(), self.exact.values, strict=True) if exact is not None]
         # An answer in a wider container than it was computed for is judged as what it is.
         with np.errstate(over="ignore"):
             formats = [f for f in (self.dtype, given.dtype) if np.all(given.astype(f).astype(given.dtype) == given)]
         rounded = any(
-            all(float(round_to(exact, fmt)) == computed for computed, exact in zip(numbers, self.exact, strict=True))
-            for fmt in dict.fromkeys(formats)
+            all(float(round_to(exact, fmt)) == computed for computed, exact in pairs) for fmt in dict.fromkeys(formats)
         )
         return worst, rounded
 
