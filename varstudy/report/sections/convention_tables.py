@@ -151,7 +151,7 @@ def property_table(
 
 
 def heading(name: str) -> str:
-    """What stands above the column of a property."""
+    """The heading of a property's column."""
     if name.startswith("accuracy."):
         return f"digits at mean {superscript(int(name[-1]))}"
     return PROPERTIES[name].title

@@ -1,4 +1,4 @@
-"""The section on conventions: what the frameworks' layers were measured to do, beside what is documented of them."""
+"""The section on frameworks: what their layers were measured to do, compared with what is documented."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..words import clean, code, count, listing
 from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property_table
 from .layers_heat import LayersHeat, heat
 
-__all__ = ["Conventions", "anew", "conventions", "made"]
+__all__ = ["Conventions", "conventions", "made", "measured_here"]
 
 _PROBE = "probe"
 
@@ -35,7 +35,7 @@ class Conventions:
     ----------
     lead : what the tables hold, in sentences. parts : a table a kind. entries : every contradiction.
     heat, running, bessel : the figures. costs, sizes : what each divisor does. reasons : why cells have no value.
-    runs : framework, versions, Python, date, processor, and whether it was measured anew. fresh : what changed then.
+    runs : framework, versions, Python, date, processor, and whether it was measured here. fresh : what changed then.
     """
 
     problem: str = ""
@@ -53,7 +53,7 @@ class Conventions:
     fresh: tuple[Markup, ...] = ()
 
 
-def anew(folder: Path) -> list[FindingRow] | str | None:
+def measured_here(folder: Path) -> list[FindingRow] | str | None:
     """The rows of a measured.json in a folder; a sentence where it cannot be used, None where there is none."""
     try:
         return measured.rows(measured.read(folder / measured.NAME))
@@ -64,11 +64,11 @@ def anew(folder: Path) -> list[FindingRow] | str | None:
 
 
 def conventions(fresh: Sequence[FindingRow] | str | None = None) -> Conventions:
-    """The section of the committed findings, with those that were measured anew in the place of the old ones.
+    """The section of the committed findings, replaced by those that were measured here.
 
     Parameters
     ----------
-    fresh : what `anew` gives.
+    fresh : what `measured_here` gives.
     """
     if not fresh:
         return _committed(_stamp(measured.COMMITTED), tuple(map(_stamp, documented.files())))
@@ -121,11 +121,11 @@ def made(
 
     Parameters
     ----------
-    known : the documented facts. fresh : rows of frameworks that were measured anew. unread : why there are none.
+    known : the documented facts. fresh : rows of frameworks that were measured here. unread : why there are none.
     trouble : why there are no facts.
     """
     rows, fresh = _sound(rows), _sound(fresh)
-    # What could not be asked anew does not take the place of what is known.
+    # A framework that could not be measured here keeps its committed findings.
     asked = {(row.framework, row.kind) for row in fresh if row.property != _PROBE}
     news = _fresh(rows, fresh, asked, unread)
     fresh = [row for row in fresh if row.framework in {framework for framework, _ in asked}]
@@ -247,7 +247,7 @@ def _runs(rows: Sequence[FindingRow], fresh: set[tuple[str, str]]) -> tuple[tupl
     return tuple(
         (
             title(framework), clean(version) or "–", clean(python) or "–", clean(date), clean(machine),
-            "measured anew" if anew_ else "committed",
+            "measured here" if anew_ else "committed",
         )
         for framework, version, python, date, machine, anew_ in found_
     )  # fmt: skip
@@ -273,13 +273,13 @@ def _fresh(
         there = [row for row in old if (row.framework, row.kind) in asked]
         changed = differences(there, [row for row in fresh if row.property != _PROBE])
         lines.append(
-            Markup("Measured anew on this machine: {}; {} from what is committed.").format(
+            Markup("Measured again on this machine: {}; {} from what is committed.").format(
                 listing(_anew(old, asked)), count(len(changed), "difference")
             )
         )
         lines += [Markup("{}.").format(clean(each.sentence())) for each in changed]
     lines += [
-        Markup("{} could not be asked anew ({}); the committed findings stand.").format(
+        Markup("{} could not be measured again ({}); the committed findings are shown.").format(
             code(row.framework), clean(row.detail or row.status).rstrip(".")
         )
         for row in fresh

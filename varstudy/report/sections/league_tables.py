@@ -91,7 +91,7 @@ def league_table(content: Mapping[str, Any], storage: str) -> LeagueTable:
     return LeagueTable(
         clean(storage),
         f"{decimal_digits(storage):.1f}",
-        ("Function", "place", "unasked", "n = ddof", "no digit right", "median", "fewest"),
+        ("Function", "place", "default divisor", "n = ddof", "no digit right", "median", "fewest"),
         tuple(GROUP_TITLES.get(group, clean(group)) for group in groups),
         tuple(_row(line, groups, known.get(line.standing.name), content) for line in lines),
         _notes(lines),
@@ -223,7 +223,7 @@ def _notes(lines: Sequence[_Standing]) -> tuple[Markup, ...]:
     told = {line.standing.name for line in theirs if line.standing.told}
     if told:
         notes.append(
-            Markup("{} of them answer with all the bits of one of our algorithms, and so are told.").format(len(told))
+            Markup("{} of them are bit-identical to one of our algorithms, which identifies them.").format(len(told))
         )
     bad = [line.standing for line in theirs if line.row.negative]
     if bad:
