@@ -12,7 +12,7 @@ from markupsafe import Markup
 from varkernels import FORMATS, algorithms
 
 from .. import __version__
-from ..study.recommend import QUOTIENT, TIE, Pick
+from ..study.recommendation import QUOTIENT, TIE, Pick
 from ..study.results import COLUMNS
 from ..study.score import MAY_LOSE
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
