@@ -91,7 +91,7 @@ def league_table(content: Mapping[str, Any], storage: str) -> LeagueTable:
     return LeagueTable(
         clean(storage),
         f"{decimal_digits(storage):.1f}",
-        ("Function", "place", "unasked", "n = ddof", "no digit right", "median", "fewest"),
+        ("Function", "place", "unasked", "n = ddof", "wrong", "median", "fewest"),
         tuple(GROUP_TITLES.get(group, clean(group)) for group in groups),
         tuple(_row(line, groups, known.get(line.standing.name), content) for line in lines),
         _notes(lines),
@@ -123,7 +123,7 @@ def layers_table(content: Mapping[str, Any]) -> LeagueTable | None:
         )
         for each in lines
     )
-    heads = ("Layer, function or algorithm", "place", "no digit right", "median", "fewest")
+    heads = ("Layer, function or algorithm", "place", "wrong", "median", "fewest")
     best, worst = theirs[0], theirs[-1]
     note = Markup(
         "{} of {} on the same rows of up to {} values; rows of one length are the channels, samples or groups of one "
