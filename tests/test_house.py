@@ -49,7 +49,6 @@ NARROW = {
             "varstudy.study.featuremaps",
             "varstudy.study.ground_truth",
             "varstudy.study.measuring",
-            "varstudy.study.runner",  # Progress
             "varstudy.study.score",
         ),
     ),
@@ -73,7 +72,6 @@ LONG = {
     "varkernels.stats.functions": "the public functions, most of it their documentation",
     "varstudy.study.featuremaps.families": "a list of generators",
     "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
-    "varstudy.study.runner": "the study's loop",
     "varstudy.survey.probes.questions": "a list of questions; Python 3.6 syntax, and imports nothing",
 }
 
