@@ -19,7 +19,7 @@ from .._io.atomic import write_whole
 
 if TYPE_CHECKING:
     from ..study.results import Results
-    from ..survey.findings.measured import Row
+    from ..survey.findings.measured import FindingRow
 
 __all__ = ["render", "write"]
 
@@ -28,7 +28,7 @@ def render(
     results: Results,
     bench: Mapping[str, Any] | str | None = None,
     gpu_json: Mapping[str, Any] | str | None = None,
-    fresh: Sequence[Row] | str | None = None,
+    fresh: Sequence[FindingRow] | str | None = None,
     league: Mapping[str, Any] | str | None = None,
 ) -> str:
     """The report as one HTML document.

@@ -25,7 +25,7 @@ from varstudy.report.sections import layers_heat
 from varstudy.report.sections.convention_tables import COLUMNS
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.documented import Documented
-from varstudy.survey.findings.measured import Row
+from varstudy.survey.findings.measured import FindingRow
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}\u202e\x00 " + "y" * 60
 VOID = {"br", "hr", "img", "input", "meta", "link", "wbr"}
@@ -51,15 +51,15 @@ BATCH: dict[str, Any] = {
 }
 
 
-def row(framework: str, name: str, plain: Any, variant: str = "NCHW", **given_: Any) -> Row:
-    made = Row(
+def row(framework: str, name: str, plain: Any, variant: str = "NCHW", **given_: Any) -> FindingRow:
+    made = FindingRow(
         framework, "batch", variant, name, json.dumps(plain), "measured", "", "torch 2.0, jax 1.0", "3.11", 1,
         "2026-01-02", "a processor",
     )  # fmt: skip
     return replace(made, **given_)
 
 
-def rows(framework: str = "torch", variant: str = "NCHW", **other: Any) -> list[Row]:
+def rows(framework: str = "torch", variant: str = "NCHW", **other: Any) -> list[FindingRow]:
     """A layer; keywords change a property, dots written as __."""
     values = BATCH | {name.replace("__", "."): value for name, value in other.items()}
     return [row(framework, name, value, variant) for name, value in values.items()]
@@ -265,7 +265,7 @@ def test_no_contradiction_is_said_in_words() -> None:
 # Figures --------------------------------------------------------------------------------------------------------------
 
 
-def layers_of(*given_: list[Row]) -> list[measured_layers.Layer]:
+def layers_of(*given_: list[FindingRow]) -> list[measured_layers.Layer]:
     return measured_layers.layers(itertools.chain(*given_), "batch")
 
 

@@ -14,7 +14,7 @@ from varstudy.report import report_page
 from varstudy.report.sections import league as section
 from varstudy.report.sections.league_tables import LeagueTable
 from varstudy.survey.league import layers, league_record, together
-from varstudy.survey.league.league_record import Fact, Row
+from varstudy.survey.league.league_record import LeagueFact, LeagueRow
 
 CASES = [
     {"case": "families/a", "group": "families", "rows": 4, "values": 100},
@@ -24,17 +24,17 @@ CASES = [
 ]
 
 
-def row(function: str, worst: str, **given: Any) -> Row:
-    made = Row(function, "lib", "env", "1.2.3", "float32", "1 and 2", 0, worst=worst, median=worst)
+def row(function: str, worst: str, **given: Any) -> LeagueRow:
+    made = LeagueRow(function, "lib", "env", "1.2.3", "float32", "1 and 2", 0, worst=worst, median=worst)
     return replace(made, **given)
 
 
-def ours(algorithm: str, worst: str, **given: Any) -> Row:
+def ours(algorithm: str, worst: str, **given: Any) -> LeagueRow:
     return row(algorithm, worst, library=league_record.OURS, **given)
 
 
-def fact(function: str, **given: Any) -> Fact:
-    made = Fact(
+def fact(function: str, **given: Any) -> LeagueFact:
+    made = LeagueFact(
         function, "lib", "env", "measured", version="lib 1.2.3, numpy 2", date="2026-01-02", machine="a processor",
         default_correction="0", choices="0, 1", one_value="0", at_correction="NaN", empty="null", with_nan="NaN",
         repeated="same bits", threads_alike="same bits",
@@ -42,7 +42,7 @@ def fact(function: str, **given: Any) -> Fact:
     return replace(made, **given)
 
 
-def league(rows: list[Row], facts: list[Fact] | None = None, **given: Any) -> dict[str, Any]:
+def league(rows: list[LeagueRow], facts: list[LeagueFact] | None = None, **given: Any) -> dict[str, Any]:
     known = [fact(r.function) for r in rows if r.library != league_record.OURS] if facts is None else facts
     return {
         "settings": {},

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ...survey.findings import documented, measured
 from ...survey.findings.comparing import differences
 from ...survey.findings.documented import Documented, DocumentedProblem
-from ...survey.findings.measured import ConventionsProblem, Row
+from ...survey.findings.measured import ConventionsProblem, FindingRow
 from ...survey.findings.properties import KINDS, SYNC
 from ..figures import bessel_places, running_variance
 from ..figures.draw import Drawn
@@ -53,7 +53,7 @@ class Conventions:
     fresh: tuple[Markup, ...] = ()
 
 
-def measured_here(folder: Path) -> list[Row] | str | None:
+def measured_here(folder: Path) -> list[FindingRow] | str | None:
     """The rows of a measured.json in a folder; a sentence where it cannot be used, None where there is none."""
     try:
         return measured.rows(measured.read(folder / measured.NAME))
@@ -63,7 +63,7 @@ def measured_here(folder: Path) -> list[Row] | str | None:
         return str(problem)
 
 
-def conventions(fresh: Sequence[Row] | str | None = None) -> Conventions:
+def conventions(fresh: Sequence[FindingRow] | str | None = None) -> Conventions:
     """The section of the committed findings, replaced by those that were measured here.
 
     Parameters
@@ -110,9 +110,9 @@ def _facts() -> tuple[list[Documented], str]:
 
 
 def made(
-    rows: Sequence[Row],
+    rows: Sequence[FindingRow],
     known: Iterable[Documented],
-    fresh: Sequence[Row] = (),
+    fresh: Sequence[FindingRow] = (),
     unread: str = "",
     *,
     trouble: str = "",
@@ -133,7 +133,7 @@ def made(
     if not all_rows:
         return Conventions(problem=clean(unread).rstrip("."))
     facts = {(fact.framework, fact.kind, fact.variant, fact.property): fact for fact in known}
-    by_kind = {kind: layers(all_rows, kind) for kind in KINDS}
+    by_kind: dict[str, list[Layer]] = {kind: layers(all_rows, kind) for kind in KINDS}
     every = [layer for group in by_kind.values() for layer in group]
     contradictions, anchors = found(every, facts)
     troubles = {row.framework: row for row in all_rows if row.property == _PROBE and row.kind != SYNC}
@@ -155,7 +155,7 @@ def made(
     )
 
 
-def _sound(rows: Sequence[Row]) -> list[Row]:
+def _sound(rows: Sequence[FindingRow]) -> list[FindingRow]:
     """The rows; one whose value is no JSON says so, and has none."""
     made_ = []
     for row in rows:
@@ -171,7 +171,7 @@ def _sound(rows: Sequence[Row]) -> list[Row]:
 
 
 def _lead(
-    rows: Sequence[Row], every: Sequence[Layer], contradicting: Sequence[Entry], troubles: dict[str, Row]
+    rows: Sequence[FindingRow], every: Sequence[Layer], contradicting: Sequence[Entry], troubles: dict[str, FindingRow]
 ) -> tuple[Markup, ...]:
     measured = [row for row in rows if row.status == "measured"]
     dates = sorted({row.date for row in rows if row.date})
@@ -215,7 +215,7 @@ def _span(dates: Sequence[str]) -> str:
     return f"on {clean(dates[0])}," if dates[0] == dates[-1] else f"from {clean(dates[0])} to {clean(dates[-1])},"
 
 
-def _reasons(every: Sequence[Layer], troubles: dict[str, Row]) -> tuple[tuple[str, str, str], ...]:
+def _reasons(every: Sequence[Layer], troubles: dict[str, FindingRow]) -> tuple[tuple[str, str, str], ...]:
     """Layers, properties and why they have no value, those of one reason together."""
     grouped: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for layer in every:
@@ -236,7 +236,7 @@ def _reasons(every: Sequence[Layer], troubles: dict[str, Row]) -> tuple[tuple[st
     return tuple(made_)
 
 
-def _runs(rows: Sequence[Row], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+def _runs(rows: Sequence[FindingRow], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
     found_ = {
         (
             row.framework, row.version, row.python, row.date, row.machine,
@@ -253,7 +253,7 @@ def _runs(rows: Sequence[Row], fresh: set[tuple[str, str]]) -> tuple[tuple[str, 
     )  # fmt: skip
 
 
-def _anew(old: Sequence[Row], asked: set[tuple[str, str]]) -> list[Markup]:
+def _anew(old: Sequence[FindingRow], asked: set[tuple[str, str]]) -> list[Markup]:
     """The frameworks that were asked, each with its kinds where others are committed."""
     named = []
     for name in sorted({framework for framework, _ in asked}):
@@ -264,7 +264,9 @@ def _anew(old: Sequence[Row], asked: set[tuple[str, str]]) -> list[Markup]:
     return named
 
 
-def _fresh(old: Sequence[Row], fresh: Sequence[Row], asked: set[tuple[str, str]], unread: str) -> tuple[Markup, ...]:
+def _fresh(
+    old: Sequence[FindingRow], fresh: Sequence[FindingRow], asked: set[tuple[str, str]], unread: str
+) -> tuple[Markup, ...]:
     lines = [Markup("Not everything can be shown: {}.").format(clean(unread).rstrip("."))] if unread else []
     if asked:
         # Whether all kinds were asked is not known here: what was not found is no difference.

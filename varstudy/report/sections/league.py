@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ...survey.league import league_record
 from ...survey.league.comparing import compare
-from ...survey.league.league_record import OURS, Fact, LeagueProblem
+from ...survey.league.league_record import OURS, LeagueFact, LeagueProblem
 from ...survey.libraries.declaring import SHORT
 from ..words import clean, code, count, listing, number
 from .league_tables import LeagueTable, divisor, layers_table, league_table, short_error
@@ -133,9 +133,9 @@ def made(content: Mapping[str, Any], state: str) -> Libraries:
 # What each is ---------------------------------------------------------------------------------------------------------
 
 
-def _facts(known: Sequence[Fact]) -> tuple[tuple[str, ...], ...]:
+def _facts(known: Sequence[LeagueFact]) -> tuple[tuple[str, ...], ...]:
     """The cells of the functions that were measured; those of a library that are alike in all share a line."""
-    found: dict[tuple[str, ...], list[Fact]] = {}
+    found: dict[tuple[str, ...], list[LeagueFact]] = {}
     for fact in known:
         if fact.status == "measured":
             found.setdefault((fact.library, *_fact(fact)), []).append(fact)
@@ -149,7 +149,7 @@ def _facts(known: Sequence[Fact]) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def _fact(fact: Fact) -> tuple[str, ...]:
+def _fact(fact: LeagueFact) -> tuple[str, ...]:
     given = (
         divisor(fact.default_correction), fact.choices, short_error(fact.one_value), short_error(fact.at_correction),
         short_error(fact.empty), short_error(fact.with_nan), fact.repeated, fact.threads_alike,
@@ -158,7 +158,7 @@ def _fact(fact: Fact) -> tuple[str, ...]:
     return tuple(clean(each) or "–" for each in given)
 
 
-def _absent(content: Mapping[str, Any], known: Sequence[Fact]) -> tuple[tuple[str, str], ...]:
+def _absent(content: Mapping[str, Any], known: Sequence[LeagueFact]) -> tuple[tuple[str, str], ...]:
     """Names, and why: those of one reason together."""
     why: dict[str, list[str]] = {}
     for fact in known:
@@ -172,7 +172,7 @@ def _absent(content: Mapping[str, Any], known: Sequence[Fact]) -> tuple[tuple[st
     return tuple((clean(", ".join(dict.fromkeys(names))), reason) for reason, names in why.items())
 
 
-def _lead(content: Mapping[str, Any], known: Sequence[Fact], state: str) -> tuple[Markup, ...]:
+def _lead(content: Mapping[str, Any], known: Sequence[LeagueFact], state: str) -> tuple[Markup, ...]:
     measured = [fact for fact in known if fact.status == "measured"]
     cpu = content["provenance"].get("cpu")
     machine = cpu if isinstance(cpu, Mapping) else {}
@@ -189,7 +189,7 @@ def _lead(content: Mapping[str, Any], known: Sequence[Fact], state: str) -> tupl
     )  # fmt: skip
 
 
-def _defaults(measured: Sequence[Fact]) -> tuple[Markup, ...]:
+def _defaults(measured: Sequence[LeagueFact]) -> tuple[Markup, ...]:
     by: dict[str, dict[str, None]] = {}
     for fact in measured:
         by.setdefault(divisor(fact.default_correction), {})[fact.library] = None
