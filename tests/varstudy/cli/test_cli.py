@@ -560,7 +560,9 @@ def test_check(saved) -> None:
 def test_check_breaks_no_word(saved, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     file = saved((1000 + np.random.default_rng(0).normal(size=(12, 16, 77))).astype(np.float32))
     words = ("check", file, "--norm", "instance", "--layout", "NCL", "--epsilon", "1e-5", "--verbose")
-    whole = call(*words).stdout
+    done = call(*words)
+    assert done.exit_code == 0, done.output
+    whole = done.stdout
     monkeypatch.setenv("COLUMNS", str(columns))
     narrow = call(*words).stdout
     assert max(map(len, narrow.splitlines())) <= columns
