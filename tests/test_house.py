@@ -25,7 +25,7 @@ OURS = tuple(folder.name for folder in SOURCES)
 ARROWS: dict[str, set[str]] = {
     "varptx": set(),
     "varkernels": {"varptx"},
-    "varstudy._io": set(),
+    "varstudy._io": {"varkernels"},
     "varstudy.study": {"varkernels", "varstudy._io"},
     "varstudy.survey": {"varkernels", "varstudy._io", "varstudy.study"},
     "varstudy.bench": {"varkernels", "varstudy._io", "varstudy.study"},
