@@ -61,17 +61,13 @@ IN_FUNCTIONS = {
     "varstudy.report": (5, "matplotlib and Jinja2 take a second to import"),
     "varstudy.study": (6, "the CUDA kernels' launchers are loaded where a device is measured"),
     "varstudy.survey": (15, "a study that measures no other software loads none of this"),
-    "varkernels": (16, "numba takes half a second to import: `varstudy.var` loads it at the first call"),
+    "varkernels": (4, "each device of the CUDA kernels loads what it needs"),
 }
 
 LINES = 400
 # Longer modules, and why each is read at one go all the same.
 LONG = {
-    "varkernels.conformance": "one check after the other, each on its own",
     "varkernels.cuda.schedules": "the kernels' source text: functions that numba-cuda compiles together",
-    "varkernels.exact.rounding_many": "one table and the kernels that read it",
-    "varkernels.stats.functions": "the public functions, most of it their documentation",
-    "varstudy.study.error_bounds": "one derivation for each formula",
     "varstudy.study.featuremaps.families": "a list of generators",
     "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
     "varstudy.study.runner": "the study's loop",
