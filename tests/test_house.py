@@ -67,7 +67,6 @@ IN_FUNCTIONS = {
 LINES = 400
 # Longer modules, and why each is read at one go all the same.
 LONG = {
-    "varkernels.cuda.schedules": "the kernels' source text: functions that numba-cuda compiles together",
     "varstudy.study.featuremaps.families": "a list of generators",
     "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
     "varstudy.study.runner": "the study's loop",

@@ -25,6 +25,8 @@ from numba import config as _config
 from numba import njit
 from numba.extending import register_jitable
 
+from .caching import user_folder
+
 # Division as IEEE 754 has it; fastmath stays off: it would let LLVM reorder sums and contract products.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
@@ -53,8 +55,7 @@ def cache_folder() -> Path:
     base = os.environ.get("NUMBA_CACHE_DIR")
     if base:
         return Path(base) / f"varkernels-{source_hash()}"
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(home) / "varstudy" / f"kernels-{source_hash()}"
+    return user_folder() / f"kernels-{source_hash()}"
 
 
 @contextlib.contextmanager
@@ -77,7 +78,7 @@ def writable() -> bool:
 
 
 def cached_njit(function: Callable[..., Any], signature: str) -> Any:
-    """`function` compiled on first use and kept on disk (each time anew where no folder is writable).
+    """`function` compiled on first use and kept on disk (compiled each time where no folder is writable).
 
     signature : a word for the only signature that it will be compiled for, fit for a folder's name.
     """

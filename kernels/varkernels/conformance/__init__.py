@@ -1,4 +1,4 @@
-"""Conformance: what an algorithm of another package must do to be studied beside ours, as checks to run.
+"""Conformance: what an algorithm of another package must do to be studied as ours are, as checks to run.
 
 In a test file, for pytest (which this module does not import):
 

@@ -33,6 +33,7 @@ _COMMON = (
     "cuda/intrinsics.py",
     "cuda/lanes.py",
     "cuda/schedules.py",
+    "cuda/stages.py",
     "cuda/build/text.py",
 )
 

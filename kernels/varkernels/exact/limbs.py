@@ -130,7 +130,7 @@ def added(limbs, r, shift, out):  # type: ignore[no-untyped-def]
         out[j + jump] += np.int64(both & LOW)
         below = both >> U32
     out[used + jump] += np.int64(below)
-    if negative:  # what stands in the places used is 2^(32 used) too large
+    if negative:  # what is in the places used is 2^(32 used) too large
         out[used + jump] -= np.int64(1) << np.int64(bits)
     return True
 

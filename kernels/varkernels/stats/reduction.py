@@ -27,7 +27,7 @@ _NAN_POLICIES = ("propagate", "raise", "omit")
 
 
 class Request:
-    """The arguments beside x, checked.
+    """The arguments other than x, checked.
 
     wants : some of "mean", "var", "std". correction : numerator and denominator.
     """
@@ -85,7 +85,7 @@ def from_sums(sums: SumTable, fmt: Format, request: Request, notes: MutableSet[s
 
 
 def _of_singles(array: NDArray[Any], fmt: Format, request: Request, notes: MutableSet[str]) -> list[NDArray[Any]]:
-    """The answers where each value stands alone: itself, and no deviation."""
+    """The answers where each value is a row of its own: itself, and no deviation."""
     numerator, denominator = request.correction
     with np.errstate(all="ignore"):
         values = array.astype(fmt.dtype, copy=False)

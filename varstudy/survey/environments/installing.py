@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from varkernels.caching import user_folder
+
 from ..._io.atomic import write_whole
 from . import failures, pythons, stubs
 from .declaring import Environment, library
@@ -48,9 +50,8 @@ class Installed:
 
 
 def root() -> Path:
-    """The folder of all environments: in XDG_CACHE_HOME, else in ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or ""
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "varstudy" / "environments"
+    """The folder of all environments, in the user's cache."""
+    return user_folder() / "environments"
 
 
 def folder(environment: Environment) -> Path:
