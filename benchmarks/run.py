@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from varstudy.cli import cli
+from varstudy.cli import commands
 
 if __name__ == "__main__":
-    cli.main(["bench", *sys.argv[1:]], prog_name="varstudy")
+    commands.main(["bench", *sys.argv[1:]], prog_name="varstudy")

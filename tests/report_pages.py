@@ -51,12 +51,12 @@ def _statuses(row: dict[str, Any]) -> dict[str, int]:
     scored = row["rows_scored"]
     if not scored:
         return {}
-    exact, fmt = row["exact"], FORMATS[row["accumulator"]]
+    exact, fmt = row["exact"], FORMATS.get(row["accumulator"], FORMATS["float64"])
     if exact and not fmt.smallest_normal <= exact <= fmt.largest:
         return {"rows_out_of_range": scored}
     failed = min(scored, row["var_nan"] + row["var_inf"] + row["var_negative"])
     error = row["var_error_worst"] if "var_digits_worst" not in row else 10.0 ** -row["var_digits_worst"]
-    status = status_of(error, FORMATS[row["storage"]])
+    status = status_of(error, FORMATS.get(row["storage"], FORMATS["float64"]))
     if failed and status is not Status.WRONG:
         return {"rows_wrong": failed, f"rows_{status}": scored - failed}
     return {f"rows_{status}": scored}

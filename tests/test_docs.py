@@ -18,7 +18,7 @@ from types import ModuleType
 import click
 import pytest
 
-from varstudy.cli import cli
+from varstudy.cli import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -256,11 +256,11 @@ def test_every_formula_has_its_section(site: Path) -> None:
 
 def test_the_commands_page_is_what_help_says(site: Path) -> None:
     text = html.unescape(re.sub(r"<[^>]+>", "", (site / "commands.html").read_text("utf-8")))
-    with click.Context(cli, info_name="varstudy") as above:
-        names = cli.list_commands(above)
+    with click.Context(commands, info_name="varstudy") as above:
+        names = commands.list_commands(above)
         assert len(names) > 10
         for name in names:
-            command = cli.get_command(above, name)
+            command = commands.get_command(above, name)
             assert command is not None
             assert f"Usage: varstudy {name} " in text
             for option in command.params:

@@ -71,12 +71,12 @@ spec.loader.exec_module(module)
 
 from click.testing import CliRunner
 from varkernels.cuda import algorithms
-from varstudy.cli import cli
+from varstudy.cli import commands
 
-listed = CliRunner().invoke(cli, ["list", "toy", "--algorithms", "--json"])
+listed = CliRunner().invoke(commands, ["list", "toy", "--algorithms", "--json"])
 out = folder / "out"
 options = ["--quick", "--only", "higham/three-values", "--device", "cpu", "--processes", "1", "--no-anew", "--json"]
-ran = CliRunner().invoke(cli, ["run", *options, "--out", str(out)])
+ran = CliRunner().invoke(commands, ["run", *options, "--out", str(out)])
 assert ran.exit_code == 0, ran.output
 sys.path.insert(0, str(root / "docs" / "extensions"))
 import formula_pages

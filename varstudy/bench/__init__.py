@@ -1,1 +1,1 @@
-"""Speed next to accuracy: on the CPU (`cpu`) and on a GPU (`gpu`)."""
+"""Speed and accuracy together: on the CPU (`cpu`) and on a GPU (`gpu`), with interleaved rounds (`timing`)."""

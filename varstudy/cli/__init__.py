@@ -25,12 +25,12 @@ from . import (
 )
 from .program import Program
 
-__all__ = ["cli", "main"]
+__all__ = ["commands", "main"]
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="varstudy")
-def cli() -> None:
+def commands() -> None:
     """How many digits of your variance are correct?
 
     Variance algorithms on adversarial, bug-report and real feature maps, scored against exact truth.
@@ -56,7 +56,7 @@ for _command in (
     port_command.port,
     list_commands.env,
 ):
-    cli.add_command(_command)
+    commands.add_command(_command)
 
 
 def main() -> None:
@@ -65,4 +65,4 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 still gets its answer
     as_module = Path(sys.argv[0]).name == "__main__.py"
-    cli.main(prog_name="python -m varstudy" if as_module else "varstudy")
+    commands.main(prog_name="python -m varstudy" if as_module else "varstudy")

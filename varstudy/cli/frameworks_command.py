@@ -1,23 +1,12 @@
-"""``frameworks``: what the normalisation layers of real frameworks do, measured, beside what is documented."""
+"""``frameworks``: what the normalisation layers of real frameworks do, measured and compared with documentation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from .._io.matching import matches, nearest
-from .console import Problem, dump, many, say, show_table
-from .findings import plain, show
 from .options import JSON
-from .program import REGRESSION, about, alone, ours, sentences
-
-if TYPE_CHECKING:
-    from ..survey.findings.comparing import Difference
-    from ..survey.findings.measured import Row
-    from ..survey.frameworks.catalogue import Framework
 
 __all__ = ["frameworks"]
 
@@ -43,184 +32,13 @@ __all__ = ["frameworks"]
     help="Compare with the committed findings; exit code 1 where one differs, or was not found again.",
 )
 @JSON
-def frameworks(
-    names: tuple[str, ...],
-    make: bool,
-    everything: bool,
-    listing: bool,
-    committed: bool,
-    only: str | None,
-    kind: str | None,
-    out: str | None,
-    compare: bool,
-    as_json: bool,
-) -> None:
+def frameworks(**given: Any) -> None:
     """Ask the normalisation layers of frameworks what they do.
 
     Without names, every framework that can be imported here is asked; with --install, those named (or --all) in
     isolated environments of pinned versions, which are made first. One that cannot be installed, hangs or crashes is a
     row that says so. A version that is not the pinned one is measured and labelled.
     """
-    with sentences():
-        chosen = _chosen(names, make, everything or listing or committed, only)
-    if listing:
-        given = {"--out": out, "--install": make, "--compare": compare, "--committed": committed, "--kind": kind}
-        alone("--list measures and shows nothing more", "--list", given)
-        _list(chosen, as_json)
-        return
-    if committed and (out is not None or make or compare):
-        raise Problem("--committed measures nothing: leave out --out, --install and --compare, or --committed")
-    if compare and not chosen:
-        raise Problem("--compare has nothing to compare: name frameworks, and add --install for those not there")
-    rows = _committed(chosen, kind) if committed else _measured(chosen, make, kind, out)
-    if committed and (names or only is not None):
-        _say_what_is_not_committed(chosen, kind, rows)
-    found = _differences(chosen, kind, rows) if compare else []
-    if as_json:
-        dump(plain(rows, found))
-    else:
-        show(rows, kind)
-    for difference in found:
-        say(("DIFFERS: " if difference.fails else "no failure: ") + difference.sentence())
-    if compare:
-        worse = sum(difference.fails for difference in found)
-        say(f"compared with the committed findings: {many(worse, 'difference')} at the same version")
-        if worse:
-            raise click.exceptions.Exit(REGRESSION)
+    from .frameworks_run import run_frameworks  # noqa: PLC0415
 
-
-def _chosen(names: Sequence[str], make: bool, everything: bool, only: str | None) -> list[Framework]:
-    from ..survey.frameworks.catalogue import FRAMEWORKS, named  # noqa: PLC0415
-
-    if names:
-        found = named(names)
-    elif everything or only is not None:
-        found = list(FRAMEWORKS.values())
-    elif make:
-        raise Problem("--install needs names of frameworks, or --all: 'python -m varstudy frameworks --list' has them")
-    else:
-        found = [each for each in FRAMEWORKS.values() if each.importable()]
-        if not found:
-            say("no framework can be imported here: 'python -m varstudy frameworks --install torch' installs one")
-    if only is not None:
-        before, found = found, [each for each in found if matches(each.name, only)]
-        if not found:
-            hint = nearest(only, [each.name for each in before], "see python -m varstudy frameworks --list")
-            raise Problem(f"--only {only!r} matches no framework: {hint}")
-    return found
-
-
-def _measured(chosen: Sequence[Framework], make: bool, kind: str | None, out: str | None) -> list[Row]:
-    from ..survey.findings import measured  # noqa: PLC0415
-    from ..survey.frameworks.observing import probe  # noqa: PLC0415
-
-    path = None if out is None else Path(out)
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise Problem(f"--out {out} is no file in a folder that is there: name one, such as measured.json")
-    rows: list[Row] = []
-    for framework in chosen:
-        rows += probe(framework, make=make, isolated=make, only=kind, say=say)
-        if path is not None:
-            try:
-                measured.write(path, measured.content(rows))
-            except OSError as error:
-                if ours(error):
-                    raise
-                raise Problem(about(error, path)) from error
-    return rows
-
-
-def _committed(chosen: Sequence[Framework], kind: str | None) -> list[Row]:
-    from ..survey.findings import measured  # noqa: PLC0415
-
-    wanted = {framework.name for framework in chosen}
-    return [row for row in measured.committed() if row.framework in wanted and (kind is None or row.kind in (kind, ""))]
-
-
-def _say_what_is_not_committed(chosen: Sequence[Framework], kind: str | None, rows: Sequence[Row]) -> None:
-    there = {row.framework for row in rows}
-    for framework in chosen:
-        if framework.name not in there:
-            of_kind = f" that is of kind {kind}" if kind is not None and framework.measured else ""
-            why = f": it is known by its documentation only: {framework.why}" if framework.why else ""
-            say(f"nothing of {framework.name} is committed{of_kind}{why}")
-
-
-def _differences(chosen: Sequence[Framework], kind: str | None, rows: Sequence[Row]) -> list[Difference]:
-    from ..survey.findings import measured  # noqa: PLC0415
-    from ..survey.findings.comparing import differences  # noqa: PLC0415
-
-    before = measured.committed()
-    new = {row.framework for row in rows} - {row.framework for row in before}
-    if new:
-        say(f"not compared, since nothing of it is committed: {', '.join(sorted(new))}")
-    asked = [row for row in before if kind in (None, row.kind)]
-    return differences(asked, rows, [framework.name for framework in chosen])
-
-
-# What is known ------------------------------------------------------------------------------------------------------
-
-
-def _list(chosen: Sequence[Framework], as_json: bool) -> None:
-    from ..survey.environments import installed  # noqa: PLC0415
-    from ..survey.environments.installing import root  # noqa: PLC0415
-
-    lines: list[dict[str, Any]] = []
-    for framework in chosen:
-        line: dict[str, Any] = {
-            "name": framework.name,
-            "title": framework.title,
-            "environment": "-",
-            "why": framework.why,
-        }
-        if framework.measured:
-            environment = framework.place()
-            ready = installed(environment)
-            line |= {
-                "environment": environment.name,
-                "python": environment.python,
-                "pinned": [*environment.requirements, *environment.without_dependencies, *environment.node],
-                "megabytes": environment.megabytes,
-                "debian": [need.package for need in environment.needs],
-                "missing": environment.missing(),
-                "importable": framework.importable(),
-                "installed": None if ready is None else str(ready.folder),
-                "note": environment.quirk,
-            }
-        lines.append(line)
-    if as_json:
-        dump(lines)
-        return
-    show_table(
-        f"{many(len(lines), 'framework')} known",
-        ["name", "title", "environment", "importable here", "note"],
-        [
-            [
-                line["name"],
-                line["title"],
-                line["environment"],
-                "yes" if line.get("importable") else "-",
-                f"documented only: {line['why']}" if line["why"] else "",
-            ]
-            for line in lines
-        ],
-        left=5,
-    )
-    places = {line["environment"]: line for line in lines if not line["why"]}
-    if places:
-        show_table(
-            f"Environments, in {root()}",
-            ["environment", "Python", "MB", "installed", "pinned", "note"],
-            [
-                [
-                    name,
-                    line["python"],
-                    str(line["megabytes"]),
-                    "yes" if line["installed"] else "-",
-                    " ".join(line["pinned"]),
-                    (f"Missing: {', '.join(line['missing'])}. " if line["missing"] else "") + line["note"],
-                ]
-                for name, line in places.items()
-            ],
-            left=6,
-        )
+    run_frameworks(**given)

@@ -1,26 +1,14 @@
-"""``gpu``: the CUDA kernels on a GPU, checked against truth and the executed PTX, timed beside a copy and PyTorch."""
+"""``gpu``: the CUDA kernels on a GPU, checked against truth and the executed PTX, timed against a copy and PyTorch."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from .console import many, number, progress, say, show_table
-from .measured import command_words, leave, show_targets
 from .options import JSON, SEED
-from .program import NO_DEVICE, REGRESSION
-
-if TYPE_CHECKING:
-    from ..bench.gpu.gpu_record import Row
-    from ..bench.gpu.machine import Machine
 
 __all__ = ["gpu"]
-
-# Lines of each table that show kernels.
-SHOWN = 6
 
 
 @click.command()
@@ -29,129 +17,13 @@ SHOWN = 6
 @SEED
 @click.option("--out", metavar="DIR", default="reports", show_default=True, help="Folder of gpu.json and the report.")
 @JSON
-def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) -> None:
+def gpu(**given: Any) -> None:
     """Check the CUDA kernels on this machine's GPU, and time them.
 
     Their answers are held against exact truth and against the executed PTX in every bit; their speed against a
     device-to-device copy and, where it is installed, PyTorch. DIR/gpu.json is written, and the report is drawn again
     where DIR holds a study's results. Ends with exit code 3 where there is no GPU, 1 where a check failed.
     """
-    from dataclasses import replace  # noqa: PLC0415
+    from .gpu_run import run_gpu  # noqa: PLC0415
 
-    from varkernels.cuda import DeviceError  # noqa: PLC0415
-
-    from ..bench.gpu import gpu_record, whole  # noqa: PLC0415
-    from .study_commands import _writable  # noqa: PLC0415
-
-    algorithms = whole.chosen(kernels)
-    try:
-        machine = _machine()
-        _writable(out)
-        plan = replace(whole.SHORT if quick else whole.FULL, seed=seed)
-        content = whole.measure(machine, algorithms, plan, command_words(), progress("measured"))
-    except DeviceError as problem:
-        say(f"varstudy: {problem}")
-        raise click.exceptions.Exit(NO_DEVICE) from problem
-    leave(out, gpu_record.NAME, content, gpu_record.write, gpu_record.read, None if as_json else lambda: _show(content))
-    if not content["checks"]["passed"]:
-        raise click.exceptions.Exit(REGRESSION)
-
-
-def _machine() -> Machine:
-    """This machine's GPU; varkernels.cuda.DeviceError where there is none."""
-    from ..bench.gpu.card import Card  # noqa: PLC0415
-
-    return Card()
-
-
-# Tables -------------------------------------------------------------------------------------------------------------
-
-
-def _show(content: Mapping[str, Any]) -> None:
-    from ..bench.cpu import promises  # noqa: PLC0415
-    from ..bench.gpu import gpu_record  # noqa: PLC0415
-
-    device = content["device"]
-    click.echo(f"{device['name']}, driver for CUDA {device.get('driver_cuda', '?')}\n")
-    _show_checks(content["checks"])
-    rows = gpu_record.rows(content)
-    parts: dict[tuple[str, str, str], list[Row]] = {}
-    for row in rows:
-        parts.setdefault(("x".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
-    for (shape, layout, storage), part in parts.items():
-        _show_map(f"{shape} {layout}, {storage}", part)
-    _show_absent(rows)
-    absent = content["settings"]["torch"]["absent"]
-    if absent:
-        click.echo(f"PyTorch: not measured: {absent}.")
-    for name in ("copy", "cache"):
-        click.echo(f"{name.capitalize()}: {content['settings']['rules'][name]}.")
-    click.echo("")
-    show_targets(promises.targets(content["targets"]), "Targets")
-
-
-def _show_checks(checks: Mapping[str, Any]) -> None:
-    compared = (
-        f"not compared: {checks['not_compared']}"
-        if checks["not_compared"]
-        else f"{checks['compared']:,} answers compared, {many(checks['mismatches'], 'mismatch')}".replace(
-            "mismatchs", "mismatches"
-        )
-    )
-    worst = "" if checks["worst"] is None else f"; the largest error is {number(checks['worst'])} of its bound"
-    show_table(
-        f"Checks: {many(checks['runs'], 'run')} of {many(len(checks['algorithms']), 'kernel')} "
-        f"on {many(len(checks['maps']), 'feature map')}",
-        ["check", "found"],
-        [
-            ["bits of the executed PTX", compared],
-            ["bounds", f"{checks['bounded']:,} bounded, {checks['beyond']:,} beyond their bound{worst}"],
-            ["runs that failed", f"{checks['failed']:,}"],
-        ],
-        left=2,
-    )
-    for what in (line for lines in checks["first"].values() for line in lines):
-        click.echo(f"FAILED: {what}")
-    if any(checks["first"].values()):
-        click.echo("")
-
-
-def _cell(row: Row | None) -> str:
-    if row is None:
-        return ""
-    if row.status != "ok":
-        return "-"
-    ratio = "" if math.isnan(row.of_torch) else f" {row.of_torch:.2f}x"
-    return f"{number(row.gbps, 4)} {row.of_copy:.2f}{ratio}"
-
-
-def _show_map(where: str, part: Sequence[Row]) -> None:
-    """The fastest kernels of a feature map, and all others."""
-    norms = list(dict.fromkeys(row.norm for row in part))
-    names = list(dict.fromkeys((row.kind, row.contender) for row in part))
-    cells = {(row.kind, row.contender, row.norm): row for row in part}
-
-    def pace(key: tuple[str, str]) -> float:
-        rates = [cells[(*key, norm)].gbps for norm in norms if (*key, norm) in cells]
-        return -max((rate for rate in rates if not math.isnan(rate)), default=0.0)
-
-    kernels = sorted((key for key in names if key[0] == "kernel"), key=pace)
-    others = [key for key in names if key[0] != "kernel"]
-    show_table(
-        f"{where}: GB/s, share of the copy's rate" + (", speed beside PyTorch's best" if len(others) > 1 else ""),
-        ["contender", *norms],
-        [[key[1], *(_cell(cells.get((*key, norm))) for norm in norms)] for key in (*others, *kernels[:SHOWN])],
-        note=f"{len(kernels) - SHOWN} more kernels are in gpu.json." if len(kernels) > SHOWN else "",
-    )
-
-
-def _show_absent(rows: Sequence[Row]) -> None:
-    seen = dict.fromkeys(
-        f"{'x'.join(map(str, row.shape))} {row.storage}, {row.contender}: {row.status} ({row.reason})."
-        for row in rows
-        if row.status not in ("ok", "not applicable")
-    )
-    for line in list(seen)[:SHOWN]:
-        click.echo(line)
-    if len(seen) > SHOWN:
-        click.echo(f"{len(seen) - SHOWN} more of this kind are in gpu.json.")
+    run_gpu(**given)

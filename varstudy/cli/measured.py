@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from .. import report
+from ..bench.targets import Target
+from ..study import results
 from .console import dump, number, say, show_table
 from .study_commands import _writing
-
-if TYPE_CHECKING:
-    from ..bench.cpu.promises import Target
 
 __all__ = ["command_words", "leave", "show_targets"]
 
@@ -65,9 +65,6 @@ def _draw(folder: Path) -> Path | None:
     """The report with its new figure, where there are results to report."""
     if not (folder / "results.json").exists():
         return None
-    from .. import report  # noqa: PLC0415
-    from ..study import results  # noqa: PLC0415
-
     say("drawing the report")
     return report.write(results.read(folder), str(folder))
 

@@ -67,6 +67,11 @@ def run(
 
     if parquet:
         _needs("pyarrow", "parquet")
+    companion = None
+    if anew or (anew is None and only is None and level != "quick"):
+        from ..survey.installed import installed_software  # noqa: PLC0415 - a quick study needs none of it
+
+        companion = installed_software()
     try:
         with _writing(out), uncollected():
             found = measure(
@@ -80,7 +85,8 @@ def run(
                 parquet=parquet,
                 argv=_command(),
                 device=device,
-                others=say if anew or (anew is None and only is None and level != "quick") else None,
+                companion=companion,
+                say=say,
             )
             for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:

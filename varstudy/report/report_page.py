@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from varkernels import FORMATS
+from varkernels import FORMATS, algorithms
 
 from .. import __version__
+from ..study.recommend import QUOTIENT, TIE, Pick
 from ..study.results import COLUMNS
+from ..study.score import MAY_LOSE
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
-from .model.facts import FEW_DIGITS, Facts, decimal_digits
-from .model.summary import DIFFERENCES, FEW_LINES, LENGTHS, STEP, Choice, by_length, choices, headlines
+from .model.facts import Facts, decimal_digits
+from .model.summary import FEW_MAPS, headlines, recommendations
 from .rendering import environment, policy, style
 from .sections import contraction, cuda, every_line, gpu_speed, heat, museum, nist
 from .sections.explorer_parts import explorer
@@ -131,14 +133,9 @@ def _formats() -> list[tuple[str, str, str, str, str]]:
     ]  # fmt: skip
 
 
-def _limit(length: float) -> str:
-    return f"rows of up to {length:,.0f} values" if np.isfinite(length) else "of any length"
-
-
-def _kept(best: Choice) -> str:
-    """The fewest digits that a choice leaves, beside those of the storage format."""
-    full = decimal_digits(best.storage)
-    return f"all {full:.1f} digits" if best.worst >= full else f"{digits(best.worst)} of {full:.1f} digits"
+def _kept(pick: Pick, held: float) -> str:
+    """The fewest digits that an algorithm keeps, next to those of the storage format."""
+    return f"all {held:.1f} digits" if pick.digits >= held else f"{digits(pick.digits)} of {held:.1f} digits"
 
 
 def page(
@@ -172,15 +169,14 @@ def page(
         devices=frame["device"].nunique(),
         chapters=CHAPTERS,
         headlines=headlines(facts),
-        lengths=by_length(facts),
-        limits=[_limit(length) for length in LENGTHS],
+        choices=recommendations(facts),
         kept=_kept,
         pencil=examples(),
-        differences=listing([code(name) for name in DIFFERENCES]),
-        choices=choices(facts),
-        few=f"{FEW_DIGITS:g}",
-        step=f"{STEP:g}",
-        few_lines=FEW_LINES,
+        differences=listing([code(name) for name, found in algorithms().items() if found.difference]),
+        lose=f"{MAY_LOSE:g}",
+        tie=f"{TIE:g}",
+        quotient=QUOTIENT,
+        few_maps=FEW_MAPS,
         heats=heat.heat_maps(facts),
         policy=policy(),
         explorer=explorer(facts),

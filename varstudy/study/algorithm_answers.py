@@ -22,31 +22,11 @@ from varkernels.layouts import Layout
 
 from .error_bounds import bounds, variance_bound
 from .measuring import ACCUMULATORS, Reduction, moments_of
-from .score import digits
+from .population import LENGTHS, committed
+from .recommend import by_cost, recommend
+from .score import Status, Tally, digits, judge
 
-__all__ = ["CHOSEN", "Answer", "accumulators_for", "algorithms_for", "answers", "decimal", "row_name"]
-
-CHOSEN = (
-    "naive",
-    "naive/pairwise",
-    "shifted_first",
-    "youngs_cramer",
-    "west",
-    "welford",
-    "chan/blocked128",
-    "chan",
-    "two_pass",
-    "pairwise",
-    "corrected_two_pass",
-    "corrected_two_pass/pairwise",
-    "kahan_two_pass",
-    "neumaier_two_pass",
-    "double_double",
-    "fast",
-    "exact",
-)
-"""The algorithms that are shown unless others are asked for: those of one sweep over the data first, and of each
-kind the one with the fewest operations first; this library's own two at the end."""
+__all__ = ["Answer", "accumulators_for", "algorithms_for", "answers", "decimal", "row_name"]
 
 
 def decimal(value: Fraction, places: int = 20) -> str:
@@ -56,7 +36,9 @@ def decimal(value: Fraction, places: int = 20) -> str:
 
 
 def algorithms_for(names: Iterable[str] = ()) -> list[Algorithm]:
-    """The algorithms of these names; without names those of `CHOSEN` and of other packages.
+    """The algorithms of these names; without names a choice, the cheapest first, and those of other packages.
+
+    The choice is what people know by a name of its own and needs no centre, and what `recommend` names anywhere.
 
     Raises
     ------
@@ -67,7 +49,15 @@ def algorithms_for(names: Iterable[str] = ()) -> list[Algorithm]:
     if wanted:
         return [varkernels.get(name) for name in wanted]
     known = varkernels.algorithms()
-    return [known[name] for name in CHOSEN] + [found for found in known.values() if not found.builtin]
+    chosen = {name for name, found in known.items() if "/" not in name and found.builtin and not found.needs_centre}
+    found = committed()
+    for pair in found.pairs():
+        for length in LENGTHS:
+            choice = recommend(found, *pair, length)
+            if choice is not None:
+                picks = (choice.cheapest, choice.runner_up, choice.accurate)
+                chosen |= {pick.algorithm for pick in picks if pick is not None}
+    return by_cost(known[name] for name in chosen) + [found for found in known.values() if not found.builtin]
 
 
 def accumulators_for(storage: str, wanted: str | None = None) -> tuple[str, ...]:
@@ -108,6 +98,8 @@ class Answer:
     Attributes
     ----------
     algorithm, accumulator : which.
+    tally : how many rows have each status.
+    error_worst : the largest relative error of a row that has an exact variance, constant ones among them.
     digits_worst, digits_median : correct decimal digits over the rows that vary; inf: exact, nan: there are none.
     digits_bound : digits that the rigorous bound guarantees on every row; -inf: it guarantees nothing, nan: unknown.
     ulps_worst : the worst row's error in units of the storage format's last place.
@@ -120,6 +112,8 @@ class Answer:
 
     algorithm: str
     accumulator: str
+    tally: Tally
+    error_worst: float
     digits_worst: float
     digits_median: float
     digits_bound: float
@@ -135,8 +129,8 @@ class Answer:
 
     @property
     def failed(self) -> bool:
-        """Whether some variance is no variance at all."""
-        return bool(self.negative or self.nan or self.infinite)
+        """Whether a row is wrong, or misses a NaN."""
+        return self.tally.status is Status.WRONG
 
 
 def answers(
@@ -183,6 +177,8 @@ def _answer(reduced: Reduction, storage: Format, correction: float, algorithm: A
     return Answer(
         algorithm=algorithm.name,
         accumulator=fmt.name,
+        tally=judge(exact, variance, storage, fmt, errors).tally,
+        error_worst=float(error[exact.known].max()) if exact.known.any() else math.nan,
         digits_worst=float(digits(error[varies].max())) if varies.any() else math.nan,
         digits_median=float(digits(np.median(error[varies]))) if varies.any() else math.nan,
         digits_bound=float(digits(relative.max())) if len(relative) else math.nan,

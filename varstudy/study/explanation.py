@@ -79,7 +79,7 @@ def explain(
     accumulator : the format of every operation; by default those of the study. Storage formats that it does not
         serve are left out.
     seed : of the random values.
-    algorithms : names; by default those of `answers.CHOSEN`.
+    algorithms : names; by default those of `algorithm_answers.algorithms_for`.
 
     Raises
     ------

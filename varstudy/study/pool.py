@@ -18,7 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-__all__ = ["Crew", "WorkerFailed"]
+__all__ = ["Crew", "Task", "WorkerFailed"]
+
+Task = tuple[Any, ...]
 
 _LENGTH = struct.Struct("<Q")
 
@@ -77,8 +79,12 @@ class Crew:
         for worker in self._workers:
             worker.wait()
 
-    def run(self, tasks: Iterable[Any]) -> Iterator[int]:
-        """Hand out the tasks in order, one to each idle worker; give the index of each when it is done.
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+        """Hand out the tasks in order, one to each idle worker; give the index and the answer of each when it is done.
+
+        Parameters
+        ----------
+        tasks : (function, *arguments); the worker imports the function by its name, and the answer must pickle.
 
         Raises
         ------
@@ -97,19 +103,19 @@ class Crew:
                     worker = key.data
                     selector.unregister(key.fileobj)
                     try:
-                        index, error = _receive(worker.stdout)
+                        index, answer, error = _receive(worker.stdout)
                     except EOFError:
                         raise WorkerFailed(f"a worker ended with exit code {worker.wait()}: run again") from None
                     if isinstance(error, OSError):
                         raise error
                     if error is not None:
                         raise WorkerFailed(str(error))
-                    yield index
+                    yield index, answer
                     busy += self._next(worker, queue, selector) - 1
 
     @staticmethod
     def _next(
-        worker: subprocess.Popen[bytes], queue: Iterator[tuple[int, Any]], selector: selectors.BaseSelector
+        worker: subprocess.Popen[bytes], queue: Iterator[tuple[int, Task]], selector: selectors.BaseSelector
     ) -> int:
         """Give a worker its next task; 0 where there is none."""
         for index, task in queue:
@@ -124,15 +130,6 @@ class Crew:
         return 0
 
 
-def _perform(task: Any) -> None:
-    from . import runner  # noqa: PLC0415 - study imports this module
-
-    if task[0] == "warm":
-        runner.warm(*task[1:])
-    else:
-        runner.compute(*task[1:])
-
-
 def main() -> None:
     """A worker's life: tasks from standard input until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -140,18 +137,19 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints goes to standard error
     while True:
         try:
-            index, task = _receive(sys.stdin.buffer)
+            index, (function, *arguments) = _receive(sys.stdin.buffer)
         except EOFError:
             return
+        answer: Any = None
         error: Any = None
         try:
-            _perform(task)
+            answer = function(*arguments)
         except OSError as problem:
             error = problem
         except Exception as problem:
             error = f"{type(problem).__name__}: {problem}"
         try:
-            _send(answers, (index, error))
+            _send(answers, (index, answer, error))
         except BrokenPipeError:
             return
 

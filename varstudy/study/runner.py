@@ -33,11 +33,10 @@ from varkernels.jit import source_hash
 from .._io import provenance
 from .._io.atomic import write_whole
 from .._io.matching import matches
-from ..survey import installed
 from . import device_algorithms, featuremaps, results
 from .featuremaps import Case
 from .measuring import ACCUMULATORS, carrier_of, case_info, measure
-from .pool import Crew
+from .pool import Crew, Task
 
 __all__ = ["Cell", "Progress", "plan", "run", "uncollected"]
 
@@ -79,33 +78,38 @@ class Cell:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-@dataclass(frozen=True)
-class Others:
-    """A worker's task beside the cells: the frameworks and libraries that are here, measured by `anew` into a folder.
+class Companion(Protocol):
+    """Something else to measure next to the cells, such as the libraries of this machine; a worker can unpickle it."""
 
-    Attributes
+    def summary(self) -> str:
+        """What it is about to measure, for people."""
+
+    def measure(self, seed: int, say: Callable[[str], None]) -> Any:
+        """Measure it; the answer pickles. `say` gets its progress."""
+
+    def write(self, found: Any, folder: Path) -> None:
+        """Write what `measure` found next to the results."""
+
+
+def accompany(companion: Companion, seed: int, scratch: Path) -> tuple[Any, str]:
+    """Measure a companion in a worker; its answer, or None and the reason: it costs the study none of its cells.
+
+    Parameters
     ----------
-    out : the folder. scratch : one for its temporary files, which a worker that is ended leaves behind.
+    scratch : a folder for its temporary files, which a worker that is ended leaves behind.
     """
+    before = tempfile.tempdir
+    tempfile.tempdir = str(scratch)
+    try:
+        return companion.measure(seed, _silent), ""
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}"
+    finally:
+        tempfile.tempdir = before
 
-    out: Path
-    scratch: Path
 
-    def measure(self, seed: int) -> None:
-        """Measure them, in a worker. What goes wrong is kept for `problem`: it costs the study none of its cells."""
-        before = tempfile.tempdir
-        tempfile.tempdir = str(self.scratch)
-        try:
-            installed.measure(self.out, lambda text: None, seed)
-        except Exception as error:
-            (self.scratch / "problem").write_text(f"{type(error).__name__}: {error}", "utf-8")
-        finally:
-            tempfile.tempdir = before
-
-    def problem(self) -> str:
-        """Why they could not be measured; empty where they were."""
-        path = self.scratch / "problem"
-        return path.read_text("utf-8") if path.exists() else ""
+def _silent(text: str) -> None:
+    """Say nothing."""
 
 
 @cache
@@ -220,7 +224,7 @@ def uncollected() -> Iterator[None]:
 
 
 @uncollected()
-def compute(cell: Cell | Others, seed: int, names: Sequence[str], folder: Path, key: str) -> None:
+def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str) -> None:
     """Measure a cell and keep it under its key. In a worker or in this process.
 
     Raises
@@ -228,9 +232,6 @@ def compute(cell: Cell | Others, seed: int, names: Sequence[str], folder: Path, 
     RuntimeError
         The sources are not those that the key was made from: they were edited while the study ran.
     """
-    if isinstance(cell, Others):
-        cell.measure(seed)
-        return
     if cell.key(seed) != key:
         raise RuntimeError(f"the sources changed while {cell.label!r} was waiting: run again")
     known = algorithms()
@@ -291,7 +292,8 @@ def run(
     parquet: bool = False,
     argv: Sequence[str] | None = None,
     device: str = "cpu",
-    others: Callable[[str], None] | None = None,
+    companion: Companion | None = None,
+    say: Callable[[str], None] = _silent,
 ) -> results.Results:
     """Measure every algorithm on every feature map of a level, and write the table.
 
@@ -308,8 +310,8 @@ def run(
     argv : the command line to note in the provenance.
     device : ``cpu``; or with it the CUDA kernels, by ``cuda`` (a GPU), ``ptx`` (their compiled code, executed on the
         CPU) or ``auto``: whichever of the two there is. What cannot be measured is left out, and the settings say why.
-    others : told that the frameworks and libraries that are here are measured too (see `anew`): by one of the processes
-        where there are several, else at the end. Without it they are not.
+    companion : measured too, by one of the processes where there are several, else at the end.
+    say : gets what the companion measures, and why it could not be measured.
 
     Raises
     ------
@@ -341,20 +343,20 @@ def run(
     (target / ".writable").unlink()
     missing = [cell for cell in cells if force or not _finished(_load(folder, cell.key(seed), own))]
     count = _workers(missing, own, processes)
-    if others is not None and count > 1:
-        others(installed.told())
+    if companion is not None and count > 1:
+        say(companion.summary())
+    beside, problem = None, ""
     if progress is not None:
         progress.start(len(cells), len(cells) - len(missing))
     try:
         with _scratch() as scratch, interruptible() as asked:
-            beside = Others(target, scratch) if others is not None and count > 1 else None
-            for label in _measured(missing, seed, own, folder, count, beside):
-                if progress is not None:
+            for label, answer in _measured(missing, seed, own, folder, count, companion, scratch):
+                if not label:
+                    beside, problem = answer
+                elif progress is not None:
                     progress.advance(label)
                 if asked.is_set():
                     raise KeyboardInterrupt
-            if others is not None and beside is not None and beside.problem():
-                others(f"the frameworks and libraries that are here could not be measured: {beside.problem()}")
     finally:
         if progress is not None:
             progress.stop()
@@ -372,8 +374,11 @@ def run(
         provenance=provenance.collect(argv),
     )
     results.write(found, target, parquet=parquet)
-    if others is not None and count < 2:
-        installed.measure(target, others, seed)
+    if companion is not None:
+        if problem:
+            say(f"the frameworks and libraries that are here could not be measured: {problem}")
+        else:
+            companion.write(beside if count > 1 else companion.measure(seed, say), target)
     return found
 
 
@@ -405,28 +410,34 @@ def _workers(cells: Sequence[Cell], names: Sequence[str], processes: int | None)
 
 
 def _measured(
-    cells: Sequence[Cell], seed: int, names: Sequence[str], folder: Path, count: int, others: Others | None
-) -> Iterator[str]:
-    """Measure the cells, the largest first, and give each one's label when it is done.
+    cells: Sequence[Cell],
+    seed: int,
+    names: Sequence[str],
+    folder: Path,
+    count: int,
+    companion: Companion | None,
+    scratch: Path,
+) -> Iterator[tuple[str, Any]]:
+    """Measure the cells, the largest first; (label, None) of each when it is done.
 
-    others : measured beside them, by one of several workers.
+    With several workers one of them measures the companion, whose answer comes with an empty label.
     """
     queue = sorted(cells, key=lambda cell: -cell.work)
     if count < 2:
         for cell in queue:
             compute(cell, seed, names, folder, cell.key(seed))
-            yield cell.label
+            yield cell.label, None
         return
     with Crew(count) as crew:
-        for _ in crew.run(("warm", *share, tuple(names)) for share in _WARMING):
+        for _ in crew.run((warm, *share, tuple(names)) for share in _WARMING):
             pass
-        tasks: list[Any] = [("cell", cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
-        if others is not None:  # first, for it may take long
-            tasks.insert(0, ("cell", others, seed, (), folder, ""))
-        for index in crew.run(tasks):
-            cell = tasks[index][1]
-            if isinstance(cell, Cell):
-                yield cell.label
+        tasks: list[Task] = [(compute, cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
+        labels = [cell.label for cell in queue]
+        if companion is not None:  # first, for it may take long
+            tasks.insert(0, (accompany, companion, seed, scratch))
+            labels.insert(0, "")
+        for index, answer in crew.run(tasks):
+            yield labels[index], answer
 
 
 def _collected(

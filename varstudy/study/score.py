@@ -348,6 +348,6 @@ def judge(
         [places[Status.NOT_FINITE], places[Status.UNDEFINED], places[Status.OUT_OF_RANGE], 0, 1],
         places[Status.WRONG],
     ).astype(np.int8)
-    counts = np.bincount(codes, minlength=len(_STATUSES)).tolist()
+    counts: list[int] = np.bincount(codes, minlength=len(_STATUSES)).tolist()
     missed = int(np.count_nonzero(exact.nonfinite & np.isfinite(given)))
-    return Judgement(errors, codes, storage, Tally(*counts, missed))
+    return Judgement(errors, codes, storage, Tally(*[*counts, missed]))

@@ -1,69 +1,84 @@
-"""Other people's software, measured anew beside the study: what is importable here. It installs nothing."""
+"""Measure the frameworks and libraries that are installed here, as the companion of a study. It installs nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from .libraries.declaring import Function
+from .findings import measured
+from .findings.measured import Row
+from .frameworks.catalogue import FRAMEWORKS
+from .frameworks.declaring import Framework
+from .frameworks.observing import probe
+from .league import league_record, measure, places
+from .league.league_rows import rows
+from .libraries.catalogue import FUNCTIONS
+from .libraries.declaring import Function
 
-__all__ = ["measure", "told"]
+__all__ = ["InstalledSoftware", "SoftwareResults", "installed_software"]
 
 
-def measure(folder: Path, say: Callable[[str], None], seed: int = 0) -> None:
-    """Probe the frameworks and score the libraries that this interpreter has, once, and write what came out beside
-    the results: measured.json and league.json. What does not answer is a row that says so.
+@dataclass(frozen=True)
+class SoftwareResults:
+    """What was measured: the content of a measured.json, None where no framework is here, and of a league.json."""
 
-    Raises
-    ------
-    OSError
-        The folder cannot be written.
+    findings: dict[str, Any] | None
+    league: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class InstalledSoftware:
+    """The frameworks and the functions that a study measures next to its cells.
+
+    Attributes
+    ----------
+    frameworks, functions : each in this interpreter.
+    ask : gives the findings of a framework.
     """
-    _frameworks(folder, say)
-    _libraries(folder, say, seed)
+
+    frameworks: tuple[Framework, ...]
+    functions: tuple[Function, ...]
+    ask: Callable[..., Sequence[Row]] = probe
+
+    def summary(self) -> str:
+        """What is about to be measured, for people."""
+        return f"scoring {len(self.functions)} variance functions of the libraries that are here"
+
+    def measure(self, seed: int, say: Callable[[str], None]) -> SoftwareResults:
+        """Probe the frameworks and score the functions, once. What does not answer is a row that says so.
+
+        Parameters
+        ----------
+        seed : of the rows' random values. say : gets what is being measured.
+        """
+        findings = [row for each in self.frameworks for row in self.ask(each, threads=(1,), say=say)]
+        say(self.summary())
+        matrices, left_out = rows("quick", seed=seed)
+        found = measure(self.functions, matrices, places.here, threads=(1,), repeats=1, ours=False)
+        found.settings = {"level": "quick", "seed": seed, "only": None, "left_out": left_out}
+        return SoftwareResults(measured.content(findings) if findings else None, found.content(["varstudy", "run"]))
+
+    def write(self, found: SoftwareResults, folder: Path) -> None:
+        """Write measured.json and league.json; an older measured.json goes where no framework was asked.
+
+        Raises
+        ------
+        OSError
+            The folder cannot be written.
+        """
+        if found.findings is None:
+            (folder / measured.NAME).unlink(missing_ok=True)
+        else:
+            measured.write(folder / measured.NAME, found.findings)
+        league_record.write(folder / league_record.NAME, found.league)
 
 
-def told() -> str:
-    """What `measure` is about to do, for people."""
-    return _told(_functions())
-
-
-def _told(functions: list[Function]) -> str:
-    return f"scoring {len(functions)} variance functions of the libraries that are here"
-
-
-def _functions() -> list[Function]:
-    from .league import FUNCTIONS, places  # noqa: PLC0415
-
-    # Starting a server is not for a command that was not asked to.
-    return [
+def installed_software() -> InstalledSoftware:
+    """All that this interpreter can import, without what starts a server."""
+    frameworks = [each for each in FRAMEWORKS.values() if each.measured and each.importable()]
+    functions = [
         each for each in FUNCTIONS.values() if not each.belongs_to.server and not isinstance(places.here(each), str)
     ]
-
-
-def _frameworks(folder: Path, say: Callable[[str], None]) -> None:
-    from .findings import measured  # noqa: PLC0415
-    from .frameworks import observing as conventions  # noqa: PLC0415 - each only where it is needed
-    from .frameworks.catalogue import FRAMEWORKS  # noqa: PLC0415
-
-    here = [each for each in FRAMEWORKS.values() if each.measured and each.importable()]
-    rows = [row for each in here for row in conventions.probe(each, threads=(1,), say=say)]
-    if rows:
-        measured.write(folder / measured.NAME, measured.content(rows))
-    else:
-        (folder / measured.NAME).unlink(missing_ok=True)
-
-
-def _libraries(folder: Path, say: Callable[[str], None], seed: int) -> None:
-    from .league import league_record, places  # noqa: PLC0415
-    from .league import measure as league  # noqa: PLC0415
-    from .league.league_rows import rows  # noqa: PLC0415
-
-    here = _functions()
-    say(_told(here))
-    matrices, left_out = rows("quick", seed=seed)
-    found = league(here, matrices, places.here, threads=(1,), repeats=1, ours=False)
-    found.settings = {"level": "quick", "seed": seed, "only": None, "left_out": left_out}
-    league_record.write(folder / league_record.NAME, found.content(["varstudy", "run"]))
+    return InstalledSoftware(tuple(frameworks), tuple(functions))

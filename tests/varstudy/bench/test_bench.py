@@ -19,9 +19,10 @@ from click.testing import CliRunner
 
 import varstudy.cli as command
 from varstudy import report
-from varstudy.bench.cpu import bench_record, launch, limit, peers, promises, timing, work
-from varstudy.bench.cpu.bench_record import LIMIT, BenchProblem, Row
-from varstudy.bench.cpu.peers import CONTENDERS, NORMS, Call, Contender
+from varstudy.bench import targets, timing
+from varstudy.bench.cpu import bench_record, cpu_promises, launch, limit, peers, work
+from varstudy.bench.cpu.bench_record import LIMIT, BenchProblem, BenchRow
+from varstudy.bench.cpu.peers import CONTENDERS, NORMS, Contender, PeerCall
 from varstudy.report.figures import pareto
 
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ {{ 7*7 }}\u202e\x1b"
@@ -51,26 +52,26 @@ def request(**given: Any) -> dict[str, Any]:
     return asked | given
 
 
-def content(rows: list[Row], **given: Any) -> dict[str, Any]:
+def content(rows: list[BenchRow], **given: Any) -> dict[str, Any]:
     names = dict.fromkeys(row.contender for row in rows)
     filled: dict[str, Any] = {
         "settings": {"left_out": []},
         "provenance": {},
         "peers": [{"name": name, "package": "p", "version": "1.2", "threads": "one"} for name in names],
-        "targets": [each.record() for each in promises.judged(rows)],
+        "targets": [each.record() for each in cpu_promises.judged(rows)],
         "rows": [row.record() for row in rows],
     }
     return filled | given
 
 
-def timed(contender: str, seconds: float, error: float = 1e-8, **given: Any) -> Row:
+def timed(contender: str, seconds: float, error: float = 1e-8, **given: Any) -> BenchRow:
     values = given.pop("values", 2**26)
     filled: dict[str, Any] = {
         "dtype": "float32", "shape": [values], "norm": "flat", "threads": 1, "contender": contender, "rounds": 3,
         "seconds": seconds, "low": seconds, "high": seconds, "gbps": 1 / seconds, "of_limit": 0.5 / seconds,
         "cpus": 1.0, "error": error,
     }  # fmt: skip
-    return Row(**(filled | given))
+    return BenchRow(**(filled | given))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +145,7 @@ def test_every_contender_answers_the_same_question(contender: Contender, dtype: 
     x = np.random.default_rng(3).standard_normal((2, 4, 3, 3)).astype(dtype)
     tolerance = 100 * float(np.finfo(dtype).eps)
 
-    def error(call: Call, exact: work.Exact) -> float:
+    def error(call: PeerCall, exact: work.Exact) -> float:
         if call.before is not None:
             call.before()
         return exact.score(call.answer(call.run()))[0]
@@ -198,9 +199,9 @@ def _raises(error: BaseException) -> Callable[..., Any]:
     return never
 
 
-def _later(x: Any, threads: int) -> Call:
+def _later(x: Any, threads: int) -> PeerCall:
     answers = iter([np.var(x)])
-    return Call(lambda: next(answers))
+    return PeerCall(lambda: next(answers))
 
 
 @pytest.mark.parametrize(
@@ -208,8 +209,8 @@ def _later(x: Any, threads: int) -> Call:
     [
         (_raises(ImportError("libnothing.so is missing\nand more")), "ImportError: libnothing.so is missing"),
         (_raises(Panic("at the disco")), "Panic: at the disco"),
-        (lambda x, threads: Call(_raises(MemoryError())), "MemoryError"),
-        (lambda x, threads: Call(lambda: [1.0, 2.0]), "ValueError: 2 answers for 1 rows"),
+        (lambda x, threads: PeerCall(_raises(MemoryError())), "MemoryError"),
+        (lambda x, threads: PeerCall(lambda: [1.0, 2.0]), "ValueError: 2 answers for 1 rows"),
         (_later, "StopIteration"),
     ],
 )
@@ -327,7 +328,7 @@ def test_a_process_that_ends_early_is_one_sentence(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "executable", "/bin/false")
     done = call("--out", tmp_path, "--quick")
     assert done.exit_code == 2
-    assert "the measuring process for 1 thread(s) ended with exit code 1" in done.stderr
+    assert "the measuring process for 1 thread(s) failed: it ended with exit code 1" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -395,7 +396,7 @@ def test_targets_are_ratios_of_one_run() -> None:
         timed("varstudy fast", 1.0, norm="all"), timed("varstudy exact", 0.1, norm="all"),
         *(timed("numpy.var", float(k), norm=norm) for k, norm in enumerate(NORMS, 1)),
     ]  # fmt: skip
-    found = {each.name: each for each in promises.judged(rows) if each.dtype == "float32"}
+    found = {each.name: each for each in cpu_promises.judged(rows) if each.dtype == "float32"}
     assert found["fast / read limit, 2^26"].measured == 0.9
     assert found["fast / numpy.var, 2^26"].met is True
     assert found["exact / numpy.var, 2^26"].met is False
@@ -404,11 +405,11 @@ def test_targets_are_ratios_of_one_run() -> None:
     assert found["a call of 1,000 values by varstudy exact / numpy.var"].met is None
     assert found["four norms by varstudy fast, one read / numpy's slowest"].measured == 4.0
     assert found["fast: two threads / one, 2^26"].measured == 2.0
-    assert all(each.met is None and each.note for each in promises.judged([]))
+    assert all(each.met is None and each.note for each in cpu_promises.judged([]))
     rows[3].low, rows[3].high = 6.0, 8.0
-    noisy = {each.name for each in promises.judged(rows) if each.note.startswith("noisy (quartiles 29 %")}
+    noisy = {each.name for each in cpu_promises.judged(rows) if each.note.startswith("noisy (quartiles 29 %")}
     assert noisy == {"fast / numpy.var, 2^26", "exact / numpy.var, 2^26"}
-    again = promises.targets([each.record() for each in found.values()])
+    again = targets.read_targets([each.record() for each in found.values()])
     assert [repr(each) for each in again] == [repr(each) for each in found.values()]
 
 
@@ -421,7 +422,7 @@ def test_two_threads_that_did_not_run_are_no_measurement(ours: float, reading: f
         timed("varstudy fast", 1.0, threads=2, cpus=ours),
         timed(LIMIT, 1.0, threads=2, cpus=reading),
     ]
-    (two,) = (each for each in promises.judged(rows) if "two threads" in each.name and each.dtype == "float32")
+    (two,) = (each for each in cpu_promises.judged(rows) if "two threads" in each.name and each.dtype == "float32")
     assert two.met is None
     assert note in two.note
 
@@ -430,20 +431,20 @@ def test_two_threads_that_did_not_run_are_no_measurement(ours: float, reading: f
 
 
 def call(*words: Any) -> Any:
-    return CliRunner().invoke(command.cli, ["bench", *map(str, words)], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, ["bench", *map(str, words)], prog_name="varstudy")
 
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     asked: dict[str, Any] = {}
 
-    def run(plan: launch.Plan, argv: list[str]) -> dict[str, Any]:
+    def run(plan: launch.BenchPlan, argv: list[str]) -> dict[str, Any]:
         asked.update(plan=plan, argv=argv)
         rows = [
             timed(LIMIT, 0.5, math.nan), timed("varstudy fast", 0.6), timed("numpy.var", 3.0, cpus=2.0),
             timed("numpy.var", 1e-6, values=1000), timed("numpy.var", 1.0, norm="batch", shape=[2, 4, 3, 3]),
-            Row("float32", [2**26], "flat", 1, "polars", "not installed", "polars is not installed"),
-            Row("float32", [2**26], "flat", 1, "duckdb", "failed", "Error: it broke"),
+            BenchRow("float32", [2**26], "flat", 1, "polars", "not installed", "polars is not installed"),
+            BenchRow("float32", [2**26], "flat", 1, "duckdb", "failed", "Error: it broke"),
         ]  # fmt: skip
         return content(rows, settings={"left_out": ["2^27"]})
 
@@ -529,7 +530,7 @@ def test_the_section_shows_the_longest_array_and_the_fewest_threads() -> None:
     rows = [
         timed("numpy.var", 1.0, values=64), timed("numpy.var", 3.0), timed("numpy.var", 2.0, threads=2),
         timed(LIMIT, 0.5, math.nan), timed(HOSTILE, 0.7, math.inf), timed("varstudy exact", 0.6, 0.0),
-        Row("float32", [2**26], "flat", 1, "duckdb", "failed", HOSTILE),
+        BenchRow("float32", [2**26], "flat", 1, "duckdb", "failed", HOSTILE),
     ]  # fmt: skip
     speed = pareto.draw(content(rows))
     (part,) = speed.tables

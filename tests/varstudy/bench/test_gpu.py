@@ -24,21 +24,21 @@ from varkernels.cuda.devices.gpu import Gpu
 from varkernels.cuda.devices.ptx import Executor
 from varkernels.cuda.launch_plan import Plan as Launches
 from varstudy import report
-from varstudy.bench.cpu.promises import targets as judged_targets
-from varstudy.bench.gpu import gpu_record, peers, whole
+from varstudy.bench.gpu import gpu_record, measuring, torch_peer
 from varstudy.bench.gpu.card import Card
 from varstudy.bench.gpu.checks import MAPS, QUICK, Checks, check, parts
-from varstudy.bench.gpu.gpu_record import COPY, GpuProblem, Row
+from varstudy.bench.gpu.gpu_promises import judged
+from varstudy.bench.gpu.gpu_record import COPY, GpuProblem, GpuRow
+from varstudy.bench.gpu.measuring import GpuPlan, chosen, measure
 from varstudy.bench.gpu.racing import Torch, races, values
-from varstudy.bench.gpu.targets import judged
-from varstudy.bench.gpu.whole import Plan, chosen, measure
+from varstudy.bench.targets import read_targets as judged_targets
 from varstudy.report.sections import gpu_speed
 from varstudy.study import featuremaps, results
 from varstudy.study.measuring import case_info
 from varstudy.study.measuring import measure as case_records
 
 FULL_MEMORY = "the GPU is out of memory: cut the feature map, or end what else uses the GPU (cuMemAlloc_v2: ...)"
-SMALL = Plan(
+SMALL = GpuPlan(
     shapes=((2, 8, 6, 6), (4, 8, 6, 6)), storages=("float32", "bfloat16"), groups=4, rounds=3,
     maps=("higham/three-values", "overflow/squares"),
 )  # fmt: skip
@@ -146,20 +146,20 @@ class Silent:
     def stop(self) -> None: ...
 
 
-def content(machine: FakeMachine, pattern: str = "chan/grid*", plan: Plan = SMALL, torch: Torch = NO_TORCH) -> Any:
+def content(machine: FakeMachine, pattern: str = "chan/grid*", plan: GpuPlan = SMALL, torch: Torch = NO_TORCH) -> Any:
     return measure(machine, chosen(pattern), plan, ["gpu"], Silent(), torch)
 
 
 def call(*words: str | Path) -> Any:
-    return CliRunner().invoke(command.cli, [str(word) for word in words], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, [str(word) for word in words], prog_name="varstudy")
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     machine = FakeMachine()
-    monkeypatch.setattr("varstudy.cli.gpu_command._machine", lambda: machine)
-    monkeypatch.setattr(whole, "SHORT", SMALL)
-    monkeypatch.setattr(peers, "load", lambda: (None, "torch is not installed"))
+    monkeypatch.setattr("varstudy.cli.gpu_run._machine", lambda: machine)
+    monkeypatch.setattr(measuring, "SHORT", SMALL)
+    monkeypatch.setattr(torch_peer, "load", lambda: (None, "torch is not installed"))
     return machine
 
 
@@ -390,9 +390,11 @@ def test_values_are_the_same_every_time() -> None:
 # ------------------------------------------------------------------------------------------------ targets
 
 
-def row(contender: str, kind: str = "kernel", seconds: float = 1.0, norm: str = "batch", **given: Any) -> Row:
+def row(contender: str, kind: str = "kernel", seconds: float = 1.0, norm: str = "batch", **given: Any) -> GpuRow:
     filled: dict[str, Any] = {"rounds": 3, "low": seconds, "high": seconds, "gbps": 1 / seconds}
-    return Row([32, 64, 56, 56], "NCHW", norm, 0, "float32", "", kind, contender, seconds=seconds, **(filled | given))
+    return GpuRow(
+        [32, 64, 56, 56], "NCHW", norm, 0, "float32", "", kind, contender, seconds=seconds, **(filled | given)
+    )
 
 
 def test_verdicts() -> None:
@@ -584,7 +586,7 @@ def test_torch_gives_the_moments_of_the_norms() -> None:
     for layout in ("NCHW", "NHWC"):
         lies = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if layout == "NHWC" else x
         for norm in ("batch", "layer", "instance", "group"):
-            found = peers.calls(torch, torch.from_numpy(lies), norm, layout, 4)
+            found = torch_peer.calls(torch, torch.from_numpy(lies), norm, layout, 4)
             rows = views.view(lies, norm, layout=layout, groups=4 if norm == "group" else None)
             rows = rows if rows.ndim == 4 else rows[np.newaxis]
             variance, mean = found["torch.var_mean"]()

@@ -36,7 +36,7 @@ NAMES = ("naive", "welford", "pairwise")
 
 
 def call(*words: str | Path) -> Any:
-    return CliRunner().invoke(command.cli, [str(word) for word in words], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, [str(word) for word in words], prog_name="varstudy")
 
 
 def refused(*words: str | Path) -> str:
@@ -112,13 +112,13 @@ def test_help(words: tuple[str, ...]) -> None:
         done = call(*words, option)
         assert done.exit_code == 0
         assert done.stdout.startswith("Usage: varstudy")
-    assert set(command.cli.commands) == set(COMMANDS)
+    assert set(command.commands.commands) == set(COMMANDS)
 
 
 def test_help_loads_nothing_heavy() -> None:
     script = (
         "import sys, varstudy, varstudy.cli as m\n"
-        "try: m.cli.main(['run', '--help'])\n"
+        "try: m.commands.main(['run', '--help'])\n"
         "except SystemExit as e: assert e.code == 0\n"
         "bad = {'numpy', 'numba', 'pandas', 'rich', 'mpmath', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
         "assert not bad, bad\n"
@@ -353,8 +353,8 @@ def compute(cell, seed, names, folder, *_):
         {"key": key, "algorithms": list(names), "records": [], "problems": []}).encode())
     time.sleep(0.2)
 study.compute = compute
-from varstudy.cli import cli
-cli.main(sys.argv[1:], prog_name="python -m varstudy")
+from varstudy.cli import commands
+commands.main(sys.argv[1:], prog_name="python -m varstudy")
 """
 
 

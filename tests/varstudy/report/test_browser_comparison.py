@@ -12,7 +12,7 @@ from browser import WIDTHS, Open, cut_in_print, judge, launched, open_tables, re
 from click.testing import CliRunner
 from report_pages import made, record
 
-from varstudy.cli import cli
+from varstudy.cli import commands
 from varstudy.study import results
 from varstudy.study.results import Results
 
@@ -63,7 +63,7 @@ def written(before: Results, after: Results, folder: Path) -> Path:
         results.write(found, folder / name)
     page = folder / f"{EVIL.replace('/', '')}.html"
     asked = ["compare", str(folder / "before"), str(folder / "after"), "--html", str(page)]
-    ran = CliRunner().invoke(cli, asked, prog_name="varstudy")
+    ran = CliRunner().invoke(commands, asked, prog_name="varstudy")
     assert ran.exit_code in (0, 1), ran.output
     return page
 

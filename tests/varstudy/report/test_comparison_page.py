@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from report_pages import Page, made, record
 
-from varstudy.cli import cli
+from varstudy.cli import commands
 from varstudy.report import comparison_page
 from varstudy.report.model import changed_metrics
 from varstudy.study import results
@@ -292,7 +292,7 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
     for name, found in (("a", made(rows())), ("b", made(rows(chan=1e-3)))):
         results.write(found, tmp_path / name)
     a, b, out = (str(tmp_path / name) for name in ("a", "b", "page.html"))
-    ran = CliRunner().invoke(cli, ["compare", a, b, "--html", out], prog_name="varstudy")
+    ran = CliRunner().invoke(commands, ["compare", a, b, "--html", out], prog_name="varstudy")
     assert ran.exit_code == 1, "something became worse"
     before, after = results.read(a), results.read(b)
     assert Path(out).read_text("utf-8") == comparison_page.render(before, after, compare(before, after), (a, b))
@@ -301,7 +301,7 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
 def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     results.write(made(rows()), tmp_path / "a")
     a, out = str(tmp_path / "a"), str(tmp_path / "no" / "page.html")
-    ran = CliRunner().invoke(cli, ["compare", a, a, "--html", out], prog_name="varstudy")
+    ran = CliRunner().invoke(commands, ["compare", a, a, "--html", out], prog_name="varstudy")
     assert ran.exit_code not in (0, 1)
     assert "Traceback" not in ran.output
     assert out in ran.output or str(Path(out).parent) in ran.output

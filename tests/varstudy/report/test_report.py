@@ -25,7 +25,8 @@ from varstudy.report.model import embedded, summary
 from varstudy.report.model.facts import Facts, decimal_digits
 from varstudy.report.rendering import SCRIPTS
 from varstudy.report.report_page import CHAPTERS
-from varstudy.report.sections import every_line, pencil
+from varstudy.report.sections import every_line, heat, pencil
+from varstudy.study.recommend import recommend
 from varstudy.study.results import COLUMNS, Results
 
 # Safe ----------------------------------------------------------------------------------------------------------------
@@ -200,10 +201,13 @@ def test_headlines_agree_with_the_table(study: Results) -> None:
     assert order.number == "5.0", "from less than none to five digits"
     assert "none (its error is 10,000 times the variance) to 5.0" in order.sentence
     assert order.anchor == "heat"
-    best = summary.choose(Facts(study), "float32", "float32")
-    assert best is not None
-    chosen = frame[(frame.algorithm == best.algorithm) & (frame.accumulator == "float32")]
-    assert choice.number == words.digits(chosen.var_digits_worst.min())
+    made_choice = summary.first_choice(Facts(study))
+    assert made_choice is not None
+    best = made_choice.cheapest or made_choice.accurate
+    chosen = frame[
+        (frame.algorithm == best.algorithm) & (frame.accumulator == "float32") & (frame.storage == "float32")
+    ]
+    assert choice.number == words.digits(chosen[chosen.kappa_worst < 2**24].var_digits_worst.clip(0).min())
     page = Page(report.render(study))
     for headline in made_.values():
         assert headline.number in page.text
@@ -215,61 +219,50 @@ def test_museum_tally(study: Results) -> None:
     assert tally == {"naive": (2, 2), "two_pass": (1, 2), "chan": (0, 2)}
 
 
-def choose(*rows: dict[str, Any], single: bool = False) -> summary.Choice | None:
-    return summary.choose(Facts(made(rows)), "float32", "float32", single=single)
+def test_the_report_recommends_what_the_rule_does(study: Results) -> None:
+    facts = Facts(study)
+    listed = summary.recommendations(facts)
+    for choice in listed:
+        assert choice == recommend(facts.population, choice.storage, choice.accumulator, choice.limit)
+    html = report.render(study)
+    shown = Page(html)
+    for choice in listed:
+        for pick in (choice.cheapest, choice.accurate, choice.runner_up):
+            assert pick is None or f"{pick.operations} operations, state {pick.state}" in " ".join(shown.text.split())
 
 
-def test_rule_of_the_recommendation() -> None:
-    def pair(name: str, easy: float, hard: float, **given: Any) -> list[dict[str, Any]]:
+def test_few_maps_recommend_nothing() -> None:
+    def maps(n: int) -> list[dict[str, Any]]:
         return [
-            record("easy", "families", name, var_error_worst=easy),
-            record("hard", "families", name, var_error_worst=hard, **given),
+            record(f"a{i}", "families", name, var_error_worst=1e-7) for i in range(n) for name in ("two_pass", "chan")
         ]
 
-    # Fewest failures first, though the rest is worse.
-    best = choose(*pair("double_double", 1e-7, 0.5), *pair("chan", 1e-2, 1e-2))
-    assert best is not None
-    assert (best.algorithm, best.failures, best.lines, round(best.worst, 6)) == ("chan", 0, 2, 2.0)
-    # Within half a digit the simpler one; beyond it the better one.
-    best = choose(*pair("double_double", 1e-7, 1e-7), *pair("two_pass", 1e-7, 2e-7))
-    assert best is not None
-    assert best.algorithm == "two_pass"
-    best = choose(*pair("double_double", 1e-7, 1e-7), *pair("two_pass", 1e-7, 1e-6))
-    assert best is not None
-    assert (best.algorithm, best.case) == ("double_double", "easy")
-    # Digits that the storage format does not have count for nothing.
-    best = choose(*pair("double_double", 1e-15, 1e-15), *pair("two_pass", 1e-7, 1e-7))
-    assert best is not None
-    assert best.algorithm == "two_pass"
-    # Read once; and a centre that the caller must give is no candidate.
-    rows = (*pair("two_pass", 1e-7, 1e-7), *pair("chan", 1e-5, 1e-5), *pair("shifted", 1e-7, 1e-7))
-    best = choose(*rows, single=True)
-    assert best is not None
-    assert best.algorithm == "chan"
-    # A line that most overflow on, and one whose variance the format cannot hold, do not count.
-    nan = {"var_nan": 1, "var_digits_worst": -math.inf}
-    best = choose(*pair("two_pass", 1e-3, 1, **nan), *pair("west", 1e-3, 1, **nan), *pair("chan", 1e-1, 1e-1))
-    assert best is not None
-    assert (best.algorithm, best.failures, best.left_out) == ("two_pass", 0, 1)
-    best = choose(*pair("two_pass", 1e-3, 1, exact=1e39), *pair("chan", 1e-1, 1e-1, exact=1e-39))
-    assert best is not None
-    assert (best.algorithm, best.lines, best.left_out) == ("two_pass", 1, 1)
-    # A difference of two sums of squares is no candidate, whatever it did.
-    for name in summary.DIFFERENCES:
-        best = choose(*pair(name, 1e-7, 1e-7), *pair("double_double", 1e-5, 1e-5))
-        assert best is not None
-        assert best.algorithm == "double_double"
-    assert choose(*pair("naive", 1e-7, 1e-7)) is None
-    assert choose(record("a", "families", "naive", rows_scored=0)) is None
-
-
-def test_few_lines_recommend_nothing() -> None:
-    few = report.render(made([record("a", "families", "chan")]))
-    assert "So few lines recommend nothing." in few
+    few = report.render(made(maps(1)))
+    assert "So few maps recommend nothing." in few
     assert "<b>Caution.</b>" in few
-    many = report.render(made(record(f"a{i}", "families", "chan") for i in range(summary.FEW_LINES)))
-    assert "The recommended algorithm for float32 summed in float32: over 30 measured lines it fails on 0" in many
+    many = report.render(made(maps(summary.FEW_MAPS)))
+    assert "for float32 accumulated in float32 keeps at least 7.0 of 7.2 digits on 30 well-posed maps" in many
     assert "Caution" not in many
+
+
+def test_the_sections_of_the_report_count_alike(study: Results) -> None:
+    frame = Facts(study).frame
+    statuses = ["rows_right", "rows_inaccurate", "rows_wrong", "rows_out_of_range"]
+    assert (study.frame[statuses].sum(axis=1) == study.frame["rows_scored"]).all()
+    wrong = (study.frame.rows_wrong > 0) | (study.frame.nonfinite_missed > 0)
+    assert (frame.wrong == wrong).all()
+    # The museum's tally, the heat map's note and the table are of one and the same answers.
+    facts = Facts(study)
+    museum = frame[(frame.group == "museum") & frame.own & frame.judged]
+    for name, (bad, total) in summary.museum_tally(facts, ["naive", "two_pass", "chan"]).items():
+        mine = museum[museum.algorithm == name]
+        assert (bad, total) == (mine[mine.wrong].case.nunique(), mine.case.nunique())
+    for part in heat.heat_maps(facts):
+        rows = frame[(frame.storage == part.storage) & (frame.accumulator == part.accumulator) & frame.judged]
+        rows = rows[rows.group.isin(heat.HEAT_GROUPS)]
+        for note in part.notes:
+            worst = rows.groupby("algorithm").wrong.sum().max()
+            assert f"on {worst} of " in note
 
 
 def test_cells() -> None:
@@ -354,9 +347,7 @@ def test_an_algorithm_of_a_third_party_and_another_device() -> None:
     page = Page(report.render(made(rows)))
     assert "The table holds 2 devices" in page.text
     assert "mine" in page.text
-    best = summary.choose(Facts(made(rows)), "float32", "float32")
-    assert best is not None
-    assert best.algorithm == "mine"
+    assert not summary.recommendations(Facts(made(rows)))  # nobody declared its cost
 
 
 def test_write(tmp_path: Any, study: Results, html: str) -> None:
@@ -429,20 +420,16 @@ def test_the_chapters_are_those_of_the_contents(html: str) -> None:
     assert set(anchors) <= set(page.ids)
 
 
-def test_a_recommendation_for_each_length() -> None:
+def test_lengths_with_one_recommendation_are_one_row() -> None:
     def lines(name: str, *errors: float) -> list[dict[str, Any]]:
         return [
-            record(f"n{values}", "families", name, values=values, var_error_worst=error)
-            for values, error in zip((1000, 1001, 10**6), errors, strict=True)
+            record(f"growth/n{values}", "growth", name, values=values, var_error_worst=error)
+            for values, error in zip((1 << 10, 1 << 17, 1 << 20), errors, strict=True)
         ]
 
-    facts = Facts(made([*lines("two_pass", 1e-7, 1e-3, 10), *lines("chan", 1e-5, 1e-4, 1e-3)]))
-    ((storage, accumulator, picked),) = summary.by_length(facts)
-    assert (storage, accumulator) == ("float32", "float32")
-    found = [(best.algorithm, round(best.worst, 6), best.lines) for best in picked if best]
-    # Up to the limit, and it counts; the longer rows decide only among themselves and those below.
-    assert found == [("two_pass", 7.0, 1), ("chan", 4.0, 2), ("chan", 3.0, 3)]
-    assert not summary.by_length(Facts(made(lines("two_pass", 1e-7, 1e-3, 10))))  # nothing competes
+    facts = Facts(made([*lines("welford", 1e-7, 1e-7, 10), *lines("chan", 1e-7, 1e-7, 1e-7)]))
+    found = [c for c in summary.recommendations(facts) if c.storage == "float32"]
+    assert [(c.cheapest.algorithm, c.longest) for c in found if c.cheapest] == [("welford", 1 << 17), ("chan", 1 << 20)]
 
 
 @pytest.mark.parametrize("example", pencil.examples(), ids=lambda e: e.key)

@@ -326,76 +326,82 @@ class CrewHere:
 
     def __exit__(self, *error: object) -> None: ...
 
-    def run(self, tasks: Iterable[Any]) -> Iterator[int]:
-        for index, (kind, *task) in enumerate(tasks):
-            if kind == "cell":
-                self.tasks.append(task[0])
-                runner.compute(*task)
-                yield index
+    def run(self, tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        for index, (function, *arguments) in enumerate(tasks):
+            if function is not runner.warm:
+                self.tasks.append(arguments[0])
+                yield index, function(*arguments)
 
 
-def test_one_of_several_processes_measures_the_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[Path, int, bool]] = []
-    scratch: list[Path] = []
+class Neighbour:
+    """A companion that notes what happens to it."""
 
-    def measure(folder: Path, say: object, seed: int) -> None:
-        asked.append((folder, seed, (folder / "results.json").exists()))
-        scratch.append(Path(tempfile.mkdtemp()))
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.asked: list[tuple[int, object]] = []
+        self.written: list[tuple[object, Path, bool]] = []
+        self.scratch: list[Path] = []
 
-    monkeypatch.setattr(runner.installed, "measure", measure)
-    monkeypatch.setattr(runner.installed, "told", lambda: "what is here")
+    def summary(self) -> str:
+        return "what is here"
+
+    def measure(self, seed: int, say: Any) -> object:
+        if self.error is not None:
+            raise self.error
+        self.asked.append((seed, say))
+        folder = tempfile.mkdtemp()
+        self.scratch.append(Path(folder))
+        return "found"
+
+    def write(self, found: object, folder: Path) -> None:
+        self.written.append((found, folder, (folder / "results.json").exists()))
+
+
+def test_one_of_several_processes_measures_the_companion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "Crew", CrewHere)
     monkeypatch.setattr(CrewHere, "tasks", [])
     before = tempfile.gettempdir()
     said: list[str] = []
-    log = Log()
-    runner.run(only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, others=said.append)
+    log, other = Log(), Neighbour()
+    runner.run(
+        only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, companion=other, say=said.append
+    )
     assert said == ["what is here"]
-    assert asked == [(tmp_path, 3, False)]
+    assert [seed for seed, _ in other.asked] == [3]
+    assert other.written == [("found", tmp_path, True)]
     # First, for it may take longest; and it is no cell.
-    assert isinstance(CrewHere.tasks[0], runner.Others)
+    assert CrewHere.tasks[0] is other
     assert log.said == [(2, 0), *(task.label for task in CrewHere.tasks[1:]), "stop"]
     # A worker that is ended leaves its temporary files: they are in a folder that does not outlive the study.
     assert tempfile.gettempdir() == before
-    assert scratch[0].parent != Path(before)
-    assert not scratch[0].parent.exists()
+    assert other.scratch[0].parent != Path(before)
+    assert not other.scratch[0].parent.exists()
 
 
-def test_libraries_that_cannot_be_measured_cost_the_study_nothing(
+def test_a_companion_that_cannot_be_measured_costs_the_study_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure(folder: Path, say: object, seed: int) -> None:
-        raise RuntimeError("their clock is wrong")
-
-    monkeypatch.setattr(runner.installed, "measure", measure)
-    monkeypatch.setattr(runner.installed, "told", lambda: "what is here")
     monkeypatch.setattr(runner, "Crew", CrewHere)
     said: list[str] = []
-    runner.run(only="higham/three-values", out=tmp_path, processes=2, others=said.append)
+    other = Neighbour(RuntimeError("their clock is wrong"))
+    runner.run(only="higham/three-values", out=tmp_path, processes=2, companion=other, say=said.append)
     assert said[1:] == [
         "the frameworks and libraries that are here could not be measured: RuntimeError: their clock is wrong"
     ]
     assert (tmp_path / "results.json").exists()
+    assert other.written == []
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_nobody_else_measures_them_where_there_is_nothing_else_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
-) -> None:
-    asked: list[tuple[Path, int, bool]] = []
-    say: list[str] = []
-
-    def measure(folder: Path, told: object, seed: int) -> None:
-        assert told == say.append
-        asked.append((folder, seed, (folder / "results.json").exists()))
-
-    monkeypatch.setattr(runner.installed, "measure", measure)
-    monkeypatch.setattr(runner, "Crew", None)
+def test_this_process_measures_the_companion_where_there_is_nothing_else_to_do(tmp_path: Path, processes: int) -> None:
+    said: list[str] = []
     runner.run(only="higham/three-values", out=tmp_path, processes=1)
-    assert asked == []
-    runner.run(only="higham/three-values", out=tmp_path, processes=processes, others=say.append)
-    assert asked == [(tmp_path, 0, True)]
-    assert say == []
+    other, say = Neighbour(), said.append
+    runner.run(only="higham/three-values", out=tmp_path, processes=processes, companion=other, say=say)
+    assert other.asked == [(0, say)]
+    assert other.written == [("found", tmp_path, True)]
+    assert said == []
+    shutil.rmtree(other.scratch[0])
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -420,7 +426,7 @@ def test_the_collector_of_garbage_is_left_as_it_was(tmp_path: Path, enabled: boo
 def test_a_failing_task_says_what_failed() -> None:
     cell = runner.plan(only="higham/three-values")[0]
     with Crew(1) as crew, pytest.raises(WorkerFailed, match="'no such algorithm'"):
-        list(crew.run([("cell", cell, 0, ("no such algorithm",), Path(), cell.key(0))]))
+        list(crew.run([(runner.compute, cell, 0, ("no such algorithm",), Path(), cell.key(0))]))
 
 
 def test_sources_edited_while_it_runs_are_noticed(tmp_path: Path) -> None:
@@ -433,7 +439,7 @@ def test_sources_edited_while_it_runs_are_noticed(tmp_path: Path) -> None:
 def test_a_full_disk_in_a_worker_is_an_oserror_here(tmp_path: Path) -> None:
     cell = runner.plan(only="higham/three-values")[0]
     with Crew(1) as crew, pytest.raises(OSError, match="No such file or directory"):
-        list(crew.run([("cell", cell, 0, ("naive",), tmp_path / "gone", cell.key(0))]))
+        list(crew.run([(runner.compute, cell, 0, ("naive",), tmp_path / "gone", cell.key(0))]))
 
 
 def test_workers_end_with_their_parent() -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 
+from varstudy._io import child
 from varstudy.survey import environments
 from varstudy.survey.environments import (
     Environment,
@@ -31,7 +32,6 @@ from varstudy.survey.environments import (
     Need,
     declaring,
     failures,
-    process,
     pythons,
     stubs,
 )
@@ -77,7 +77,7 @@ def gone(pid: int, seconds: float = 10.0) -> bool:
 
 
 def test_an_answer_comes_back(script: Any) -> None:
-    done = environments.run(sys.executable, script("answer([1, 'two', sys.argv[1:3]])"), ["--a", "b"], seconds=60)
+    done = child.run(sys.executable, script("answer([1, 'two', sys.argv[1:3]])"), ["--a", "b"], seconds=60)
     assert done.ok
     assert done.answer == [1, "two", ["--a", "b"]]
     assert done.sentence == ""
@@ -85,7 +85,7 @@ def test_an_answer_comes_back(script: Any) -> None:
 
 def test_memory_is_told(script: Any) -> None:
     text = "import time\nheld = b'x' * 2**27\ntime.sleep(1)\nanswer(0)"
-    assert 2**27 < environments.run(sys.executable, script(text), seconds=60).peak < 2**28
+    assert 2**27 < child.run(sys.executable, script(text), seconds=60).peak < 2**28
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_memory_is_told(script: Any) -> None:
     ],
 )
 def test_an_end_is_told(script: Any, text: str, kind: str, sentence: str) -> None:
-    done = environments.run(sys.executable, script(text), seconds=60)
+    done = child.run(sys.executable, script(text), seconds=60)
     assert (done.kind, done.sentence, done.answer) == (kind, sentence, None)
 
 
@@ -117,7 +117,7 @@ def test_an_end_is_told(script: Any, text: str, kind: str, sentence: str) -> Non
     ],
 )
 def test_what_is_no_json_is_garbled(script: Any, text: str) -> None:
-    done = environments.run(sys.executable, script(text), seconds=60)
+    done = child.run(sys.executable, script(text), seconds=60)
     assert done.kind == "garbled"
     assert done.answer is None
     assert done.sentence
@@ -125,7 +125,7 @@ def test_what_is_no_json_is_garbled(script: Any, text: str) -> None:
 
 
 def test_what_was_written_before_a_crash_is_kept(script: Any) -> None:
-    done = environments.run(sys.executable, script("answer({'so': 'far'}); os.abort()"), seconds=60)
+    done = child.run(sys.executable, script("answer({'so': 'far'}); os.abort()"), seconds=60)
     assert (done.kind, done.answer) == ("killed", {"so": "far"})
 
 
@@ -139,7 +139,7 @@ open({str(pids)!r}, "w").write("%d %d %d" % (os.getpid(), inner.pid, other.pid))
 import time
 time.sleep(600)
 """
-    done = environments.run(sys.executable, script(text), seconds=5)
+    done = child.run(sys.executable, script(text), seconds=5)
     assert (done.kind, done.sentence) == ("timed out", "it did not end within 5 s")
     assert 5 <= done.seconds < 60
     assert all(gone(int(pid)) for pid in pids.read_text().split())
@@ -153,7 +153,7 @@ inner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 open({str(pid)!r}, "w").write(str(inner.pid))
 answer(1)
 """
-    done = environments.run(sys.executable, script(text), seconds=100)
+    done = child.run(sys.executable, script(text), seconds=100)
     assert done.ok
     assert done.seconds < 60
     assert gone(int(pid.read_text()))
@@ -168,7 +168,7 @@ EATER = "held = []\nwhile True:\n    held.append(b'x' * 2**22)\n"
     ids=["itself", "a child of it"],
 )
 def test_memory_is_limited(script: Any, text: str) -> None:
-    done = environments.run(sys.executable, script(text), seconds=60, memory=300 * 2**20)
+    done = child.run(sys.executable, script(text), seconds=60, memory=300 * 2**20)
     assert (done.kind, done.sentence) == ("memory", "it held more than 0.293 GiB of memory")
 
 
@@ -176,21 +176,21 @@ def test_reserved_memory_does_not_count(script: Any) -> None:
     """JAX and TensorFlow reserve many times what they hold."""
     text = "import mmap\nheld = mmap.mmap(-1, 2**34, flags=mmap.MAP_PRIVATE | mmap.MAP_NORESERVE)\nanswer(len(held))"
     text = text.replace("mmap.MAP_NORESERVE", "0x4000")
-    done = environments.run(sys.executable, script(text), seconds=60, memory=300 * 2**20)
+    done = child.run(sys.executable, script(text), seconds=60, memory=300 * 2**20)
     assert done.answer == 2**34
 
 
 def test_endless_output_fills_no_memory(script: Any) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     text = "for _ in range(300): sys.stdout.write('y' * 2**20); sys.stderr.write('z' * 2**19 + '\\n')\nanswer(0)"
-    done = environments.run(sys.executable, script(text), seconds=100)
+    done = child.run(sys.executable, script(text), seconds=100)
     assert done.ok
-    assert len(done.tail) < 2 * process.KEPT
+    assert len(done.tail) < 2 * child.KEPT
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 2**10  # KiB; 450 MiB were written
 
 
 def test_an_interpreter_that_is_not_there(script: Any, tmp_path: Path) -> None:
-    done = environments.run(tmp_path / "python", script("answer(0)"), seconds=60)
+    done = child.run(tmp_path / "python", script("answer(0)"), seconds=60)
     assert done.kind == "no start"
     assert done.sentence == f"{tmp_path / 'python'} cannot be started (No such file or directory)"
 
@@ -206,7 +206,7 @@ import sibling, site
 cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 answer([dict(os.environ), sibling.HERE, site.ENABLE_USER_SITE, os.getcwd(), cores])
 """
-    done = environments.run(sys.executable, script(text), seconds=60, threads=1, variables={"KERAS_BACKEND": "jax"})
+    done = child.run(sys.executable, script(text), seconds=60, threads=1, variables={"KERAS_BACKEND": "jax"})
     seen, sibling, user_site, folder, cores = done.answer
     assert seen["KERAS_BACKEND"] == "jax"
     assert not {"PYTHONPATH", "PYTHONSTARTUP", "JAX_ENABLE_X64", "TF_ENABLE_ONEDNN_OPTS", *settings} & set(seen)
@@ -232,7 +232,7 @@ before = os.listdir(home)
 os.mkdir(os.path.join(home, ".keras"))
 answer([home, before, os.path.samefile(home, "."), sorted(os.listdir("."))])
 """
-    done = environments.run(sys.executable, script(text), seconds=60)
+    done = child.run(sys.executable, script(text), seconds=60)
     where, found, same, beside = done.answer
     assert found == []
     assert not same
@@ -242,7 +242,7 @@ answer([home, before, os.path.samefile(home, "."), sorted(os.listdir("."))])
     assert sorted(path.name for path in home.iterdir()) == [".theanorc"]
     # an environment that keeps something in a home of its own says so
     own = tmp_path / "own"
-    done = environments.run(
+    done = child.run(
         sys.executable, script("answer(os.path.expanduser('~'))"), seconds=60, variables={"HOME": str(own)}
     )
     assert done.answer == str(own)
@@ -250,7 +250,7 @@ answer([home, before, os.path.samefile(home, "."), sorted(os.listdir("."))])
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_threads_are_pinned(script: Any, count: int) -> None:
-    done = environments.run(sys.executable, script("answer(dict(os.environ))"), seconds=60, threads=count)
+    done = child.run(sys.executable, script("answer(dict(os.environ))"), seconds=60, threads=count)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         assert done.answer[name] == str(count)
 
@@ -259,9 +259,9 @@ DRIVER = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys
-from varstudy import environments
+from varstudy._io import child
 print("started", flush=True)
-environments.run(sys.executable, sys.argv[1], seconds=600)
+child.run(sys.executable, sys.argv[1], seconds=600)
 """
 
 
@@ -292,7 +292,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import sys
 import click
-from varstudy import environments
+from varstudy._io import child
 from varstudy.cli.program import Program
 
 @click.group(cls=Program)
@@ -301,7 +301,7 @@ def cli() -> None: ...
 @cli.command()
 @click.argument("script")
 def measure(script: str) -> None:
-    environments.run(sys.executable, script, seconds=600)
+    child.run(sys.executable, script, seconds=600)
 
 cli.main()
 """
@@ -344,7 +344,7 @@ time.sleep(600)
 
 
 def test_what_runs_there_parses_on_python_3_6() -> None:
-    ast.parse(process.LAUNCH.read_text(), feature_version=(3, 6))
+    ast.parse(child.LAUNCH.read_text(), feature_version=(3, 6))
 
 
 # The catalogue ----------------------------------------------------------------------------------------------------
@@ -452,7 +452,7 @@ def test_it_is_made_kept_completed_and_mended(fake: Environment, cache: Path, sc
     assert made.packages["varstudy-fake"] == "1.0"
     assert said[0] == f"fake: a new environment of Python {HERE}"
     assert making.variables(fake) == {"WHERE": f"{made.folder}/x"}
-    done = environments.run(made.python, script("import varstudy_fake; answer(varstudy_fake.VALUE)"), seconds=60)
+    done = child.run(made.python, script("import varstudy_fake; answer(varstudy_fake.VALUE)"), seconds=60)
     assert done.answer == 42
 
     # there already
@@ -699,8 +699,8 @@ def test_empty_libraries_serve_in_place_of_missing_ones(tmp_path: Path, script: 
     for name in ("libfirst.so.1", "libsecond.so.2"):
         (tmp_path / name).unlink()
     path = script(f"import ctypes\nanswer(ctypes.CDLL({str(tmp_path / 'user.so')!r}).ask())")
-    assert environments.run(sys.executable, path, seconds=60).kind == "failed"
+    assert child.run(sys.executable, path, seconds=60).kind == "failed"
     stubs.make(tmp_path / "user.so", ["libfirst.so.1", "libsecond.so.2"], tmp_path / "links")
     assert sorted(each.name for each in (tmp_path / "links").iterdir()) == ["libfirst.so.1", "libsecond.so.2"]
     variables = {"LD_LIBRARY_PATH": str(tmp_path / "links")}
-    assert environments.run(sys.executable, path, seconds=60, variables=variables).answer == 11
+    assert child.run(sys.executable, path, seconds=60, variables=variables).answer == 11

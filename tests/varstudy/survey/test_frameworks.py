@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import varstudy.cli as command
+from varstudy._io import child
 from varstudy.survey import environments
 from varstudy.survey.findings import FRAMEWORKS, Framework, commit, comparing, find, measured
 from varstudy.survey.findings.measured import Row
@@ -107,11 +108,11 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No environment of the user's, no committed findings, and little memory."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(measured, "COMMITTED", tmp_path / "committed.json")
-    monkeypatch.setattr(observing, "run", functools.partial(environments.run, memory=400 * 2**20))
+    monkeypatch.setattr(observing, "run", functools.partial(child.run, memory=400 * 2**20))
 
 
 def call(*words: str | Path) -> Any:
-    return CliRunner().invoke(command.cli, ["frameworks", *map(str, words)], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, ["frameworks", *map(str, words)], prog_name="varstudy")
 
 
 def refused(*words: str) -> str:

@@ -3,69 +3,56 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from varstudy.survey import installed, league
 from varstudy.survey.findings import measured as findings
-from varstudy.survey.frameworks import catalogue
-from varstudy.survey.frameworks import observing as conventions
+from varstudy.survey.frameworks.catalogue import FRAMEWORKS
+from varstudy.survey.installed import InstalledSoftware, SoftwareResults, installed_software
 from varstudy.survey.league import league_record
 from varstudy.survey.league.comparing import compare
+from varstudy.survey.libraries.catalogue import FUNCTIONS
 
 
-def test_what_is_here_is_measured_and_what_is_not_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = catalogue.FRAMEWORKS["torch"]
-    here = dataclasses.replace(torch, name="here", modules=("json",))
-    absent = dataclasses.replace(torch, name="absent", modules=("no_such_module",))
-    monkeypatch.setattr(catalogue, "FRAMEWORKS", {"here": here, "absent": absent})
+def test_what_is_here_is_measured_and_written(tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def probe(framework: Any, **settings: Any) -> list[findings.Row]:
+    def ask(framework: Any, **settings: Any) -> list[findings.Row]:
         asked.append(framework.name)
         assert settings["threads"] == (1,)
         assert not settings.get("make")
-        return [
-            findings.Row(
-                framework.name,
-                "batch",
-                "NCHW",
-                "epsilon.default",
-                "1e-05",
-                "measured",
-                "",
-                "1",
-                "3.11",
-                1,
-                "2026-01-01",
-                "a processor",
-            )
-        ]
+        where = ("1", "3.11", 1, "2026-01-01", "a processor")
+        return [findings.Row(framework.name, "batch", "NCHW", "epsilon.default", "1e-05", "measured", "", *where)]
 
-    monkeypatch.setattr(conventions, "probe", probe)
-    numpy_only = {name: each for name, each in league.FUNCTIONS.items() if name == "numpy.var"}
-    monkeypatch.setattr(
-        league,
-        "FUNCTIONS",
-        numpy_only | {name: dataclasses.replace(each, name=name) for name, each in list(league.FUNCTIONS.items())[-1:]},
-    )
+    here = dataclasses.replace(FRAMEWORKS["torch"], name="here")
+    software = InstalledSoftware((here,), (FUNCTIONS["numpy.var"],), ask)
     said: list[str] = []
-    installed.measure(tmp_path, said.append)
+    software.write(software.measure(0, said.append), tmp_path)
     assert asked == ["here"]
     assert [row.framework for row in findings.rows(findings.read(tmp_path / findings.NAME))] == ["here"]
     written = league_record.read(tmp_path)
     assert [(fact.function, fact.status) for fact in league_record.facts(written)] == [("numpy.var", "measured")]
-    assert said == ["scoring 1 variance functions of the libraries that are here"]
+    assert said == [software.summary()] == ["scoring 1 variance functions of the libraries that are here"]
     # The same numpy answers with the same digits as when it was committed.
     assert not [change for change in compare(league_record.committed(), written) if change.worse]
 
 
-def test_findings_of_an_earlier_run_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "FRAMEWORKS", {})
-    monkeypatch.setattr(league, "FUNCTIONS", {})
+def test_only_what_this_interpreter_has_is_chosen() -> None:
+    software = installed_software()
+    assert "keras-numpy" not in {each.name for each in software.frameworks} or FRAMEWORKS["keras-numpy"].importable()
+    assert all(each.measured and each.importable() for each in software.frameworks)
+    names = {each.name for each in software.functions}
+    assert "numpy.var" in names
+    assert not {"cupy.var", "PostgreSQL.var_pop"} & names
+    assert pickle.loads(pickle.dumps(software)) == software
+
+
+def test_findings_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
     (tmp_path / findings.NAME).write_text("old")
-    installed.measure(tmp_path, lambda text: None)
+    nothing = InstalledSoftware((), ())
+    found = nothing.measure(0, lambda text: None)
+    assert isinstance(found, SoftwareResults)
+    nothing.write(found, tmp_path)
     assert not (tmp_path / findings.NAME).exists()
     assert league_record.facts(league_record.read(tmp_path)) == []

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varstudy.cli import cli
+from varstudy.cli import commands
 from varstudy.survey.environments import Environment, EnvironmentProblem
 from varstudy.survey.findings import measured as conventions
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS, Framework
@@ -382,6 +382,6 @@ def test_the_committed_layers() -> None:
 )
 def test_the_command(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(args=["libraries", "--layers", *words], prog_name="varstudy")
+        commands.main(args=["libraries", "--layers", *words], prog_name="varstudy")
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err

@@ -709,7 +709,7 @@ def few_findings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(*words: str) -> Any:
-    return CliRunner().invoke(command.cli, ["port", *words], prog_name="varstudy")
+    return CliRunner().invoke(command.commands, ["port", *words], prog_name="varstudy")
 
 
 @pytest.mark.usefixtures("few_findings")

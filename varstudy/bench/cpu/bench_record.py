@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..._io.record_file import Cells, RecordFile
 
-__all__ = ["FORMAT", "LIMIT", "NAME", "SCHEMA_VERSION", "BenchProblem", "Row", "read", "rows", "write"]
+__all__ = ["FORMAT", "LIMIT", "NAME", "SCHEMA_VERSION", "BenchProblem", "BenchRow", "read", "rows", "write"]
 
 SCHEMA_VERSION = 1
 FORMAT = "varstudy-bench"
@@ -21,7 +21,7 @@ class BenchProblem(ValueError):
 
 
 @dataclass
-class Row(Cells):
+class BenchRow(Cells):
     """One contender on one array.
 
     Attributes
@@ -64,7 +64,7 @@ _FILE = RecordFile(
     SCHEMA_VERSION,
     "benchmark",
     "python -m varstudy bench",
-    Row,
+    BenchRow,
     {"settings": dict, "provenance": dict, "peers": list, "targets": list},
     BenchProblem,
 )

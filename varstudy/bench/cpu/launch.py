@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..._io import provenance
+from ..._io import child, provenance
 from . import bench_record
 from .bench_record import BenchProblem
-from .promises import judged
+from .cpu_promises import judged
 
-__all__ = ["FULL", "QUICK", "Plan", "environment", "run"]
+__all__ = ["FULL", "QUICK", "BenchPlan", "environment", "run"]
 
 # Number of threads in each library's own words.
 _LIMITS = (
@@ -32,12 +31,14 @@ _LIMITS = (
     "VARKERNELS_NUM_THREADS",
     "NPROC",  # XLA's pool
 )
+# For one measuring process: a full plan takes minutes.
+SECONDS = 6 * 3600.0
 # Set for one machine's sake, these choose OpenBLAS's kernels: peers are measured as they choose for themselves.
 _UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What is measured."""
 
     sizes: tuple[int, ...]
@@ -50,8 +51,8 @@ class Plan:
     contenders: tuple[str, ...] = ()
 
 
-QUICK = Plan(sizes=(1000, 2**14, 2**20), threads=(1,), rounds=5, shape=(8, 64, 28, 28))
-FULL = Plan(sizes=(1000, *(2**k for k in range(10, 27, 2)), 2**27), threads=(1, 2), rounds=9)
+QUICK = BenchPlan(sizes=(1000, 2**14, 2**20), threads=(1,), rounds=5, shape=(8, 64, 28, 28))
+FULL = BenchPlan(sizes=(1000, *(2**k for k in range(10, 27, 2)), 2**27), threads=(1, 2), rounds=9)
 
 
 def environment(threads: int, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -74,19 +75,18 @@ def _child(request: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]
         asked, answered = Path(folder) / "request.json", Path(folder) / "answer.json"
         asked.write_text(json.dumps(request), "utf-8")
         command = [sys.executable, "-m", "varstudy.bench.cpu", str(asked), str(answered)]
-        done = subprocess.run(command, env=dict(env), stdout=subprocess.DEVNULL, check=False)
-        if done.returncode or not answered.exists():
+        outcome = child.run_words(command, answered, env, seconds=SECONDS, memory=None)
+        if not outcome.ok:
             threads = request["threads"]
             raise BenchProblem(
-                f"the measuring process for {threads} thread(s) ended with exit code {done.returncode}: "
-                "what it wrote stands above; leave a library out with --only, or a size with --sizes"
+                f"the measuring process for {threads} thread(s) failed: {outcome.sentence}; leave a library out with "
+                "--only, or a size with --sizes"
             )
-        found = json.loads(answered.read_text("utf-8"))
-        assert isinstance(found, dict)
-        return found
+        assert isinstance(outcome.answer, dict)
+        return outcome.answer
 
 
-def run(plan: Plan, argv: Sequence[str]) -> dict[str, Any]:
+def run(plan: BenchPlan, argv: Sequence[str]) -> dict[str, Any]:
     """Measure a plan and judge it: the content of a bench.json.
 
     Raises

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONTENDERS", "NORMS", "OURS", "Call", "Contender"]
+from ..norms import NORMS
 
-NORMS = ("batch", "layer", "instance", "group")
+__all__ = ["CONTENDERS", "NORMS", "OURS", "Contender", "PeerCall"]
+
 OURS = ("varstudy fast", "varstudy exact")
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Call:
+class PeerCall:
     """What is timed, what precedes each sample, and how its result becomes arrays: one for each norm."""
 
     run: Callable[[], Any]
@@ -40,17 +41,17 @@ class Contender:
     package : its name for pip, whose version is recorded.
     threads : how its threads are limited: ``one`` it has only one; ``call`` by its own call; ``environment`` by a
         variable set before it loads.
-    flat : (array of one dimension, threads) -> Call.
-    norm : (array NCHW, norm, groups, threads) -> Call for one norm; None where it has none.
-    every : (array NCHW, groups) -> Call for all norms at once, whose answer is a dict; None where it has none.
+    flat : (array of one dimension, threads) -> PeerCall.
+    norm : (array NCHW, norm, groups, threads) -> PeerCall for one norm; None where it has none.
+    every : (array NCHW, groups) -> PeerCall for all norms at once, whose answer is a dict; None where it has none.
     """
 
     name: str
     package: str
     threads: str
-    flat: Callable[[Array, int], Call]
-    norm: Callable[[Array, str, int, int], Call] | None = None
-    every: Callable[[Array, int], Call] | None = None
+    flat: Callable[[Array, int], PeerCall]
+    norm: Callable[[Array, str, int, int], PeerCall] | None = None
+    every: Callable[[Array, int], PeerCall] | None = None
 
 
 def _load(name: str) -> Any:
@@ -69,26 +70,26 @@ def _cut(shape: tuple[int, ...], norm: str, groups: int) -> tuple[tuple[int, ...
 
 
 def _ours(method: str) -> Contender:
-    def flat(x: Array, threads: int) -> Call:
+    def flat(x: Array, threads: int) -> PeerCall:
         var = _load("varstudy").var
-        return Call(lambda: var(x, method=method))
+        return PeerCall(lambda: var(x, method=method))
 
-    def norm(x: Array, name: str, groups: int, threads: int) -> Call:
+    def norm(x: Array, name: str, groups: int, threads: int) -> PeerCall:
         moments = _load("varstudy").feature_moments
 
         def run() -> Any:
             return moments(x, (name,), groups=groups, method=method)[name].variance()
 
-        return Call(run)
+        return PeerCall(run)
 
-    def every(x: Array, groups: int) -> Call:
+    def every(x: Array, groups: int) -> PeerCall:
         moments = _load("varstudy").feature_moments
 
         def run() -> dict[str, Any]:
             found = moments(x, NORMS, groups=groups, method=method)
             return {name: found[name].variance() for name in NORMS}
 
-        return Call(run)
+        return PeerCall(run)
 
     return Contender(f"varstudy {method}", "varstudy", "environment", flat, norm, every)
 
@@ -96,93 +97,93 @@ def _ours(method: str) -> Contender:
 # Arrays ------------------------------------------------------------------------------------------------------------
 
 
-def _numpy_flat(x: Array, threads: int) -> Call:
-    return Call(lambda: np.var(x))
+def _numpy_flat(x: Array, threads: int) -> PeerCall:
+    return PeerCall(lambda: np.var(x))
 
 
-def _numpy_norm(x: Array, norm: str, groups: int, threads: int) -> Call:
+def _numpy_norm(x: Array, norm: str, groups: int, threads: int) -> PeerCall:
     shape, axes = _cut(x.shape, norm, groups)
     view = x.reshape(shape)
-    return Call(lambda: np.var(view, axis=axes))
+    return PeerCall(lambda: np.var(view, axis=axes))
 
 
-def _torch(function: str) -> tuple[Callable[..., Call], Callable[..., Call]]:
+def _torch(function: str) -> tuple[Callable[..., PeerCall], Callable[..., PeerCall]]:
     first = function == "var_mean"  # the variance comes first
 
-    def call(x: Array, threads: int, axes: tuple[int, ...] | None) -> Call:
+    def call(x: Array, threads: int, axes: tuple[int, ...] | None) -> PeerCall:
         torch = _load("torch")
         torch.set_num_threads(threads)
         tensor, of = torch.from_numpy(x), getattr(torch, function)
-        return Call(
+        return PeerCall(
             lambda: of(tensor, dim=axes, correction=0),
             lambda result: (result[0] if first else result).numpy(),
         )
 
-    def flat(x: Array, threads: int) -> Call:
+    def flat(x: Array, threads: int) -> PeerCall:
         return call(x, threads, None)
 
-    def norm(x: Array, name: str, groups: int, threads: int) -> Call:
+    def norm(x: Array, name: str, groups: int, threads: int) -> PeerCall:
         shape, axes = _cut(x.shape, name, groups)
         return call(x.reshape(shape), threads, axes)
 
     return flat, norm
 
 
-def _jax(x: Array, axes: tuple[int, ...] | None) -> Call:
+def _jax(x: Array, axes: tuple[int, ...] | None) -> PeerCall:
     jax = _load("jax")
     jax.config.update("jax_enable_x64", True)  # or else float64 is silently cut to float32
     var = jax.jit(lambda a: jax.numpy.var(a, axis=axes))
     held = jax.numpy.asarray(x)
-    return Call(lambda: var(held).block_until_ready(), np.asarray)
+    return PeerCall(lambda: var(held).block_until_ready(), np.asarray)
 
 
-def _jax_flat(x: Array, threads: int) -> Call:
+def _jax_flat(x: Array, threads: int) -> PeerCall:
     return _jax(x, None)
 
 
-def _jax_norm(x: Array, norm: str, groups: int, threads: int) -> Call:
+def _jax_norm(x: Array, norm: str, groups: int, threads: int) -> PeerCall:
     shape, axes = _cut(x.shape, norm, groups)
     return _jax(x.reshape(shape), axes)
 
 
-def _bottleneck_flat(x: Array, threads: int) -> Call:
+def _bottleneck_flat(x: Array, threads: int) -> PeerCall:
     nanvar = _load("bottleneck").nanvar
-    return Call(lambda: nanvar(x))
+    return PeerCall(lambda: nanvar(x))
 
 
-def _bottleneck_norm(x: Array, norm: str, groups: int, threads: int) -> Call:
+def _bottleneck_norm(x: Array, norm: str, groups: int, threads: int) -> PeerCall:
     """It reduces one axis: batch norm's rows must be brought together first, and that is timed."""
     nanvar = _load("bottleneck").nanvar
     n, c = x.shape[:2]
     if norm == "batch":
-        return Call(lambda: nanvar(np.moveaxis(x, 1, 0).reshape(c, -1), axis=1))
+        return PeerCall(lambda: nanvar(np.moveaxis(x, 1, 0).reshape(c, -1), axis=1))
     rows = x.reshape({"layer": n, "instance": n * c, "group": n * groups}[norm], -1)
-    return Call(lambda: nanvar(rows, axis=1))
+    return PeerCall(lambda: nanvar(rows, axis=1))
 
 
 # Tables ------------------------------------------------------------------------------------------------------------
 
 
-def _polars(x: Array, threads: int) -> Call:
+def _polars(x: Array, threads: int) -> PeerCall:
     series = _load("polars").Series(x)
-    return Call(lambda: series.var(ddof=0))
+    return PeerCall(lambda: series.var(ddof=0))
 
 
-def _pyarrow(x: Array, threads: int) -> Call:
+def _pyarrow(x: Array, threads: int) -> PeerCall:
     arrow = _load("pyarrow")
     variance = _load("pyarrow.compute").variance
     arrow.set_cpu_count(threads)
     array = arrow.array(x)
-    return Call(lambda: variance(array, ddof=0), lambda result: result.as_py())
+    return PeerCall(lambda: variance(array, ddof=0), lambda result: result.as_py())
 
 
-def _pandas(bottleneck: bool) -> Callable[[Array, int], Call]:
-    def flat(x: Array, threads: int) -> Call:
+def _pandas(bottleneck: bool) -> Callable[[Array, int], PeerCall]:
+    def flat(x: Array, threads: int) -> PeerCall:
         if bottleneck:
             _load("bottleneck")
         pandas = _load("pandas")
         series = pandas.Series(x, copy=False)
-        return Call(
+        return PeerCall(
             lambda: series.var(ddof=0),
             before=lambda: pandas.set_option("compute.use_bottleneck", bottleneck),
         )
@@ -190,19 +191,19 @@ def _pandas(bottleneck: bool) -> Callable[[Array, int], Call]:
     return flat
 
 
-def _duckdb(x: Array, threads: int) -> Call:
+def _duckdb(x: Array, threads: int) -> PeerCall:
     duckdb, pandas = _load("duckdb"), _load("pandas")
     connection = duckdb.connect(config={"threads": threads})
     connection.register("given", pandas.DataFrame({"x": x}, copy=False))
     connection.execute("CREATE TABLE held AS SELECT x FROM given")
     connection.unregister("given")
-    return Call(lambda: connection.execute("SELECT var_pop(x) FROM held").fetchone(), lambda result: result[0])
+    return PeerCall(lambda: connection.execute("SELECT var_pop(x) FROM held").fetchone(), lambda result: result[0])
 
 
-def _sklearn(x: Array, threads: int) -> Call:
+def _sklearn(x: Array, threads: int) -> PeerCall:
     scaler = _load("sklearn.preprocessing").StandardScaler
     column = x.reshape(-1, 1)
-    return Call(lambda: scaler(copy=False).fit(column).var_[0])
+    return PeerCall(lambda: scaler(copy=False).fit(column).var_[0])
 
 
 CONTENDERS = (

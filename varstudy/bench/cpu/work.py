@@ -7,7 +7,6 @@ import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,13 @@ from numpy.typing import NDArray
 from varkernels.rounding import round_to
 from varkernels.views import view
 
+from ...study import score
 from ...study.ground_truth import truth
-from . import timing
-from .bench_record import LIMIT, Row
+from .. import timing
+from ..timing import Runner
+from .bench_record import LIMIT, BenchRow
 from .limit import STRIDES, reader
-from .peers import CONTENDERS, NORMS, Call, Contender
-from .timing import Runner
+from .peers import CONTENDERS, NORMS, Contender, PeerCall
 
 __all__ = ["Exact", "data", "measure"]
 
@@ -45,7 +45,7 @@ class Exact:
 
     def __init__(self, array: NDArray[Any], norm: str, groups: int) -> None:
         found = truth(view(array, norm, layout="NCHW", groups=groups if norm == "group" else None))
-        self.exact = [found.variance_fraction(r) for r in range(len(found))]
+        self.exact = score.Exact.variance(found)
         self.dtype = array.dtype
 
     def score(self, answer: Any) -> tuple[float, bool]:
@@ -60,21 +60,17 @@ class Exact:
         if answers.dtype.kind != "f":
             answers = answers.astype(np.float64)
         given = answers.reshape(-1)
-        if given.size != len(self.exact):
-            raise ValueError(f"{given.size} answers for {len(self.exact)} rows")
-        numbers = given.tolist()
-        if not all(map(math.isfinite, numbers)):
-            return math.inf, False
-        worst = 0.0
-        for computed, exact in zip(numbers, self.exact, strict=True):
-            off = abs(Fraction(computed) - exact)
-            worst = max(worst, float(off / exact) if exact else math.inf if off else 0.0)
+        if given.size != len(self.exact.values):
+            raise ValueError(f"{given.size} answers for {len(self.exact.values)} rows")
+        worst = float(np.abs(self.exact.errors(given)).max())
+        if not np.isfinite(given).all():
+            return worst, False
+        pairs = [(n, exact) for n, exact in zip(given.tolist(), self.exact.values, strict=True) if exact is not None]
         # An answer in a wider container than it was computed for is judged as what it is.
         with np.errstate(over="ignore"):
             formats = [f for f in (self.dtype, given.dtype) if np.all(given.astype(f).astype(given.dtype) == given)]
         rounded = any(
-            all(float(round_to(exact, fmt)) == computed for computed, exact in zip(numbers, self.exact, strict=True))
-            for fmt in dict.fromkeys(formats)
+            all(float(round_to(exact, fmt)) == computed for computed, exact in pairs) for fmt in dict.fromkeys(formats)
         )
         return worst, rounded
 
@@ -105,18 +101,18 @@ class _Race:
 
     def __init__(self, array: NDArray[Any], norm: str, threads: int) -> None:
         self.array, self.norm, self.threads = array, norm, threads
-        self.rows: list[Row] = []
-        self.runners: list[tuple[Runner, Row]] = []
+        self.rows: list[BenchRow] = []
+        self.runners: list[tuple[Runner, BenchRow]] = []
         self.limit = self._row(LIMIT)
         self.readers = [Runner(LIMIT, reader(array, threads, stride)) for stride in STRIDES]
 
-    def _row(self, contender: str) -> Row:
-        row = Row(self.array.dtype.name, list(self.array.shape), self.norm, self.threads, contender)
+    def _row(self, contender: str) -> BenchRow:
+        row = BenchRow(self.array.dtype.name, list(self.array.shape), self.norm, self.threads, contender)
         self.rows.append(row)
         return row
 
     def enter(
-        self, contender: Contender, prepare: Callable[[], Call], score: Callable[[Any], tuple[float, bool]]
+        self, contender: Contender, prepare: Callable[[], PeerCall], score: Callable[[Any], tuple[float, bool]]
     ) -> None:
         """A contender: its library is loaded, its answer is scored."""
         row = self._row(contender.name)
@@ -136,7 +132,7 @@ class _Race:
         timing.guarded(runner, start)
         self.runners.append((runner, row))
 
-    def run(self, rounds: int) -> list[Row]:
+    def run(self, rounds: int) -> list[BenchRow]:
         ready = [runner for runner, _ in self.runners if not runner.failure]
         timing.interleave([*self.readers, *ready], rounds)
         fastest = min(self.readers, key=lambda runner: runner.median)
@@ -161,7 +157,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _flat(request: Mapping[str, Any], size: int, dtype: str) -> Iterator[Row]:
+def _flat(request: Mapping[str, Any], size: int, dtype: str) -> Iterator[BenchRow]:
     threads, contenders = request["threads"], _chosen(request["contenders"])
     array = data((size,), dtype, request["seed"])
     exact = Exact(array, "flat", 0)
@@ -171,7 +167,7 @@ def _flat(request: Mapping[str, Any], size: int, dtype: str) -> Iterator[Row]:
     yield from race.run(request["rounds"])
 
 
-def _norms(request: Mapping[str, Any], dtype: str) -> Iterator[Row]:
+def _norms(request: Mapping[str, Any], dtype: str) -> Iterator[BenchRow]:
     threads, groups = request["threads"], request["groups"]
     array = data(request["shape"], dtype, request["seed"])
     exact = {norm: Exact(array, norm, groups) for norm in NORMS}
@@ -206,7 +202,7 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns
     -------
-    dict with the rows, as `Row.record` has them, the peers' versions, and what was left out and why.
+    dict with the rows, as `BenchRow.record` has them, the peers' versions, and what was left out and why.
     """
     found: list[dict[str, Any]] = []
     left_out: list[str] = []

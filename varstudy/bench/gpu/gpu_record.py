@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..._io.record_file import Cells, RecordFile
 
-__all__ = ["COMMAND", "COPY", "FORMAT", "NAME", "SCHEMA_VERSION", "GpuProblem", "Row", "read", "rows", "write"]
+__all__ = ["COMMAND", "COPY", "FORMAT", "NAME", "SCHEMA_VERSION", "GpuProblem", "GpuRow", "read", "rows", "write"]
 
 SCHEMA_VERSION = 1
 FORMAT = "varstudy-gpu"
@@ -22,7 +22,7 @@ class GpuProblem(ValueError):
 
 
 @dataclass
-class Row(Cells):
+class GpuRow(Cells):
     """One contender on one feature map under one norm.
 
     Attributes
@@ -62,7 +62,7 @@ _FILE = RecordFile(
     SCHEMA_VERSION,
     "GPU measurement",
     COMMAND,
-    Row,
+    GpuRow,
     {"settings": dict, "provenance": dict, "device": dict, "checks": dict, "targets": list},
     GpuProblem,
     sealed=True,

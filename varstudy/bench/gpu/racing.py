@@ -17,15 +17,15 @@ from varkernels.cuda.launch_plan import geometry_of, plan
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
 from varkernels.views import view
 
-from ..cpu import timing
-from ..cpu.timing import Runner
-from . import peers
-from .gpu_record import COPY, Row
+from .. import timing
+from ..norms import NORMS
+from ..timing import Runner
+from . import torch_peer
+from .gpu_record import COPY, GpuRow
 from .machine import Machine, Resident
 
 __all__ = ["ACCUMULATOR", "LAYOUTS", "NORMS", "STORAGES", "Torch", "races", "values"]
 
-NORMS = ("batch", "layer", "instance", "group")
 LAYOUTS = ("NCHW", "NHWC")
 STORAGES = ("float32", "float16", "bfloat16", "float64")
 # What a kernel of the field accumulates in.
@@ -38,12 +38,12 @@ MEAN = 1000
 
 @dataclass(frozen=True)
 class Torch:
-    """PyTorch, or None and why it is not measured. calls : as `peers.calls`."""
+    """PyTorch, or None and why it is not measured. calls : as `torch_peer.calls`."""
 
     module: Any
     note: str
-    calls: Callable[..., Mapping[str, Callable[[], Any]]] = field(default=peers.calls, repr=False)
-    tensor: Callable[..., Any] = field(default=peers.tensor, repr=False)
+    calls: Callable[..., Mapping[str, Callable[[], Any]]] = field(default=torch_peer.calls, repr=False)
+    tensor: Callable[..., Any] = field(default=torch_peer.tensor, repr=False)
 
 
 def values(shape: Sequence[int], storage: str, seed: int) -> NDArray[Any]:
@@ -85,11 +85,11 @@ class _Race:
     def __init__(self, machine: Machine, array: NDArray[Any], shape: Sequence[int], layout: str, norm: str) -> None:
         self._machine, self._array = machine, array
         self._common = (list(shape), layout, norm)
-        self.rows: list[Row] = []
+        self.rows: list[GpuRow] = []
 
-    def _row(self, groups: int, storage: str, accumulator: str, kind: str, contender: str) -> Row:
+    def _row(self, groups: int, storage: str, accumulator: str, kind: str, contender: str) -> GpuRow:
         shape, layout, norm = self._common
-        row = Row(shape, layout, norm, groups if norm == "group" else 0, storage, accumulator, kind, contender)
+        row = GpuRow(shape, layout, norm, groups if norm == "group" else 0, storage, accumulator, kind, contender)
         self.rows.append(row)
         return row
 
@@ -101,7 +101,7 @@ class _Race:
         storage: str,
         groups: int,
         rounds: int,
-    ) -> list[Row]:
+    ) -> list[GpuRow]:
         """Rows of all; `resident` is the map on the device, or why it is not there."""
         shape, layout, norm = self._common
         accumulator = ACCUMULATOR[storage]
@@ -114,10 +114,10 @@ class _Race:
             for row in self.rows:
                 row.status, row.reason = _failure(resident)
             return self.rows
-        runners: list[tuple[Runner, Row]] = []
+        runners: list[tuple[Runner, GpuRow]] = []
         with ExitStack() as stack:
 
-            def enter(row: Row, prepare: Callable[[], Callable[[], Any]]) -> None:
+            def enter(row: GpuRow, prepare: Callable[[], Callable[[], Any]]) -> None:
                 try:
                     runners.append((_Timed(row.contender, prepare(), self._machine), row))
                 except DeviceError as problem:
@@ -145,7 +145,7 @@ class _Race:
             torch.module.cuda.empty_cache()  # what it keeps is missing for the next map
         return self.rows
 
-    def _enter(self, runner: Runner, row: Row) -> None:
+    def _enter(self, runner: Runner, row: GpuRow) -> None:
         if runner.failure:
             row.status, row.reason = _failure(runner.failure)
             return
@@ -153,7 +153,7 @@ class _Race:
         row.low, row.high = timing.quartiles(runner.seconds)
         row.gbps = self._array.nbytes * (2 if row.kind == "copy" else 1) / row.seconds / 1e9
 
-    def _ratios(self, copy: Row) -> None:
+    def _ratios(self, copy: GpuRow) -> None:
         fastest = min(
             (row.seconds for row in self.rows if row.kind == "torch" and row.status == "ok"), default=math.nan
         )
@@ -174,7 +174,7 @@ def races(
     groups: int,
     rounds: int,
     seed: int,
-) -> Iterator[tuple[str, list[Row]]]:
+) -> Iterator[tuple[str, list[GpuRow]]]:
     """Every race: its label and its rows.
 
     A map that the device or the computer has no memory for gives rows that say so.

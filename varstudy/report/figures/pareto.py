@@ -16,7 +16,7 @@ from matplotlib.ticker import NullLocator
 from varkernels import FORMATS
 
 from ...bench.cpu import bench_record
-from ...bench.cpu.bench_record import LIMIT, Row
+from ...bench.cpu.bench_record import LIMIT, BenchRow
 from ..words import clean, code, count, listing, number, percent, short, superscript
 from .draw import Drawn, Style, canvas, decades, svg, token
 
@@ -61,16 +61,16 @@ class Speed:
     problem: str = ""
 
 
-def front(rows: Sequence[Row]) -> list[Row]:
+def front(rows: Sequence[BenchRow]) -> list[BenchRow]:
     """The rows that no other beats in both speed and error, fastest first."""
-    best: list[Row] = []
+    best: list[BenchRow] = []
     for row in sorted(rows, key=lambda r: (r.seconds, r.error)):
         if not best or row.error < best[-1].error:
             best.append(row)
     return best
 
 
-def _panels(rows: Sequence[Row]) -> list[list[Row]]:
+def _panels(rows: Sequence[BenchRow]) -> list[list[BenchRow]]:
     """For each format the rows of the longest array, with as few threads as were measured."""
     panels = []
     for dtype in dict.fromkeys(row.dtype for row in rows):
@@ -115,7 +115,7 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
     )
 
 
-def _measured(panel: Sequence[Row]) -> list[Row]:
+def _measured(panel: Sequence[BenchRow]) -> list[BenchRow]:
     return [row for row in panel if row.status == "ok" and row.contender != LIMIT and row.of_limit > 0]
 
 
@@ -124,7 +124,7 @@ def _size(values: int) -> str:
     return superscript(power, 2) if values == 1 << power else f"{values:,}"
 
 
-def _drawing(measured: Sequence[Sequence[Row]]) -> Markup:
+def _drawing(measured: Sequence[Sequence[BenchRow]]) -> Markup:
     names = [name for name in _STYLES if any(row.contender == name for rows in measured for row in rows)]
     others = [r.contender for rows in measured for r in rows if r.contender not in _STYLES]
     with canvas("pareto"):
@@ -155,7 +155,7 @@ def _look(name: str) -> dict[str, Any]:
     }
 
 
-def _panel(ax: Axes, rows: Sequence[Row]) -> None:
+def _panel(ax: Axes, rows: Sequence[BenchRow]) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
     errors = [row.error for row in rows if math.isfinite(row.error) and row.error > 0] or [1.0]
@@ -201,7 +201,7 @@ def _panel(ax: Axes, rows: Sequence[Row]) -> None:
     ax.set_ylabel("relative error of the variance")
 
 
-def _note(rows: Sequence[Row]) -> Markup:
+def _note(rows: Sequence[BenchRow]) -> Markup:
     best = front(rows)
     slow, wrong = max(rows, key=lambda r: r.seconds), max(rows, key=lambda r: (not math.isfinite(r.error), r.error))
     text = Markup("<b>{}</b>: on the line: {}.").format(
@@ -227,7 +227,7 @@ def _note(rows: Sequence[Row]) -> Markup:
     return text
 
 
-def _part(panel: Sequence[Row], versions: Mapping[str, str]) -> Part:
+def _part(panel: Sequence[BenchRow], versions: Mapping[str, str]) -> Part:
     shown = sorted((row for row in panel if row.status == "ok"), key=lambda row: row.seconds)
     return Part(
         clean(panel[0].dtype),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from varkernels import FORMATS
 
-from ..model.facts import FEW_DIGITS, Facts, decimal_digits
+from ..model.facts import Facts, decimal_digits
 from ..words import code, count, listing
 from .draw import KNOWN, STYLES, Drawn, canvas, legend, svg, token
 
@@ -54,10 +54,7 @@ def _points(rows: pd.DataFrame, accumulator: str) -> dict[str, Point]:
         mine = rows[(rows["algorithm"] == name) & (rows["accumulator"] == accumulator)]
         if mine.empty:
             continue
-        shown = mine["var_digits_worst"].where(~mine["fails"], -np.inf)
-        wrong = float((shown < FEW_DIGITS).mean())
-        full = decimal_digits(str(mine["storage"].iloc[0]))
-        found[name] = (100 * wrong, float(np.clip(np.median(shown), 0, full)))
+        found[name] = (100 * float(mine["wrong"].mean()), float(np.median(mine["digits"])))
     return found
 
 

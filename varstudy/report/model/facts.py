@@ -12,23 +12,24 @@ import numpy as np
 
 from varkernels import FORMATS
 
+from ...study.population import Population, grown, measurements, summarise
 from ...study.results import Results
+from ...study.score import held
 from ..words import clean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEW_DIGITS", "LINE", "Column", "Facts", "Line", "decimal_digits", "order_word"]
+__all__ = ["LINE", "Column", "Facts", "Line", "decimal_digits", "order_word"]
 
 # A line of the report's tables: a measurement without its algorithm.
 LINE = ("case", "norm", "groups", "storage", "accumulator", "correction", "device", "contraction")
-FEW_DIGITS = 1.0  # fewer correct digits than this count as a failure
 _STEPS = 7  # shades of a cell between no digit and all that the storage format has
 
 
 def decimal_digits(storage: str) -> float:
-    """-log10 of the unit roundoff of a format: the digits of a correctly rounded number."""
-    return float(-np.log10(float(FORMATS[storage].unit_roundoff))) if storage in FORMATS else float("nan")
+    """The digits that a format holds; NaN for a name that is none."""
+    return held(FORMATS[storage]) if storage in FORMATS else float("nan")
 
 
 def order_word(order: str) -> str:
@@ -81,9 +82,10 @@ class Facts:
     Attributes
     ----------
     frame : the table with the columns ``own`` (the accumulator is the storage format), ``posed`` (kappa u < 1),
-        ``beyond`` (an exact variance of the line is outside the accumulator's normal range), ``nonfinite``, ``fails``,
-        ``bad`` (fails, or well posed with less than one correct digit), ``crowd`` (most algorithms answer NaN
-        or infinity on this line), ``line`` (a number for each line), ``css`` and ``text`` (how a cell shows it).
+        ``scored`` (a row has an exact variance), ``judged`` (a row is right, inaccurate or wrong, or has a NaN that
+        the answer must have too), ``wrong`` (one of these is), ``beyond`` (an exact variance is out of the
+        accumulator's range), ``digits`` (of the worst row, from 0 to what the storage format holds), ``line`` (a number
+        for each line), ``css`` and ``text`` (how a cell shows it).
     """
 
     def __init__(self, results: Results) -> None:
@@ -109,6 +111,12 @@ class Facts:
     def figures(self) -> pd.DataFrame:
         """The rows of the device that the figures show."""
         return self.frame[self.frame["device"] == self.device]
+
+    @cached_property
+    def population(self) -> Population:
+        """What the recommendations rest on: the table's maps, and the long rows measured once."""
+        own = summarise(measurements(self.results, self.device))
+        return own.joined(grown().only(own.pairs()))
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -164,26 +172,15 @@ def _known(table: pd.DataFrame) -> pd.DataFrame:
     frame = table.copy()
     storage, accumulator = frame["storage"], frame["accumulator"]
     u = storage.map({name: float(f.unit_roundoff) for name, f in FORMATS.items()}).astype(float)
-    largest = accumulator.map({name: float(f.largest) for name, f in FORMATS.items()}).astype(float)
-    normal = accumulator.map({name: float(f.smallest_normal) for name, f in FORMATS.items()}).astype(float)
-    exact, error, shown = frame["exact"], frame["var_error_worst"], frame["var_digits_worst"]
     frame["own"] = storage == accumulator
     frame["scored"] = frame["rows_scored"] > 0
     frame["posed"] = frame["scored"] & (frame["kappa_worst"] * u < 1)
-    # An exact variance that is no zero but rounds to one in float64 has a finite error.
-    vanished = (exact == 0) & (error > 0) & np.isfinite(error)
-    frame["beyond"] = frame["scored"] & ((exact > largest) | ((exact > 0) & (exact < normal)) | vanished)
-    frame["nonfinite"] = (frame["var_nan"] > 0) | (frame["var_inf"] > 0)
-    frame["fails"] = (
-        frame["nonfinite"]
-        | (frame["var_negative"] > 0)
-        | (frame["nonfinite_missed"] > 0)
-        | (frame["scored"] & np.isneginf(shown))
-    )
-    frame["bad"] = frame["fails"] | (frame["posed"] & (shown < FEW_DIGITS))
+    frame["beyond"] = frame["rows_out_of_range"] > 0
+    counted = frame[["rows_right", "rows_inaccurate", "rows_wrong", "rows_nonfinite"]].sum(axis=1)
+    frame["judged"] = counted > 0
+    frame["wrong"] = (frame["rows_wrong"] > 0) | (frame["nonfinite_missed"] > 0)
+    frame["digits"] = np.clip(frame["var_digits_worst"], 0, storage.map({f: decimal_digits(f) for f in FORMATS}))
     frame["line"] = frame.groupby(list(LINE), sort=False, dropna=False).ngroup()
-    frame["beyond"] = frame.groupby("line")["beyond"].transform("any")
-    frame["crowd"] = frame.groupby("line")["nonfinite"].transform("mean") > 0.5
     frame["css"], frame["text"] = _cells(frame)
     return frame
 

@@ -1,15 +1,15 @@
-"""The headline numbers and the recommendation, computed from the table by rules that the page states."""
+"""The headline numbers and the recommendations, from the table by the rules of the judge and the recommender."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 
-from varkernels import FORMULAS, Formula
-
+from ...study.population import LENGTHS
+from ...study.recommend import Choice, Pick, recommend
 from ..words import code, count, digits, number
 from .facts import Facts, decimal_digits
 
@@ -17,172 +17,55 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "DIFFERENCES",
-    "FEW_LINES",
-    "LENGTHS",
+    "FEW_MAPS",
     "ORDINARY",
-    "STEP",
-    "Choice",
     "Headline",
-    "by_length",
-    "choices",
+    "first_choice",
     "headlines",
-    "ladder",
     "museum_tally",
-    "one_sweep",
+    "recommendations",
 ]
 
 # The groups whose feature maps nobody would call adversarial.
 ORDINARY = {"norms": "activations as inside a network", "photo": "photographs"}
-FEW_LINES = 30  # fewer lines than this name a winner, but recommend nothing
-STEP = 0.5  # digits: closer than this to the best is as good
-LENGTHS = (1_000, 100_000, np.inf)  # rows of up to so many values have a recommendation of their own
-# Their M2 is a difference of two sums of squares: a map that nobody measured breaks them.
-DIFFERENCES = ("naive", "shifted", "shifted_first")
-_LADDER = (
-    "naive",
-    "shifted_first",
-    "two_pass",
-    "welford",
-    "west",
-    "youngs_cramer",
-    "chan",
-    "corrected_two_pass",
-    "kahan_two_pass",
-    "neumaier_two_pass",
-    "double_double",
-    "fast",
-    "exact",
-)
-_ORDERS = ("running", "lanes32", "pairwise", "blocked128")
+FEW_MAPS = 30  # fewer maps than this name a winner, but recommend nothing
+# The pair and the length that the headlines speak of: a channel of a batch.
+HEADLINE = ("float32", "float32", LENGTHS[-2])
 
 
-def ladder(formula: str, order: str) -> tuple[int, int]:
-    """The place of an algorithm among simpler and less simple ones; strangers last."""
-    return (
-        _LADDER.index(formula) if formula in _LADDER else len(_LADDER),
-        _ORDERS.index(order) if order in _ORDERS else len(_ORDERS),
-    )
-
-
-def one_sweep(formula: str) -> bool:
-    """Whether a formula reads the values from memory once; False for those that the package does not know."""
-    if formula in ("fast", "exact"):
-        return True
-    return formula in FORMULAS and not isinstance(FORMULAS[formula].centre, Formula)
-
-
-def _unsafe(formula: str) -> bool:
-    return formula in DIFFERENCES or (formula in FORMULAS and FORMULAS[formula].centre == "given")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The recommended algorithm for a storage format and an accumulator.
-
-    Attributes
-    ----------
-    worst : fewest correct digits over the well-posed lines where it does not fail; case : where.
-    failures, lines : lines on which it fails, of those that count.
-    left_out : lines on which most algorithms overflow, or whose variance the accumulator cannot hold.
-    """
-
-    storage: str
-    accumulator: str
-    algorithm: str
-    worst: float
-    case: str
-    failures: int
-    lines: int
-    left_out: int
-
-
-@dataclass
-class _Record:
-    """What an algorithm did on the lines that count."""
-
-    algorithm: str
-    formula: str
-    order: str
-    failures: int = 0
-    lines: int = 0
-    worst: float = np.inf
-    case: str = ""
-
-
-def _records(rows: pd.DataFrame) -> list[_Record]:
-    """One record for each algorithm that has a well-posed line without a failure."""
-    records: dict[str, _Record] = {}
-    columns = ("algorithm", "formula", "order", "case", "bad", "posed", "var_digits_worst")
-    for name, formula, order, case, bad, posed, shown in zip(*(rows[c].tolist() for c in columns), strict=True):
-        record = records.setdefault(name, _Record(name, formula, order))
-        record.lines += 1
-        record.failures += bool(bad)
-        if posed and not bad and (shown < record.worst or not record.case):
-            record.worst, record.case = shown, case
-    return [record for record in records.values() if record.case]
-
-
-def choose(
-    facts: Facts, storage: str, accumulator: str, *, single: bool = False, longest: float = np.inf
-) -> Choice | None:
-    """The algorithm for a pair of formats, by the rule below; None where nothing was measured.
-
-    Lines count where the exact variance is in the accumulator's normal range and where no majority of the
-    algorithms overflows. Among the algorithms measured on the most lines: the fewest failures; then the worst
-    correct digits, where those beyond the storage format's own count for nothing; what comes within `STEP`
-    digits of the best is as good; of those the simplest. No candidates are formulas whose M2 is a difference of
-    two sums of squares (`DIFFERENCES`), and those that are told a centre by their caller.
-
-    Parameters
-    ----------
-    single : only formulas that read the values once. longest : only lines whose rows have no more values.
-    """
-    frame = facts.figures
-    rows = frame[(frame["storage"] == storage) & (frame["accumulator"] == accumulator) & (frame["values"] <= longest)]
-    counted = rows[rows["scored"] & ~rows["beyond"] & ~rows["crowd"]]
-    if counted.empty:
-        return None
-    records = [
-        record
-        for record in _records(counted)
-        if not _unsafe(record.formula) and (not single or one_sweep(record.formula))
-    ]
-    if not records:
-        return None
-    most = max(record.lines for record in records)
-    records = [record for record in records if record.lines >= 0.9 * most]
-    fewest = min(record.failures for record in records)
-    records = [record for record in records if record.failures == fewest]
-    full = decimal_digits(storage)
-    enough = max(min(record.worst, full) for record in records) - STEP
-    records = [record for record in records if min(record.worst, full) >= enough]
-    best = min(records, key=lambda r: (ladder(r.formula, r.order), r.algorithm))
-    left = int(rows["line"].nunique()) - int(counted["line"].nunique())
-    return Choice(storage, accumulator, best.algorithm, best.worst, best.case, best.failures, best.lines, left)
-
-
-def choices(facts: Facts) -> list[tuple[Choice, Choice | None]]:
-    """For each pair of formats of the table the recommended algorithm, and the best that reads values once."""
-    found = []
-    for storage, accumulator in facts.formats():
-        best = choose(facts, storage, accumulator)
-        if best:
-            found.append((best, choose(facts, storage, accumulator, single=True)))
+def recommendations(facts: Facts) -> list[Choice]:
+    """The choice for each pair of formats and each of `LENGTHS`; lengths with the same algorithms as one."""
+    found: list[Choice] = []
+    for storage, accumulator in facts.population.pairs():
+        own: list[Choice] = []
+        for length in LENGTHS:
+            choice = recommend(facts.population, storage, accumulator, length)
+            if choice is None or (own and choice.longest <= own[-1].longest):
+                continue
+            if own and _names(own[-1]) == _names(choice):
+                own[-1] = replace(choice)
+            else:
+                own.append(choice)
+        found += own
     return found
 
 
-def by_length(facts: Facts) -> list[tuple[str, str, tuple[Choice | None, ...]]]:
-    """Storage, accumulator, and the recommended algorithm for rows of up to each of `LENGTHS` values; only pairs of
-    formats in which algorithms compete."""
-    found = []
-    for storage, accumulator in facts.formats():
-        frame = facts.figures
-        rows = frame[(frame["storage"] == storage) & (frame["accumulator"] == accumulator)]
-        picked = tuple(choose(facts, storage, accumulator, longest=length) for length in LENGTHS)
-        if rows["algorithm"].nunique() > 1 and any(picked):
-            found.append((storage, accumulator, picked))
-    return found
+def _names(choice: Choice) -> tuple[str | None, ...]:
+    def name(pick: Pick | None) -> str | None:
+        return None if pick is None else pick.algorithm
+
+    return name(choice.cheapest), name(choice.accurate), name(choice.runner_up)
+
+
+def first_choice(facts: Facts) -> Choice | None:
+    """The choice that the headlines speak of: float32 in float32, or else the first pair with its own format."""
+    storage, accumulator, length = HEADLINE
+    own = [pair for pair in facts.population.pairs() if pair[0] == pair[1] and pair != (storage, accumulator)]
+    for pair in ((storage, accumulator), *own):
+        choice = recommend(facts.population, *pair, length)
+        if choice:
+            return choice
+    return None
 
 
 # Headlines ------------------------------------------------------------------------------------------------------------
@@ -200,56 +83,45 @@ class Headline:
 
 
 def _worst(frame: pd.DataFrame, algorithm: str) -> tuple[float, str] | None:
-    """Fewest correct digits of an algorithm, -inf where it fails, and the case."""
-    rows = frame[(frame["algorithm"] == algorithm) & frame["scored"] & ~frame["beyond"]]
+    """Fewest correct digits of an algorithm on the maps that are judged, and the case."""
+    rows = frame[(frame["algorithm"] == algorithm) & frame["scored"] & frame["judged"] & ~frame["beyond"]]
     if rows.empty:
         return None
-    shown = rows["var_digits_worst"].where(~rows["nonfinite"], -np.inf)
+    shown = rows["digits"]
     place = int(shown.to_numpy().argmin())
     return float(shown.iloc[place]), str(rows["case"].iloc[place])
 
 
 def museum_tally(facts: Facts, algorithms: list[str]) -> dict[str, tuple[int, int]]:
-    """For each algorithm on how many cases of the museum it goes wrong, of how many, in the storage's own format.
+    """For each algorithm on how many cases of the museum it is wrong, of how many, in the storage's own format.
 
-    A case counts where a variance of it comes out negative, NaN, infinite, other than zero on constant values,
-    or with less than one correct digit; lines whose exact variance the format cannot hold do not count.
+    Cases count where the judge gives a row of theirs a status other than out of range or undefined.
     """
     frame = facts.figures
-    rows = frame[(frame["group"] == "museum") & frame["own"] & frame["scored"] & ~frame["beyond"]]
-    wrong = rows["fails"] | (rows["var_digits_worst"] < 1)
+    rows = frame[(frame["group"] == "museum") & frame["own"] & frame["judged"]]
     found = {}
     for algorithm in algorithms:
         mine = rows["algorithm"] == algorithm
         total = rows.loc[mine, "case"].nunique()
         if total:
-            found[algorithm] = (int(rows.loc[mine & wrong, "case"].nunique()), int(total))
+            found[algorithm] = (int(rows.loc[mine & rows["wrong"], "case"].nunique()), int(total))
     return found
-
-
-def _first_choice(facts: Facts) -> Choice | None:
-    """The choice that the headlines speak of: float32 in float32, or else the first pair with its own format."""
-    own = [(s, a) for s, a in facts.formats() if s == a]
-    for pair in (*(p for p in own if p == ("float32", "float32")), *own):
-        best = choose(facts, *pair)
-        if best:
-            return best
-    return None
 
 
 def headlines(facts: Facts) -> list[Headline]:
     """Four numbers, each with one sentence; fewer where the table lacks what a number needs."""
-    best = _first_choice(facts)
+    choice = first_choice(facts)
+    best = None if choice is None else choice.cheapest
     made = (
         _ordinary_headline(facts, best),
         _museum_headline(facts, best),
         _order_headline(facts),
-        _choice_headline(best),
+        _choice_headline(choice),
     )
     return [headline for headline in made if headline]
 
 
-def _ordinary_headline(facts: Facts, best: Choice | None) -> Headline | None:
+def _ordinary_headline(facts: Facts, best: Pick | None) -> Headline | None:
     frame = facts.figures
     for storage in ("float32", "bfloat16", "float16"):
         rows = frame[frame["group"].isin(ORDINARY) & frame["own"] & (frame["storage"] == storage)]
@@ -261,18 +133,17 @@ def _ordinary_headline(facts: Facts, best: Choice | None) -> Headline | None:
         other = _worst(rows, best.algorithm) if best else None
         if best and other:
             rest = Markup(" {} keeps {} on the same maps.").format(code(best.algorithm), digits(other[0]))
-        fate = "fails" if np.isneginf(naive[0]) else Markup("is left with {} correct digits").format(digits(naive[0]))
         return Headline(
             digits(naive[0]),
             f"correct digits: naive, {storage}, ordinary feature maps",
             Markup(
-                "Over {} that nobody would call adversarial ({}) the naive one-pass formula in {} {} at its worst "
-                "({}), of the {} that the format has.{}"
+                "Over {} that nobody would call adversarial ({}) the naive one-pass formula in {} keeps {} correct "
+                "digits at worst ({}), of the {} that the format holds.{}"
             ).format(
                 count(maps, "feature map"),
                 " and ".join(word for group, word in ORDINARY.items() if (rows["group"] == group).any()),
                 storage,
-                fate,
+                digits(naive[0]),
                 code(naive[1]),
                 f"{decimal_digits(storage):.1f}",
                 rest,
@@ -283,20 +154,20 @@ def _ordinary_headline(facts: Facts, best: Choice | None) -> Headline | None:
     return None
 
 
-def _museum_headline(facts: Facts, best: Choice | None) -> Headline | None:
+def _museum_headline(facts: Facts, best: Pick | None) -> Headline | None:
     tally = museum_tally(facts, ["naive", *([best.algorithm] if best else [])])
     if "naive" not in tally:
         return None
     wrong, total = tally["naive"]
     rest = Markup("")
     if best and best.algorithm in tally:
-        rest = Markup(" {} goes wrong on {} of {}.").format(code(best.algorithm), *tally[best.algorithm])
+        rest = Markup(" {} is wrong on {} of {}.").format(code(best.algorithm), *tally[best.algorithm])
     return Headline(
         f"{wrong} of {total}",
-        "bugs from the wild that the naive formula still has",
+        "reported bugs that the naive formula still reproduces",
         Markup(
-            "On {} of {} rebuilt from bug reports the naive formula, in the format of the data, answers with a "
-            "negative variance, NaN, infinity, a spread where there is none, or less than one correct digit.{}"
+            "On {} of {} rebuilt from bug reports the naive formula, in the format of the data, is wrong: a variance "
+            "is negative, NaN or infinite, not 0 on constant values, or has less than one correct digit.{}"
         ).format(wrong, count(total, "input"), rest),
         "museum",
         wrong > 0,
@@ -342,28 +213,28 @@ def _order_headline(facts: Facts) -> Headline | None:
     return None
 
 
-def _choice_headline(best: Choice | None) -> Headline | None:
-    if best is None:
+def _choice_headline(choice: Choice | None) -> Headline | None:
+    if choice is None:
         return None
-    few = best.lines < FEW_LINES
-    beyond = f"; {best.left_out} more are beyond the format’s range" if best.left_out else ""
+    best, few = choice.cheapest or choice.accurate, choice.maps < FEW_MAPS
+    word = "cheapest safe algorithm" if choice.cheapest else "most accurate algorithm, which is not safe,"
     return Headline(
-        digits(best.worst),
-        f"correct digits at worst: {best.algorithm}, {best.storage}",
+        digits(best.digits),
+        f"correct digits at worst: {best.algorithm}, {choice.storage}",
         Markup(
-            "{} for {} summed in {}: over {} it fails on {}, and elsewhere keeps at least {} of {} digits on "
-            "well-posed data (fewest on {}){}.{}"
+            "The {} for {} accumulated in {} keeps at least {} of {} digits on {} with rows of up to {} values "
+            "(fewest on {}).{}"
         ).format(
-            "The best algorithm of this run" if few else "The recommended algorithm",
-            best.storage,
-            best.accumulator,
-            count(best.lines, "measured line"),
-            best.failures,
-            digits(best.worst),
-            f"{decimal_digits(best.storage):.1f}",
+            word,
+            choice.storage,
+            choice.accumulator,
+            digits(best.digits),
+            f"{choice.held:.1f}",
+            count(choice.maps, "well-posed map"),
+            f"{choice.longest:,}",
             code(best.case),
-            beyond,
-            " So few lines recommend nothing." if few else "",
+            " So few maps recommend nothing." if few else "",
         ),
         "choice",
+        choice.cheapest is None,
     )

@@ -74,13 +74,13 @@ class Contraction:
 
 
 def _build(rows: pd.DataFrame) -> KernelBuild:
-    counted = rows[rows["scored"] & ~rows["beyond"]]
-    shown = counted.loc[counted["posed"] & ~counted["fails"], "var_digits_worst"]
+    counted = rows[rows["judged"]]
+    shown = counted.loc[counted["posed"] & ~counted["wrong"], "var_digits_worst"]
     constant = counted[np.isinf(counted["kappa_worst"])]
     return KernelBuild(
-        int(counted["fails"].sum()),
+        int(counted["wrong"].sum()),
         int((counted["var_negative"] > 0).sum()),
-        int((~constant["nonfinite"] & np.isneginf(constant["var_digits_worst"])).sum()),
+        int(constant["wrong"].sum()),
         digits(float(shown.median())) if len(shown) else "–",
         digits(float(shown.min())) if len(shown) else "–",
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ...bench.cpu.promises import Target, targets
 from ...bench.gpu import gpu_record
-from ...bench.gpu.gpu_record import Row
+from ...bench.gpu.gpu_record import GpuRow
+from ...bench.targets import Target, read_targets
 from ..words import clean, code, count, number, percent
 
 __all__ = ["GpuSpeed", "SpeedTable", "found", "section"]
@@ -65,7 +65,7 @@ def section(gpu: Mapping[str, Any] | str | None) -> GpuSpeed:
         return GpuSpeed(problem=clean(gpu or "").rstrip("."))
     rows = gpu_record.rows(gpu)
     device, settings = gpu["device"], gpu["settings"]
-    parts: dict[tuple[str, str, str], list[Row]] = {}
+    parts: dict[tuple[str, str, str], list[GpuRow]] = {}
     for row in rows:
         parts.setdefault(("×".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
     absent = dict.fromkeys(
@@ -77,7 +77,7 @@ def section(gpu: Mapping[str, Any] | str | None) -> GpuSpeed:
     return GpuSpeed(
         clean(f"{device.get('name', 'a GPU')}, driver for CUDA {device.get('driver_cuda', '?')}"),
         _checks(gpu["checks"]),
-        tuple(map(_target, targets(gpu["targets"]))),
+        tuple(map(_target, read_targets(gpu["targets"]))),
         tuple(_part(key, part) for key, part in parts.items()),
         tuple(clean(rule).rstrip(".") for rule in settings.get("rules", {}).values()),
         tuple(clean(line).rstrip(".") for line in ([f"PyTorch: {torch}"] if torch else []) + list(absent)),
@@ -109,7 +109,7 @@ def _target(each: Target) -> tuple[str, ...]:
     return (clean(each.name), clean(each.dtype), wanted, measured, _VERDICTS[each.met], clean(each.note))
 
 
-def _cell(row: Row | None) -> str:
+def _cell(row: GpuRow | None) -> str:
     if row is None:
         return ""
     if row.status != "ok":
@@ -120,7 +120,7 @@ def _cell(row: Row | None) -> str:
     return " · ".join(word for word in words if word)
 
 
-def _part(key: tuple[str, str, str], part: Sequence[Row]) -> SpeedTable:
+def _part(key: tuple[str, str, str], part: Sequence[GpuRow]) -> SpeedTable:
     """The copy and PyTorch's first, then the kernels, fastest first."""
     norms = tuple(dict.fromkeys(row.norm for row in part))
     cells = {(row.kind, row.contender, row.norm): row for row in part}

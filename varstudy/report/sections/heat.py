@@ -65,9 +65,9 @@ def heat_maps(facts: Facts) -> list[HeatMap]:
 
 
 def _notes(part: pd.DataFrame) -> tuple[Markup, ...]:
-    scored = part[part["scored"] & ~part["beyond"]]
+    scored = part[part["judged"]]
     bad: dict[str, int] = {}
-    for name, wrong in zip(scored["algorithm"].tolist(), scored["bad"].tolist(), strict=True):
+    for name, wrong in zip(scored["algorithm"].tolist(), scored["wrong"].tolist(), strict=True):
         bad[name] = bad.get(name, 0) + bool(wrong)
     if not bad:
         return ()
@@ -75,8 +75,8 @@ def _notes(part: pd.DataFrame) -> tuple[Markup, ...]:
     most, least = max(bad, key=bad.__getitem__), min(bad, key=bad.__getitem__)
     equal = sum(n == bad[least] for n in bad.values()) - 1
     text = Markup(
-        "Failures (marked words, or less than one correct digit on well-posed data): most for {}, {} of {} lines; "
-        "fewest for {}, {} of {}{}."
+        "Wrong (a marked word, or less than one correct digit): most often {}, on {} of {} lines; "
+        "least often {}, on {} of {}{}."
     ).format(
         code(most), bad[most], lines[most], code(least), bad[least], lines[least],
         f" (as for {count(equal, 'other')})" if equal else "",

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ...study.results import reproduce
 from ..model.facts import Facts
-from ..model.summary import choose, museum_tally
+from ..model.summary import first_choice, museum_tally
 from ..words import clean, number, source_link
 
 __all__ = ["Exhibit", "Museum", "exhibition"]
@@ -43,8 +43,9 @@ def exhibition(facts: Facts) -> Museum:
     """What the algorithms people know, and the recommended one, answer on the bugs from the wild."""
     frame = facts.figures
     rows = frame[(frame["group"] == "museum") & frame["own"]]
-    best = choose(facts, "float32", "float32")
-    wanted = [*MUSEUM, *([best.algorithm] if best and best.algorithm not in MUSEUM else [])]
+    choice = first_choice(facts)
+    best = choice.cheapest.algorithm if choice and choice.cheapest else MUSEUM[0]
+    wanted = [*MUSEUM, *([best] if best not in MUSEUM else [])]
     names = [name for name in wanted if (rows["algorithm"] == name).any()]
     exhibits = []
     for _, line in rows[rows["algorithm"].isin(names)].groupby("line", sort=False):

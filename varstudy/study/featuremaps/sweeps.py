@@ -112,6 +112,16 @@ def growth() -> tuple[Case, ...]:
             mean=0.0,
             variance=1.0,
         )
+    for k in (22, 24, 25, 26):
+        add(
+            "narrow",
+            k,
+            FULL,
+            ("float16", "bfloat16"),
+            f"2^{k} centred normal values in a narrow format: which orders keep its digits when summed in float32.",
+            mean=0.0,
+            variance=1.0,
+        )
     for k in (*GROWTH_EXPONENTS, 26, 28, 30):
         levels = FULL if k > 24 else QUICK if k in (8, 14) else DEFAULT
         add(

@@ -9,6 +9,7 @@ from typing import Any
 
 from varkernels.htmltable import SHOWN, table
 
+from ...study.score import Status, Tally
 from .calling import Convention
 
 __all__ = ["CaseScore", "Scorecard", "Standing", "lower_median", "place", "standing"]
@@ -21,7 +22,9 @@ class CaseScore:
     Attributes
     ----------
     case, group, storage : which. rows, values : rows scored and values in each.
-    digits_worst, digits_median : correct decimal digits; inf: exact, -inf: no number, or not 0 where 0 is exact.
+    tally : how many rows have each status of `varstudy.study.score`. The digits are of those with a status of right,
+        inaccurate or wrong.
+    digits_worst, digits_median : correct decimal digits, from 0 to what the storage format holds.
     beyond_half_ulp : rows off by more than half an ulp of the storage format: a correctly rounded answer never is, and
         is infinite where the exact one is beyond the format.
     negative, nan, infinite : variances that came out so.
@@ -34,6 +37,7 @@ class CaseScore:
     storage: str
     rows: int
     values: int
+    tally: Tally
     digits_worst: float
     digits_median: float
     beyond_half_ulp: int
@@ -46,8 +50,8 @@ class CaseScore:
 
     @property
     def wrong(self) -> bool:
-        """Whether the worst row has no correct digit, or no answer."""
-        return not self.digits_worst > 0 or bool(self.negative or self.failures)
+        """Whether a row is wrong, or has no answer."""
+        return self.tally.status is Status.WRONG or bool(self.failures)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ...study.algorithm_answers import algorithms_for
 from ...study.featuremaps import Case
 from ...study.ground_truth import truth
 from ...study.measuring import ACCUMULATORS, accumulators_of, moments_of, reduction
-from ...study.score import Exact, digits
+from ...study.score import Exact, Status, judge, shown_digits
 from .calling import PROBES, Convention, argument, call, convention, text_of
 from .scorecard import CaseScore, Scorecard, place, standing
 
@@ -163,25 +163,26 @@ def _score(case: Case, storage: str, function: Callable[..., Any], how: Conventi
             raised[text_of(error)] += 1
     exact_moments = truth(matrix[np.newaxis])
     exact = Exact.variance(exact_moments, how.correction)
-    known = exact.known
-    off = np.abs(exact.errors(computed)[known])
+    fmt = FORMATS[storage]
+    judged = judge(exact, computed, fmt, fmt)
+    known = judged.judged
     answered = computed[known & ~failed]
-    missed = ~exact_moments.finite & np.isfinite(computed) & ~failed
     return CaseScore(
         case=case.name,
         group=case.group,
         storage=storage,
         rows=int(np.count_nonzero(known)),
         values=matrix.shape[1],
-        digits_worst=float(digits(off.max())) if len(off) else math.nan,
-        digits_median=float(digits(np.median(off))) if len(off) else math.nan,
-        beyond_half_ulp=sum(not _rounded(computed[r], exact.values[r], storage) for r in np.flatnonzero(known)),
+        tally=judged.tally,
+        digits_worst=judged.digits_worst,
+        digits_median=float(np.median(shown_digits(judged.errors[known], fmt))) if known.any() else math.nan,
+        beyond_half_ulp=sum(not _rounded(computed[r], exact.values[r], storage) for r in np.flatnonzero(exact.known)),
         negative=int(np.count_nonzero(answered < 0)),
         nan=int(np.count_nonzero(np.isnan(answered))),
         infinite=int(np.count_nonzero(np.isinf(answered))),
         failures=int(np.count_nonzero(failed & known)),
         failure=raised.most_common(1)[0][0] if raised else "",
-        nonfinite_missed=int(np.count_nonzero(missed)),
+        nonfinite_missed=judged.tally.missed,
     )
 
 
@@ -209,5 +210,5 @@ def _rivals(
                     continue  # it does not take this storage
                 name = formats[which]
                 variance = moments_of(reduced, algorithm, FORMATS[name])[1][float(correction)]
-                worst = float(digits(np.abs(exact.errors(variance)[exact.known]).max()))
-                yield algorithm.name, kind, worst, not worst > 0 or bool((variance[exact.known] < 0).any())
+                found = judge(exact, variance, FORMATS[storage], FORMATS[storage])
+                yield algorithm.name, kind, found.digits_worst, found.tally.status is Status.WRONG

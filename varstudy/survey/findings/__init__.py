@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..frameworks.catalogue import FRAMEWORKS, Framework, find
-from ..frameworks.observing import probe
 from .measured import Row, committed
 
-__all__ = ["FRAMEWORKS", "Framework", "Row", "committed", "find", "probe"]
+__all__ = ["FRAMEWORKS", "Framework", "Row", "committed", "find"]

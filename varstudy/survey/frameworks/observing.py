@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..._io.child import Outcome, run
 from ..._io.provenance import cpu
 from ..._io.record_file import encode
-from ..environments import EnvironmentProblem, Outcome, install, installed, run
+from ..environments import EnvironmentProblem, install, installed
 from ..environments.installing import variables as surroundings
 from ..findings.measured import NOT_RUN, Row
 from ..findings.properties import SYNC
+from ..inference import infer, sync
 from ..probes import SCRIPTS
 from .catalogue import find
 from .declaring import Framework
@@ -116,8 +118,6 @@ def probe(
 
 def _synchronised(framework: Framework, where: Place, threads: int, machine: str) -> list[Row]:
     """What its batch norm does on several ranks: a script of its own, in a process as any other."""
-    from ..inference.sync import findings  # noqa: PLC0415 - only where there is something to infer
-
     words = [str(framework.sync_script())]
     end = run(
         where.python, SCRIPTS / "sync.py", words, seconds=framework.seconds, threads=threads, variables=where.variables
@@ -125,7 +125,7 @@ def _synchronised(framework: Framework, where: Place, threads: int, machine: str
     said = end.answer if isinstance(end.answer, dict) else {}
     if end.ok and not (isinstance(said.get("runs"), list) and said["runs"]):
         end, said = Outcome("garbled", None, "what it wrote are no observations"), {}
-    rows = _understood(framework, findings, said, threads, machine, SYNC) if said else []
+    rows = _understood(framework, sync.findings, said, threads, machine, SYNC) if said else []
     if not end.ok:
         rows.append(_trouble(framework, "failed", f"several ranks: {end.sentence}", said, threads, machine, SYNC))
     return rows
@@ -225,8 +225,6 @@ def _tidy(text: str) -> str:
 
 
 def _rows(framework: Framework, said: Mapping[str, Any], threads: int, machine: str) -> list[Row]:
-    from ..inference import infer  # noqa: PLC0415 - only where there is something to infer
-
     return _understood(framework, infer, said, threads, machine) if said.get("variants") else []
 
 

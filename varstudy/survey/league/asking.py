@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..environments import process
+from ..._io import child
 from ..libraries.declaring import Function
 from ..probes import SCRIPTS
 
@@ -88,7 +88,7 @@ def _round(
     (place / "request.json").write_text(json.dumps(request), "utf-8")
     log = place / "answers.jsonl"
     log.unlink(missing_ok=True)
-    outcome = process.run(
+    outcome = child.run(
         interpreter,
         SCRIPT,
         [str(place / "request.json"), str(place / "rows.npz"), str(log)],

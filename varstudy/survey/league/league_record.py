@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from varkernels.formats import FORMATS
+
 from ..._io import provenance
 from ..._io.record_file import Cells, RecordFile
+from ...study.score import Status, shown_digits, status_of
 
 __all__ = [
     "COMMITTED",
@@ -24,6 +27,7 @@ __all__ = [
     "committed",
     "content",
     "facts",
+    "number",
     "read",
     "results",
     "rows",
@@ -56,7 +60,7 @@ class Row(Cells):
     threads : ``1``, ``2``, or ``1 and 2`` where both give the same bits.
     correction : its answers are M2 / (n - correction). answers_in : the format of its answers.
     refused : what it raised for every row; then nothing below is measured.
-    cases, rows : scored, those that have an exact variance. wrong : cases whose worst row has no correct digit, or is
+    cases, rows : scored, those whose exact variance is in the storage format's range. wrong : cases whose worst row is
         negative, or raised. beyond_half_ulp : rows off by more than half an ulp of the storage format.
     digits_median : lower median over the cases of the worst row's digits. error_worst, ulps_worst : of all rows.
     negative, nan, infinite, raised : rows that came out so. missed : rows with a NaN or an infinity in the data that
@@ -149,16 +153,17 @@ class CaseResult:
     worst: float
     median: float
     marks: str
+    storage: str
 
     @property
     def digits(self) -> float:
-        """Correct digits of the worst row; inf: exact, -inf: no number."""
-        return math.inf if self.worst == 0 else -math.log10(self.worst) if math.isfinite(self.worst) else -math.inf
+        """Correct digits of the worst row, from 0 to what the storage format holds; NaN: nothing was scored."""
+        return float(shown_digits(self.worst, FORMATS[self.storage]))
 
     @property
     def wrong(self) -> bool:
-        """Whether no digit of the worst row is right, or it is negative, or it raised."""
-        return not self.digits > 0 or "neg" in self.marks or "raised" in self.marks
+        """Whether the worst row is wrong, as `varstudy.study.score` has it, or the function raised."""
+        return status_of(self.worst, FORMATS[self.storage]) is Status.WRONG or "raised" in self.marks
 
 
 def shown(error: float) -> str:
@@ -173,7 +178,8 @@ def shown(error: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def _number(text: str) -> float:
+def number(text: str) -> float:
+    """The error that `shown` gave; NaN for what has none."""
     return {"=": 0.0, "-": math.nan, ".": math.nan}[text] if text in "=-." else float(text)
 
 
@@ -195,8 +201,8 @@ def results(row: Row, content: Mapping[str, Any]) -> list[CaseResult]:
     marks = dict(each.split(":", 1) for each in row.marks.split(";")) if row.marks else {}
     return [
         CaseResult(
-            case["case"], case["group"], int(case["values"]), w != ".", w not in ".-", _number(w), _number(m),
-            marks.get(str(k), ""),
+            case["case"], case["group"], int(case["values"]), w != ".", w not in ".-", number(w), number(m),
+            marks.get(str(k), ""), row.storage,
         )
         for k, (case, w, m) in enumerate(zip(cases, worst, median, strict=True))
     ]  # fmt: skip

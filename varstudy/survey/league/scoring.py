@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from varkernels.formats import FORMATS
 
 from ...study.ground_truth import truth
-from ...study.score import Exact, digits
+from ...study.score import Exact, Status, shown_digits, status_of
 from ..callables.scorecard import lower_median
 from ..callables.scoring import _rounded
-from .league_record import Row, shown
+from .league_record import Row, number, shown
 from .league_rows import Matrix
 
 __all__ = ["Answers", "Exacts", "said", "score"]
@@ -73,7 +73,8 @@ def score(row: Row, matrices: Sequence[Matrix], answers: Mapping[str, Answers], 
             continue
         given = answers[matrix.key]
         exact, finite = exacts.of(matrix, row.correction)
-        known = exact.known
+        # What is out of the range of the storage format is not scored.
+        known = exact.in_range(storage)
         errors = exact.errors(given.values)
         off = np.abs(errors[known])
         answered = given.values[known & ~given.raised]
@@ -103,9 +104,10 @@ def score(row: Row, matrices: Sequence[Matrix], answers: Mapping[str, Answers], 
         ulps = exact.ulps(errors, storage)[known]
         row.error_worst = _larger(row.error_worst, float(off.max()))
         row.ulps_worst = _larger(row.ulps_worst, float(np.nanmax(ulps, initial=0.0)))
-        worst_digits = float(digits(off.max()))
-        by_case.append(worst_digits)
-        row.wrong += not worst_digits > 0 or bool(counts["neg"] or counts["raised"])
+        # Judged as the record has it, in two digits.
+        error = number(shown(float(off.max())))
+        by_case.append(float(shown_digits(error, storage)))
+        row.wrong += status_of(error, storage) is Status.WRONG or bool(counts["raised"])
         worst.append(shown(float(off.max())))
         median.append(shown(float(np.median(off))))
     row.digits_median = lower_median(by_case)

@@ -117,7 +117,7 @@ def begin(threads):
     }
 
 
-def probe(options):
+def observe(options):
     """All of it; returns the observations, which are on disk too."""
     start = time.time()
     said = begin(options.threads)
@@ -175,7 +175,7 @@ def main(words=None):
     options = arguments(words)
     sys.stdout.flush()
     os.dup2(2, 1)  # whatever a framework prints is no result
-    said = probe(options)
+    said = observe(options)
     problem = said.get("error")
     if problem:
         sys.stderr.write("probe: %s\n" % problem)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...._io import child
 from ...._io.matching import matches, nearest
-from ...environments import process
 from ...frameworks.catalogue import FRAMEWORKS
 from ...frameworks.declaring import Framework
 from ...frameworks.observing import Place
@@ -86,7 +86,7 @@ def ask(
             request.write_text(
                 json.dumps({"adapter": str(framework.script()), "threads": 1, "kinds": KINDS, "skip": done}), "utf-8"
             )
-            end = process.run(there.python, SCRIPT, [str(request), str(given)], seconds=seconds, threads=1,
+            end = child.run(there.python, SCRIPT, [str(request), str(given)], seconds=seconds, threads=1,
                               variables=there.variables)  # fmt: skip
             answer = end.answer if isinstance(end.answer, dict) else {}
             said["versions"] = answer.get("versions") or said["versions"]

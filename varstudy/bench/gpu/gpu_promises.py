@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from varkernels.cuda import algorithms
 
-from ..cpu.promises import Target, noise
-from .gpu_record import Row
+from ..targets import Target, noise
+from .gpu_record import GpuRow
 
 __all__ = ["COPY_SHARE", "contenders", "fastest", "judged"]
 
@@ -16,7 +16,7 @@ __all__ = ["COPY_SHARE", "contenders", "fastest", "judged"]
 COPY_SHARE, TORCH_RATIO = 0.90, 1.0
 
 
-def contenders(rows: Iterable[Row]) -> list[Row]:
+def contenders(rows: Iterable[GpuRow]) -> list[GpuRow]:
     """The rows of the kernels that are promised: measured ones, but for the naive formula, which is no variance."""
     known = algorithms()
     return [
@@ -29,21 +29,21 @@ def contenders(rows: Iterable[Row]) -> list[Row]:
     ]
 
 
-def fastest(rows: Iterable[Row]) -> Row | None:
+def fastest(rows: Iterable[GpuRow]) -> GpuRow | None:
     """The fastest of them; None where none was measured."""
     return min(contenders(rows), key=lambda row: row.seconds, default=None)
 
 
-def _parts(rows: Sequence[Row]) -> dict[tuple[str, str, str], dict[str, list[Row]]]:
+def _parts(rows: Sequence[GpuRow]) -> dict[tuple[str, str, str], dict[str, list[GpuRow]]]:
     """The rows of each feature map (shape, layout, storage), by norm."""
-    found: dict[tuple[str, str, str], dict[str, list[Row]]] = {}
+    found: dict[tuple[str, str, str], dict[str, list[GpuRow]]] = {}
     for row in rows:
         key = ("x".join(map(str, row.shape)), row.layout, row.storage)
         found.setdefault(key, {}).setdefault(row.norm, []).append(row)
     return found
 
 
-def judged(rows: Sequence[Row], torch: str) -> list[Target]:
+def judged(rows: Sequence[GpuRow], torch: str) -> list[Target]:
     """For every feature map the fastest kernel's share of the copy's rate, and its speed beside PyTorch's best.
 
     Both of the norm in which it is smallest.
@@ -76,7 +76,13 @@ def judged(rows: Sequence[Row], torch: str) -> list[Target]:
 
 
 def _target(
-    name: str, dtype: str, wanted: float, best: list[Row], away: list[str], ratio: Callable[[Row], float], why: str
+    name: str,
+    dtype: str,
+    wanted: float,
+    best: list[GpuRow],
+    away: list[str],
+    ratio: Callable[[GpuRow], float],
+    why: str,
 ) -> Target:
     """The smallest ratio over the norms; nothing where it is not known in one of them."""
     known = [row for row in best if not math.isnan(ratio(row))]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
 import click
 
+from ..survey.findings import documented
+from ..survey.findings.comparing import Difference
+from ..survey.findings.measured import Row, shown
+from ..survey.frameworks.catalogue import FRAMEWORKS
 from .console import WIDTH, many, show_table
-
-if TYPE_CHECKING:
-    from ..survey.findings.comparing import Difference
-    from ..survey.findings.measured import Row
 
 __all__ = ["plain", "show"]
 
@@ -58,10 +59,6 @@ MARKS = "= the documentation says so; ! it says what follows; ? undetermined; - 
 
 def plain(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
     """Rows for JSON, each with what is documented, and the differences."""
-    from dataclasses import asdict  # noqa: PLC0415
-
-    from ..survey.findings import documented  # noqa: PLC0415
-
     listed = []
     for row in rows:
         fact = documented.lookup(row.framework, row.kind, row.variant, row.property)
@@ -73,17 +70,12 @@ def plain(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
 
 
 def _unpinned(row: Row) -> str:
-    from ..survey.frameworks.catalogue import FRAMEWORKS  # noqa: PLC0415
-
     known = FRAMEWORKS.get(row.framework)
     return known.unpinned(row.version) if known is not None and row.version else ""
 
 
 def _cell(names: Sequence[str], found: Mapping[str, Row]) -> str:
     """Values of some properties, each with a mark that tells what the documentation says."""
-    from ..survey.findings import documented  # noqa: PLC0415
-    from ..survey.findings.measured import shown  # noqa: PLC0415
-
     words = []
     for name in names:
         row = found.get(name)
@@ -101,9 +93,6 @@ def _cell(names: Sequence[str], found: Mapping[str, Row]) -> str:
 
 def _contradictions(rows: Sequence[Row]) -> list[str]:
     """A line for each measured property that is documented otherwise; variants that agree share it."""
-    from ..survey.findings import documented  # noqa: PLC0415
-    from ..survey.findings.measured import shown  # noqa: PLC0415
-
     lines: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
         fact = documented.lookup(row.framework, row.kind, row.variant, row.property)

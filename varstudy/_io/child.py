@@ -1,4 +1,4 @@
-"""One script in another interpreter: under limits of time and memory, alone in its session, answering in one file.
+"""Run a script in another interpreter with time and memory limits; it returns JSON in a file.
 
 The memory that counts is what the processes hold, read from /proc and summed over the session. A limit of address
 space (RLIMIT_AS) is not used: JAX and TensorFlow reserve many times what they hold.
@@ -27,10 +27,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["MEMORY", "Outcome", "child_variables", "run", "thread_variables"]
+__all__ = ["MEMORY", "Outcome", "child_variables", "run", "run_words", "thread_variables"]
 
 MEMORY = 12 * 2**30
-LAUNCH = Path(__file__).with_name("launch.py")
+LAUNCH = Path(__file__).with_name("child_launch.py")
 # What is kept of each output, and the largest answer that is read.
 KEPT = 64 * 2**10
 LARGEST = 256 * 2**20
@@ -122,40 +122,47 @@ def run(
     """
     folder = tempfile.mkdtemp(prefix="varstudy-")
     try:
-        return _run(Path(folder), str(interpreter), Path(script).resolve(), arguments, seconds, memory, threads,
-                    variables or {})  # fmt: skip
+        work, home, out = (Path(folder, name) for name in ("work", "home", "answer.json"))
+        work.mkdir()
+        home.mkdir()
+        begin = [str(interpreter), "-I", "-X", "faulthandler", str(LAUNCH), str(os.getpid()), str(threads)]
+        words = [*begin, str(Path(script).resolve()), *arguments, "--out", str(out)]
+        given = child_variables(threads, home, variables or {})
+        return run_words(words, out, given, seconds=seconds, memory=memory, folder=work)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(
-    folder: Path,
-    interpreter: str,
-    script: Path,
-    arguments: Sequence[str],
+def run_words(
+    words: Sequence[str],
+    out: Path,
+    environment: Mapping[str, str],
+    *,
     seconds: float,
-    memory: int,
-    threads: int,
-    variables: Mapping[str, str],
+    memory: int | None = MEMORY,
+    folder: Path | None = None,
 ) -> Outcome:
-    out = folder / "answer.json"
-    work, home = folder / "work", folder / "home"
-    work.mkdir()
-    home.mkdir()
-    words = [interpreter, "-I", "-X", "faulthandler", str(LAUNCH), str(os.getpid()), str(threads), str(script)]
+    """Run a command that leaves JSON in a file, under limits; `run` without its interpreter and its empty home.
+
+    Parameters
+    ----------
+    words : the command line. out : the file of its answer. environment : the whole of it.
+    seconds, memory : as for `run`; without a limit of memory nobody looks at it, which a measured time would show.
+    folder : its working directory, by default this process's own.
+    """
     start = time.monotonic()
     try:
         child = subprocess.Popen(
-            [*words, *arguments, "--out", str(out)],
+            words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=work,
-            env=child_variables(threads, home, variables),
+            cwd=folder,
+            env=dict(environment),
             start_new_session=True,
         )
     except OSError as error:
-        return Outcome("no start", sentence=f"{interpreter} cannot be started ({error.strerror or error})")
+        return Outcome("no start", sentence=f"{words[0]} cannot be started ({error.strerror or error})")
     watch = _Watch(child, start + seconds, memory)
     try:
         end = watch.until_it_ends()
@@ -176,7 +183,7 @@ def _run(
 class _Watch:
     """A child that leads a session: its output drained, its memory and time watched, all of it ended."""
 
-    def __init__(self, child: subprocess.Popen[bytes], deadline: float, memory: int) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], deadline: float, memory: int | None) -> None:
         self.child, self.deadline, self.memory = child, deadline, memory
         self.peak = 0
         self.kept = {"out": b"", "err": b""}
@@ -197,7 +204,7 @@ class _Watch:
             now = time.monotonic()
             if now >= self.deadline:
                 return "timed out"
-            if now - looked >= PAUSE:
+            if self.memory is not None and now - looked >= PAUSE:
                 looked = now
                 self.peak = max(self.peak, _held(self.child.pid))
                 if self.peak > self.memory:
@@ -282,11 +289,11 @@ def _last(tail: str) -> str:
     return (lines or [tail.strip()])[-1][:300]
 
 
-def _judge(end: str, code: int, tail: str, seconds: float, memory: int) -> tuple[str, str]:
+def _judge(end: str, code: int, tail: str, seconds: float, memory: int | None) -> tuple[str, str]:
     """Kind and sentence of how the process ended."""
     if end == "timed out":
         return "timed out", f"it did not end within {seconds:.3g} s"
-    if end == "memory":
+    if end == "memory" and memory is not None:
         return "memory", f"it held more than {memory / 2**30:.3g} GiB of memory"
     last = _last(tail)
     if code < 0:

@@ -1,4 +1,4 @@
-"""Prepares a process for one script and runs it: ``python -I launch.py PARENT CORES SCRIPT [ARGUMENT...]``.
+"""Prepares a process for one script and runs it: ``python -I child_launch.py PARENT CORES SCRIPT [ARGUMENT...]``.
 
 Runs in the environment's own Python, 3.6 too. The process ends with its parent, leaves no core file, may use CORES of
 the processor's cores, and finds the script's neighbours. Processes that the script starts do not end with a parent that

@@ -12,18 +12,18 @@ from varkernels.cuda.run import Device, device
 from ..._io import provenance
 from ..._io.matching import matches, nearest
 from ..._io.progress import Progress
-from . import peers
+from . import torch_peer
 from .checks import MAPS, QUICK, Checks, check, parts
-from .gpu_record import GpuProblem, Row
+from .gpu_promises import judged
+from .gpu_record import GpuProblem, GpuRow
 from .machine import Machine
 from .racing import LAYOUTS, NORMS, STORAGES, Torch, races
-from .targets import judged
 
-__all__ = ["FULL", "SHORT", "Plan", "chosen", "measure"]
+__all__ = ["FULL", "SHORT", "GpuPlan", "chosen", "measure"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class GpuPlan:
     """What is measured. shapes : N, C, H, W. maps : names of the feature maps for the checks."""
 
     shapes: tuple[tuple[int, int, int, int], ...] = ((32, 64, 56, 56), (256, 256, 56, 56))
@@ -36,8 +36,8 @@ class Plan:
     seed: int = 0
 
 
-FULL = Plan()
-SHORT = Plan(shapes=((32, 64, 56, 56),), rounds=7, maps=QUICK)
+FULL = GpuPlan()
+SHORT = GpuPlan(shapes=((32, 64, 56, 56),), rounds=7, maps=QUICK)
 
 
 def chosen(pattern: str | None) -> list[Algorithm]:
@@ -67,7 +67,7 @@ def _executor() -> Device | str:
 def measure(
     machine: Machine,
     kernels: Sequence[Algorithm],
-    plan: Plan,
+    plan: GpuPlan,
     argv: Sequence[str],
     progress: Progress,
     torch: Torch | None = None,
@@ -78,12 +78,12 @@ def measure(
     ----------
     kernels : as `chosen` gives them. argv : the command line. torch : PyTorch, as it is found where it is None.
     """
-    torch = Torch(*peers.load()) if torch is None else torch
+    torch = Torch(*torch_peer.load()) if torch is None else torch
     absent = "" if torch.module is not None else torch.note
     before = dict(machine.clocks())
     maps = parts(plan.maps)
     count = len(plan.shapes) * len(plan.storages) * len(plan.layouts) * len(plan.norms)
-    checks, rows = Checks(), list[Row]()
+    checks, rows = Checks(), list[GpuRow]()
     progress.start(len(maps) + count, 0)
     try:
         for label in check(machine.device, _executor(), kernels, maps, plan.seed, checks):

@@ -3,57 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
-from .bench_record import LIMIT, Row
+from ..targets import Target, noise
+from .bench_record import LIMIT, BenchRow
 from .peers import NORMS, OURS
 
-__all__ = ["CALL", "LARGE", "Target", "judged", "noise", "targets"]
+__all__ = ["CALL", "LARGE", "judged"]
 
 FAST, EXACT = OURS
 # Values: the length at which memory decides, and one at which the call itself does.
 LARGE, CALL = 2**26, 1000
-# Quartiles further apart than this share of the median make a ratio doubtful.
-NOISY = 0.25
-
-
-class Timing(Protocol):
-    """A row with a median and quartiles."""
-
-    seconds: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Target:
-    """A target and what was measured, NaN where nothing was; `note` says why, or what makes the measure doubtful."""
-
-    name: str
-    dtype: str
-    wanted: float
-    at_most: bool
-    measured: float
-    note: str = ""
-
-    @property
-    def met(self) -> bool | None:
-        if math.isnan(self.measured):
-            return None
-        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
-
-    def record(self) -> dict[str, Any]:
-        measured = None if math.isnan(self.measured) else self.measured
-        return {**asdict(self), "measured": measured, "met": self.met}
 
 
 class _Table:
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[BenchRow]) -> None:
         self.rows = [row for row in rows if row.status == "ok" and row.seconds > 0]
 
-    def find(self, contender: str, dtype: str, threads: int = 1, norm: str = "flat", values: int = 0) -> Row | None:
+    def find(
+        self, contender: str, dtype: str, threads: int = 1, norm: str = "flat", values: int = 0
+    ) -> BenchRow | None:
         for row in self.rows:
             key = (row.contender, row.dtype, row.threads, row.norm)
             if key == (contender, dtype, threads, norm) and values in (0, row.values):
@@ -61,12 +31,12 @@ class _Table:
         return None
 
 
-def judged(rows: Iterable[Row]) -> list[Target]:
+def judged(rows: Iterable[BenchRow]) -> list[Target]:
     """Every target, with what these rows say of it."""
     table = _Table(rows)
     found: list[Target] = []
 
-    def add(name: str, dtype: str, wanted: float, pair: tuple[Row | None, Row | None], **given: Any) -> None:
+    def add(name: str, dtype: str, wanted: float, pair: tuple[BenchRow | None, BenchRow | None], **given: Any) -> None:
         above, below = pair
         measured, note = math.nan, "not measured"
         if above is not None and below is not None:
@@ -91,13 +61,7 @@ def judged(rows: Iterable[Row]) -> list[Target]:
     return found
 
 
-def noise(*rows: Timing) -> str:
-    """A warning where the quartiles of a timing are far apart."""
-    spread = max((row.high - row.low) / row.seconds for row in rows)
-    return f"noisy (quartiles {100 * spread:.0f} % apart)" if spread > NOISY else ""
-
-
-def _unshared(ours: Row | None, reading: Row | None) -> dict[str, Any]:
+def _unshared(ours: BenchRow | None, reading: BenchRow | None) -> dict[str, Any]:
     """Why two threads were none."""
     if reading is not None and reading.cpus < 1.5:
         return {"measured": math.nan, "note": "not measured: no second core was free"}
@@ -106,18 +70,7 @@ def _unshared(ours: Row | None, reading: Row | None) -> dict[str, Any]:
     return {}
 
 
-def _slowest_norm(table: _Table, dtype: str) -> Row | None:
+def _slowest_norm(table: _Table, dtype: str) -> BenchRow | None:
     rows = [table.find("numpy.var", dtype, norm=norm) for norm in NORMS]
     found = [row for row in rows if row is not None]
     return max(found, key=lambda row: row.seconds) if len(found) == len(NORMS) else None
-
-
-def targets(content: Sequence[dict[str, Any]]) -> list[Target]:
-    """Targets that were written with `Target.record`."""
-    return [
-        Target(
-            str(each["name"]), str(each["dtype"]), float(each["wanted"]), bool(each["at_most"]),
-            math.nan if each["measured"] is None else float(each["measured"]), str(each["note"]),
-        )
-        for each in content
-    ]  # fmt: skip

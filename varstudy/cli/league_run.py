@@ -1,0 +1,281 @@
+"""What ``libraries`` does: score functions and layers, write their league, show tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..survey.frameworks.observing import place
+from ..survey.league import Function, LeagueProblem, chosen, layers, league_record, measure, places, together
+from ..survey.league.comparing import compare
+from ..survey.league.league_record import Fact
+from ..survey.league.league_rows import MAX_ROWS, MAX_VALUES, rows
+from ..survey.libraries.declaring import LONG
+from .console import Problem, dump, many, progress, say, show_table, shown
+from .program import REGRESSION, about, alone, ours, sentences
+from .study_commands import _writable
+
+__all__ = ["run_libraries"]
+
+
+def run_libraries(
+    listing: bool,
+    everywhere: bool,
+    install: bool,
+    only: str | None,
+    as_layers: bool,
+    quick: bool,
+    storages: tuple[str, ...],
+    threads: tuple[int, ...],
+    once: bool,
+    seed: int,
+    out: str | None,
+    before: str | None,
+    as_json: bool,
+) -> None:
+    """Score the libraries; the parameters are the command's options."""
+    if as_layers:
+        if listing or storages or threads or before:
+            raise click.UsageError("--layers goes without --list, --storage, --threads and --compare")
+        _layers(only, everywhere, install, quick, seed, once, out, as_json)
+        return
+    with sentences():
+        functions = chosen(only)
+    if listing:
+        given = {
+            "--install": install, "--all": everywhere, "--quick": quick, "--storage": storages, "--threads": threads,
+            "--once": once, "--out": out, "--compare": before,
+        }  # fmt: skip
+        alone("--list measures and compares nothing", "--list", given)
+        _list(functions, as_json)
+        return
+    earlier = _earlier(before)
+    _folder(out)
+    with sentences():
+        matrices, left_out = rows("quick" if quick else "default", storages=storages, seed=seed)
+    league = measure(
+        functions,
+        matrices,
+        places.pinned(install, say) if install or everywhere else places.here,
+        threads=tuple(dict.fromkeys(threads)) or (1, 2),
+        repeats=1 if once else 2,
+        progress=progress("measured"),
+    )
+    league.settings = {
+        "level": "quick" if quick else "default",
+        "seed": seed,
+        "only": only,
+        "max_length": LONG,
+        "max_rows": MAX_ROWS,
+        "max_values": MAX_VALUES,
+        "left_out": left_out,
+    }
+    content = league.content(["varstudy", *sys.argv[1:]])
+    _keep(out, league_record.NAME, league_record.write, content)
+    if earlier is not None:
+        _compare(earlier, content, as_json)
+        return
+    if as_json:
+        dump(content)
+    else:
+        _show(content)
+
+
+# Cases of up to so many values: those that every function gets.
+EVERYONE = 20_000
+
+
+def _folder(out: str | None) -> None:
+    if out is not None:
+        _writable(out)
+
+
+def _keep(
+    out: str | None, name: str, write: Callable[[Path, Mapping[str, Any]], None], content: Mapping[str, Any]
+) -> None:
+    if out is None:
+        return
+    path = Path(out) / name
+    try:
+        write(path, content)
+    except OSError as error:
+        if ours(error):
+            raise
+        raise Problem(about(error, error.filename or out)) from error
+    say(str(path))
+
+
+def _layers(
+    only: str | None,
+    everywhere: bool,
+    install: bool,
+    quick: bool,
+    seed: int,
+    once: bool,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """The frameworks' layers instead of functions."""
+
+    with sentences():
+        named = layers.chosen(only)
+    _folder(out)
+    level = "quick" if quick else "default"
+    with sentences():
+        matrices, left_out = rows(level, storages=("float32",), seed=seed)
+    found = layers.measure(
+        named,
+        matrices,
+        where=lambda framework: place(framework, make=install, isolated=install or everywhere, say=say),
+        repeats=1 if once else 2,
+        progress=progress("measured"),
+    )
+    chosen_by = {"level": level, "seed": seed, "only": only, "repeats": 1 if once else 2, "left_out": left_out}
+    content = found.content(["varstudy", *sys.argv[1:]], chosen_by)
+    _keep(out, layers.NAME, layers.write, content)
+    if as_json:
+        dump(content)
+        return
+    try:
+        league = league_record.committed()
+        alone = league["cases"]["float32"] != content["cases"]["float32"]
+    except (FileNotFoundError, league_record.LeagueProblem):
+        alone = True
+    if alone:
+        lines = together(
+            {**content, "facts": [], "rows": []}, "float32", max_length=EVERYONE, more=layers.rows(content)
+        )
+    else:
+        lines = layers.ranked(league, content, EVERYONE)
+    show_table(
+        f"float32: rows of up to {EVERYONE:,} values; fewest cases without a correct digit, then most digits",
+        ["place", "function", "cases", "no digit right", "median", "fewest", "what it is"],
+        [
+            [
+                str(each.place), each.name + (" *" if each.ours else ""), str(each.cases), str(each.wrong),
+                shown(max(0.0, each.digits_median)), shown(max(0.0, each.digits_worst)),
+                "a layer" if each.library.startswith(layers.LAYER) else each.told,
+            ]
+            for each in lines
+        ],
+        left=2,
+        note="* ours. A layer's digits are those that its outputs show, at least.",
+    )  # fmt: skip
+    for fact in layers.facts(content):
+        if fact.status != "measured":
+            click.echo(f"{fact.function}: {fact.status}: {fact.reason}")
+
+
+def _earlier(before: str | None) -> dict[str, Any] | None:
+
+    if before is None:
+        return None
+    try:
+        return league_record.committed() if before == "committed" else league_record.read(before)
+    except LeagueProblem as problem:
+        raise Problem(str(problem)) from problem
+    except FileNotFoundError as error:
+        raise Problem(f"{before} does not exist: give a league.json, or 'committed'") from error
+
+
+def _list(functions: Sequence[Function], as_json: bool) -> None:
+
+    try:
+        known = {fact.function: fact for fact in league_record.facts(league_record.committed())}
+    except (FileNotFoundError, LeagueProblem) as problem:
+        say(f"Nothing is committed that could be shown beside: {problem}")
+        known = {}
+    if as_json:
+        dump([
+            {
+                "function": each.name, "library": each.library, "environment": each.environment, "eats": each.eats,
+                "storages": each.storages, "max_length": each.max_length, "note": each.note,
+                "committed": known[each.name].record() if each.name in known else None,
+            }
+            for each in functions
+        ])  # fmt: skip
+        return
+    show_table(
+        "The functions of the league, as committed: unasked, and of one value where n = ddof",
+        ["function", "measured with", "ddof", "one value", "n = ddof", "no value", "1, NaN, 4, 9"],
+        [_list_line(each, known.get(each.name)) for each in functions],
+        left=7,
+    )
+
+
+def _list_line(function: Function, fact: Fact | None) -> list[str]:
+    if fact is None or fact.status != "measured":
+        why = "" if fact is None else f" ({fact.reason})"
+        return [function.name, f"{fact.status if fact else 'not measured'}{why}", "", "", "", "", ""]
+    answers = (fact.one_value, fact.at_correction, fact.empty, fact.with_nan)
+    versions = fact.version.split(", ")
+    version = next((each for each in versions if each.startswith(f"{fact.library.lower()} ")), versions[0])
+    return [function.name, version, fact.default_correction.partition(":")[0], *map(_short, answers)]
+
+
+def _short(text: str) -> str:
+    """What was raised, by its type alone; a number in five digits."""
+    if text.startswith("raises "):
+        return text.partition(":")[0]
+    try:
+        return f"{float(text):.5g}" if text != "NaN" else text
+    except ValueError:
+        return text
+
+
+def _show(content: Mapping[str, Any]) -> None:
+
+    for storage in content["cases"]:
+        lines = together(content, storage, max_length=EVERYONE)
+        show_table(
+            f"{storage}: rows of up to {EVERYONE:,} values; fewest cases without a correct digit, then most digits",
+            ["place", "function", "threads", "ddof", "cases", "no digit right", "median", "fewest", "what it is"],
+            [
+                [
+                    str(each.place), each.name + (" *" if each.ours else ""), each.threads, each.default_correction,
+                    str(each.cases), str(each.wrong), shown(max(0.0, each.digits_median)),
+                    shown(max(0.0, each.digits_worst)), each.told,
+                ]
+                for each in lines
+            ],
+            left=4,
+            note="* ours. Digits are those of each case's worst row.",
+        )  # fmt: skip
+    for row in league_record.rows(content):
+        if row.refused:
+            click.echo(f"{row.function} refuses {row.storage}: {row.refused}")
+    absent = [fact for fact in league_record.facts(content) if fact.status != "measured"]
+    reasons: dict[str, list[str]] = {}
+    for fact in absent:
+        reasons.setdefault(f"{fact.status}: {fact.reason}", []).append(fact.function)
+    for reason, names in reasons.items():
+        click.echo(f"{', '.join(names)}: {reason}")
+    unlike = [fact for fact in league_record.facts(content) if fact.repeated.endswith("differ")]
+    for fact in unlike:
+        click.echo(f"{fact.function} answers other bits when it runs again: {fact.repeated}.")
+    measured = len(content["facts"]) - len(absent)
+    click.echo(f"{many(measured, 'function')} measured, {many(len(absent), 'function')} not.")
+
+
+def _compare(before: Mapping[str, Any], after: Mapping[str, Any], as_json: bool) -> None:
+
+    changes = compare(before, after)
+    worse = sum(change.worse for change in changes)
+    if as_json:
+        dump({"worse": worse, "changes": [asdict(change) for change in changes]})
+    elif changes:
+        show_table(
+            "What changed, the worse first",
+            ["function", "storage", "what", "before", "after"],
+            [[each.function, each.storage, each.what, each.before, each.after] for each in changes],
+            left=5,
+        )
+    if not as_json:
+        click.echo(f"{many(len(changes), 'change')}, {worse} for the worse.")
+    if worse:
+        raise click.exceptions.Exit(REGRESSION)
