@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 SOURCES = (ROOT / "varstudy", ROOT / "kernels" / "varkernels", ROOT / "kernels" / "varptx")
 OURS = tuple(folder.name for folder in SOURCES)
@@ -249,10 +247,6 @@ def test_imports_are_resolved_to_the_modules_that_they_load() -> None:
     assert not any(each.in_function for each in known["varstudy._io.atomic"].imports)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="varkernels.stats.functions and varkernels.stats.tables import each other",
-)
 def test_no_ring_of_imports() -> None:
     found = rings(_graph())
     assert not found, "\n".join("a ring: " + ", ".join(ring) for ring in found)
