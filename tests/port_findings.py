@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from varstudy.survey.findings.measured import Row
+from varstudy.survey.findings.measured import FindingRow
 
 PLAIN: dict[str, Any] = {
     "correction.normalise": 0,
@@ -29,11 +29,11 @@ PLAIN: dict[str, Any] = {
 
 def rows(
     framework: str, variant: str = "NCHW", *, status: str = "measured", threads: int = 1, **other: Any
-) -> list[Row]:
+) -> list[FindingRow]:
     """The rows of one framework; keywords change a property (dots written __), None leaves its row out."""
     values = {**PLAIN, **{name.replace("__", "."): value for name, value in other.items()}}
     return [
-        Row(
+        FindingRow(
             framework, "batch", variant, name, json.dumps(value), status, f"{name} was seen", "1.0", "3.11", threads,
             "2026-01-01", "a processor",
         )
@@ -69,7 +69,7 @@ REAL: dict[str, dict[str, Any]] = {
 }
 
 
-def real() -> list[Row]:
+def real() -> list[FindingRow]:
     """The rows of every framework in `REAL`."""
     variants = {"tf_keras": "4-D", "equinox": "batch", "onnxruntime": "opset 15", "onnx-reference": "opset 15"}
     return [row for name, other in REAL.items() for row in rows(name, variants.get(name, "NCHW"), **other)]

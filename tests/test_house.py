@@ -23,7 +23,7 @@ OURS = tuple(folder.name for folder in SOURCES)
 ARROWS: dict[str, set[str]] = {
     "varptx": set(),
     "varkernels": {"varptx"},
-    "varstudy._io": set(),
+    "varstudy._io": {"varkernels"},
     "varstudy.study": {"varkernels", "varstudy._io"},
     "varstudy.survey": {"varkernels", "varstudy._io", "varstudy.study"},
     "varstudy.bench": {"varkernels", "varstudy._io", "varstudy.study"},
@@ -47,7 +47,6 @@ NARROW = {
             "varstudy.study.featuremaps",
             "varstudy.study.ground_truth",
             "varstudy.study.measuring",
-            "varstudy.study.runner",  # Progress
             "varstudy.study.score",
         ),
     ),
@@ -67,7 +66,6 @@ LINES = 400
 LONG = {
     "varstudy.study.featuremaps.families": "a list of generators",
     "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
-    "varstudy.study.runner": "the study's loop",
     "varstudy.survey.probes.questions": "a list of questions; Python 3.6 syntax, and imports nothing",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from .formats import FORMATS, Format
 from .formulas import FORMULAS, Formula
 from .formulas.bounding import Bound, Setting
 from .formulas.cost import Cost
+from .matching import nearest
 from .row_moments import Moments
 
 __all__ = ["Algorithm", "Order", "compose", "nearest", "order_of"]
@@ -171,7 +171,7 @@ def compose(formula: str | Formula, order: str = "running", *, name: str | None 
     """
     if isinstance(formula, str):
         if formula not in FORMULAS:
-            raise ValueError(f"formula {formula!r} is unknown{nearest(formula, list(FORMULAS))}")
+            raise ValueError(f"formula {formula!r} is unknown: {nearest(formula, FORMULAS)}")
         formula = FORMULAS[formula]
     schedule = order_of(order)
     if schedule.merges and not formula.mergeable:
@@ -193,9 +193,3 @@ def compose(formula: str | Formula, order: str = "running", *, name: str | None 
         difference=formula.difference,
         bound=formula.bound,
     )
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """The end of a sentence about an unknown name: near ones, or all."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f": did you mean {' or '.join(near)}?" if near else f": use one of {', '.join(known)}"

@@ -34,7 +34,7 @@ def signature(formula: Formula, storage: Format, accumulator: Format) -> tuple[A
     learn(formula)
     carrier = types.Array(CARRIERS[storage.name][1], 3, "A", readonly=True)
     table = types.Array(types.float64, 2, "C")
-    empty = typeof(_empty(formula, accumulator))  # type: ignore[no-untyped-call]
+    empty = typeof(_empty(formula, accumulator))
     return carrier, empty, table, table, types.intp
 
 

@@ -2,36 +2,28 @@
 
 Numba looks only at a function's own file when it decides whether a cached machine code is stale; a formula
 edited in another file would go unnoticed. So the cache folder is named after a hash of every source file of
-this package and the versions of Python, numba, llvmlite and numpy, and it applies to this package's functions
-only.
-
-Each signature has a folder of its own in it. In a shared one, two processes that compile two signatures of one
-function at the same time may give both the same file name, and either then runs the other's machine code.
+this package and the versions of Python, numba, llvmlite and numpy. Each signature has a folder of its own in it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from numba import config as _config
 from numba import njit
 from numba.extending import register_jitable
 
-from .caching import user_folder
+from .folders import user_cache_folder
+from .kernel_cache import KernelCache
 
 # Division as IEEE 754 has it; fastmath stays off: it would let LLVM reorder sums and contract products.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
-
-# numba sets its configuration when it is imported, where no type checker sees it.
-config: Any = _config
 
 __all__ = ["OPTIONS", "cache_folder", "cached_njit", "fresh_njit", "inline", "source_hash", "writable"]
 
@@ -55,17 +47,7 @@ def cache_folder() -> Path:
     base = os.environ.get("NUMBA_CACHE_DIR")
     if base:
         return Path(base) / f"varkernels-{source_hash()}"
-    return user_folder() / f"kernels-{source_hash()}"
-
-
-@contextlib.contextmanager
-def _own_cache(signature: str) -> Iterator[None]:
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder() / signature)
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
+    return user_cache_folder() / f"kernels-{source_hash()}"
 
 
 def writable() -> bool:
@@ -78,12 +60,15 @@ def writable() -> bool:
 
 
 def cached_njit(function: Callable[..., Any], signature: str) -> Any:
-    """`function` compiled on first use and kept on disk (compiled each time where no folder is writable).
+    """`function` compiled on first use and kept on disk; where no folder is writable, in this process only.
 
     signature : a word for the only signature that it will be compiled for, fit for a folder's name.
     """
-    with _own_cache(signature):
-        return njit(cache=writable(), **OPTIONS)(function)
+    dispatcher = njit(**OPTIONS)(function)
+    if writable():
+        # What enable_caching() sets; numba has no other way to give a dispatcher a cache.
+        dispatcher._cache = KernelCache(function, cache_folder() / signature)
+    return dispatcher
 
 
 def fresh_njit(function: Callable[..., Any]) -> Any:

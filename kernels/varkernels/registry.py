@@ -11,10 +11,11 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from .algorithm import Algorithm, compose, nearest
+from .algorithm import Algorithm, compose
 from .exact.algorithm import EXACT
 from .fast import FAST
 from .formulas import FORMULAS
+from .matching import nearest
 
 __all__ = ["algorithms", "get", "register"]
 
@@ -124,4 +125,4 @@ def get(name: str) -> Algorithm:
     formula, slash, order = name.partition("/")
     if slash and formula in FORMULAS:
         return compose(formula, order)
-    raise ValueError(f"algorithm {name!r} is unknown{nearest(name, list(known))}")
+    raise ValueError(f"algorithm {name!r} is unknown: {nearest(name, known)}")

@@ -60,7 +60,7 @@ def _typeof_small_zero(value: SmallZero, context: Any) -> SmallFloat:
 
 @unbox(SmallFloat)
 def _unbox_small_zero(typ, obj, context):  # type: ignore[no-untyped-def]
-    return NativeValue(ir.Constant(ir.DoubleType(), 0.0))  # type: ignore[no-untyped-call]
+    return NativeValue(ir.Constant(ir.DoubleType(), 0.0))
 
 
 # Bits -------------------------------------------------------------------------------------------------------

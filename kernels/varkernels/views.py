@@ -19,7 +19,6 @@ norm         NCHW                    NHWC                    NC
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -29,14 +28,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from .formats import Format, format_of
 from .layouts import LAYOUTS, NORMS, Layout, Norm
+from .matching import nearest
 
 __all__ = ["LAYOUTS", "NORMS", "Layout", "Norm", "rows_of", "view"]
 
 
 def _one_of(argument: str, value: object, known: Sequence[str]) -> None:
     if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
+        names = [repr(str(each)) for each in known]
+        hint = nearest(repr(value), names, f"use one of {', '.join(known)}", cutoff=0.6, count=1)
         raise ValueError(f"{argument}={value!r} is unknown: {hint}")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,9 @@ from .schedule import SCHEDULER
 
 # Raised whenever the lowering changes what it emits, so that no stale object code is used.
 LOWERING = 2
+
+# A temporary file of this age, in seconds, has no process that still writes it.
+OLD = 3600
 
 _lock = threading.Lock()
 
@@ -81,9 +86,16 @@ def cached(text: str, folder: Path | None) -> bytes:
     code = assemble(text)
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        file.write(hashlib.sha256(code).digest() + code)
-    Path(name).replace(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(code).digest() + code)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    for left in folder.glob("*.part"):  # of a process that was killed; another one may remove it first
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > OLD:
+                left.unlink()
     return code
 
 

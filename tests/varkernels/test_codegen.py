@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from varkernels.algorithm import order_of
 from varkernels.dispatch import dispatcher, signature
 from varkernels.formats import BFLOAT16, FLOAT32, FLOAT64, Format, format_of
 from varkernels.jit import OPTIONS, cache_folder, fresh_njit, source_hash
+from varstudy.survey.environments import installing
 
 ROOT = Path(__file__).resolve().parents[2]
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -255,12 +256,67 @@ print(compile_ahead(["naive", "welford", "west"], [f32, f64], [f32]))
 """
 
 
-def test_no_two_signatures_share_an_index(tmp_path: Path) -> None:
-    """Two processes that add to one index at the same time overwrite each other's machine code."""
+def test_each_signature_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert run(MANY, NUMBA_CACHE_DIR=str(tmp_path)).stdout.split() == ["6"]
-    indices, codes = list(tmp_path.rglob("*.nbi")), list(tmp_path.rglob("*.nbc"))
-    assert len(indices) == len(codes) == 6
-    assert len({path.parent for path in codes}) == 6
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len({path.parent for path in files}) == len(files) == 6
+    assert {path.suffix for path in files} == {".nbc"}
+
+
+DAMAGE = {
+    "empty": lambda code: b"",
+    "cut": lambda code: code[: len(code) // 2],
+    "bit": lambda code: code[:-100] + bytes([code[-100] ^ 1]) + code[-99:],
+    "longer": lambda code: code + b"\0",
+    "text": lambda code: b"not a kernel" * 10,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_machine_code_is_compiled_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    run(SUM, NUMBA_CACHE_DIR=str(tmp_path))
+    for file in tmp_path.rglob("*.nbc"):
+        file.write_bytes(damage(file.read_bytes()))
+    assert run(SUM, NUMBA_CACHE_DIR=str(tmp_path)).stdout.split() == ["14.0", "0"]
+    assert run(SUM, NUMBA_CACHE_DIR=str(tmp_path)).stdout.split() == ["14.0", "1"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    run(SUM, NUMBA_CACHE_DIR=str(tmp_path))
+    file = next(tmp_path.rglob("*.nbc"))
+    old, new = file.parent / "old.1-1.tmp", file.parent / "new.1-1.tmp"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    file.unlink()
+    run(SUM, NUMBA_CACHE_DIR=str(tmp_path))
+    assert (file.exists(), old.exists(), new.exists()) == (True, False, True)
+
+
+THREADS = """
+import threading
+import numpy as np, ml_dtypes
+from numba import config
+import varstudy
+before = config.CACHE_DIR
+arrays = [np.ones(64, each) for each in ("f2", "f4", "f8", ml_dtypes.bfloat16)] * 2
+seen, barrier = set(), threading.Barrier(len(arrays))
+def work(x):
+    barrier.wait()
+    varstudy.var(x)
+    seen.add(config.CACHE_DIR)
+    varstudy.var(x, method="fast")
+    seen.add(config.CACHE_DIR)
+threads = [threading.Thread(target=work, args=(x,)) for x in arrays]
+for each in threads: each.start()
+for each in threads: each.join()
+assert seen == {before}, seen
+"""
+
+
+def test_threads_leave_numbas_configuration_alone(tmp_path: Path) -> None:
+    """A cache folder that leaks into numba's configuration is used by everybody's kernels."""
+    run(THREADS, NUMBA_CACHE_DIR=str(tmp_path))
 
 
 def test_kernels_are_kept_on_disk(tmp_path: Path) -> None:
@@ -302,9 +358,14 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.delenv("NUMBA_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "varstudy" / f"kernels-{source_hash()}"
-    monkeypatch.setenv("XDG_CACHE_HOME", "a/relative/path")
+    assert installing.root() == tmp_path / "varstudy" / "environments"
+    monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "varstudy" / f"kernels-{source_hash()}"
+    for relative in (None, "", "caches"):
+        if relative is not None:
+            monkeypatch.setenv("XDG_CACHE_HOME", relative)
+        assert cache_folder() == tmp_path / ".cache" / "varstudy" / f"kernels-{source_hash()}"
+        assert installing.root() == tmp_path / ".cache" / "varstudy" / "environments"
 
 
 def test_other_packages_keep_numbas_own_cache_folder() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from .. import __version__
+from .._io.streams import open_closed_streams
 from . import (
     bench_command,
     check_commands,
@@ -61,6 +62,7 @@ for _command in (
 
 def main() -> None:
     """The entry point of ``varstudy`` and ``python -m varstudy``."""
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 still gets its answer

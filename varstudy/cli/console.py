@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,8 +36,12 @@ class Problem(Exception):
 
 
 def say(text: str) -> None:
-    """One line to the standard error, so that the standard output holds results only."""
-    click.echo(text, err=True)
+    """One line to the standard error, so that the standard output holds results only.
+
+    Where it cannot be written (a full disk, a reader that is gone) the line is lost and the command continues.
+    """
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 # JSON -----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import click
 
 from ..survey.findings import documented
 from ..survey.findings.comparing import Difference
-from ..survey.findings.measured import Row, shown
+from ..survey.findings.measured import FindingRow, shown
 from ..survey.frameworks.catalogue import FRAMEWORKS
 from .console import WIDTH, many, show_table
 
@@ -57,7 +57,7 @@ NARROW = 100
 MARKS = "= the documentation says so; ! it says what follows; ? undetermined; - not asked or not applicable."
 
 
-def plain(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
+def plain(rows: Sequence[FindingRow], found: Sequence[Difference]) -> dict[str, Any]:
     """Rows for JSON, each with what is documented, and the differences."""
     listed = []
     for row in rows:
@@ -69,12 +69,12 @@ def plain(rows: Sequence[Row], found: Sequence[Difference]) -> dict[str, Any]:
     return {"rows": listed, "differences": [asdict(each) for each in found]}
 
 
-def _unpinned(row: Row) -> str:
+def _unpinned(row: FindingRow) -> str:
     known = FRAMEWORKS.get(row.framework)
     return known.unpinned(row.version) if known is not None and row.version else ""
 
 
-def _cell(names: Sequence[str], found: Mapping[str, Row]) -> str:
+def _cell(names: Sequence[str], found: Mapping[str, FindingRow]) -> str:
     """Values of some properties, each with a mark that tells what the documentation says."""
     words = []
     for name in names:
@@ -91,7 +91,7 @@ def _cell(names: Sequence[str], found: Mapping[str, Row]) -> str:
     return " / ".join(words) if any(word != "-" for word in words) else "-"
 
 
-def _contradictions(rows: Sequence[Row]) -> list[str]:
+def _contradictions(rows: Sequence[FindingRow]) -> list[str]:
     """A line for each measured property that is documented otherwise; variants that agree share it."""
     lines: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
@@ -105,13 +105,17 @@ def _contradictions(rows: Sequence[Row]) -> list[str]:
 
 
 def _table(
-    title: str, rows: Sequence[Row], kinds: Sequence[str], columns: Sequence[tuple[str, tuple[str, ...]]], note: str
+    title: str,
+    rows: Sequence[FindingRow],
+    kinds: Sequence[str],
+    columns: Sequence[tuple[str, tuple[str, ...]]],
+    note: str,
 ) -> None:
     """Frameworks against properties; variants of which all is the same share a line."""
     fewest: dict[str, int] = {}
     for row in rows:
         fewest[row.framework] = min(row.threads, fewest.get(row.framework, row.threads))
-    parts: dict[tuple[str, str, str], dict[str, Row]] = {}
+    parts: dict[tuple[str, str, str], dict[str, FindingRow]] = {}
     for row in rows:
         if row.kind in kinds and row.property != "probe" and row.threads == fewest[row.framework]:
             parts.setdefault((row.framework, row.kind, row.variant), {})[row.property] = row
@@ -144,11 +148,11 @@ def _table(
         )
 
 
-def _refused(row: Row) -> bool:
+def _refused(row: FindingRow) -> bool:
     return row.status == "failed" and row.property != "probe"
 
 
-def show(rows: Sequence[Row], kind: str | None) -> None:
+def show(rows: Sequence[FindingRow], kind: str | None) -> None:
     """The tables, the contradictions, and what could not be asked."""
     others = [each for each in ("layer", "group", "instance", "rms") if kind in (None, each)]
     _table("Batch norm: measured", rows, ["batch"], BATCH, MARKS)

@@ -13,7 +13,7 @@ from ..survey.environments import installed
 from ..survey.environments.installing import root
 from ..survey.findings import measured
 from ..survey.findings.comparing import Difference, differences
-from ..survey.findings.measured import Row
+from ..survey.findings.measured import FindingRow
 from ..survey.frameworks.catalogue import FRAMEWORKS, Framework, named
 from ..survey.frameworks.observing import probe
 from .console import Problem, dump, many, say, show_table
@@ -84,12 +84,12 @@ def _chosen(names: Sequence[str], make: bool, everything: bool, only: str | None
     return found
 
 
-def _measured(chosen: Sequence[Framework], make: bool, kind: str | None, out: str | None) -> list[Row]:
+def _measured(chosen: Sequence[Framework], make: bool, kind: str | None, out: str | None) -> list[FindingRow]:
 
     path = None if out is None else Path(out)
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise Problem(f"--out {out} is no file in a folder that is there: name one, such as measured.json")
-    rows: list[Row] = []
+    rows: list[FindingRow] = []
     for framework in chosen:
         rows += probe(framework, make=make, isolated=make, only=kind, say=say)
         if path is not None:
@@ -102,13 +102,13 @@ def _measured(chosen: Sequence[Framework], make: bool, kind: str | None, out: st
     return rows
 
 
-def _committed(chosen: Sequence[Framework], kind: str | None) -> list[Row]:
+def _committed(chosen: Sequence[Framework], kind: str | None) -> list[FindingRow]:
 
     wanted = {framework.name for framework in chosen}
     return [row for row in measured.committed() if row.framework in wanted and (kind is None or row.kind in (kind, ""))]
 
 
-def _say_what_is_not_committed(chosen: Sequence[Framework], kind: str | None, rows: Sequence[Row]) -> None:
+def _say_what_is_not_committed(chosen: Sequence[Framework], kind: str | None, rows: Sequence[FindingRow]) -> None:
     there = {row.framework for row in rows}
     for framework in chosen:
         if framework.name not in there:
@@ -117,7 +117,7 @@ def _say_what_is_not_committed(chosen: Sequence[Framework], kind: str | None, ro
             say(f"nothing of {framework.name} is committed{of_kind}{why}")
 
 
-def _differences(chosen: Sequence[Framework], kind: str | None, rows: Sequence[Row]) -> list[Difference]:
+def _differences(chosen: Sequence[Framework], kind: str | None, rows: Sequence[FindingRow]) -> list[Difference]:
 
     before = measured.committed()
     new = {row.framework for row in rows} - {row.framework for row in before}

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from ..survey.frameworks.observing import place
-from ..survey.league import Function, LeagueProblem, chosen, layers, league_record, measure, places, together
+from ..survey.league import Function, LeagueProblem, chosen, interpreters, layers, league_record, measure, together
 from ..survey.league.comparing import compare
-from ..survey.league.league_record import Fact
+from ..survey.league.league_record import LeagueFact
 from ..survey.league.league_rows import MAX_ROWS, MAX_VALUES, rows
 from ..survey.libraries.declaring import LONG
 from .console import Problem, dump, many, progress, say, show_table, shown
@@ -61,7 +61,7 @@ def run_libraries(
     league = measure(
         functions,
         matrices,
-        places.pinned(install, say) if install or everywhere else places.here,
+        interpreters.pinned(install, say) if install or everywhere else interpreters.here,
         threads=tuple(dict.fromkeys(threads)) or (1, 2),
         repeats=1 if once else 2,
         progress=progress("measured"),
@@ -208,7 +208,7 @@ def _list(functions: Sequence[Function], as_json: bool) -> None:
     )
 
 
-def _list_line(function: Function, fact: Fact | None) -> list[str]:
+def _list_line(function: Function, fact: LeagueFact | None) -> list[str]:
     if fact is None or fact.status != "measured":
         why = "" if fact is None else f" ({fact.reason})"
         return [function.name, f"{fact.status if fact else 'not measured'}{why}", "", "", "", "", ""]

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -77,8 +77,7 @@ class Program(click.Group):
             code = BROKEN_PIPE if request.code == 1 else int(request.code or 0)
         except (KeyboardInterrupt, click.Abort):
             code = INTERRUPTED
-            with suppress(OSError):  # the terminal may be what hung up
-                say(f"Interrupted by {ended_by[0].name}." if ended_by else "Interrupted.")
+            say(f"Interrupted by {ended_by[0].name}." if ended_by else "Interrupted.")
         except Exception as error:
             code = _explain(error)
         return 128 + ended_by[0] if ended_by and code == INTERRUPTED else code

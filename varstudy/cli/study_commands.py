@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .._io.atomic import check_writable
 from .console import Problem, dump, many, number, progress, say, show_table, shown
 from .options import JSON, ONLY, SEED, level_options
 from .program import INTERRUPTED, REGRESSION, about, ours
@@ -63,7 +64,7 @@ def run(
     _writable(out)
     from ..study import results as table  # noqa: PLC0415
     from ..study.runner import run as measure  # noqa: PLC0415
-    from ..study.runner import uncollected  # noqa: PLC0415
+    from ..study.tasks import uncollected  # noqa: PLC0415
 
     if parquet:
         _needs("pyarrow", "parquet")
@@ -106,13 +107,8 @@ def run(
 
 def _writable(out: str) -> None:
     """Refuse an output folder that cannot be written, before anything is loaded or measured."""
-    import tempfile  # noqa: PLC0415
-
     try:
-        folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        check_writable(Path(out))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Problem(

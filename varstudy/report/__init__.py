@@ -1,10 +1,11 @@
 """Results in, one HTML file out: self-contained, readable without JavaScript, the same bytes for the same results.
 
->>> from varstudy import report, results                            # doctest: +SKIP
+>>> from varstudy import report
+>>> from varstudy.study import results
 >>> report.write(results.read("out"), "out")                        # doctest: +SKIP
 PosixPath('out/report.html')
 
-The report only reads the table and the files beside it: it measures nothing, and it clips nothing
+The report only reads the table and the files next to it: it measures nothing, and it clips nothing
 before it is drawn.
 """
 
@@ -18,7 +19,7 @@ from .._io.atomic import write_whole
 
 if TYPE_CHECKING:
     from ..study.results import Results
-    from ..survey.findings.measured import Row
+    from ..survey.findings.measured import FindingRow
 
 __all__ = ["render", "write"]
 
@@ -27,7 +28,7 @@ def render(
     results: Results,
     bench: Mapping[str, Any] | str | None = None,
     gpu_json: Mapping[str, Any] | str | None = None,
-    fresh: Sequence[Row] | str | None = None,
+    fresh: Sequence[FindingRow] | str | None = None,
     league: Mapping[str, Any] | str | None = None,
 ) -> str:
     """The report as one HTML document.
@@ -37,7 +38,8 @@ def render(
     results : a study's table and what is known of it, as `results.read` gives them.
     bench : the content of a bench.json, for the section on speed; or a sentence why there is none to show.
     gpu_json : the same of a gpu.json, for the section on the GPU's speed.
-    fresh, league : frameworks' findings and libraries' scores that were measured anew, beside the committed ones.
+    fresh, league : findings of frameworks and scores of libraries that were measured here, shown with the committed
+        ones.
     """
     from .report_page import page  # noqa: PLC0415 - matplotlib and Jinja2 take a second to import
 
@@ -47,8 +49,8 @@ def render(
 def write(results: Results, folder: str | Path) -> Path:
     """Write report.html into a folder, whole or not at all, and return its path.
 
-    A bench.json in the folder becomes the section on speed, a gpu.json the one on the GPU's; a measured.json and a
-    league.json are what was measured anew of frameworks and libraries.
+    A bench.json in the folder becomes the section on speed, a gpu.json the section on the GPU's speed; a measured.json
+    and a league.json hold the frameworks and libraries that were measured here.
 
     Parameters
     ----------
@@ -60,18 +62,20 @@ def write(results: Results, folder: str | Path) -> Path:
     OSError
         The folder cannot be made or written; a report that was there is left as it was.
     """
-    from .sections import frameworks, gpu_speed, league  # noqa: PLC0415 - beside their only use
+    from .sections import frameworks, gpu_speed, league  # noqa: PLC0415 - matplotlib takes a second to import
 
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.html"
-    page = render(results, _bench(out), gpu_speed.found(out), frameworks.anew(out), league.anew(out))
+    page = render(
+        results, _bench(out), gpu_speed.measured_here(out), frameworks.measured_here(out), league.measured_here(out)
+    )
     write_whole(path, page.encode())
     return path
 
 
 def _bench(folder: Path) -> dict[str, Any] | str | None:
-    from ..bench.cpu import bench_record  # noqa: PLC0415 - beside its only use
+    from ..bench.cpu import bench_record  # noqa: PLC0415 - read only where a folder is written
 
     try:
         return bench_record.read(folder)

@@ -15,7 +15,7 @@ from .. import __version__
 from .._io.atomic import write_whole
 from ..study.results import KEY, reproduce
 from .model.changed_metrics import both, failing, figure, median_moved, moved, place, rank, title
-from .model.runs import apart, key_facts, told
+from .model.runs import apart, key_facts, run_facts
 from .rendering import environment, policy, script, style
 from .words import clean, code
 
@@ -53,7 +53,7 @@ class ChangePart:
 
     Attributes
     ----------
-    key, title, became, sign : what the kind is called; the sign stands beside its number.
+    key, title, became, sign : what the kind is called; the sign is next to its number.
     lines : one a measurement, by the metric that tells most.
     every : one a metric.
     total, metrics : how many measurements and metrics there are, shown or not.
@@ -205,7 +205,7 @@ def render(
     ----------
     found : of `varstudy.study.comparison`.
     names : what the two runs are called.
-    tolerance : the relative change that `found` let pass.
+    tolerance : relative changes below this were ignored in `found`.
     """
     seed = after.settings.get("seed", 0)
     seed = seed if isinstance(seed, int) else 0
@@ -213,7 +213,7 @@ def render(
     shared = Counter(_named(key, "algorithm") for key in _keys(before.frame) if key not in alone)
     parts = _part("regressions", found.regressions, shared), _part("improvements", found.improvements, shared)
     keys = [{change.key for change in changes} for changes in (found.regressions, found.improvements)]
-    runs = told(before), told(after)
+    runs = run_facts(before), run_facts(after)
     facts, same = apart(*runs)
     html = environment().get_template("comparison.html.j2").render(
         style=style(),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from varkernels import FORMATS, algorithms
 
 from .. import __version__
-from ..study.recommend import QUOTIENT, TIE, Pick
+from ..study.recommendation import QUOTIENT, TIE, Pick
 from ..study.results import COLUMNS
 from ..study.score import MAY_LOSE
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
@@ -29,7 +29,7 @@ from .words import clean, code, count, digits, listing, number, superscript
 
 if TYPE_CHECKING:
     from ..study.results import Results
-    from ..survey.findings.measured import Row
+    from ..survey.findings.measured import FindingRow
 
 __all__ = ["CHAPTERS", "Chapter", "page"]
 
@@ -142,7 +142,7 @@ def page(
     results: Results,
     bench: Mapping[str, Any] | str | None = None,
     gpu_json: Mapping[str, Any] | str | None = None,
-    fresh: Sequence[Row] | str | None = None,
+    fresh: Sequence[FindingRow] | str | None = None,
     league: Mapping[str, Any] | str | None = None,
 ) -> str:
     """The report as one HTML document.

@@ -23,7 +23,7 @@ from varkernels.layouts import Layout
 from .error_bounds import bounds, variance_bound
 from .measuring import ACCUMULATORS, Reduction, moments_of
 from .population import LENGTHS, committed
-from .recommend import by_cost, recommend
+from .recommendation import by_cost, recommend
 from .score import Status, Tally, digits, judge
 
 __all__ = ["Answer", "accumulators_for", "algorithms_for", "answers", "decimal", "row_name"]

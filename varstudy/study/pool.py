@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from .._io.streams import open_closed_streams
+
 __all__ = ["Crew", "Task", "WorkerFailed"]
 
 Task = tuple[Any, ...]
@@ -26,7 +28,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 class WorkerFailed(RuntimeError):
-    """A worker ended, or a task raised, and what it said."""
+    """A worker ended, or a task raised: the sentence is the task's."""
 
 
 def _send(stream: IO[bytes], message: Any) -> None:
@@ -62,6 +64,11 @@ class Crew:
             )
             for _ in range(count)
         ]
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers' process numbers."""
+        return [worker.pid for worker in self._workers]
 
     def __enter__(self) -> Crew:
         return self
@@ -133,6 +140,7 @@ class Crew:
 def main() -> None:
     """A worker's life: tasks from standard input until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    open_closed_streams()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints goes to standard error
     while True:

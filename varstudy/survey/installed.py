@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from .findings import measured
-from .findings.measured import Row
+from .findings.measured import FindingRow
 from .frameworks.catalogue import FRAMEWORKS
 from .frameworks.declaring import Framework
 from .frameworks.observing import probe
-from .league import league_record, measure, places
+from .league import interpreters, league_record, measure
 from .league.league_rows import rows
 from .libraries.catalogue import FUNCTIONS
 from .libraries.declaring import Function
@@ -40,7 +40,7 @@ class InstalledSoftware:
 
     frameworks: tuple[Framework, ...]
     functions: tuple[Function, ...]
-    ask: Callable[..., Sequence[Row]] = probe
+    ask: Callable[..., Sequence[FindingRow]] = probe
 
     def summary(self) -> str:
         """What is about to be measured, for people."""
@@ -56,7 +56,7 @@ class InstalledSoftware:
         findings = [row for each in self.frameworks for row in self.ask(each, threads=(1,), say=say)]
         say(self.summary())
         matrices, left_out = rows("quick", seed=seed)
-        found = measure(self.functions, matrices, places.here, threads=(1,), repeats=1, ours=False)
+        found = measure(self.functions, matrices, interpreters.here, threads=(1,), repeats=1, ours=False)
         found.settings = {"level": "quick", "seed": seed, "only": None, "left_out": left_out}
         return SoftwareResults(measured.content(findings) if findings else None, found.content(["varstudy", "run"]))
 
@@ -79,6 +79,8 @@ def installed_software() -> InstalledSoftware:
     """All that this interpreter can import, without what starts a server."""
     frameworks = [each for each in FRAMEWORKS.values() if each.measured and each.importable()]
     functions = [
-        each for each in FUNCTIONS.values() if not each.belongs_to.server and not isinstance(places.here(each), str)
+        each
+        for each in FUNCTIONS.values()
+        if not each.belongs_to.server and not isinstance(interpreters.here(each), str)
     ]
     return InstalledSoftware(tuple(frameworks), tuple(functions))

@@ -11,13 +11,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from ..formats import FLOAT32, FLOAT64, FORMATS, Format
 from ..formulas import EVERY, Formula
+from ..matching import nearest
 from ..verbs import learn
 
 __all__ = ["ORDERS", "Algorithm", "Kernel", "algorithms", "get", "held_most", "kernels", "step_width"]
@@ -167,9 +167,7 @@ def get(name: str) -> Algorithm:
     """
     table = _table()
     if name not in table:
-        near = difflib.get_close_matches(name, list(table), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"use one of {', '.join(table)}"
-        raise ValueError(f"CUDA algorithm {name!r} is unknown: {hint}")
+        raise ValueError(f"CUDA algorithm {name!r} is unknown: {nearest(name, table)}")
     return table[name]
 
 

@@ -92,7 +92,7 @@ def vector_fetcher(storage: str, number: Any, width: int) -> Any:
             values = [_value(builder, item, storage, context.get_value_type(number)) for item in items]
             return context.make_tuple(builder, signature.return_type, values)
 
-        return types.UniTuple(number, width)(types.int64), codegen  # type: ignore[no-untyped-call]
+        return types.UniTuple(number, width)(types.int64), codegen
 
     return fetch_vector
 

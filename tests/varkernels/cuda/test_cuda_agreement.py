@@ -10,8 +10,8 @@ import pytest
 from varkernels import views
 from varkernels.cuda import mirror, moments
 from varkernels.formats import FORMATS
-from varstudy.study import device_algorithms, runner
-from varstudy.study.runner import Cell
+from varstudy.study import device_algorithms
+from varstudy.study.cells import Cell, plan
 
 
 def bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -42,13 +42,13 @@ def compared(cells: list[Cell], algorithms: list[device_algorithms.OnDevice]) ->
 
 def test_the_quick_study_has_the_same_bits_both_ways() -> None:
     chosen = [each for each in device_algorithms.chosen("default", "ptx") if each.order.startswith("grid")]
-    count, different = compared(list(runner.plan("quick")), chosen)
+    count, different = compared(list(plan("quick")), chosen)
     assert different == []
     assert count > 1000
 
 
 @pytest.mark.long
 def test_the_whole_default_study_has_the_same_bits_both_ways() -> None:
-    count, different = compared(list(runner.plan("default")), device_algorithms.chosen("default", "ptx"))
+    count, different = compared(list(plan("default")), device_algorithms.chosen("default", "ptx"))
     assert different == []
     assert count > 100_000

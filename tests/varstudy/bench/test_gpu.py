@@ -523,11 +523,11 @@ def test_the_section_without_a_measurement() -> None:
 
 
 def test_the_section_reads_what_lies_in_the_folder(measured: Any, tmp_path: Path) -> None:
-    assert gpu_speed.found(tmp_path) is None
+    assert gpu_speed.measured_here(tmp_path) is None
     (tmp_path / "gpu.json").write_text("{", "utf-8")
-    assert str(gpu_speed.found(tmp_path)).startswith("gpu.json cannot be read")
+    assert str(gpu_speed.measured_here(tmp_path)).startswith("gpu.json cannot be read")
     gpu_record.write(tmp_path / "gpu.json", measured)
-    found = gpu_speed.found(tmp_path)
+    found = gpu_speed.measured_here(tmp_path)
     assert isinstance(found, dict)
     shown = gpu_speed.section(found)
     assert shown.device == "Fake 100, driver for CUDA 13.0"

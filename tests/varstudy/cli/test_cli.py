@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import pickle
+import shlex
 import signal
 import subprocess
 import sys
@@ -296,7 +297,7 @@ def test_report_draws_again(stub, folder: Path, tmp_path: Path) -> None:
     [
         (lambda text: "", "cannot be read"),
         (lambda text: text[: len(text) // 2], "cannot be read"),
-        (lambda text: text.replace('"version": 2', '"version": 99'), "has schema version 99"),
+        (lambda text: text.replace('"version": 3', '"version": 99'), "has schema version 99"),
         (lambda text: text.replace('"seed": 0', '"seed": 1'), "was edited"),
         (lambda text: "[1, 2]", "is no results file"),
         (lambda text: text.replace('"var_bias"', '"var_vibe"'), "was edited or cut"),
@@ -687,3 +688,27 @@ def test_the_citation_has_this_version() -> None:
 
     assert f"\nversion: {varstudy.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"## [{varstudy.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+# ------------------------------------------------------------------------------------------------ closed streams
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full", "2>&1 >&- | true"])
+@pytest.mark.parametrize(("command_", "code"), [("list", 0), ("list --json", 0), ("--help", 0), ("nonsense", 2)])
+def test_a_closed_stream_loses_what_was_for_it_and_nothing_else(
+    tmp_path: Path, command_: str, code: int, closed: str
+) -> None:
+    line = f"{{ {shlex.quote(sys.executable)} -m varstudy {command_}; echo $? >{tmp_path}/code; }} {closed}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run(["sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
+    assert (tmp_path / "code").read_text() == f"{code}\n"
+    assert "Traceback" not in done.stdout + done.stderr
+    if code == 0 and ">&-" not in closed.replace("2>&-", ""):
+        assert done.stdout
+
+
+def test_workers_do_without_a_standard_error(tmp_path: Path) -> None:
+    script = "import os, sys, varstudy; os.close(2); varstudy.run(only='higham/three', out=sys.argv[1], processes=2)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    assert subprocess.run([sys.executable, "-c", script, tmp_path], env=environment, check=False).returncode == 0
+    assert (tmp_path / "results.json").exists()

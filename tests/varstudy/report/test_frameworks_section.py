@@ -25,7 +25,7 @@ from varstudy.report.sections import layers_heat
 from varstudy.report.sections.convention_tables import COLUMNS
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.documented import Documented
-from varstudy.survey.findings.measured import Row
+from varstudy.survey.findings.measured import FindingRow
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}\u202e\x00 " + "y" * 60
 VOID = {"br", "hr", "img", "input", "meta", "link", "wbr"}
@@ -51,15 +51,15 @@ BATCH: dict[str, Any] = {
 }
 
 
-def row(framework: str, name: str, plain: Any, variant: str = "NCHW", **given_: Any) -> Row:
-    made = Row(
+def row(framework: str, name: str, plain: Any, variant: str = "NCHW", **given_: Any) -> FindingRow:
+    made = FindingRow(
         framework, "batch", variant, name, json.dumps(plain), "measured", "", "torch 2.0, jax 1.0", "3.11", 1,
         "2026-01-02", "a processor",
     )  # fmt: skip
     return replace(made, **given_)
 
 
-def rows(framework: str = "torch", variant: str = "NCHW", **other: Any) -> list[Row]:
+def rows(framework: str = "torch", variant: str = "NCHW", **other: Any) -> list[FindingRow]:
     """A layer; keywords change a property, dots written as __."""
     values = BATCH | {name.replace("__", "."): value for name, value in other.items()}
     return [row(framework, name, value, variant) for name, value in values.items()]
@@ -265,7 +265,7 @@ def test_no_contradiction_is_said_in_words() -> None:
 # Figures --------------------------------------------------------------------------------------------------------------
 
 
-def layers_of(*given_: list[Row]) -> list[measured_layers.Layer]:
+def layers_of(*given_: list[FindingRow]) -> list[measured_layers.Layer]:
     return measured_layers.layers(itertools.chain(*given_), "batch")
 
 
@@ -510,29 +510,29 @@ def test_broken_facts_leave_the_measurements(monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "documented.json").write_text("[]", "utf-8")
     monkeypatch.setattr(documented, "files", lambda: [tmp_path / "documented.json"])
     html = rendered(section.conventions())
-    assert "Nothing is laid beside the measurements: documented.json" in html
+    assert "The measurements are not compared with documentation: documented.json" in html
     assert "PyTorch" in html
 
 
 def test_what_was_measured_anew_stands_in_the_place_of_the_old(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measured.write(tmp_path / "committed.json", measured.content([*rows(), *rows("mlx")]))
     monkeypatch.setattr(measured, "COMMITTED", tmp_path / "committed.json")
-    assert section.anew(tmp_path) is None
+    assert section.measured_here(tmp_path) is None
     gone = row("mlx", "probe", "", "", kind="", value="", status="not run", detail="it is not installed")
     measured.write(tmp_path / "measured.json", measured.content([*rows(initial__var=0.0), gone]))
-    fresh = section.anew(tmp_path)
+    fresh = section.measured_here(tmp_path)
     assert not isinstance(fresh, str)
     made = section.conventions(fresh)
     torch, mlx = cells(made)[:2]
     assert torch["initial.var"].startswith("0<")
-    assert mlx["initial.var"].startswith("1<"), "what could not be asked anew does not take away what is known"
+    assert mlx["initial.var"].startswith("1<"), "what could not be measured again does not take away what is known"
     told = " ".join(made.fresh)
-    assert "Measured anew on this machine: <code>torch</code>; 1 difference" in told
+    assert "Measured again on this machine: <code>torch</code>; 1 difference" in told
     assert "initial.var was 1, is 0" in told
-    assert "<code>mlx</code> could not be asked anew (it is not installed)" in told
-    assert {(run[0], run[-1]) for run in made.runs} == {("PyTorch", "measured anew"), ("MLX", "committed")}
+    assert "<code>mlx</code> could not be measured again (it is not installed)" in told
+    assert {(run[0], run[-1]) for run in made.runs} == {("PyTorch", "measured here"), ("MLX", "committed")}
     (tmp_path / "measured.json").write_text("{", "utf-8")
-    broken = section.anew(tmp_path)
+    broken = section.measured_here(tmp_path)
     assert isinstance(broken, str)
     made = section.conventions(broken)
     assert "Not everything can be shown: measured.json cannot be read" in made.fresh[0]
@@ -547,11 +547,11 @@ def test_one_kind_measured_anew_leaves_the_others() -> None:
     assert cells(made, "layer")[0]["epsilon.default"]
     assert {part.kind for part in made.parts} == {"batch", "layer", "sync"}
     told = " ".join(made.fresh)
-    assert "Measured anew on this machine: <code>torch</code> (layer alone); 1 difference" in told
-    assert [(run[3], run[-1]) for run in made.runs] == [("2026-01-02", "committed"), ("2026-03-04", "measured anew")]
+    assert "Measured again on this machine: <code>torch</code> (layer alone); 1 difference" in told
+    assert [(run[3], run[-1]) for run in made.runs] == [("2026-01-02", "committed"), ("2026-03-04", "measured here")]
     # of that day, too
     made = section.made(old, [], [replace(each, date="2026-01-02") for each in anew])
-    assert sorted(run[-1] for run in made.runs) == ["committed", "measured anew"]
+    assert sorted(run[-1] for run in made.runs) == ["committed", "measured here"]
     # it died on the way: what is known of the rest stays, and the page says so
     died = row("torch", "probe", "", "", kind="", value="", status="failed", detail="it was killed by SIGSEGV")
     made = section.made(old, [], [*anew, died])

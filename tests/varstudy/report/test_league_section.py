@@ -14,7 +14,7 @@ from varstudy.report import report_page
 from varstudy.report.sections import league as section
 from varstudy.report.sections.league_tables import LeagueTable
 from varstudy.survey.league import layers, league_record, together
-from varstudy.survey.league.league_record import Fact, Row
+from varstudy.survey.league.league_record import LeagueFact, LeagueRow
 
 CASES = [
     {"case": "families/a", "group": "families", "rows": 4, "values": 100},
@@ -24,17 +24,17 @@ CASES = [
 ]
 
 
-def row(function: str, worst: str, **given: Any) -> Row:
-    made = Row(function, "lib", "env", "1.2.3", "float32", "1 and 2", 0, worst=worst, median=worst)
+def row(function: str, worst: str, **given: Any) -> LeagueRow:
+    made = LeagueRow(function, "lib", "env", "1.2.3", "float32", "1 and 2", 0, worst=worst, median=worst)
     return replace(made, **given)
 
 
-def ours(algorithm: str, worst: str, **given: Any) -> Row:
+def ours(algorithm: str, worst: str, **given: Any) -> LeagueRow:
     return row(algorithm, worst, library=league_record.OURS, **given)
 
 
-def fact(function: str, **given: Any) -> Fact:
-    made = Fact(
+def fact(function: str, **given: Any) -> LeagueFact:
+    made = LeagueFact(
         function, "lib", "env", "measured", version="lib 1.2.3, numpy 2", date="2026-01-02", machine="a processor",
         default_correction="0", choices="0, 1", one_value="0", at_correction="NaN", empty="null", with_nan="NaN",
         repeated="same bits", threads_alike="same bits",
@@ -42,7 +42,7 @@ def fact(function: str, **given: Any) -> Fact:
     return replace(made, **given)
 
 
-def league(rows: list[Row], facts: list[Fact] | None = None, **given: Any) -> dict[str, Any]:
+def league(rows: list[LeagueRow], facts: list[LeagueFact] | None = None, **given: Any) -> dict[str, Any]:
     known = [fact(r.function) for r in rows if r.library != league_record.OURS] if facts is None else facts
     return {
         "settings": {},
@@ -115,7 +115,7 @@ def test_notes_count_what_the_table_has() -> None:
     assert "Of 2 functions of libraries the first is <code>good.var</code> (place 1, 0 of 3 cases" in told
     assert "the last <code>bad.var</code> (2 of 3 cases, −1.0 in the median)" in told
     assert "The best of our algorithms, <code>two_pass in float32</code>, has place 1; none does better" in told
-    assert "1 of them answer with all the bits" in told
+    assert "1 of them are bit-identical to one of our algorithms" in told
     assert "Negative variances: <code>bad.var</code> (2 rows)" in told
 
 
@@ -192,18 +192,18 @@ def test_a_league_that_is_not_there_or_broken(monkeypatch: pytest.MonkeyPatch, t
     assert "Not measured: <code>python -m varstudy libraries --install --out DIR</code>" in rendered(
         section.libraries()
     )
-    assert section.anew(tmp_path) is None
+    assert section.measured_here(tmp_path) is None
     league_record.write(tmp_path / "league.json", league(SMALL))
     assert "as committed" in section.libraries().lead[0]
-    fresh = section.anew(tmp_path)
+    fresh = section.measured_here(tmp_path)
     assert isinstance(fresh, dict)
-    assert "measured anew" in section.libraries(fresh).lead[0]
+    assert "measured here" in section.libraries(fresh).lead[0]
     content = json.loads((tmp_path / "league.json").read_text("utf-8"))
     content["rows"][0]["worst"] = "1.0"
     (tmp_path / "league.json").write_text(json.dumps(content), "utf-8")
     html = rendered(section.libraries())
     assert "Not measured: league.json was edited or cut" in html
-    broken = section.anew(tmp_path)
+    broken = section.measured_here(tmp_path)
     assert isinstance(broken, str)
     assert rendered(section.libraries(broken)) == html
 
@@ -217,7 +217,7 @@ def test_a_part_that_was_measured_anew_stands_beside_what_is_committed(
     same = section.libraries(league(SMALL[:1], **quick))
     assert "as committed" in same.lead[0]
     assert same.lead[-1] == (
-        "Measured anew on this machine, on the smallest set of cases: 1 function (lib 1.2.3, numpy 2). Nothing "
+        "Measured again on this machine, on the smallest set of cases: 1 function (lib 1.2.3, numpy 2). Nothing "
         "differs from what is committed."
     )
     worse = row(

@@ -26,7 +26,7 @@ from varstudy.report.model.facts import Facts, decimal_digits
 from varstudy.report.rendering import SCRIPTS
 from varstudy.report.report_page import CHAPTERS
 from varstudy.report.sections import every_line, heat, pencil
-from varstudy.study.recommend import recommend
+from varstudy.study.recommendation import recommend
 from varstudy.study.results import COLUMNS, Results
 
 # Safe ----------------------------------------------------------------------------------------------------------------

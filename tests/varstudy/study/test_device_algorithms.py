@@ -13,7 +13,7 @@ from varkernels.cuda import DeviceError, run
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS
 from varstudy.report.model.facts import Facts
 from varstudy.report.sections import contraction
-from varstudy.study import device_algorithms, featuremaps, results, runner
+from varstudy.study import device_algorithms, featuremaps, results, runner, tasks
 from varstudy.study.measuring import measure
 
 NO_GPU = "no GPU here"
@@ -164,7 +164,7 @@ def test_compiling_ahead_leaves_it_to_the_measurement_to_say_what_a_device_canno
         raise DeviceError("the compiled kernels' manifest cannot be read")
 
     monkeypatch.setattr(device_algorithms.OnDevice, "moments", missing)
-    runner.warm("ptx", ("float32",), ["naive", "ptx chan/grid4 on"])
+    tasks.warm("ptx", ("float32",), ["naive", "ptx chan/grid4 on"])
 
 
 @pytest.mark.parametrize("edited", ["varptx/floats.py", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"])

@@ -21,10 +21,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from mutations import damaged
 
 import varkernels
 from varkernels import FORMATS, Algorithm, views
-from varstudy.study import featuremaps, results, runner
+from varstudy._io.atomic import remove_unfinished
+from varstudy.study import cells, device_algorithms, featuremaps, results, runner
+from varstudy.study import tasks as study_tasks
 from varstudy.study.measuring import ACCUMULATORS, accumulators_of, measure
 from varstudy.study.pool import Crew, WorkerFailed
 
@@ -179,15 +182,15 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(whole: Pat
     script = f"import varstudy; varstudy.run(only={FEW!r}, out={str(tmp_path)!r}, processes=2)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     process = subprocess.Popen([sys.executable, "-c", script], env=environment)
-    cells = tmp_path / "cells"
+    kept_in = tmp_path / "cells"
     deadline = time.monotonic() + 300
     while process.poll() is None and time.monotonic() < deadline:
-        if cells.is_dir() and len(list(cells.glob("*.json"))) >= moment:
+        if kept_in.is_dir() and len(list(kept_in.glob("*.json"))) >= moment:
             break
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    kept = {path.name for path in cells.glob("*.json")}
+    kept = {path.name for path in kept_in.glob("*.json")}
     assert not (tmp_path / "results.json").exists()
     log = Log()
     runner.run(only=FEW, out=tmp_path, progress=log)
@@ -202,7 +205,7 @@ def test_finished_cells_are_not_measured_again(whole: Path, monkeypatch: pytest.
     monkeypatch.setattr(runner, "compute", None)
     log = Log()
     runner.run(only=FEW, out=whole, progress=log)
-    total = len(runner.plan(only=FEW))
+    total = len(cells.plan(only=FEW))
     assert log.said == [(total, total), "stop"]
     assert content(whole) == before
 
@@ -214,26 +217,107 @@ def test_force_measures_again(tmp_path: Path) -> None:
         assert log.said[0] == (2, 2 * done)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"key": "other", "algorithms": [], "records": []}'])
-def test_a_damaged_cell_is_measured_again(whole: Path, tmp_path: Path, damage: bytes) -> None:
+def _other_number(content: bytes) -> bytes:
+    at = content.index(b'"var_error_worst": ') + len(b'"var_error_worst": ')
+    return content[:at] + (b"2" if content[at : at + 1] != b"2" else b"3") + content[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: b"{",
+        lambda content: b"[" * 100_000,
+        lambda content: b'{"key": "other", "algorithms": [], "records": []}',
+        lambda content: content[: len(content) // 2],
+        lambda content: content + b" ",
+        lambda content: content.replace(b'"var_bias"', b'"var_vias"', 1),
+        lambda content: content.replace(b'"problems"', b'"problens"', 1),
+        _other_number,
+    ],
+    ids=range(9),
+)
+def test_a_damaged_cell_is_measured_again(whole: Path, tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     before = content(tmp_path)
     victim = next((tmp_path / "cells").glob("*.json"))
-    victim.write_bytes(damage)
+    spoilt = damage(victim.read_bytes())
+    assert spoilt != victim.read_bytes()
+    victim.write_bytes(spoilt)
     log = Log()
-    runner.run(only=FEW, out=tmp_path, progress=log)
+    said: list[str] = []
+    runner.run(only=FEW, out=tmp_path, progress=log, say=said.append)
     assert len(log.said) == 3
+    assert said == [f"damaged in {tmp_path / 'cells'}, so measured again: {log.said[1]}"]
     assert content(tmp_path) == before
 
 
+def read_damaged_cells(folder: Path, count: int) -> None:
+    """Damaged copies of a cell: each is as it was written, missing, or known as damaged."""
+    names = ["naive"]
+    measured = cells.Measured([{"case": "x", "var_bias": math.nan, "rows": 3}], [])
+    cells.save(folder, "key", names, measured)
+    file = folder / "key.json"
+    whole = file.read_bytes()
+    for copy in damaged(whole, count):
+        file.write_bytes(copy)
+        if copy == whole:
+            assert repr(cells.load(folder, "key", names)) == repr(measured)
+        else:
+            with pytest.raises(cells.DamagedCell):
+                cells.load(folder, "key", names)
+
+
+def test_damaged_cells(tmp_path: Path) -> None:
+    read_damaged_cells(tmp_path, 300)
+
+
+@pytest.mark.long
+def test_many_damaged_cells(tmp_path: Path) -> None:
+    read_damaged_cells(tmp_path, 20_000)
+
+
+def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    script = f"""if True:
+        import os, pathlib
+        from varstudy._io import atomic
+        folder = pathlib.Path({str(tmp_path)!r})
+        os.fsync = lambda handle: os.kill(os.getpid(), 9)
+        with atomic.scratch_folder(folder) as scratch:
+            (scratch / "kept").write_text("by nobody")
+            atomic.write_whole(folder / "results.json", b"half")
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    assert subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode == -signal.SIGKILL
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert [name.rsplit(".", 4)[0] for name in left] == [".results.json", ".scratch"]
+    pid = left[0].split(".")[-3]
+    alive = left[0].replace(f".{pid}.", f".{os.getpid()}.")
+    others = [alive, ".mine.tmp", "results.json", left[0].replace(f".{pid}.", f".elsewhere.{pid}.")[1:]]
+    for name in others:
+        (tmp_path / name).write_text("theirs")
+    remove_unfinished(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+    remove_unfinished(tmp_path / "nowhere")
+
+
+def test_two_runs_at_once_in_one_folder_end_with_the_same_bytes(whole: Path, tmp_path: Path) -> None:
+    script = f"from varstudy.study.runner import run; run(only={FEW!r}, out={str(tmp_path)!r}, processes=1)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    both = [subprocess.Popen([sys.executable, "-c", script], env=environment) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert content(tmp_path) == content(whole)
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES, "cells", "provenance.json"}
+
+
 def test_a_key_is_all_that_decides_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell, other = runner.plan(only="offset/kappa=1e+0[23]")[:2]
+    cell, other = cells.plan(only="offset/kappa=1e+0[23]")[:2]
     keys = {cell.key(0), cell.key(1), other.key(0)}
-    monkeypatch.setattr(runner, "source_hash", lambda: "other kernels")
+    monkeypatch.setattr(cells, "source_hash", lambda: "other kernels")
     keys.add(cell.key(0))
-    monkeypatch.setattr(runner, "sources_hash", lambda: "other scoring")
+    monkeypatch.setattr(cells, "sources_hash", lambda: "other scoring")
     keys.add(cell.key(0))
-    monkeypatch.setattr(runner.device_algorithms, "code_hash", lambda: "other PTX")
+    monkeypatch.setattr(device_algorithms, "code_hash", lambda: "other PTX")
     keys.add(cell.key(0))
     assert len(keys) == 6
 
@@ -286,10 +370,10 @@ def test_the_quick_study_leaves_out_lanes_and_nothing_else() -> None:
 
 
 def test_patterns_name_exactly_by_glob_or_by_part() -> None:
-    assert [c.name for c in runner.select("default", "growth/normal/N=2^14")] == ["growth/normal/N=2^14"]
-    assert len(runner.select("default", "growth/*/n=2^14")) == 3
-    assert {c.group for c in runner.select("default", "NIST")} == {"nist"}
-    full = runner.select("quick", "norms/relu-large/NHWC")  # of the level full only
+    assert [c.name for c in cells.select("default", "growth/normal/N=2^14")] == ["growth/normal/N=2^14"]
+    assert len(cells.select("default", "growth/*/n=2^14")) == 3
+    assert {c.group for c in cells.select("default", "NIST")} == {"nist"}
+    full = cells.select("quick", "norms/relu-large/NHWC")  # of the level full only
     assert [c.name for c in full] == ["norms/relu-large/NHWC"]
 
 
@@ -328,7 +412,7 @@ class CrewHere:
 
     def run(self, tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         for index, (function, *arguments) in enumerate(tasks):
-            if function is not runner.warm:
+            if function is not study_tasks.warm:
                 self.tasks.append(arguments[0])
                 yield index, function(*arguments)
 
@@ -406,15 +490,15 @@ def test_this_process_measures_the_companion_where_there_is_nothing_else_to_do(t
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_the_collector_of_garbage_is_left_as_it_was(tmp_path: Path, enabled: bool) -> None:
-    cell = runner.plan(only="higham/three-values")[0]
+    cell = cells.plan(only="higham/three-values")[0]
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        with runner.uncollected():
+        with study_tasks.uncollected():
             assert not gc.isenabled()
         assert gc.isenabled() is enabled
         with pytest.raises(RuntimeError, match="the sources changed"):
-            runner.compute(cell, 0, ["naive"], tmp_path, "an older key")
+            study_tasks.compute(cell, 0, ["naive"], tmp_path, "an older key")
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
@@ -424,22 +508,22 @@ def test_the_collector_of_garbage_is_left_as_it_was(tmp_path: Path, enabled: boo
 
 
 def test_a_failing_task_says_what_failed() -> None:
-    cell = runner.plan(only="higham/three-values")[0]
+    cell = cells.plan(only="higham/three-values")[0]
     with Crew(1) as crew, pytest.raises(WorkerFailed, match="'no such algorithm'"):
-        list(crew.run([(runner.compute, cell, 0, ("no such algorithm",), Path(), cell.key(0))]))
+        list(crew.run([(study_tasks.compute, cell, 0, ("no such algorithm",), Path(), cell.key(0))]))
 
 
 def test_sources_edited_while_it_runs_are_noticed(tmp_path: Path) -> None:
-    cell = runner.plan(only="higham/three-values")[0]
+    cell = cells.plan(only="higham/three-values")[0]
     with pytest.raises(RuntimeError, match=r"the sources changed while 'higham/three-values float32'.*run again"):
-        runner.compute(cell, 0, ["naive"], tmp_path, "an older key")
+        study_tasks.compute(cell, 0, ["naive"], tmp_path, "an older key")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_in_a_worker_is_an_oserror_here(tmp_path: Path) -> None:
-    cell = runner.plan(only="higham/three-values")[0]
+    cell = cells.plan(only="higham/three-values")[0]
     with Crew(1) as crew, pytest.raises(OSError, match="No such file or directory"):
-        list(crew.run([(runner.compute, cell, 0, ("naive",), tmp_path / "gone", cell.key(0))]))
+        list(crew.run([(study_tasks.compute, cell, 0, ("naive",), tmp_path / "gone", cell.key(0))]))
 
 
 def test_workers_end_with_their_parent() -> None:
@@ -447,7 +531,7 @@ def test_workers_end_with_their_parent() -> None:
         import os, sys
         from varstudy.study.pool import Crew
         crew = Crew(2)
-        print(*(w.pid for w in crew._workers), flush=True)
+        print(*crew.pids, flush=True)
         os.kill(os.getpid(), 9)
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from varstudy.survey.findings import documented
 from varstudy.survey.findings.documented import Documented, DocumentedProblem
-from varstudy.survey.findings.measured import Row
+from varstudy.survey.findings.measured import FindingRow
 from varstudy.survey.findings.properties import KINDS, PROPERTIES, check
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS
 
@@ -40,9 +40,9 @@ MATTERS = (
 INFERENCE_ONLY = {"ncnn", "openvino"}
 
 
-def row(value: Any, status: str = "measured") -> Row:
+def row(value: Any, status: str = "measured") -> FindingRow:
     text = "" if value is None else json.dumps(value)
-    return Row(
+    return FindingRow(
         "torch", "batch", "NCHW", "epsilon.default", text, status, "", "1", "3.11", 1, "2026-01-01", "a processor"
     )
 

@@ -19,7 +19,7 @@ import varstudy.cli as command
 from varstudy._io import child
 from varstudy.survey import environments
 from varstudy.survey.findings import FRAMEWORKS, Framework, commit, comparing, find, measured
-from varstudy.survey.findings.measured import Row
+from varstudy.survey.findings.measured import FindingRow
 from varstudy.survey.frameworks import observing
 from varstudy.survey.frameworks.catalogue import ENVIRONMENTS, named
 from varstudy.survey.probes.sync_shards import SIZES
@@ -124,7 +124,7 @@ def refused(*words: str) -> str:
     return lines[-1]
 
 
-def values(rows: list[Row], variant: str = "2-D") -> dict[str, Any]:
+def values(rows: list[FindingRow], variant: str = "2-D") -> dict[str, Any]:
     return {row.property: row.plain() for row in rows if row.variant == variant and row.status == "measured"}
 
 
@@ -326,7 +326,7 @@ def test_a_script_for_several_ranks_that_fails_costs_the_others_nothing(ranks: A
 # The rows and their file -------------------------------------------------------------------------------------------
 
 
-def row(framework: str = "fake", **facts: Any) -> Row:
+def row(framework: str = "fake", **facts: Any) -> FindingRow:
     known = {
         "framework": framework,
         "kind": "batch",
@@ -341,14 +341,14 @@ def row(framework: str = "fake", **facts: Any) -> Row:
         "date": "2000-01-01",
         "machine": "a processor",
     }
-    return Row(**{**known, **facts})
+    return FindingRow(**{**known, **facts})
 
 
 def test_the_file_comes_back_and_an_edited_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "measured.json"
     rows = [row("b"), row("a", value='["nan", 1.5]'), row("a", property="epsilon.place", value='"none"')]
     measured.write(path, measured.content(rows))
-    assert measured.rows(measured.read(path)) == sorted(rows, key=Row.key)
+    assert measured.rows(measured.read(path)) == sorted(rows, key=FindingRow.key)
     assert [run["framework"] for run in measured.read(path)["runs"]] == ["a", "b"]
     path.write_text(path.read_text().replace('"threads": 1', '"threads": "one"'))
     with pytest.raises(measured.ConventionsProblem, match="was edited or cut"):
@@ -380,12 +380,12 @@ def test_commit_replaces_a_framework_whole_and_keeps_the_others(tmp_path: Path) 
 def test_findings_of_one_kind_leave_the_other_kinds() -> None:
     before = [row(), row(kind="layer"), row(kind="rms", value="2"), row(kind="sync"), row("other")]
     after = [row(kind="rms", value="3"), row(kind="rms", variant="4-D")]
-    assert measured.merged(before, after) == sorted([*before[:2], *after, *before[3:]], key=Row.key)
+    assert measured.merged(before, after) == sorted([*before[:2], *after, *before[3:]], key=FindingRow.key)
     # one that could not be asked takes nothing away, and goes when it was asked
-    assert measured.merged(before, [trouble()]) == sorted([*before, trouble()], key=Row.key)
-    assert measured.merged([trouble()], before) == sorted(before, key=Row.key)
+    assert measured.merged(before, [trouble()]) == sorted([*before, trouble()], key=FindingRow.key)
+    assert measured.merged([trouble()], before) == sorted(before, key=FindingRow.key)
     assert measured.merged([trouble(kind="sync")], before[:3]) == sorted(
-        [trouble(kind="sync"), *before[:3]], key=Row.key
+        [trouble(kind="sync"), *before[:3]], key=FindingRow.key
     )
     assert measured.merged([trouble(kind="sync")], before[3:4]) == before[3:4]
     # ranks alone say nothing of the layers
@@ -397,7 +397,7 @@ def test_commit_refuses_what_would_take_findings_away(tmp_path: Path, capsys: py
     measured.write(target, measured.content([row(), row(kind="rms"), row(kind="sync"), row("b")]))
     before = target.read_bytes()
 
-    def refused_(*files: list[Row]) -> str:
+    def refused_(*files: list[FindingRow]) -> str:
         names = [str(tmp_path / f"{i}.json") for i in range(len(files))]
         for name, found in zip(names, files, strict=True):
             measured.write(Path(name), measured.content(found))
@@ -444,7 +444,7 @@ def test_differences_tell_versions_apart() -> None:
     assert comparing.differences([], [trouble()]) == []
 
 
-def trouble(**facts: Any) -> Row:
+def trouble(**facts: Any) -> FindingRow:
     """The row of a framework that could not be asked."""
     known = {"kind": "", "variant": "", "property": "probe", "value": "", "status": "not run", "version": ""}
     return row(**{**known, "detail": "fake is not installed", **facts})
@@ -655,7 +655,7 @@ def test_measured_written_committed_and_compared(fake: Any, tmp_path: Path, monk
 
 
 def test_an_interrupted_run_keeps_what_it_measured(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(framework: Framework, **_: Any) -> list[Row]:
+    def interrupted(framework: Framework, **_: Any) -> list[FindingRow]:
         if framework.name == "second":
             raise KeyboardInterrupt
         return [row("first")]

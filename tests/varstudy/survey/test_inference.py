@@ -23,8 +23,8 @@ from simulated_layers import SMALL, Convention, changed, observe
 from varstudy.survey.findings.properties import (
     KINDS,
     PROPERTIES,
-    STATUSES,
     SYNC,
+    FindingStatus,
     check,
     properties_of,
     property_of,
@@ -575,7 +575,7 @@ def test_no_spoilt_observation_breaks_the_inference_or_gives_a_value_outside_the
         for one in got:
             check(one["property"], one["value"])
             assert (one["value"] is not None) == (one["status"] == "measured")
-            assert one["status"] in STATUSES
+            assert one["status"] in set(FindingStatus)
             assert one["detail"] or one["status"] == "measured"
 
 

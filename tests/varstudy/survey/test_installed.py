@@ -18,12 +18,14 @@ from varstudy.survey.libraries.catalogue import FUNCTIONS
 def test_what_is_here_is_measured_and_written(tmp_path: Path) -> None:
     asked: list[str] = []
 
-    def ask(framework: Any, **settings: Any) -> list[findings.Row]:
+    def ask(framework: Any, **settings: Any) -> list[findings.FindingRow]:
         asked.append(framework.name)
         assert settings["threads"] == (1,)
         assert not settings.get("make")
         where = ("1", "3.11", 1, "2026-01-01", "a processor")
-        return [findings.Row(framework.name, "batch", "NCHW", "epsilon.default", "1e-05", "measured", "", *where)]
+        return [
+            findings.FindingRow(framework.name, "batch", "NCHW", "epsilon.default", "1e-05", "measured", "", *where)
+        ]
 
     here = dataclasses.replace(FRAMEWORKS["torch"], name="here")
     software = InstalledSoftware((here,), (FUNCTIONS["numpy.var"],), ask)

@@ -15,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varstudy.cli import commands
-from varstudy.survey.environments import Environment, EnvironmentProblem
+from varstudy.survey.environments import Environment, EnvironmentProblem, Interpreter
 from varstudy.survey.findings import measured as conventions
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS, Framework
-from varstudy.survey.frameworks.observing import Place
 from varstudy.survey.league import layers as layer_league
 from varstudy.survey.league import league_record
 from varstudy.survey.league.layers import RESOLUTION, Law, measure
@@ -122,13 +121,15 @@ def toy_in(folder: Path, text: str = TOY) -> Framework:
     return Framework("toy", "Toy", Environment("toys", "3.11", ()), folder=folder)
 
 
-def finding(variant: str, name: str, value: str, kind: str = "batch", status: str = "measured") -> conventions.Row:
-    return conventions.Row(
+def finding(
+    variant: str, name: str, value: str, kind: str = "batch", status: str = "measured"
+) -> conventions.FindingRow:
+    return conventions.FindingRow(
         "toy", kind, variant, name, value, status, "so it is", "toy 1.0", "3", 1, "2026-01-01", "cpu"
     )
 
 
-def found() -> list[conventions.Row]:
+def found() -> list[conventions.FindingRow]:
     laws = {"added": ("0", "1e-3", "added to the deviation"), "floor": ("0", "1e-3", "floor of the variance"),
             "unbiased": ("1", "1e-5", "inside the root")}  # fmt: skip
     names = [("batch", v) for v in ("float64", "naive", "2-D", "added", "floor", "unbiased", "scale and shift", "NaN",
@@ -148,11 +149,11 @@ def found() -> list[conventions.Row]:
 def layers(tmp_path_factory: pytest.TempPathFactory) -> layer_league.Layers:
     folder = tmp_path_factory.mktemp("adapter")
     toy = toy_in(folder)
-    here = Place(sys.executable, {}, "here")
+    here = Interpreter(sys.executable, {}, "here")
     return measure([toy], GIVEN, where=lambda f: here, findings=found(), repeats=2, seconds=8)
 
 
-def of(layers: layer_league.Layers, name: str) -> tuple[league_record.Row, dict[str, league_record.CaseResult]]:
+def of(layers: layer_league.Layers, name: str) -> tuple[league_record.LeagueRow, dict[str, league_record.CaseResult]]:
     row = next(each for each in layers.rows if each.function == f"toy {name}")
     return row, {each.case: each for each in league_record.results(row, {"cases": layers.cases})}
 
@@ -268,13 +269,13 @@ def test_an_undetermined_law_is_that_of_another_variant(layers: layer_league.Lay
 
 
 def test_no_place_and_no_adapter(tmp_path: Path) -> None:
-    def nowhere(framework: Framework) -> Place:
+    def nowhere(framework: Framework) -> Interpreter:
         raise EnvironmentProblem("it is gone")
 
     toy = toy_in(tmp_path, "import a_module_that_is_not_there\n")
     made = measure([toy], GIVEN, where=nowhere, findings=[])
     assert [(each.status, each.reason) for each in made.facts] == [("not measured", "it is gone")]
-    made = measure([toy], GIVEN, where=lambda f: Place(sys.executable, {}, ""), findings=[])
+    made = measure([toy], GIVEN, where=lambda f: Interpreter(sys.executable, {}, ""), findings=[])
     assert [each.status for each in made.facts] == ["failed"]
     assert "a_module_that_is_not_there" in made.facts[0].reason
 

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 import varkernels
 from varkernels.formats import FORMATS
 from varstudy.cli import commands
-from varstudy.survey.environments import Environment
+from varstudy.survey.environments import Environment, Interpreter
 from varstudy.survey.league import comparing, identifying, league_record, measure, ranking
 from varstudy.survey.league.asking import ask
 from varstudy.survey.league.identifying import Candidates, candidates, match
-from varstudy.survey.league.league_record import LeagueProblem, Row
+from varstudy.survey.league.league_record import LeagueProblem, LeagueRow
 from varstudy.survey.league.league_rows import Matrix, packed, rows
 from varstudy.survey.league.library_orders import schemes
 from varstudy.survey.league.measuring import default_correction
@@ -199,12 +199,12 @@ def test_what_never_answers_for_no_value_has_answered_all_else(toy: Toy) -> None
 def test_an_adapter_that_cannot_start(toy: Toy) -> None:
     text = "import a_module_that_is_not_there\n"
     league = measure(
-        [toy("var", text=text), toy("last", text=text)], RAGGED, lambda f: (sys.executable, {}), ours=False
+        [toy("var", text=text), toy("last", text=text)], RAGGED, lambda f: Interpreter(sys.executable), ours=False
     )
     assert [fact.status for fact in league.facts] == ["not measured"] * 2
     assert "a_module_that_is_not_there" in league.facts[0].reason
     league = measure(
-        [toy("var", text="raise OSError('no driver')\n")], RAGGED, lambda f: (sys.executable, {}), ours=False
+        [toy("var", text="raise OSError('no driver')\n")], RAGGED, lambda f: Interpreter(sys.executable), ours=False
     )
     assert (league.facts[0].status, league.rows) == ("failed", [])
     assert "no driver" in league.facts[0].reason
@@ -227,7 +227,7 @@ def league(toy: Toy) -> measure.League:  # type: ignore[name-defined]
     return measure(
         [*wanted, gone],
         RAGGED,
-        lambda f: "it is gone" if f.library == "gone" else (sys.executable, {}),
+        lambda f: "it is gone" if f.library == "gone" else Interpreter(sys.executable),
         threads=(1, 2),
     )
 
@@ -327,7 +327,7 @@ VALUES = st.lists(st.floats(-1000, 1000, width=32), min_size=2, max_size=9)
 @given(VALUES, st.floats(-10, 1e6), st.sampled_from([0, 1]))
 def test_scores_against_fractions(values: list[float], answer: float, correction: int) -> None:
     given_to = matrix([values], "float32")
-    row = Row("f", "toy", "toy", "1", "float32", "1", correction)
+    row = LeagueRow("f", "toy", "toy", "1", "float32", "1", correction)
     score(row, [given_to], {given_to.key: Answers(np.array([answer]), np.zeros(1, bool))}, Exacts([given_to]))
     truth = exact(given_to.values[0], correction)
     off = abs(Fraction(answer) - truth)
@@ -346,7 +346,9 @@ def test_scores_against_fractions(values: list[float], answer: float, correction
 def test_rows_without_an_answer_or_an_exact_variance() -> None:
     given_to = matrix([[1.0, 3.0], [math.nan, 1.0], [2.0, 8.0], [math.inf, 1.0], [0.0, 4.0]])
     answers = Answers.of([(1.0).hex(), (7.0).hex(), "raised", None, (-4.0).hex()])
-    row = score(Row("f", "t", "t", "1", "float64", "1", 0), [given_to], {given_to.key: answers}, Exacts([given_to]))
+    row = score(
+        LeagueRow("f", "t", "t", "1", "float64", "1", 0), [given_to], {given_to.key: answers}, Exacts([given_to])
+    )
     assert (row.rows, row.raised, row.missed, row.negative, row.nan) == (3, 1, 1, 1, 0)
     assert (row.wrong, row.worst, row.marks) == (1, "inf", "0:neg 1 raised 1")
     with pytest.raises(ValueError, match="invalid hexadecimal"):
@@ -357,7 +359,7 @@ def test_errors_are_written_in_two_digits_and_read_again() -> None:
     errors = [0.0, 3.14e-8, 2.0, math.inf, math.nan]
     assert [league_record.shown(e) for e in errors] == ["=", "3.1e-8", "2.0e0", "inf", "-"]
     content = {"cases": {"float64": [{"case": str(k), "group": "g", "values": 3} for k in range(6)]}}
-    row = Row(
+    row = LeagueRow(
         "f", "t", "t", "1", "float64", "1", 0, worst="= 3.1e-8 2.0e0 inf - .", median="= = = = - .", marks="1:neg 2"
     )
     found = league_record.results(row, content)

@@ -487,7 +487,7 @@ def test_epsilon_that_is_not_known_is_not_taken_out() -> None:
 
 def committed_steps() -> list[Any]:
     """The layers of exponential averages whose running variance over five steps was measured and committed."""
-    found: dict[tuple[str, str], dict[str, measured.Row]] = {}
+    found: dict[tuple[str, str], dict[str, measured.FindingRow]] = {}
     for row in measured.committed():
         if row.kind == "batch" and row.threads == 1 and row.status == "measured":
             found.setdefault((row.framework, row.variant), {})[row.property] = row
@@ -503,7 +503,7 @@ def committed_steps() -> list[Any]:
 
 
 @pytest.mark.parametrize(("name", "row"), committed_steps())
-def test_the_plans_steps_are_the_committed_ones(name: tuple[str, str], row: measured.Row) -> None:
+def test_the_plans_steps_are_the_committed_ones(name: tuple[str, str], row: measured.FindingRow) -> None:
     """In float32: at each step four roundings of the value, and one of the weight, or of the rest 1 - w."""
     told = re.search(r"variance (\d+) \(divisor n, n = (\d+)\)", row.detail)
     assert told is not None

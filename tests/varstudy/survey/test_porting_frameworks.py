@@ -37,7 +37,7 @@ def frameworks_may_warn() -> Iterator[None]:
         yield
 
 
-def findings() -> list[measured.Row]:
+def findings() -> list[measured.FindingRow]:
     return measured.committed() or real()
 
 

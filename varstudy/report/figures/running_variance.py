@@ -219,7 +219,7 @@ def _notes(made: Laws, curves: dict[Law, Floats], n: int) -> tuple[Markup, ...]:
     if len(curves) > 1:
         notes.append(
             Markup(
-                "After {} batches of the same variance the running variance stands between {} ({}) and {} ({}): "
+                "After {} batches of the same variance the running variance is between {} ({}) and {} ({}): "
                 "statistics that are taken from one framework to another in the middle of training, or a momentum that "
                 "is carried over as a number, are not the same statistics."
             ).format(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from ...survey.findings.documented import Documented, contradicts, contradicts_source
-from ...survey.findings.measured import Row
+from ...survey.findings.measured import FindingRow
 from ..words import clean, code
 from .measured_layers import DocumentedFacts, Layer, answer, linked, short_version, title, words
 
@@ -32,7 +32,7 @@ class Contradiction:
     layer: Layer
     variants: tuple[str, ...]
     fact: Documented
-    row: Row | None
+    row: FindingRow | None
     threads: int
     against: tuple[str, ...]
     apart: bool
@@ -52,7 +52,7 @@ class Entry:
     measured: Markup
 
 
-def source_differs(fact: Documented, row: Row) -> bool | None:
+def source_differs(fact: Documented, row: FindingRow) -> bool | None:
     """Whether the source says other than what was measured; None where either has no value."""
     return contradicts(replace(fact, value=fact.source_value), row)
 

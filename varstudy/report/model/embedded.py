@@ -1,6 +1,6 @@
 """The table inside the page: packed by columns, compressed, and small enough for one file.
 
-Numbers keep seven significant digits, which is far finer than a screen; results.csv beside the page has them whole.
+Numbers keep seven significant digits, which is far finer than a screen; results.csv next to the page has them whole.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
         elif column.kind == "int":
             found[column.name] = [int(value) for value in values]
         else:
-            # Most numbers stand in many rows.
+            # Most numbers are in many rows.
             short = {value: _number(value) for value in set(values.tolist())}
             found[column.name] = ["nan" if math.isnan(value) else short[value] for value in values.tolist()]
     return found

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ...survey.findings.comparing import MEASURED_ERRORS, alike
 from ...survey.findings.documented import Documented
-from ...survey.findings.measured import Row
+from ...survey.findings.measured import FindingRow
 from ...survey.frameworks.catalogue import FRAMEWORKS
 from ..words import clean, number
 
@@ -33,11 +33,11 @@ class Layer:
     framework: str
     kind: str
     variant: str
-    rows: Mapping[str, Row]
-    others: Mapping[str, tuple[Row, ...]]
+    rows: Mapping[str, FindingRow]
+    others: Mapping[str, tuple[FindingRow, ...]]
 
     @property
-    def first(self) -> Row:
+    def first(self) -> FindingRow:
         return next(iter(self.rows.values()))
 
     def value(self, name: str) -> Any:
@@ -70,25 +70,25 @@ class LayerGroup:
     def variants(self) -> str:
         return "; ".join(layer.variant for layer in self.layers)
 
-    def worst(self, name: str) -> Row | None:
+    def worst(self, name: str) -> FindingRow | None:
         """The row of the variant that does worst where a property is an error; the first one's otherwise."""
         rows = [layer.rows[name] for layer in self.layers if name in layer.rows]
         return max(rows, key=_error) if rows and name.startswith(MEASURED_ERRORS) else rows[0] if rows else None
 
 
-def answer(row: Row) -> Any:
+def answer(row: FindingRow) -> Any:
     """A measured row's value; None where there is none."""
     return row.plain() if row.status == "measured" else None
 
 
-def _error(row: Row) -> float:
+def _error(row: FindingRow) -> float:
     value = answer(row)
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else -1.0
 
 
-def layers(rows: Iterable[Row], kind: str) -> list[Layer]:
+def layers(rows: Iterable[FindingRow], kind: str) -> list[Layer]:
     """The layers of a kind, in the order of the known frameworks; unknown ones after them."""
-    found: dict[tuple[str, str], tuple[dict[str, Row], dict[str, list[Row]]]] = {}
+    found: dict[tuple[str, str], tuple[dict[str, FindingRow], dict[str, list[FindingRow]]]] = {}
     for row in rows:
         if row.kind == kind:
             one, more = found.setdefault((row.framework, row.variant), ({}, {}))
@@ -135,7 +135,7 @@ def _agree(a: Layer, b: Layer, names: Sequence[str], facts: DocumentedFacts) -> 
     return True
 
 
-def _same(a: Row, b: Row) -> bool:
+def _same(a: FindingRow, b: FindingRow) -> bool:
     if a.status != b.status or _marks(a) != _marks(b):
         return False
     x, y = answer(a), answer(b)
@@ -143,7 +143,7 @@ def _same(a: Row, b: Row) -> bool:
     return alike(a.property, x, y) if errors and x is not None and y is not None else bool(x == y)
 
 
-def _marks(row: Row) -> tuple[bool, ...]:
+def _marks(row: FindingRow) -> tuple[bool, ...]:
     return tuple(word in row.detail for word in ("negative", "clipped", "at most"))
 
 

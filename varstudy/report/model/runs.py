@@ -11,9 +11,9 @@ from ..words import clean
 if TYPE_CHECKING:
     from ...study.results import Results
 
-__all__ = ["apart", "key_facts", "told"]
+__all__ = ["apart", "key_facts", "run_facts"]
 
-# A list longer than this is told by what only one of the runs has.
+# Of a longer list only what one of the runs alone has is shown.
 LONG = 12
 _ABSENT = "–"
 
@@ -24,7 +24,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {prefix.strip(): value}
 
 
-def told(run: Results) -> dict[str, Any]:
+def run_facts(run: Results) -> dict[str, Any]:
     """A run's settings and provenance, flat: a name of words each."""
     return _flat({"settings": dict(run.settings), **dict(run.provenance)})
 

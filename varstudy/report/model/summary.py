@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ...study.population import LENGTHS
-from ...study.recommend import Choice, Pick, recommend
+from ...study.recommendation import Choice, Pick, recommend
 from ..words import code, count, digits, number
 from .facts import Facts, decimal_digits
 

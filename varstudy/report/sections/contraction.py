@@ -1,4 +1,4 @@
-"""The CUDA kernels' chapter: what contraction does to each algorithm, and how they stand beside the CPU's kernels."""
+"""The CUDA kernels' chapter: what contraction does to each algorithm, and how they compare with the CPU's kernels."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def _notes(kernels: tuple[ContractedKernel, ...]) -> tuple[Markup, ...]:
     differ, lines = sum(k.differ for k in kernels), sum(k.lines for k in kernels)
     notes = [
         Markup(
-            "Contraction changes the answers on {} of {}. It is what Numba and nvcc do unless told otherwise, and "
-            "what a source file does not show."
+            "Contraction changes the answers on {} of {}. Numba and nvcc contract by default, and "
+            "a source file does not show it."
         ).format(f"{differ:,}", count(lines, "measurement"))
     ]
     spoiled = [k for k in kernels if k.on.constants > k.off.constants]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...survey.findings import measured
 from ...survey.findings.documented import Documented, contradicts
-from ...survey.findings.measured import Row
-from ...survey.findings.properties import PROPERTIES, SYNC
+from ...survey.findings.measured import FindingRow
+from ...survey.findings.properties import PROPERTIES, SYNC, FindingStatus
 from ...survey.frameworks.catalogue import FRAMEWORKS
 from ..model.contradictions import Key, source_differs
 from ..model.measured_layers import DocumentedFacts, Layer, LayerGroup, answer, lines, short_version, title, words
@@ -121,7 +120,11 @@ class PropertyTable:
 
 
 def property_table(
-    kind: str, given: Sequence[Layer], facts: DocumentedFacts, anchors: Mapping[Key, str], troubles: Mapping[str, Row]
+    kind: str,
+    given: Sequence[Layer],
+    facts: DocumentedFacts,
+    anchors: Mapping[Key, str],
+    troubles: Mapping[str, FindingRow],
 ) -> PropertyTable:
     """The table of one kind of layer.
 
@@ -148,19 +151,19 @@ def property_table(
 
 
 def heading(name: str) -> str:
-    """What stands above the column of a property."""
+    """The heading of a property's column."""
     if name.startswith("accuracy."):
         return f"digits at mean {superscript(int(name[-1]))}"
     return PROPERTIES[name].title
 
 
-def _absent(names: Sequence[str], troubles: Mapping[str, Row]) -> tuple[AbsentLine, ...]:
+def _absent(names: Sequence[str], troubles: Mapping[str, FindingRow]) -> tuple[AbsentLine, ...]:
     found = []
     for name in names:
         if FRAMEWORKS[name].measured:
             row = troubles.get(name)
-            status = measured.NOT_RUN if row is None else row.status
-            command = f"python -m varstudy frameworks --install {name}" if status == measured.NOT_RUN else ""
+            status = FindingStatus.NOT_RUN if row is None else row.status
+            command = f"python -m varstudy frameworks --install {name}" if status == FindingStatus.NOT_RUN else ""
             found.append(AbsentLine(title(name), name, status, clean(row.detail) if row is not None else "", command))
     return tuple(found)
 
@@ -185,7 +188,7 @@ def _cell(line: LayerGroup, name: str, facts: DocumentedFacts, anchors: Mapping[
     return PropertyCell(_value(name, row), threads, () if fact is None else _facing(fact, row, name, key))
 
 
-def _facing(fact: Documented, row: Row | None, name: str, key: str) -> tuple[PropertyNote, ...]:
+def _facing(fact: Documented, row: FindingRow | None, name: str, key: str) -> tuple[PropertyNote, ...]:
     """What documentation and source say, beneath what was measured."""
     said = None if row is None else contradicts(fact, row)
     source = None if row is None else source_differs(fact, row)
@@ -200,7 +203,7 @@ def _facing(fact: Documented, row: Row | None, name: str, key: str) -> tuple[Pro
     return tuple(notes)
 
 
-def _value(name: str, row: Row | None) -> PropertyValue:
+def _value(name: str, row: FindingRow | None) -> PropertyValue:
     if row is None:
         return PropertyValue()
     if answer(row) is None:

@@ -1,6 +1,6 @@
 """The CUDA kernels: what each takes on every target, and the least time it can take. Computed, not measured.
 
-It reads the committed table beside the PTX; no tool of NVIDIA's is needed.
+It reads the committed table next to the PTX; no NVIDIA tool is needed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The section on conventions: what the frameworks' layers were measured to do, beside what is documented of them."""
+"""The section on frameworks: what their layers were measured to do, compared with what is documented."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ...survey.findings import documented, measured
 from ...survey.findings.comparing import differences
 from ...survey.findings.documented import Documented, DocumentedProblem
-from ...survey.findings.measured import ConventionsProblem, Row
+from ...survey.findings.measured import ConventionsProblem, FindingRow
 from ...survey.findings.properties import KINDS, SYNC
 from ..figures import bessel_places, running_variance
 from ..figures.draw import Drawn
@@ -22,7 +22,7 @@ from ..words import clean, code, count, listing
 from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property_table
 from .layers_heat import LayersHeat, heat
 
-__all__ = ["Conventions", "anew", "conventions", "made"]
+__all__ = ["Conventions", "conventions", "made", "measured_here"]
 
 _PROBE = "probe"
 
@@ -35,7 +35,7 @@ class Conventions:
     ----------
     lead : what the tables hold, in sentences. parts : a table a kind. entries : every contradiction.
     heat, running, bessel : the figures. costs, sizes : what each divisor does. reasons : why cells have no value.
-    runs : framework, versions, Python, date, processor, and whether it was measured anew. fresh : what changed then.
+    runs : framework, versions, Python, date, processor, and whether it was measured here. fresh : what changed then.
     """
 
     problem: str = ""
@@ -53,7 +53,7 @@ class Conventions:
     fresh: tuple[Markup, ...] = ()
 
 
-def anew(folder: Path) -> list[Row] | str | None:
+def measured_here(folder: Path) -> list[FindingRow] | str | None:
     """The rows of a measured.json in a folder; a sentence where it cannot be used, None where there is none."""
     try:
         return measured.rows(measured.read(folder / measured.NAME))
@@ -63,12 +63,12 @@ def anew(folder: Path) -> list[Row] | str | None:
         return str(problem)
 
 
-def conventions(fresh: Sequence[Row] | str | None = None) -> Conventions:
-    """The section of the committed findings, with those that were measured anew in the place of the old ones.
+def conventions(fresh: Sequence[FindingRow] | str | None = None) -> Conventions:
+    """The section of the committed findings, replaced by those that were measured here.
 
     Parameters
     ----------
-    fresh : what `anew` gives.
+    fresh : what `measured_here` gives.
     """
     if not fresh:
         return _committed(_stamp(measured.COMMITTED), tuple(map(_stamp, documented.files())))
@@ -110,9 +110,9 @@ def _facts() -> tuple[list[Documented], str]:
 
 
 def made(
-    rows: Sequence[Row],
+    rows: Sequence[FindingRow],
     known: Iterable[Documented],
-    fresh: Sequence[Row] = (),
+    fresh: Sequence[FindingRow] = (),
     unread: str = "",
     *,
     trouble: str = "",
@@ -121,11 +121,11 @@ def made(
 
     Parameters
     ----------
-    known : the documented facts. fresh : rows of frameworks that were measured anew. unread : why there are none.
+    known : the documented facts. fresh : rows of frameworks that were measured here. unread : why there are none.
     trouble : why there are no facts.
     """
     rows, fresh = _sound(rows), _sound(fresh)
-    # What could not be asked anew does not take the place of what is known.
+    # A framework that could not be measured here keeps its committed findings.
     asked = {(row.framework, row.kind) for row in fresh if row.property != _PROBE}
     news = _fresh(rows, fresh, asked, unread)
     fresh = [row for row in fresh if row.framework in {framework for framework, _ in asked}]
@@ -133,7 +133,7 @@ def made(
     if not all_rows:
         return Conventions(problem=clean(unread).rstrip("."))
     facts = {(fact.framework, fact.kind, fact.variant, fact.property): fact for fact in known}
-    by_kind = {kind: layers(all_rows, kind) for kind in KINDS}
+    by_kind: dict[str, list[Layer]] = {kind: layers(all_rows, kind) for kind in KINDS}
     every = [layer for group in by_kind.values() for layer in group]
     contradictions, anchors = found(every, facts)
     troubles = {row.framework: row for row in all_rows if row.property == _PROBE and row.kind != SYNC}
@@ -155,7 +155,7 @@ def made(
     )
 
 
-def _sound(rows: Sequence[Row]) -> list[Row]:
+def _sound(rows: Sequence[FindingRow]) -> list[FindingRow]:
     """The rows; one whose value is no JSON says so, and has none."""
     made_ = []
     for row in rows:
@@ -171,7 +171,7 @@ def _sound(rows: Sequence[Row]) -> list[Row]:
 
 
 def _lead(
-    rows: Sequence[Row], every: Sequence[Layer], contradicting: Sequence[Entry], troubles: dict[str, Row]
+    rows: Sequence[FindingRow], every: Sequence[Layer], contradicting: Sequence[Entry], troubles: dict[str, FindingRow]
 ) -> tuple[Markup, ...]:
     measured = [row for row in rows if row.status == "measured"]
     dates = sorted({row.date for row in rows if row.date})
@@ -215,7 +215,7 @@ def _span(dates: Sequence[str]) -> str:
     return f"on {clean(dates[0])}," if dates[0] == dates[-1] else f"from {clean(dates[0])} to {clean(dates[-1])},"
 
 
-def _reasons(every: Sequence[Layer], troubles: dict[str, Row]) -> tuple[tuple[str, str, str], ...]:
+def _reasons(every: Sequence[Layer], troubles: dict[str, FindingRow]) -> tuple[tuple[str, str, str], ...]:
     """Layers, properties and why they have no value, those of one reason together."""
     grouped: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for layer in every:
@@ -236,7 +236,7 @@ def _reasons(every: Sequence[Layer], troubles: dict[str, Row]) -> tuple[tuple[st
     return tuple(made_)
 
 
-def _runs(rows: Sequence[Row], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
+def _runs(rows: Sequence[FindingRow], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
     found_ = {
         (
             row.framework, row.version, row.python, row.date, row.machine,
@@ -247,13 +247,13 @@ def _runs(rows: Sequence[Row], fresh: set[tuple[str, str]]) -> tuple[tuple[str, 
     return tuple(
         (
             title(framework), clean(version) or "–", clean(python) or "–", clean(date), clean(machine),
-            "measured anew" if anew_ else "committed",
+            "measured here" if anew_ else "committed",
         )
         for framework, version, python, date, machine, anew_ in found_
     )  # fmt: skip
 
 
-def _anew(old: Sequence[Row], asked: set[tuple[str, str]]) -> list[Markup]:
+def _anew(old: Sequence[FindingRow], asked: set[tuple[str, str]]) -> list[Markup]:
     """The frameworks that were asked, each with its kinds where others are committed."""
     named = []
     for name in sorted({framework for framework, _ in asked}):
@@ -264,20 +264,22 @@ def _anew(old: Sequence[Row], asked: set[tuple[str, str]]) -> list[Markup]:
     return named
 
 
-def _fresh(old: Sequence[Row], fresh: Sequence[Row], asked: set[tuple[str, str]], unread: str) -> tuple[Markup, ...]:
+def _fresh(
+    old: Sequence[FindingRow], fresh: Sequence[FindingRow], asked: set[tuple[str, str]], unread: str
+) -> tuple[Markup, ...]:
     lines = [Markup("Not everything can be shown: {}.").format(clean(unread).rstrip("."))] if unread else []
     if asked:
         # Whether all kinds were asked is not known here: what was not found is no difference.
         there = [row for row in old if (row.framework, row.kind) in asked]
         changed = differences(there, [row for row in fresh if row.property != _PROBE])
         lines.append(
-            Markup("Measured anew on this machine: {}; {} from what is committed.").format(
+            Markup("Measured again on this machine: {}; {} from what is committed.").format(
                 listing(_anew(old, asked)), count(len(changed), "difference")
             )
         )
         lines += [Markup("{}.").format(clean(each.sentence())) for each in changed]
     lines += [
-        Markup("{} could not be asked anew ({}); the committed findings stand.").format(
+        Markup("{} could not be measured again ({}); the committed findings are shown.").format(
             code(row.framework), clean(row.detail or row.status).rstrip(".")
         )
         for row in fresh

@@ -15,7 +15,7 @@ from ...bench.gpu.gpu_record import GpuRow
 from ...bench.targets import Target, read_targets
 from ..words import clean, code, count, number, percent
 
-__all__ = ["GpuSpeed", "SpeedTable", "found", "section"]
+__all__ = ["GpuSpeed", "SpeedTable", "measured_here", "section"]
 
 _VERDICTS = {True: "met", False: "missed", None: "not measured"}
 
@@ -49,7 +49,7 @@ class GpuSpeed:
     problem: str = ""
 
 
-def found(folder: Path) -> dict[str, Any] | str | None:
+def measured_here(folder: Path) -> dict[str, Any] | str | None:
     """The content of the gpu.json in a folder; a sentence where it cannot be used, None where there is none."""
     try:
         return gpu_record.read(folder)

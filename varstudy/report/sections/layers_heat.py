@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ...survey.findings.measured import Row
+from ...survey.findings.measured import FindingRow
 from ..model.facts import decimal_digits
 from ..model.measured_layers import Layer, LayerGroup, answer, lines, title
 from ..words import clean, code, count, listing
@@ -63,7 +63,7 @@ def _storage(name: str) -> str:
     return name.partition(".")[0] if name.startswith(("float16", "bfloat16")) else "float32"
 
 
-def error_cell(row: Row) -> tuple[str, str]:
+def error_cell(row: FindingRow) -> tuple[str, str]:
     """The class and the text of a measured relative error: digits, and in words what is no variance."""
     value = answer(row)
     if value is None:

@@ -12,12 +12,12 @@ from markupsafe import Markup
 
 from ...survey.league import league_record
 from ...survey.league.comparing import compare
-from ...survey.league.league_record import OURS, Fact, LeagueProblem
+from ...survey.league.league_record import OURS, LeagueFact, LeagueProblem
 from ...survey.libraries.declaring import SHORT
 from ..words import clean, code, count, listing, number
 from .league_tables import LeagueTable, divisor, layers_table, league_table, short_error
 
-__all__ = ["Libraries", "anew", "libraries"]
+__all__ = ["Libraries", "libraries", "measured_here"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Libraries:
     longest: str = f"{SHORT:,}"
 
 
-# Changes of a league measured anew that are told in words.
+# Changes of a league measured here that are shown as sentences.
 SHOWN = 12
 
 
-def anew(folder: Path) -> dict[str, Any] | str | None:
+def measured_here(folder: Path) -> dict[str, Any] | str | None:
     """The content of a league.json in a folder; a sentence where it cannot be used, None where there is none."""
     try:
         return league_record.read(folder)
@@ -54,21 +54,21 @@ def anew(folder: Path) -> dict[str, Any] | str | None:
 
 
 def libraries(fresh: Mapping[str, Any] | str | None = None) -> Libraries:
-    """The section of the committed league, or of one that was measured anew as a whole; of a part that was measured
-    anew, what it changes.
+    """The section of the committed league, or of a whole one that was measured here; of a part that was measured
+    here, what it changes.
 
     Parameters
     ----------
-    fresh : what `anew` gives.
+    fresh : what `measured_here` gives.
     """
     if isinstance(fresh, str):
         return Libraries(problem=clean(fresh).rstrip("."))
     if fresh is not None and _whole(fresh):
-        return made(fresh, "measured anew")
+        return made(fresh, "measured here")
     try:
         there = league_record.COMMITTED.stat()
     except OSError:
-        return Libraries() if fresh is None else made(fresh, "measured anew")
+        return Libraries() if fresh is None else made(fresh, "measured here")
     found = _committed(str(league_record.COMMITTED), there.st_mtime_ns, there.st_size)
     if fresh is None or found.problem:
         return found
@@ -76,20 +76,20 @@ def libraries(fresh: Mapping[str, Any] | str | None = None) -> Libraries:
 
 
 def _whole(content: Mapping[str, Any]) -> bool:
-    """Whether a league can stand for itself: all the cases, and our algorithms on the same."""
+    """Whether a league is complete: all the cases, and our algorithms on them."""
     return content["settings"].get("level") != "quick" and any(
         row.library == OURS for row in league_record.rows(content)
     )
 
 
 def _here(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> tuple[Markup, ...]:
-    """What was measured anew beside this report, and what it changes."""
+    """What was measured here, and what it changes."""
     measured = [fact for fact in league_record.facts(fresh) if fact.status == "measured"]
     if not measured:
         return ()
     versions = dict.fromkeys(version for fact in measured for version in fact.version.split(", ") if version)
     changes = compare(committed, fresh)
-    text = Markup("Measured anew on this machine, on the smallest set of cases: {} ({}).").format(
+    text = Markup("Measured again on this machine, on the smallest set of cases: {} ({}).").format(
         count(len(measured), "function"), clean(", ".join(versions))
     )
     if not changes:
@@ -133,9 +133,9 @@ def made(content: Mapping[str, Any], state: str) -> Libraries:
 # What each is ---------------------------------------------------------------------------------------------------------
 
 
-def _facts(known: Sequence[Fact]) -> tuple[tuple[str, ...], ...]:
+def _facts(known: Sequence[LeagueFact]) -> tuple[tuple[str, ...], ...]:
     """The cells of the functions that were measured; those of a library that are alike in all share a line."""
-    found: dict[tuple[str, ...], list[Fact]] = {}
+    found: dict[tuple[str, ...], list[LeagueFact]] = {}
     for fact in known:
         if fact.status == "measured":
             found.setdefault((fact.library, *_fact(fact)), []).append(fact)
@@ -149,7 +149,7 @@ def _facts(known: Sequence[Fact]) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def _fact(fact: Fact) -> tuple[str, ...]:
+def _fact(fact: LeagueFact) -> tuple[str, ...]:
     given = (
         divisor(fact.default_correction), fact.choices, short_error(fact.one_value), short_error(fact.at_correction),
         short_error(fact.empty), short_error(fact.with_nan), fact.repeated, fact.threads_alike,
@@ -158,7 +158,7 @@ def _fact(fact: Fact) -> tuple[str, ...]:
     return tuple(clean(each) or "–" for each in given)
 
 
-def _absent(content: Mapping[str, Any], known: Sequence[Fact]) -> tuple[tuple[str, str], ...]:
+def _absent(content: Mapping[str, Any], known: Sequence[LeagueFact]) -> tuple[tuple[str, str], ...]:
     """Names, and why: those of one reason together."""
     why: dict[str, list[str]] = {}
     for fact in known:
@@ -172,7 +172,7 @@ def _absent(content: Mapping[str, Any], known: Sequence[Fact]) -> tuple[tuple[st
     return tuple((clean(", ".join(dict.fromkeys(names))), reason) for reason, names in why.items())
 
 
-def _lead(content: Mapping[str, Any], known: Sequence[Fact], state: str) -> tuple[Markup, ...]:
+def _lead(content: Mapping[str, Any], known: Sequence[LeagueFact], state: str) -> tuple[Markup, ...]:
     measured = [fact for fact in known if fact.status == "measured"]
     cpu = content["provenance"].get("cpu")
     machine = cpu if isinstance(cpu, Mapping) else {}
@@ -189,7 +189,7 @@ def _lead(content: Mapping[str, Any], known: Sequence[Fact], state: str) -> tupl
     )  # fmt: skip
 
 
-def _defaults(measured: Sequence[Fact]) -> tuple[Markup, ...]:
+def _defaults(measured: Sequence[LeagueFact]) -> tuple[Markup, ...]:
     by: dict[str, dict[str, None]] = {}
     for fact in measured:
         by.setdefault(divisor(fact.default_correction), {})[fact.library] = None
@@ -201,7 +201,7 @@ def _defaults(measured: Sequence[Fact]) -> tuple[Markup, ...]:
         if name.startswith("n")
     ]
     return (
-        Markup("Unasked they do not divide by the same number: {}. For n = 2 that is a factor of {}.").format(
+        Markup("Default divisors differ: {}. For n = 2 that is a factor of {}.").format(
             Markup("; ").join(parts), number(2 / (2 - 1))
         ),
     )

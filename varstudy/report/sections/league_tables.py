@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from ...survey.league import layers, league_record
-from ...survey.league.league_record import CaseResult, Fact, LeagueProblem, Row
-from ...survey.league.ranking import Standing, together
+from ...survey.league.league_record import CaseResult, LeagueFact, LeagueProblem, LeagueRow
+from ...survey.league.ranking import LeagueStanding, together
 from ...survey.libraries.declaring import SHORT
 from ..model.facts import decimal_digits
 from ..words import clean, code, count, digits, listing
@@ -60,8 +60,8 @@ class LeagueTable:
 class _Standing:
     """A standing, its row, and algorithms of ours that answer alike."""
 
-    standing: Standing
-    row: Row
+    standing: LeagueStanding
+    row: LeagueRow
     alike: list[str]
 
 
@@ -91,7 +91,7 @@ def league_table(content: Mapping[str, Any], storage: str) -> LeagueTable:
     return LeagueTable(
         clean(storage),
         f"{decimal_digits(storage):.1f}",
-        ("Function", "place", "unasked", "n = ddof", "no digit right", "median", "fewest"),
+        ("Function", "place", "default divisor", "n = ddof", "no digit right", "median", "fewest"),
         tuple(GROUP_TITLES.get(group, clean(group)) for group in groups),
         tuple(_row(line, groups, known.get(line.standing.name), content) for line in lines),
         _notes(lines),
@@ -139,7 +139,7 @@ def layers_table(content: Mapping[str, Any]) -> LeagueTable | None:
     return LeagueTable("float32", f"{decimal_digits('float32'):.1f}", heads, None, body, (note,))
 
 
-def _row(line: _Standing, groups: Sequence[str], fact: Fact | None, content: Mapping[str, Any]) -> LeagueLine:
+def _row(line: _Standing, groups: Sequence[str], fact: LeagueFact | None, content: Mapping[str, Any]) -> LeagueLine:
     each, storage = line.standing, line.row.storage
     cases = [case for case in league_record.results(line.row, content) if case.length <= SHORT and case.scored]
     if each.ours:
@@ -159,7 +159,7 @@ def _row(line: _Standing, groups: Sequence[str], fact: Fact | None, content: Map
     return LeagueLine(each.ours, each.name, clean(remark), cells, _equal(line.row))
 
 
-def _equal(row: Row) -> str:
+def _equal(row: LeagueRow) -> str:
     """What a row's bits say the function is, in few words."""
     if not row.equal:
         return ""
@@ -223,7 +223,7 @@ def _notes(lines: Sequence[_Standing]) -> tuple[Markup, ...]:
     told = {line.standing.name for line in theirs if line.standing.told}
     if told:
         notes.append(
-            Markup("{} of them answer with all the bits of one of our algorithms, and so are told.").format(len(told))
+            Markup("{} of them are bit-identical to one of our algorithms, which identifies them.").format(len(told))
         )
     bad = [line.standing for line in theirs if line.row.negative]
     if bad:

@@ -160,8 +160,8 @@ def examples() -> tuple[PencilExample, ...]:
             "naive",
             1,
             "The squares have nine digits and the format keeps seven: what is left after the subtraction is what was "
-            "rounded away before it. The larger the mean beside the spread, the more is lost: twice as many digits "
-            "as κ has.",
+            "rounded away before it. The larger the mean compared with the spread, the more is lost: twice as many "
+            "digits as κ has.",
         ),
         _finish(
             "negative",

@@ -10,8 +10,9 @@ Generators are named, seeded and pure: the same name, storage and seed give the 
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
+
+from varkernels.matching import nearest
 
 from ..array_files import FileProblem, load
 from . import families, museum, networks, nist, photos, sweeps
@@ -98,11 +99,5 @@ def find(name: str, seed: int = 0) -> Case:
     catalogue = _catalogue()
     if name in catalogue:
         return catalogue[name]
-    near = difflib.get_close_matches(name, catalogue, n=3, cutoff=0.4)
-    if name:
-        near = [
-            *(known for known in catalogue if name.lower() in known.lower() and known not in near),
-            *near,
-        ][:3]
-    hint = f"did you mean {' or '.join(near)}?" if near else "the cases of a level are listed by cases()"
+    hint = nearest(name, catalogue, "the cases of a level are listed by cases()", cutoff=0.4, parts=True)
     raise UnknownCase(f"case {name!r} is unknown: {hint}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Environment", "Need", "library"]
+__all__ = ["Environment", "Interpreter", "Need", "library"]
 
 # Where a system keeps shared libraries.
 LIBRARIES = ("/usr/lib/*-linux-gnu*", "/usr/lib64", "/usr/lib", "/usr/local/lib", "/lib64")
@@ -98,3 +98,17 @@ class Environment:
     def missing(self) -> list[str]:
         """Debian packages that are not there."""
         return [need.package for need in self.needs if not need.met()]
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python that runs a framework or a library.
+
+    Attributes
+    ----------
+    python : its path. variables : environment variables of its processes. title : its environment, for people.
+    """
+
+    python: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""

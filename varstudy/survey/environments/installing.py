@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from varkernels.caching import user_folder
+from varkernels.folders import user_cache_folder
 
 from ..._io.atomic import write_whole
 from . import failures, pythons, stubs
@@ -50,8 +50,8 @@ class Installed:
 
 
 def root() -> Path:
-    """The folder of all environments, in the user's cache."""
-    return user_folder() / "environments"
+    """The folder of all environments, in the user's cache folder."""
+    return user_cache_folder() / "environments"
 
 
 def folder(environment: Environment) -> Path:

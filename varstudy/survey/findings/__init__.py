@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ..frameworks.catalogue import FRAMEWORKS, Framework, find
-from .measured import Row, committed
+from .measured import FindingRow, committed
 
-__all__ = ["FRAMEWORKS", "Framework", "Row", "committed", "find"]
+__all__ = ["FRAMEWORKS", "FindingRow", "Framework", "committed", "find"]

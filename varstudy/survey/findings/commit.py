@@ -43,7 +43,7 @@ def main(words: Sequence[str] | None = None, target: Path = measured.COMMITTED) 
     return 0
 
 
-def _refuse_unmeasured(before: Sequence[measured.Row], after: Sequence[measured.Row]) -> None:
+def _refuse_unmeasured(before: Sequence[measured.FindingRow], after: Sequence[measured.FindingRow]) -> None:
     """A run that failed, or never began, takes the place of no findings, with what it found by then either."""
     known = {(row.framework, row.kind == SYNC) for row in (*before, *after) if row.property != measured.PROBE}
     for row in after:
@@ -51,7 +51,7 @@ def _refuse_unmeasured(before: Sequence[measured.Row], after: Sequence[measured.
             raise measured.ConventionsProblem(f"{row.framework} was not measured: {row.status}: {row.detail}")
 
 
-def _refuse_two_versions(whole: Sequence[measured.Row], replaced: set[str]) -> None:
+def _refuse_two_versions(whole: Sequence[measured.FindingRow], replaced: set[str]) -> None:
     for framework in sorted(replaced):
         versions = {row.version for row in whole if row.framework == framework and row.property != measured.PROBE}
         if len(versions) > 1:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .measured import PROBE, Row, shown
+from .measured import PROBE, FindingRow, shown
 
 __all__ = ["Difference", "alike", "differences"]
 
@@ -75,19 +75,21 @@ def alike(name: str, one: Any, two: Any) -> bool:
     return math.isclose(one, two, rel_tol=SOLVED, abs_tol=1e-12)
 
 
-def _words(row: Row | None) -> str:
+def _words(row: FindingRow | None) -> str:
     if row is None:
         return "not there"
     return shown(row.plain()) if row.value else row.status
 
 
-def _differs(before: Row, after: Row | None) -> bool:
+def _differs(before: FindingRow, after: FindingRow | None) -> bool:
     if after is None or before.status != after.status:
         return True
     return bool(before.value or after.value) and not alike(before.property, before.plain(), after.plain())
 
 
-def differences(before: Iterable[Row], after: Sequence[Row], asked: Iterable[str] | None = None) -> list[Difference]:
+def differences(
+    before: Iterable[FindingRow], after: Sequence[FindingRow], asked: Iterable[str] | None = None
+) -> list[Difference]:
     """What of `before` is otherwise in `after`, or is not there any more.
 
     A framework that could not be asked, and a kind of layer of which nothing was found, is one difference.
@@ -119,19 +121,19 @@ def differences(before: Iterable[Row], after: Sequence[Row], asked: Iterable[str
     return found
 
 
-def _count(rows: Sequence[Row]) -> str:
+def _count(rows: Sequence[FindingRow]) -> str:
     return f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
 
 
-def _told_by(trouble: Row, row: Row) -> bool:
+def _told_by(trouble: FindingRow, row: FindingRow) -> bool:
     """Whether a row that says that a framework could not be asked speaks of this finding."""
     return trouble.framework == row.framework and trouble.kind in ("", row.kind)
 
 
-def _unasked(known: Sequence[Row], after: Sequence[Row]) -> list[Difference]:
+def _unasked(known: Sequence[FindingRow], after: Sequence[FindingRow]) -> list[Difference]:
     """Frameworks that could not be asked, or not to the end, though there are findings of them."""
     found = []
-    for trouble in sorted((row for row in after if row.property == PROBE), key=Row.key):
+    for trouble in sorted((row for row in after if row.property == PROBE), key=FindingRow.key):
         mine = [row for row in known if _told_by(trouble, row)]
         if mine:
             # One that did not start has no version to tell.
@@ -141,7 +143,7 @@ def _unasked(known: Sequence[Row], after: Sequence[Row]) -> list[Difference]:
     return found
 
 
-def _lost(known: Sequence[Row], after: Sequence[Row], wanted: Iterable[str]) -> list[Difference]:
+def _lost(known: Sequence[FindingRow], after: Sequence[FindingRow], wanted: Iterable[str]) -> list[Difference]:
     """Kinds of layers, and frameworks, of which nothing was found and no row says why."""
     kinds = {(row.framework, row.kind) for row in after if row.property != PROBE}
     missing = [

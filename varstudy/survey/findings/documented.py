@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..frameworks.catalogue import FRAMEWORKS, find
-from .properties import check, properties_of
+from .properties import FindingStatus, check, properties_of
 
 __all__ = [
     "FORMAT",
@@ -238,7 +238,7 @@ def contradicts(documented: Documented, finding: Measured) -> bool | None:
     documented : the fact, of which `value` counts.
     finding : what was measured of the same property; a finding of another status than ``measured`` has no value.
     """
-    if finding.status != "measured" or not finding.value:
+    if finding.status != FindingStatus.MEASURED or not finding.value:
         return None
     return _differ(documented.value, json.loads(finding.value), MEASURED)
 

@@ -16,11 +16,10 @@ __all__ = [
     "COMMITTED",
     "FORMAT",
     "NAME",
-    "NOT_RUN",
     "PROBE",
     "SCHEMA_VERSION",
     "ConventionsProblem",
-    "Row",
+    "FindingRow",
     "committed",
     "content",
     "merged",
@@ -35,7 +34,6 @@ FORMAT = "varstudy-conventions"
 NAME = "measured.json"
 COMMAND = "python -m varstudy frameworks --out FILE"
 COMMITTED = Path(__file__).parent.parent / "data" / NAME
-NOT_RUN = "not run"
 PROBE = "probe"  # the property of a row that says only that a framework could not be asked
 
 
@@ -44,7 +42,7 @@ class ConventionsProblem(ValueError):
 
 
 @dataclass
-class Row(Cells):
+class FindingRow(Cells):
     """One property of one variant of a framework's layer.
 
     Attributes
@@ -86,12 +84,12 @@ class Row(Cells):
         return json.loads(self.value) if self.value else None
 
 
-_FILE = RecordFile(NAME, FORMAT, SCHEMA_VERSION, "record of conventions", COMMAND, Row, {"runs": list},
+_FILE = RecordFile(NAME, FORMAT, SCHEMA_VERSION, "record of conventions", COMMAND, FindingRow, {"runs": list},
                    ConventionsProblem)  # fmt: skip
 rows, write, read = _FILE.rows, _FILE.write, _FILE.read
 
 
-def committed() -> list[Row]:
+def committed() -> list[FindingRow]:
     """The findings that come with the package, in the file's order; none where they are not there.
 
     Raises
@@ -105,14 +103,14 @@ def committed() -> list[Row]:
         return []
 
 
-def content(found: Iterable[Row]) -> dict[str, Any]:
+def content(found: Iterable[FindingRow]) -> dict[str, Any]:
     """What `write` takes: the rows, sorted, and a line for each framework's run.
 
     Parameters
     ----------
     found : the rows, in any order.
     """
-    ordered = sorted(found, key=Row.key)
+    ordered = sorted(found, key=FindingRow.key)
     runs = {
         (row.framework, row.version, row.python, row.date, row.machine): {
             "framework": row.framework,
@@ -126,7 +124,7 @@ def content(found: Iterable[Row]) -> dict[str, Any]:
     return {"runs": list(runs.values()), "rows": [row.record() for row in ordered]}
 
 
-def merged(before: Iterable[Row], after: Iterable[Row]) -> list[Row]:
+def merged(before: Iterable[FindingRow], after: Iterable[FindingRow]) -> list[FindingRow]:
     """The rows of both, sorted; each kind of layer of a framework that is in `after` is taken from there whole.
 
     A row that says that a framework could not be asked takes no findings away; it goes where `after` has findings of
@@ -144,7 +142,7 @@ def merged(before: Iterable[Row], after: Iterable[Row]) -> list[Row]:
     kept = [
         row for row in before if (row.framework, row.kind) not in (found | failed if row.property == PROBE else found)
     ]
-    return sorted([*kept, *new], key=Row.key)
+    return sorted([*kept, *new], key=FindingRow.key)
 
 
 def shown(value: Any) -> str:
@@ -152,7 +150,7 @@ def shown(value: Any) -> str:
 
     Parameters
     ----------
-    value : as `Row.plain` gives it; of a list or a mapping, each of its values is told so.
+    value : as `FindingRow.plain` gives it; of a list or a mapping, each of its values is told so.
     """
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: ""}[value]

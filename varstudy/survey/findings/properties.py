@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from varkernels.enums import StrEnum
+
 from ..._io.matching import nearest
 
 __all__ = [
@@ -14,17 +16,40 @@ __all__ = [
     "NUMBER",
     "NUMBERS",
     "PROPERTIES",
-    "STATUSES",
     "SYNC",
+    "FindingStatus",
+    "LayerKind",
     "Property",
     "check",
     "properties_of",
     "property_of",
 ]
 
-KINDS = ("batch", "layer", "group", "instance", "rms")
-SYNC = "sync"  # no layer of its own: batch norm on several ranks, whose statistics are merged
-STATUSES = ("measured", "undetermined", "not applicable", "failed")
+
+class LayerKind(StrEnum):
+    """What is asked: a kind of layer, or batch norm on several ranks, whose statistics are merged."""
+
+    BATCH = "batch"
+    LAYER = "layer"
+    GROUP = "group"
+    INSTANCE = "instance"
+    RMS = "rms"
+    SYNC = "sync"
+
+
+class FindingStatus(StrEnum):
+    """What became of a question: only a measured property has a value."""
+
+    MEASURED = "measured"
+    UNDETERMINED = "undetermined"
+    NOT_APPLICABLE = "not applicable"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+SYNC = LayerKind.SYNC
+# The kinds that are layers of their own.
+KINDS = tuple(kind for kind in LayerKind if kind != SYNC)
 NUMBER = "a number"
 NUMBERS = "a list of numbers"
 Value = str | float | int | list[float] | None
@@ -46,14 +71,14 @@ class Property:
     id: str
     title: str
     question: str
-    kinds: tuple[str, ...] = ("batch",)
+    kinds: tuple[str, ...] = (LayerKind.BATCH,)
     values: tuple[str | int, ...] = ()
 
 
 _ACCURACY = (NUMBER, "NaN", "inf")
 _HALF = (NUMBER, "error", "inf", "NaN")
 _EVERY = KINDS
-_CENTRED = ("batch", "layer", "group", "instance")
+_CENTRED = tuple(kind for kind in KINDS if kind != LayerKind.RMS)
 
 
 def _synchronised() -> list[Property]:

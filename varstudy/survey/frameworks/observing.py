@@ -8,23 +8,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..._io.child import Outcome, run
 from ..._io.provenance import cpu
 from ..._io.record_file import encode
-from ..environments import EnvironmentProblem, install, installed
+from ..environments import EnvironmentProblem, Interpreter, install, installed
 from ..environments.installing import variables as surroundings
-from ..findings.measured import NOT_RUN, Row
-from ..findings.properties import SYNC
+from ..findings.measured import FindingRow
+from ..findings.properties import SYNC, FindingStatus
 from ..inference import infer, sync
 from ..probes import SCRIPTS
 from .catalogue import find
 from .declaring import Framework
 
-__all__ = ["THREADS", "Place", "place", "probe"]
+__all__ = ["THREADS", "place", "probe"]
 
 THREADS = (1, 2)
 # How often a process that died at a question is followed by one that asks the rest.
@@ -33,18 +32,9 @@ AGAIN = 12
 AT_A_QUESTION = ("killed", "timed out", "memory")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a framework runs: an interpreter, what its processes have in their environment, and a word for people."""
-
-    python: str
-    variables: Mapping[str, str]
-    title: str
-
-
 def place(
     framework: Framework, *, make: bool = False, isolated: bool = False, say: Callable[[str], None] = lambda text: None
-) -> Place:
+) -> Interpreter:
     """This interpreter where it has the framework, else the framework's own environment.
 
     Parameters
@@ -59,14 +49,14 @@ def place(
     if not framework.measured:
         raise EnvironmentProblem(f"{framework.name} is known by its documentation only: {framework.why}")
     if framework.importable() and not isolated:
-        return Place(sys.executable, framework.variables, "this environment")
+        return Interpreter(sys.executable, framework.variables, "this environment")
     environment = framework.place()
     ready = install(environment, say) if make else installed(environment)
     if ready is None:
         raise EnvironmentProblem(
             f"{framework.name} is not installed: 'python -m varstudy frameworks --install {framework.name}' does that"
         )
-    return Place(str(ready.python), {**surroundings(environment), **framework.variables}, environment.name)
+    return Interpreter(str(ready.python), {**surroundings(environment), **framework.variables}, environment.name)
 
 
 def probe(
@@ -77,7 +67,7 @@ def probe(
     isolated: bool = False,
     only: str | None = None,
     say: Callable[[str], None] = lambda text: None,
-) -> list[Row]:
+) -> list[FindingRow]:
     """What one framework's layers do; a row that says so where it cannot be asked.
 
     Parameters
@@ -95,8 +85,8 @@ def probe(
     try:
         where = place(framework, make=make, isolated=isolated, say=say)
     except EnvironmentProblem as problem:
-        return [_trouble(framework, NOT_RUN, str(problem), {}, threads[0], machine)]
-    found: list[Row] = []
+        return [_trouble(framework, FindingStatus.NOT_RUN, str(problem), {}, threads[0], machine)]
+    found: list[FindingRow] = []
     for count in threads if only != SYNC else ():
         say(f"{framework.name}: probing in {where.title}, {count} thread{'s' if count > 1 else ''}")
         said, end = observe(framework, where, count, only)
@@ -105,7 +95,7 @@ def probe(
             end = Outcome("garbled", None, "its adapter offers no layer")
         if not end.ok:
             part = "; what it answered before is here" if now else ""
-            now.append(_trouble(framework, "failed", end.sentence + part, said, count, machine))
+            now.append(_trouble(framework, FindingStatus.FAILED, end.sentence + part, said, count, machine))
         before = {row.key()[:4]: row for row in found}
         found += [row for row in now if not _same(before.get(row.key()[:4]), row)]
         if not said.get("variants"):
@@ -116,7 +106,7 @@ def probe(
     return found
 
 
-def _synchronised(framework: Framework, where: Place, threads: int, machine: str) -> list[Row]:
+def _synchronised(framework: Framework, where: Interpreter, threads: int, machine: str) -> list[FindingRow]:
     """What its batch norm does on several ranks: a script of its own, in a process as any other."""
     words = [str(framework.sync_script())]
     end = run(
@@ -127,11 +117,13 @@ def _synchronised(framework: Framework, where: Place, threads: int, machine: str
         end, said = Outcome("garbled", None, "what it wrote are no observations"), {}
     rows = _understood(framework, sync.findings, said, threads, machine, SYNC) if said else []
     if not end.ok:
-        rows.append(_trouble(framework, "failed", f"several ranks: {end.sentence}", said, threads, machine, SYNC))
+        rows.append(
+            _trouble(framework, FindingStatus.FAILED, f"several ranks: {end.sentence}", said, threads, machine, SYNC)
+        )
     return rows
 
 
-def observe(framework: Framework, where: Place, threads: int, only: str | None) -> tuple[dict[str, Any], Outcome]:
+def observe(framework: Framework, where: Interpreter, threads: int, only: str | None) -> tuple[dict[str, Any], Outcome]:
     """The observations of one run, and how it ended; a run that dies at a question is taken up behind it."""
     said: dict[str, Any] = {}
     words = ["--adapter", str(framework.script()), "--threads", str(threads)]
@@ -194,7 +186,7 @@ def _answered(said: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [(part["kind"], part["variant"], question) for part in said["variants"] for question in part["answers"]]
 
 
-def _same(before: Row | None, row: Row) -> bool:
+def _same(before: FindingRow | None, row: FindingRow) -> bool:
     return before is not None and (before.value, before.status) == (row.value, row.status)
 
 
@@ -224,7 +216,7 @@ def _tidy(text: str) -> str:
     return " ".join(text.split())[:600]
 
 
-def _rows(framework: Framework, said: Mapping[str, Any], threads: int, machine: str) -> list[Row]:
+def _rows(framework: Framework, said: Mapping[str, Any], threads: int, machine: str) -> list[FindingRow]:
     return _understood(framework, infer, said, threads, machine) if said.get("variants") else []
 
 
@@ -235,12 +227,12 @@ def _understood(
     threads: int,
     machine: str,
     kind: str = "",
-) -> list[Row]:
+) -> list[FindingRow]:
     """The rows of observations; one that says so where they mean nothing."""
     try:
         findings = reading(said)
         return [
-            Row(
+            FindingRow(
                 framework.name,
                 str(finding["kind"]),
                 str(finding["variant"]),
@@ -258,7 +250,7 @@ def _understood(
         ]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
         sentence = f"its observations cannot be understood ({type(error).__name__}: {error})"
-        return [_trouble(framework, "failed", sentence, said, threads, machine, kind)]
+        return [_trouble(framework, FindingStatus.FAILED, sentence, said, threads, machine, kind)]
 
 
 def _trouble(
@@ -269,7 +261,9 @@ def _trouble(
     threads: int,
     machine: str,
     kind: str = "",
-) -> Row:
+) -> FindingRow:
     date = str(said.get("date") or time.strftime("%Y-%m-%d", time.gmtime()))
     version, python = _version(said), str(said.get("python", ""))
-    return Row(framework.name, kind, "", "probe", "", status, _tidy(sentence), version, python, threads, date, machine)
+    return FindingRow(
+        framework.name, kind, "", "probe", "", status, _tidy(sentence), version, python, threads, date, machine
+    )

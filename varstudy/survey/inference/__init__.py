@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..findings.properties import check, properties_of
+from ..findings.properties import FindingStatus, check, properties_of
 from .accuracy import accuracies
 from .algorithms import algorithm
 from .evaluating import epsilon_of_inference, evaluation
@@ -41,7 +41,7 @@ def findings(variant: Variant) -> list[Finding]:
         found.append(algorithm(variant, measures, kept, errors))
     found += halves(variant, normal)
     by_name = {one.name: one for one in found}
-    if by_name["epsilon.default"].status == "not applicable":
+    if by_name["epsilon.default"].status == FindingStatus.NOT_APPLICABLE:
         by_name |= {one.name: one for one in epsilon_of_inference(variant)}
     chosen = variant.chosen  # by the adapter, since the framework leaves it to its caller: nothing of the framework's
     by_name |= {name: not_applicable(name, why) for name, why in chosen.items() if name in by_name}

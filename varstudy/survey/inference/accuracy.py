@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..findings.properties import FindingStatus
 from ..probes import questions
 from .finding import UNIT, Finding, measured, undetermined
 from .following import VARIANCE as KEEPS_VARIANCE
@@ -226,8 +227,9 @@ def accuracies(variant: Variant, normal: Normal, kept: Kept | None) -> tuple[lis
 def concluded(name: str, result: Measured | Finding) -> Finding:
     if isinstance(result, Finding):
         if result.known and result.value == "error":
-            return Finding(name, None, "failed", result.detail) if name.startswith("accuracy") else measured(
-                name, "error", result.detail)  # fmt: skip
+            if name.startswith("accuracy"):
+                return Finding(name, None, FindingStatus.FAILED, result.detail)
+            return measured(name, "error", result.detail)
         return Finding(name, result.value, result.status, result.detail)
     notes = []
     if result.negative:

@@ -35,6 +35,7 @@ import numpy as np
 
 from varkernels import moments
 
+from ..findings.properties import FindingStatus
 from ..probes import questions
 from .accuracy import Implied, Measured, exact_moments
 from .finding import Finding, listed, measured, undetermined
@@ -92,7 +93,7 @@ def _error(variant: Variant, offset: str, name: str, accumulator: str = "float32
 def algorithm(variant: Variant, found: dict[str, Measured], kept: Kept | None, errors: Sequence[Finding]) -> Finding:
     """The class, from the measurements at all three means; `errors` are the findings on them."""
     if len(found) < len(questions.OFFSETS):
-        why = next((one for one in errors if one.status in ("not applicable", "failed")), None)
+        why = next((one for one in errors if one.status in (FindingStatus.NOT_APPLICABLE, FindingStatus.FAILED)), None)
         if why is not None:
             return Finding(NAME, None, why.status, why.detail)
         return undetermined(NAME, "the variance was not measured at every mean")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
+from ..findings.properties import FindingStatus
+
 __all__ = ["UNIT", "Finding", "Interval", "failed", "listed", "measured", "not_applicable", "short", "undetermined"]
 
 UNIT = 2.0**-24  # float32's unit roundoff
@@ -20,28 +22,28 @@ class Finding:
 
     name: str
     value: Any
-    status: str
+    status: FindingStatus
     detail: str = ""
 
     @property
     def known(self) -> bool:
-        return self.status == "measured"
+        return self.status == FindingStatus.MEASURED
 
 
 def measured(name: str, value: Any, detail: str = "") -> Finding:
-    return Finding(name, value, "measured", detail)
+    return Finding(name, value, FindingStatus.MEASURED, detail)
 
 
 def undetermined(name: str, detail: str) -> Finding:
-    return Finding(name, None, "undetermined", detail)
+    return Finding(name, None, FindingStatus.UNDETERMINED, detail)
 
 
 def not_applicable(name: str, detail: str) -> Finding:
-    return Finding(name, None, "not applicable", detail)
+    return Finding(name, None, FindingStatus.NOT_APPLICABLE, detail)
 
 
 def failed(name: str, detail: str) -> Finding:
-    return Finding(name, None, "failed", detail)
+    return Finding(name, None, FindingStatus.FAILED, detail)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..findings.properties import FindingStatus
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, measured, not_applicable, short, undetermined
 from .impulses import UPDATES, Kept, Series, series
@@ -66,7 +67,7 @@ def averaging(variant: Variant) -> Averaging:
 
 def _absent(variant: Variant, found: Series | Finding) -> bool:
     """Whether there is no momentum argument, which an answer says and a question that was not asked does not."""
-    return isinstance(found, Finding) and found.status == "not applicable" and "momentum" in variant.answers
+    return isinstance(found, Finding) and found.status == FindingStatus.NOT_APPLICABLE and "momentum" in variant.answers
 
 
 def _larger(found: Series, share: float, begins: int) -> bool:
@@ -105,7 +106,7 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
             return [none, not_applicable(default, "there is no momentum argument")]
         return [
             Finding(multiplies, None, found_series.status, found_series.detail)
-            if found_series.status != "not applicable"
+            if found_series.status != FindingStatus.NOT_APPLICABLE
             else undetermined(multiplies, found_series.detail),
             undetermined(default, found_series.detail),
         ]

@@ -9,18 +9,18 @@ A child runs a library's functions in its own interpreter and writes down the bi
 from __future__ import annotations
 
 from ..libraries.catalogue import FUNCTIONS, Function, chosen
-from .league_record import Fact, LeagueProblem, Row, committed, read
+from .league_record import LeagueFact, LeagueProblem, LeagueRow, committed, read
 from .measuring import League, measure
-from .ranking import Standing, together
+from .ranking import LeagueStanding, together
 
 __all__ = [
     "FUNCTIONS",
-    "Fact",
     "Function",
     "League",
+    "LeagueFact",
     "LeagueProblem",
-    "Row",
-    "Standing",
+    "LeagueRow",
+    "LeagueStanding",
     "chosen",
     "committed",
     "measure",

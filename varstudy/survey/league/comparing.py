@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .league_record import OURS, Fact, Row, facts, results, rows
+from .league_record import OURS, LeagueFact, LeagueRow, facts, results, rows
 
-__all__ = ["Change", "compare"]
+__all__ = ["LeagueChange", "compare"]
 
 # Digits that a median may lose before it is told: those of a rounding more or less.
 SLACK = 0.1
 
 
 @dataclass(frozen=True)
-class Change:
+class LeagueChange:
     """One thing that differs: of which function, what, before and after, and whether it is worse."""
 
     function: str
@@ -27,9 +27,9 @@ class Change:
     worse: bool
 
 
-def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[LeagueChange]:
     """What differs in functions that both leagues measured, on the cases that both tried; what is worse first."""
-    changes: list[Change] = []
+    changes: list[LeagueChange] = []
     old_facts = {fact.function: fact for fact in facts(before) if fact.status != "not measured"}
     for fact in facts(after):
         if fact.function in old_facts and fact.status != "not measured":
@@ -42,24 +42,26 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     return sorted(changes, key=lambda change: not change.worse)
 
 
-def _keys(row: Row) -> list[tuple[str, str, str]]:
+def _keys(row: LeagueRow) -> list[tuple[str, str, str]]:
     return [(row.function, row.storage, threads) for threads in row.threads.split(" and ")]
 
 
-def _facts(a: Fact, b: Fact) -> list[Change]:
+def _facts(a: LeagueFact, b: LeagueFact) -> list[LeagueChange]:
     if a.status != b.status:
-        return [Change(b.function, "", "status", a.status, f"{b.status} {b.reason}".strip(), b.status == "failed")]
+        return [
+            LeagueChange(b.function, "", "status", a.status, f"{b.status} {b.reason}".strip(), b.status == "failed")
+        ]
     names = ("version", "default_correction", "one_value", "at_correction", "empty", "with_nan")
     return [
-        Change(b.function, "", name.replace("_", " "), getattr(a, name), getattr(b, name), False)
+        LeagueChange(b.function, "", name.replace("_", " "), getattr(a, name), getattr(b, name), False)
         for name in names
         if getattr(a, name) != getattr(b, name)
     ]
 
 
-def _rows(a: Row, b: Row, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    def change(what: str, x: object, y: object, worse: bool) -> Change:
-        return Change(b.function, b.storage, what, str(x), str(y), worse)
+def _rows(a: LeagueRow, b: LeagueRow, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[LeagueChange]:
+    def change(what: str, x: object, y: object, worse: bool) -> LeagueChange:
+        return LeagueChange(b.function, b.storage, what, str(x), str(y), worse)
 
     if bool(a.refused) != bool(b.refused):
         return [change("the format", a.refused or "taken", b.refused or "taken", bool(b.refused))]

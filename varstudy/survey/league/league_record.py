@@ -20,10 +20,10 @@ __all__ = [
     "NAMED",
     "OURS",
     "CaseResult",
-    "Fact",
+    "LeagueFact",
+    "LeagueFile",
     "LeagueProblem",
-    "Record",
-    "Row",
+    "LeagueRow",
     "committed",
     "content",
     "facts",
@@ -49,7 +49,7 @@ class LeagueProblem(ValueError):
 
 
 @dataclass
-class Row(Cells):
+class LeagueRow(Cells):
     """One function, or one algorithm of ours in one accumulator, on the rows of one storage format.
 
     Attributes
@@ -104,12 +104,12 @@ class Row(Cells):
 
 
 @dataclass
-class Fact(Cells):
+class LeagueFact(Cells):
     """One function: what it is, and what it answers where the textbooks differ.
 
     Attributes
     ----------
-    function, library, environment : as of a `Row`. note : how it is called, where that is not plain.
+    function, library, environment : as of a `LeagueRow`. note : how it is called, where that is not plain.
     status : ``measured``, ``failed`` or ``not measured``; reason says why. All below are of measured ones.
     version : of the library and what it builds on, each with its name. python : of the interpreter.
     date, machine : when, in UTC, as ``2026-08-31``, and the CPU's model.
@@ -183,7 +183,7 @@ def number(text: str) -> float:
     return {"=": 0.0, "-": math.nan, ".": math.nan}[text] if text in "=-." else float(text)
 
 
-def results(row: Row, content: Mapping[str, Any]) -> list[CaseResult]:
+def results(row: LeagueRow, content: Mapping[str, Any]) -> list[CaseResult]:
     """A row's results, one a case of its storage format; none where it refused the format.
 
     Raises
@@ -208,7 +208,7 @@ def results(row: Row, content: Mapping[str, Any]) -> list[CaseResult]:
     ]  # fmt: skip
 
 
-class Record(Generic[F]):
+class LeagueFile(Generic[F]):
     """A kind of file: scored rows, and a fact on each of what was scored.
 
     Parameters
@@ -218,7 +218,7 @@ class Record(Generic[F]):
 
     def __init__(self, name: str, format: str, noun: str, command: str, fact: type[F]) -> None:
         parts = {"settings": dict, "cases": dict, "facts": list, "provenance": dict}
-        self._file = RecordFile(name, format, 1, noun, command, Row, parts, LeagueProblem, sealed=True)
+        self._file = RecordFile(name, format, 1, noun, command, LeagueRow, parts, LeagueProblem, sealed=True)
         self.rows, self.write = self._file.rows, self._file.write
         self._facts = RecordFile(name, "", 1, noun, "", fact, {}, LeagueProblem)
 
@@ -253,7 +253,7 @@ class Record(Generic[F]):
 
     def content(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[LeagueRow],
         facts: Sequence[F],
         cases: Mapping[str, Any],
         settings: Mapping[str, Any],
@@ -272,7 +272,7 @@ class Record(Generic[F]):
         }
 
 
-_LEAGUE = Record(NAME, "varstudy-league", "league", "python -m varstudy libraries", Fact)
+_LEAGUE = LeagueFile(NAME, "varstudy-league", "league", "python -m varstudy libraries", LeagueFact)
 read, rows, facts, content, write = _LEAGUE.read, _LEAGUE.rows, _LEAGUE.facts, _LEAGUE.content, _LEAGUE.write
 
 

@@ -13,21 +13,19 @@ import numpy as np
 
 from ..._io import provenance
 from ...study.measuring import ACCUMULATORS
+from ..environments import Interpreter
 from ..libraries.declaring import Function
 from . import league_record
 from .asking import SECONDS, Asked, ask
 from .identifying import Candidates, candidates, match
-from .league_record import NAMED, OURS, Fact, Row
+from .league_record import NAMED, OURS, LeagueFact, LeagueRow
 from .league_rows import Matrix, packed
 from .scoring import Answers, Exacts, said, score
 
 if TYPE_CHECKING:
     from ..._io.progress import Progress
 
-__all__ = ["League", "Place", "measure"]
-
-# Where a function runs: its interpreter and what its environment's variables are, or a sentence why nowhere.
-Place = tuple[str, Mapping[str, str]]
+__all__ = ["League", "measure"]
 
 
 @dataclass
@@ -41,8 +39,8 @@ class League:
     settings : what was asked for; `measure` leaves them to its caller.
     """
 
-    rows: list[Row] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
+    rows: list[LeagueRow] = field(default_factory=list)
+    facts: list[LeagueFact] = field(default_factory=list)
     cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -59,7 +57,7 @@ class League:
 def measure(
     functions: Sequence[Function],
     matrices: Sequence[Matrix],
-    where: Callable[[Function], Place | str],
+    where: Callable[[Function], Interpreter | str],
     *,
     threads: Sequence[int] = (1, 2),
     repeats: int = 2,
@@ -119,7 +117,7 @@ def _adapter(
     league: League,
     judge: _Judge,
     functions: Sequence[Function],
-    where: Callable[[Function], Place | str],
+    where: Callable[[Function], Interpreter | str],
     rows: bytes,
     threads: Sequence[int],
     repeats: int,
@@ -130,9 +128,8 @@ def _adapter(
     if isinstance(place, str):
         league.facts += [_fact(each, "not measured", place) for each in functions]
         return
-    interpreter, variables = place
     runs = {
-        (count, k): ask(functions, rows, interpreter, threads=count, seconds=seconds, variables=variables)
+        (count, k): ask(functions, rows, place.python, threads=count, seconds=seconds, variables=place.variables)
         for count in threads
         for k in range(repeats if count == threads[0] else 1)
     }
@@ -146,12 +143,14 @@ def _adapter(
         league.facts.append(_measured(each, runs, threads, repeats))
 
 
-def _fact(function: Function, status: str, reason: str = "") -> Fact:
+def _fact(function: Function, status: str, reason: str = "") -> LeagueFact:
     note = function.note
-    return Fact(function.name, function.library, function.environment, status, reason, note)
+    return LeagueFact(function.name, function.library, function.environment, status, reason, note)
 
 
-def _measured(function: Function, runs: Mapping[tuple[int, int], Asked], threads: Sequence[int], repeats: int) -> Fact:
+def _measured(
+    function: Function, runs: Mapping[tuple[int, int], Asked], threads: Sequence[int], repeats: int
+) -> LeagueFact:
     asked = runs[threads[0], 0]
     line = asked.answers[function.name]
     told = line["facts"]
@@ -210,9 +209,9 @@ class _Judge:
             self.kept[storage] = candidates(self.by_storage[storage], (0, 1))
         return self.kept[storage][correction]
 
-    def rows(self, function: Function, asked: Mapping[int, Asked]) -> list[Row]:
+    def rows(self, function: Function, asked: Mapping[int, Asked]) -> list[LeagueRow]:
         """The rows of one function: for each storage format one, or one a number of threads where their bits differ."""
-        made: list[Row] = []
+        made: list[LeagueRow] = []
         for storage, matrices in self.by_storage.items():
             if storage not in function.storages:
                 continue
@@ -237,7 +236,7 @@ class _Judge:
         storage: str,
         given: Mapping[str, list[str | None]],
         threads: str,
-    ) -> Row:
+    ) -> LeagueRow:
         correction = 0
         if line["ddof"] is None:
             own = default_correction(line["facts"]["four values, default"])
@@ -245,7 +244,7 @@ class _Judge:
         version = next(iter(asked.versions.values()), "")
         if len(asked.versions) > 1:
             version = asked.versions.get(function.library.lower(), version)
-        row = Row(function.name, function.library, function.environment, version, storage, threads, correction)
+        row = LeagueRow(function.name, function.library, function.environment, version, storage, threads, correction)
         raised = line["raised"].get(storage, {})
         row.failure = max(raised, key=raised.__getitem__, default="")
         if all(v == "raised" for values in given.values() for v in values):
@@ -270,7 +269,7 @@ class _Judge:
             tried.append(~given.raised if given is not None else np.zeros(count, np.bool_))
         return np.concatenate(values), np.concatenate(tried)
 
-    def ours(self) -> list[Row]:
+    def ours(self) -> list[LeagueRow]:
         """Our algorithms in the study's accumulators, on the same rows."""
         made = []
         for storage, matrices in self.by_storage.items():
@@ -285,7 +284,7 @@ class _Judge:
                     part = known.answers[place, start : start + len(matrix.values)]
                     start += len(matrix.values)
                     answers[matrix.key] = Answers(part, np.zeros(len(part), np.bool_))
-                row = Row(name, OURS, "", provenance.versions().get("varstudy", ""), storage, "1", 0, fmt.name)
+                row = LeagueRow(name, OURS, "", provenance.versions().get("varstudy", ""), storage, "1", 0, fmt.name)
                 score(row, matrices, answers, self.exacts[storage])
                 row.median = ""
                 made.append(row)

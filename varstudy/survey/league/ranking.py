@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..callables.scorecard import lower_median
-from .league_record import OURS, CaseResult, Fact, Row, facts, results, rows
+from .league_record import OURS, CaseResult, LeagueFact, LeagueRow, facts, results, rows
 
-__all__ = ["Standing", "together"]
+__all__ = ["LeagueStanding", "together"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class LeagueStanding:
     """One line of the table.
 
     Attributes
@@ -42,7 +42,7 @@ class Standing:
     default_correction: str
 
 
-def told(row: Row) -> str:
+def told(row: LeagueRow) -> str:
     """What a row's bits say the function is, in a phrase; empty where nothing is claimed."""
     if not row.equal:
         return ""
@@ -57,10 +57,10 @@ def together(
     storage: str,
     *,
     max_length: int | None = None,
-    ours: Sequence[Row] | None = None,
-    more: Sequence[Row] = (),
+    ours: Sequence[LeagueRow] | None = None,
+    more: Sequence[LeagueRow] = (),
     shared: bool = True,
-) -> list[Standing]:
+) -> list[LeagueStanding]:
     """The table of one storage format: fewest wrong cases first, then most digits in the median.
 
     Only functions that were given every case take part, and a case counts where all of them can be scored (n is above
@@ -75,8 +75,8 @@ def together(
     shared : whether only cases count that all can be scored on; else each has its own, and their number is told.
     """
     own = [row for row in rows(content) if row.library == OURS] if ours is None else list(ours)
-    known: dict[str, Fact] = {fact.function: fact for fact in facts(content)}
-    given: list[tuple[Row, list[CaseResult]]] = []
+    known: dict[str, LeagueFact] = {fact.function: fact for fact in facts(content)}
+    given: list[tuple[LeagueRow, list[CaseResult]]] = []
     for row in [*(each for each in rows(content) if each.library != OURS), *own, *more]:
         if row.storage != storage or row.refused:
             continue
@@ -84,7 +84,7 @@ def together(
         if cases and all(each.tried for each in cases):
             given.append((row, cases))
     counts = [all(each.scored for each in column) for column in zip(*(cases for _, cases in given), strict=True)]
-    lines: list[tuple[tuple[float, float], Row, list[CaseResult]]] = []
+    lines: list[tuple[tuple[float, float], LeagueRow, list[CaseResult]]] = []
     for row, cases in given:
         scored = [each for each, ok in zip(cases, counts, strict=True) if (ok if shared else each.scored)]
         if not scored:
@@ -94,7 +94,7 @@ def together(
     lines.sort(key=lambda line: line[0])
     keys = [key for key, _, _ in lines]
     return [
-        Standing(
+        LeagueStanding(
             1 + keys.index(key),
             row.function,
             row.library,

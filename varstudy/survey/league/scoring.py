@@ -16,7 +16,7 @@ from ...study.ground_truth import truth
 from ...study.score import Exact, Status, shown_digits, status_of
 from ..callables.scorecard import lower_median
 from ..callables.scoring import _rounded
-from .league_record import Row, number, shown
+from .league_record import LeagueRow, number, shown
 from .league_rows import Matrix
 
 __all__ = ["Answers", "Exacts", "said", "score"]
@@ -62,7 +62,7 @@ class Exacts:
         return self.kept[key]
 
 
-def score(row: Row, matrices: Sequence[Matrix], answers: Mapping[str, Answers], exacts: Exacts) -> Row:
+def score(row: LeagueRow, matrices: Sequence[Matrix], answers: Mapping[str, Answers], exacts: Exacts) -> LeagueRow:
     """Fill in a row from the answers for the matrices of its storage format; a matrix without is not tried."""
     storage = FORMATS[row.storage]
     worst, median, marks, by_case = [], [], [], []

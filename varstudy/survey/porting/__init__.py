@@ -24,15 +24,15 @@ What each framework does is measured, and comes from the findings of this packag
 
 from __future__ import annotations
 
-from .convention import Convention, Fact, choose, conventions
+from .convention import Convention, ConventionFact, choose, conventions
 from .maths import PortError
 from .plan import PortedError, PortPlan, PortStep, port
-from .what_changes import Change
+from .what_changes import PortChange
 
 __all__ = [
-    "Change",
     "Convention",
-    "Fact",
+    "ConventionFact",
+    "PortChange",
     "PortError",
     "PortPlan",
     "PortStep",

@@ -12,14 +12,15 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ..._io.matching import nearest
+from ..findings.properties import FindingStatus
 from ..frameworks.catalogue import FRAMEWORKS
 from .maths import FORMS, IN_RUNNING, LAWS, NO, PLACES, PortError, correction_for, exact, weight_of
 
 if TYPE_CHECKING:
     from ..findings.documented import Documented
-    from ..findings.measured import Row
+    from ..findings.measured import FindingRow
 
-__all__ = ["PROPERTIES", "Convention", "Fact", "choose", "conventions"]
+__all__ = ["PROPERTIES", "Convention", "ConventionFact", "choose", "conventions"]
 
 # From the strongest to the weakest.
 EVIDENCE = MEASURED, SOURCE, DOCUMENTED, UNKNOWN = (
@@ -63,7 +64,7 @@ PROPERTIES = (
 
 
 @dataclass(frozen=True)
-class Fact:
+class ConventionFact:
     """One property of one framework.
 
     Attributes
@@ -85,14 +86,14 @@ class Convention:
     Attributes
     ----------
     framework, variant, version : of the measured row; a variant is an input rank, a layout or an operator set.
-    facts : property -> Fact, for every name in PROPERTIES.
+    facts : property -> ConventionFact, for every name in PROPERTIES.
     note : a sentence on what else goes by the name and differs; empty where nothing does.
     """
 
     framework: str
     variant: str
     version: str
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, ConventionFact]
     note: str = ""
 
     def __getitem__(self, name: str) -> Any:
@@ -173,7 +174,7 @@ class Convention:
         return None if given is None or multiplies not in ("old", "new") else weight_of(given, multiplies)
 
 
-def conventions(rows: Iterable[Row], lookup: Any = None, more: Iterable[str] = ()) -> list[Convention]:
+def conventions(rows: Iterable[FindingRow], lookup: Any = None, more: Iterable[str] = ()) -> list[Convention]:
     """Every framework's and variant's batch norm that the rows speak of, in their order, then those of `more`.
 
     Parameters
@@ -183,7 +184,7 @@ def conventions(rows: Iterable[Row], lookup: Any = None, more: Iterable[str] = (
         value. What was read in the source goes before the documentation's word.
     more : frameworks to look up that no row speaks of; their variant and version are empty.
     """
-    found: dict[tuple[str, str], dict[str, Fact]] = {}
+    found: dict[tuple[str, str], dict[str, ConventionFact]] = {}
     versions: dict[tuple[str, str], str] = {}
     # Where a property hangs on the number of threads, the fewest count: they come first.
     for row in sorted(rows, key=lambda each: each.threads):
@@ -193,11 +194,11 @@ def conventions(rows: Iterable[Row], lookup: Any = None, more: Iterable[str] = (
         facts = found.setdefault(key, {})
         versions.setdefault(key, row.version)
         if row.property in PROPERTIES:
-            measured = row.status == "measured" and row.value
+            measured = row.status == FindingStatus.MEASURED and row.value
             facts[row.property] = (
-                Fact(json.loads(row.value), MEASURED, row.detail)
+                ConventionFact(json.loads(row.value), MEASURED, row.detail)
                 if measured
-                else Fact(None, UNKNOWN, f"{row.status}: {row.detail}".rstrip(": "))
+                else ConventionFact(None, UNKNOWN, f"{row.status}: {row.detail}".rstrip(": "))
             )
     for framework in more:
         if not any(known == framework for known, _ in found):
@@ -205,7 +206,7 @@ def conventions(rows: Iterable[Row], lookup: Any = None, more: Iterable[str] = (
     made = []
     for (framework, variant), facts in found.items():
         for name in PROPERTIES:
-            fact = facts.get(name, Fact())
+            fact = facts.get(name, ConventionFact())
             if fact.value is None and lookup is not None:
                 fact = _looked_up(lookup(framework, "batch", variant, name)) or fact
             facts[name] = fact
@@ -213,12 +214,12 @@ def conventions(rows: Iterable[Row], lookup: Any = None, more: Iterable[str] = (
     return made
 
 
-def _looked_up(documented: Documented | None) -> Fact | None:
+def _looked_up(documented: Documented | None) -> ConventionFact | None:
     if documented is None:
         return None
     if documented.source_value is not None:
-        return Fact(documented.source_value, SOURCE, documented.source)
-    return None if documented.value is None else Fact(documented.value, DOCUMENTED, documented.sentence)
+        return ConventionFact(documented.source_value, SOURCE, documented.source)
+    return None if documented.value is None else ConventionFact(documented.value, DOCUMENTED, documented.sentence)
 
 
 def choose(name: str, known: Sequence[Convention]) -> Convention:

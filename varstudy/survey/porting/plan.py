@@ -12,10 +12,10 @@ from .convention import Convention, choose, conventions
 from .maths import NO, PortError, after, argument_for, denominator, kept, kept_for, relative, weight_of
 from .settings import PortSettings, counts_of, float_of, momentum_of, setting, several
 from .snippet import write_snippet
-from .what_changes import Change, changes
+from .what_changes import PortChange, changes
 
 if TYPE_CHECKING:
-    from ..findings.measured import Row
+    from ..findings.measured import FindingRow
 
 __all__ = ["PortPlan", "PortStep", "PortedError", "port"]
 
@@ -84,7 +84,7 @@ class PortPlan(PortSettings):
 
     variances: tuple[float, ...]
     steps_variance: float
-    changes: tuple[Change, ...]
+    changes: tuple[PortChange, ...]
     errors: tuple[PortedError, ...]
     steps: tuple[PortStep, ...]
     notes: tuple[str, ...]
@@ -116,7 +116,7 @@ def port(
     variance: float | Sequence[float] = VARIANCES,
     epsilon: float | None = None,
     momentum: float | None = None,
-    rows: Iterable[Row] | None = None,
+    rows: Iterable[FindingRow] | None = None,
     lookup: Callable[[str, str, str, str], Any] | None = None,
 ) -> PortPlan:
     """What to change when a batch norm goes from one framework to another.

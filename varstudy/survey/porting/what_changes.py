@@ -10,7 +10,7 @@ from typing import Any
 from .convention import EVIDENCE, UNKNOWN, Convention
 from .maths import ADDED, BEFORE, BOTH, NO, weight_of
 
-__all__ = ["Change", "changes"]
+__all__ = ["PortChange", "changes"]
 
 # Laws whose weights tend to the same one, at the speed (1 - w)^k.
 TENDING = ("exponential", "first batch adopted", "zero-debiased", "accumulated decay")
@@ -23,7 +23,7 @@ INFERENCE = (
 
 
 @dataclass(frozen=True)
-class Change:
+class PortChange:
     """One part of the convention.
 
     Attributes
@@ -51,7 +51,7 @@ def changes(
     m: Fraction | None,
     weight: Fraction | None,
     argument: Fraction | None,
-) -> tuple[list[Change], list[str]]:
+) -> tuple[list[PortChange], list[str]]:
     """Every part of the two conventions, and notes on what no conversion mends."""
     notes = [
         INFERENCE,
@@ -131,13 +131,13 @@ def _differ(one: Any, other: Any) -> bool | None:
     return None if one is None or other is None else bool(one != other)
 
 
-def _plain(part: str, name: str, one: Convention, other: Convention, when: str, advice: str) -> Change:
+def _plain(part: str, name: str, one: Convention, other: Convention, when: str, advice: str) -> PortChange:
     needed = _differ(one[name], other[name])
     do = {True: advice, False: "nothing", None: "not measured: find out first"}[needed]
-    return Change(part, _shown(one[name]), _shown(other[name]), do, when, needed, _evidence(one, other, name))
+    return PortChange(part, _shown(one[name]), _shown(other[name]), do, when, needed, _evidence(one, other, name))
 
 
-def _epsilon(one: Convention, other: Convention, e: Fraction | None) -> Change:
+def _epsilon(one: Convention, other: Convention, e: Fraction | None) -> PortChange:
     theirs = other.number("epsilon.default")
     needed = _differ(e, theirs)
     do = "not measured: read the source layer's, and give it to the target"
@@ -147,10 +147,10 @@ def _epsilon(one: Convention, other: Convention, e: Fraction | None) -> Change:
         do = "the target has none: the snippet puts the source's into the stored variance"
     shown = [_shown(None if x is None else float(x)) for x in (e, theirs)]
     evidence = _evidence(one, other, "epsilon.default")
-    return Change("epsilon", f"{shown[0]}", f"{shown[1]} by default", do, "both", needed, evidence)
+    return PortChange("epsilon", f"{shown[0]}", f"{shown[1]} by default", do, "both", needed, evidence)
 
 
-def _place(one: Convention, other: Convention) -> Change:
+def _place(one: Convention, other: Convention) -> PortChange:
     needed = _differ(one["epsilon.place"], other["epsilon.place"])
     do = {
         True: "store another running variance, so that the divisor is the source's (the snippet does)",
@@ -158,10 +158,10 @@ def _place(one: Convention, other: Convention) -> Change:
         None: "not measured: compare outputs at a small variance first",
     }[needed]
     a, b = (_shown(side["epsilon.place"]) for side in (one, other))
-    return Change("place of epsilon", a, b, do, "both", needed, _evidence(one, other, "epsilon.place"))
+    return PortChange("place of epsilon", a, b, do, "both", needed, _evidence(one, other, "epsilon.place"))
 
 
-def _factor(one: Convention, other: Convention, counts: Sequence[int], e: Fraction | None) -> Change:
+def _factor(one: Convention, other: Convention, counts: Sequence[int], e: Fraction | None) -> PortChange:
     a, b = one.correction(e), other.correction(e)
     needed = _differ(a, b)
     do = {False: "nothing", None: "not measured: find out first"}.get(needed, "")
@@ -178,7 +178,7 @@ def _factor(one: Convention, other: Convention, counts: Sequence[int], e: Fracti
         _shown(side["correction.running"]) if c is None else _formula(side, c) for side, c in ((one, a), (other, b))
     )
     evidence = _evidence(one, other, "correction.running")
-    return Change("running variance of a batch", mine, theirs, do, "training", needed, evidence)
+    return PortChange("running variance of a batch", mine, theirs, do, "training", needed, evidence)
 
 
 def _ratio(value: Fraction) -> str:
@@ -196,7 +196,7 @@ def _over(correction: Fraction) -> str:
     return "n" if not correction else f"(n - {float(correction):.10g})"
 
 
-def _epsilon_kept(one: Convention, other: Convention) -> Change:
+def _epsilon_kept(one: Convention, other: Convention) -> PortChange:
     name = "epsilon.in_running"
     a, b = one[name], other[name]
     needed = _differ(a, b)
@@ -208,7 +208,7 @@ def _epsilon_kept(one: Convention, other: Convention) -> Change:
         if b != NO:
             parts.append(f"put epsilon in, so that it is {_symbols(other)}")
         do = "to train on, " + ", and ".join(parts)
-    return Change(
+    return PortChange(
         "epsilon in the running variance", _shown(a), _shown(b), do, "training", needed, _evidence(one, other, name)
     )
 
@@ -223,7 +223,7 @@ def _symbols(side: Convention) -> str:
 
 def _momentum(
     one: Convention, other: Convention, m: Fraction | None, weight: Fraction | None, argument: Fraction | None
-) -> Change:
+) -> PortChange:
     def side(convention: Convention, number: Fraction | None, w: Fraction | None) -> str:
         multiplies = convention["momentum.multiplies"]
         told = _shown(convention["momentum.default"] if number is None else float(number))
@@ -241,7 +241,7 @@ def _momentum(
             do += f"; {float(m):g} handed over as it is would give the new batch {float(handed):g}"
     elif other["momentum.multiplies"] == "no argument":
         do = "the target has no such argument"
-    return Change(
+    return PortChange(
         "momentum",
         side(one, m, weight),
         side(other, theirs, other.weight()) + " by default",
@@ -252,7 +252,7 @@ def _momentum(
     )
 
 
-def _initial(one: Convention, other: Convention, which: str) -> Change:
+def _initial(one: Convention, other: Convention, which: str) -> PortChange:
     name = f"initial.{which}"
     title = {"mean": "initial running mean", "var": "initial running variance"}[which]
     return _plain(title, name, one, other, "training", f"fill a fresh target with {_shown(one[name])}")

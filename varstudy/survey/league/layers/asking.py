@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ...._io import child
 from ...._io.matching import matches, nearest
+from ...environments import Interpreter
 from ...frameworks.catalogue import FRAMEWORKS
 from ...frameworks.declaring import Framework
-from ...frameworks.observing import Place
 from ...probes import SCRIPTS
 from ..league_rows import Matrix
 from .layers_record import LONGEST, STORAGE
@@ -73,7 +73,7 @@ def packed(laid: Mapping[str, tuple[NDArray[Any], list[tuple[int, int]]]]) -> by
 
 
 def ask(
-    framework: Framework, there: Place, packed: bytes, seconds: float
+    framework: Framework, there: Interpreter, packed: bytes, seconds: float
 ) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
     """What all layers of a framework answered, and what is not right with those that did not."""
     said: dict[str, Any] = {"versions": {}, "layers": []}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...findings import measured as conventions
+from ...findings.properties import FindingStatus
 
 __all__ = ["RESOLUTION", "Law", "implied", "laws"]
 
@@ -55,9 +56,9 @@ class Law:
         return 1.0
 
 
-def laws(found: Sequence[conventions.Row], framework: str) -> Callable[[str, str], tuple[Law, str] | str]:
+def laws(found: Sequence[conventions.FindingRow], framework: str) -> Callable[[str, str], tuple[Law, str] | str]:
     """From committed findings: the law of a kind and variant, and whose it is if another's; or why there is none."""
-    known: dict[tuple[str, str], dict[str, conventions.Row]] = {}
+    known: dict[tuple[str, str], dict[str, conventions.FindingRow]] = {}
     for row in found:
         if row.framework == framework:
             known.setdefault((row.kind, row.variant), {}).setdefault(row.property, row)
@@ -65,16 +66,16 @@ def laws(found: Sequence[conventions.Row], framework: str) -> Callable[[str, str
     def own(kind: str, variant: str) -> Law | str:
         said = known.get((kind, variant), {})
         uses = said.get("training.statistics")
-        if uses is not None and uses.status == "measured" and uses.plain() == "running":
+        if uses is not None and uses.status == FindingStatus.MEASURED and uses.plain() == "running":
             return "it normalises with its running statistics, which a batch moves only in part"
         divisor, epsilon, where = (
             said.get(f"{n}") for n in ("correction.normalise", "epsilon.default", "epsilon.place")
         )
         if divisor is None or divisor.plain() not in (0, 1):
             return f"its divisor is not known: {divisor.detail if divisor else 'never measured'}"
-        if where is None or where.status != "measured":
+        if where is None or where.status != FindingStatus.MEASURED:
             return f"the place of its epsilon is not known: {where.detail if where else 'never measured'}"
-        if epsilon is None or epsilon.status not in ("measured", "not applicable"):
+        if epsilon is None or epsilon.status not in (FindingStatus.MEASURED, FindingStatus.NOT_APPLICABLE):
             return f"its epsilon is not known: {epsilon.detail if epsilon else 'never measured'}"
         return Law(int(divisor.plain()), float(epsilon.plain() or 0.0), str(where.plain()))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...._io.record_file import Cells
-from ..league_record import LeagueProblem, Record
-from ..ranking import Standing, together
+from ..league_record import LeagueFile, LeagueProblem
+from ..ranking import LeagueStanding, together
 
 __all__ = [
     "COMMITTED",
@@ -74,7 +74,7 @@ class LayerFact(Cells):
     seconds: float = math.nan
 
 
-_RECORD = Record(NAME, "varstudy-layers", "record of layers", COMMAND, LayerFact)
+_RECORD = LeagueFile(NAME, "varstudy-layers", "record of layers", COMMAND, LayerFact)
 read, rows, facts, content, write = _RECORD.read, _RECORD.rows, _RECORD.facts, _RECORD.content, _RECORD.write
 
 
@@ -83,7 +83,7 @@ def committed() -> dict[str, Any]:
     return read(COMMITTED)
 
 
-def ranked(league: Mapping[str, Any], layers: Mapping[str, Any], max_length: int = LONGEST) -> list[Standing]:
+def ranked(league: Mapping[str, Any], layers: Mapping[str, Any], max_length: int = LONGEST) -> list[LeagueStanding]:
     """Layers, functions and our algorithms in one table, each on the cases that it can be scored on.
 
     Raises

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from ...._io import provenance
 from ....study.score import Exact
-from ...environments import EnvironmentProblem
+from ...environments import EnvironmentProblem, Interpreter
 from ...findings import measured as conventions
 from ...frameworks.declaring import Framework
-from ...frameworks.observing import Place, place
-from ..league_record import Row
+from ...frameworks.observing import place
+from ..league_record import LeagueRow
 from ..league_rows import Matrix
 from ..scoring import Answers, Exacts, score
 from .asking import KINDS, SECONDS, ask, packed, tables
@@ -37,7 +37,7 @@ HIDDEN = 0.1
 class Layers:
     """What is measured, ready for `write`."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[LeagueRow] = field(default_factory=list)
     facts: list[LayerFact] = field(default_factory=list)
     cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -75,8 +75,8 @@ def measure(
     named: Sequence[Framework],
     given: Sequence[Matrix],
     *,
-    where: Callable[[Framework], Place] = place,
-    findings: Sequence[conventions.Row] | None = None,
+    where: Callable[[Framework], Interpreter] = place,
+    findings: Sequence[conventions.FindingRow] | None = None,
     repeats: int = 1,
     seconds: float = SECONDS,
     progress: Progress | None = None,
@@ -120,7 +120,7 @@ class _Judge:
         self,
         made: Layers,
         framework: Framework,
-        where: Callable[[Framework], Place],
+        where: Callable[[Framework], Interpreter],
         law: Callable[[str, str], tuple[Law, str] | str],
         repeats: int,
         seconds: float,
@@ -161,10 +161,12 @@ class _Judge:
             number = next(iter(said["versions"].values()), "")
             made.rows.append(self.row(told, framework, number, layer["answers"], rule))
 
-    def row(self, told: LayerFact, framework: Framework, version: str, answers: Mapping[str, Any], law: Law) -> Row:
+    def row(
+        self, told: LayerFact, framework: Framework, version: str, answers: Mapping[str, Any], law: Law
+    ) -> LeagueRow:
         """A layer's row; its fact learns how many rows are hidden and coarse."""
         title = LAYER + framework.title
-        row = Row(told.function, title, framework.environment, version, STORAGE, "1", law.correction, STORAGE)
+        row = LeagueRow(told.function, title, framework.environment, version, STORAGE, "1", law.correction, STORAGE)
         values = {m.key: np.full(len(m.values), math.nan) for m in self.given}
         raised = {key: np.zeros(len(v), np.bool_) for key, v in values.items()}
         hidden = {key: np.zeros(len(v), np.bool_) for key, v in values.items()}

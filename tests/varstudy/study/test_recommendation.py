@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from varkernels import FORMATS, algorithms
 from varstudy.study import population
 from varstudy.study.population import LENGTHS, Measurement, Population, summarise
-from varstudy.study.recommend import TIE, Choice, caution, is_candidate, length_class, recommend
+from varstudy.study.recommendation import TIE, Choice, caution, is_candidate, length_class, recommend
 from varstudy.study.score import MAY_LOSE, Tally, held
 
 FULL = held(FORMATS["float32"])

@@ -9,17 +9,16 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from ..environments import EnvironmentProblem, install, installed
+from ..environments import EnvironmentProblem, Interpreter, install, installed
 from ..libraries.declaring import Function
 from ..probes import SCRIPTS
-from .measuring import Place
 
 __all__ = ["absent", "here", "pinned"]
 
 GPU = "it needs a GPU, and none of the league's environments has one"
 
 
-def here(function: Function) -> Place | str:
+def here(function: Function) -> Interpreter | str:
     """This interpreter, where it has all that the function's adapter imports."""
     library = function.belongs_to
     for module in library.without:
@@ -32,7 +31,7 @@ def here(function: Function) -> Place | str:
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here: python -m varstudy "
             f"libraries --install --only {function.library!r} measures it in an environment of its own"
         )
-    return sys.executable, _variables(function)
+    return Interpreter(sys.executable, _variables(function), "this environment")
 
 
 @cache
@@ -57,7 +56,7 @@ def _variables(function: Function) -> dict[str, str]:
     return {} if found is None else {k: v for k, v in found.variables.items() if "{folder}" not in v}
 
 
-def pinned(make: bool, say: Callable[[str], None]) -> Callable[[Function], Place | str]:
+def pinned(make: bool, say: Callable[[str], None]) -> Callable[[Function], Interpreter | str]:
     """The pinned environments: those that are there, or, with `make`, all of them.
 
     Parameters
@@ -65,7 +64,7 @@ def pinned(make: bool, say: Callable[[str], None]) -> Callable[[Function], Place
     say : told what takes long.
     """
 
-    def where(function: Function) -> Place | str:
+    def where(function: Function) -> Interpreter | str:
         found = function.belongs_to.runs_in
         if found is None:
             return GPU
@@ -78,6 +77,7 @@ def pinned(make: bool, say: Callable[[str], None]) -> Callable[[Function], Place
                 f"its environment {found.name!r} is not there: "
                 f"'python -m varstudy libraries --install --only {function.library!r}' makes it"
             )
-        return str(ready.python), {k: v.replace("{folder}", str(ready.folder)) for k, v in found.variables.items()}
+        variables = {k: v.replace("{folder}", str(ready.folder)) for k, v in found.variables.items()}
+        return Interpreter(str(ready.python), variables, found.name)
 
     return where
