@@ -153,8 +153,8 @@ def _layers(
     else:
         lines = layers.ranked(league, content, EVERYONE)
     show_table(
-        f"float32: rows of up to {EVERYONE:,} values; fewest cases without a correct digit, then most digits",
-        ["place", "function", "cases", "no digit right", "median", "fewest", "what it is"],
+        f"float32: rows of up to {EVERYONE:,} values; fewest wrong cases, then most digits",
+        ["place", "function", "cases", "wrong", "median", "fewest", "what it is"],
         [
             [
                 str(each.place), each.name + (" *" if each.ours else ""), str(each.cases), str(each.wrong),
@@ -233,8 +233,8 @@ def _show(content: Mapping[str, Any]) -> None:
     for storage in content["cases"]:
         lines = together(content, storage, max_length=EVERYONE)
         show_table(
-            f"{storage}: rows of up to {EVERYONE:,} values; fewest cases without a correct digit, then most digits",
-            ["place", "function", "threads", "ddof", "cases", "no digit right", "median", "fewest", "what it is"],
+            f"{storage}: rows of up to {EVERYONE:,} values; fewest wrong cases, then most digits",
+            ["place", "function", "threads", "ddof", "cases", "wrong", "median", "fewest", "what it is"],
             [
                 [
                     str(each.place), each.name + (" *" if each.ours else ""), each.threads, each.default_correction,

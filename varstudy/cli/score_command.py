@@ -98,7 +98,7 @@ def _show_scorecard(card: Scorecard) -> None:
             "cases",
             "median",
             "fewest",
-            "no digit right",
+            "wrong",
             "negative",
             "NaN",
             "inf",
@@ -115,8 +115,8 @@ def _show_scorecard(card: Scorecard) -> None:
     if missed:
         click.echo(f"{missed} rows with a NaN or an infinity got a finite answer.")
     show_table(
-        "Ranking on the same rows: fewest cases without a correct digit, then most digits in the median",
-        ["place", "algorithm", "accumulated and answered in", "measurements", "no digit right", "median digits"],
+        "Ranking on the same rows: fewest wrong cases, then most digits in the median",
+        ["place", "algorithm", "accumulated and answered in", "measurements", "wrong", "median digits"],
         [
             [
                 str(card.place_of(each)),

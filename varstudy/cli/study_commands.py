@@ -159,11 +159,12 @@ def _draw(found: Results, folder: str) -> Path:
 
 def _summary(found: Results) -> None:
     """Every algorithm in one line, where it accumulates in the format that the values are stored in."""
+    from ..study.results import judged, wrong  # noqa: PLC0415
+
     frame = found.frame
-    same = frame[(frame["storage"] == frame["accumulator"]) & (frame["rows_scored"] > 0) & (frame["device"] == "cpu")]
+    same = frame[(frame["storage"] == frame["accumulator"]) & judged(frame) & (frame["device"] == "cpu")]
     rows = []
     for name, part in same.groupby("algorithm", sort=False):
-        error = part["var_error_worst"]
         median = float(part["var_digits_worst"].median())
         rows.append(
             (
@@ -172,7 +173,7 @@ def _summary(found: Results) -> None:
                     str(name),
                     str(len(part)),
                     shown(median),
-                    f"{100 * float((error >= 1).mean()):.0f} %",
+                    f"{int(wrong(part).sum())} of {len(part)}",
                     str(int(part["var_negative"].sum())),
                     str(int((part["var_nan"] + part["var_inf"]).sum())),
                 ],
@@ -180,7 +181,7 @@ def _summary(found: Results) -> None:
         )
     show_table(
         "Correct digits of the worst row, accumulated in the storage's own format",
-        ["algorithm", "measurements", "median digits", "no digit right", "negative", "NaN or inf"],
+        ["algorithm", "measurements", "median digits", "wrong", "negative", "NaN or inf"],
         [cells for _, cells in sorted(rows, key=lambda row: -row[0])],
     )
 

@@ -34,8 +34,10 @@ __all__ = [
     "Column",
     "Results",
     "ResultsProblem",
+    "judged",
     "read",
     "write",
+    "wrong",
 ]
 
 SCHEMA_VERSION = 3
@@ -170,7 +172,7 @@ class Results:
         for name, rows in self.frame.groupby("algorithm", sort=False):
             digits = sorted(d for d in rows["var_digits_worst"].tolist() if not math.isnan(d))
             middle = digits[(len(digits) - 1) // 2] if digits else -math.inf
-            none = sum(d <= 0 for d in digits)
+            none = int(wrong(rows).sum())
             lines.append((middle, (name, len(digits), _digits(middle), _digits(digits[0] if digits else middle), none)))
         lines.sort(key=lambda line: -line[0])
         more = len(lines) - SHOWN
@@ -178,7 +180,7 @@ class Results:
         return table(
             f"{count:,} measurement{'s' * (count != 1)} of {len(self.cases):,} cases by {len(self.algorithms):,} "
             "algorithms: correct digits of the variance, worst row",
-            ("algorithm", "scored", "digits, median", "digits, worst", "without a digit"),
+            ("algorithm", "scored", "digits, median", "digits, worst", "wrong"),
             [line for _, line in lines[:SHOWN]],
             more=f"and {more:,} algorithm{'s' * (more != 1)} with fewer digits" if more > 0 else "",
         )
@@ -186,6 +188,16 @@ class Results:
 
 def _digits(value: float) -> str:
     return {math.inf: "exact", -math.inf: "none"}.get(value, f"{value:.1f}")
+
+
+def judged(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Which measurements have a row that the judge calls right, inaccurate or wrong, or a NaN that may be missed."""
+    return frame["rows_right"] + frame["rows_inaccurate"] + frame["rows_wrong"] + frame["rows_nonfinite"] > 0
+
+
+def wrong(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Which measurements have a row that the judge calls wrong, or missed a NaN or an infinity in the data."""
+    return (frame["rows_wrong"] > 0) | (frame["nonfinite_missed"] > 0)
 
 
 def reproduce(case: str, seed: int) -> str:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -331,43 +332,37 @@ def test_a_missing_tool_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         toolkit.tool.cache_clear()
 
 
-def test_the_command_says_what_is_missing_and_exits_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_what_is_missing_and_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     def absent(*_: object) -> gates.Examined:
         raise toolkit.ToolkitMissing("ptxas is not installed")
 
-    monkeypatch.setattr(gates, "_examined", absent)
-    assert gates.main(["--check"]) == 2
+    assert gates.main(["--check"], look=absent) == 2
     assert capsys.readouterr().err == "ptxas is not installed\n"
 
 
-def test_a_failed_gate_writes_nothing_and_exits_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    tools()
-    monkeypatch.setattr(gates, "_examined", lambda *_: gates.Examined([some_row()], ["kernel a spills"]))
-    monkeypatch.setattr(gates, "write", lambda _: pytest.fail("written"))
-    assert gates.main([]) == 1
-    assert "kernel a spills" in capsys.readouterr().err
+def found(rows: list[Row], sentences: list[str]) -> Callable[..., gates.Examined]:
+    return lambda *_: gates.Examined(rows, sentences)
 
 
-def test_check_shows_the_lines_that_changed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_failed_gate_writes_nothing_and_exits_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     tools()
     path = tmp_path / "resources.csv"
-    resources.write(resources.render([some_row(registers=30)], toolkit.version("ptxas")), path)
-    monkeypatch.setattr(gates, "PATH", path)
-    monkeypatch.setattr(gates, "_examined", lambda *_: gates.Examined([some_row(registers=31)], []))
-    assert gates.main(["--check"]) == 1
+    assert gates.main([], look=found([some_row()], ["kernel a spills"]), path=path) == 1
+    assert "kernel a spills" in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_check_shows_the_lines_that_changed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    tools()
+    path = tmp_path / "resources.csv"
+    assert gates.main([], look=found([some_row(registers=30)], []), path=path) == 0
+    assert gates.main(["--check"], look=found([some_row(registers=31)], []), path=path) == 1
     lines = capsys.readouterr().err.splitlines()
     assert [line[:14] for line in lines if line[0] in "+-" and line[1] not in "+-"] == [
         "-a,sm_80,30,0,",
         "+a,sm_80,31,0,",
     ]
-    monkeypatch.setattr(gates, "_examined", lambda *_: gates.Examined([some_row(registers=30)], []))
-    assert gates.main(["--check"]) == 0
+    assert gates.main(["--check"], look=found([some_row(registers=30)], []), path=path) == 0
 
 
 # The table ------------------------------------------------------------------------------------------------------------

@@ -327,6 +327,14 @@ def test_an_empty_table() -> None:
     assert "0 measurements" in page.text
 
 
+# Chapters that no table changes: other tests read them.
+FIXED_CHAPTERS = re.compile(
+    '<section class="chapter" aria-labelledby="(?:pencil|conventions|libraries)">.*?'
+    '(?=<section class="chapter"|<a class="up")',
+    re.DOTALL,
+)
+
+
 @pytest.mark.parametrize(
     "group", ["families", "kappa-sweep", "growth", "norms", "bessel", "museum", "nist", "photo", "user"]
 )
@@ -339,7 +347,8 @@ def test_one_case_of_one_algorithm(group: str) -> None:
     constant = {"var_error_worst": 0.0, "kappa_worst": math.inf}
     for given in ({}, unscored, failed, constant):
         family = {"growth": "normal", "bessel": "bessel"}.get(group, "offset")
-        Page(report.render(made([record("one", group, "naive", family=family, **given)])))
+        html = report.render(made([record("one", group, "naive", family=family, **given)]))
+        Page(FIXED_CHAPTERS.sub("", html))
 
 
 def test_an_algorithm_of_a_third_party_and_another_device() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varkernels import FORMATS, algorithms
-from varstudy.study import population
+from varstudy.study import featuremaps, population, results
+from varstudy.study.measuring import measure
 from varstudy.study.population import LENGTHS, Measurement, Population, summarise
 from varstudy.study.recommendation import TIE, Choice, caution, is_candidate, length_class, recommend
 from varstudy.study.score import MAY_LOSE, Tally, held
@@ -229,3 +230,21 @@ def test_narrow_formats_are_measured_up_to_two_to_the_26() -> None:
 def test_a_population_is_read_as_it_was_written() -> None:
     found = population.committed()
     assert Population.of_record(found.record()).worst == dict(found.worst)
+
+
+def test_the_committed_population_is_what_a_study_measures() -> None:
+    committed = population.committed().worst
+    decided = 0
+    names = ("pairwise", "two_pass/blocked128", "corrected_two_pass/pairwise", "kahan_two_pass", "neumaier_two_pass")
+    for name in ("nist/NumAcc3", "bessel/n=0003", "bessel/n=0008"):
+        records = list(measure(featuremaps.find(name), "float32", 0, [algorithms()[each] for each in names]))
+        found = results.from_records(records, cases={}, algorithms={}, settings={})
+        for key, worst in summarise(population.measurements(found)).worst.items():
+            known = committed[key]
+            assert known.maps >= worst.maps > 0
+            assert known.longest >= worst.longest
+            assert known.error >= worst.error, (name, key)
+            if known.case == name:
+                assert known.error == worst.error
+                decided += 1
+    assert decided

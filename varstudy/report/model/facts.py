@@ -13,7 +13,7 @@ import numpy as np
 from varkernels import FORMATS
 
 from ...study.population import Population, grown, measurements, summarise
-from ...study.results import Results
+from ...study.results import Results, judged, wrong
 from ...study.score import held
 from ..words import clean
 
@@ -176,9 +176,8 @@ def _known(table: pd.DataFrame) -> pd.DataFrame:
     frame["scored"] = frame["rows_scored"] > 0
     frame["posed"] = frame["scored"] & (frame["kappa_worst"] * u < 1)
     frame["beyond"] = frame["rows_out_of_range"] > 0
-    counted = frame[["rows_right", "rows_inaccurate", "rows_wrong", "rows_nonfinite"]].sum(axis=1)
-    frame["judged"] = counted > 0
-    frame["wrong"] = (frame["rows_wrong"] > 0) | (frame["nonfinite_missed"] > 0)
+    frame["judged"] = judged(frame)
+    frame["wrong"] = wrong(frame)
     frame["digits"] = np.clip(frame["var_digits_worst"], 0, storage.map({f: decimal_digits(f) for f in FORMATS}))
     frame["line"] = frame.groupby(list(LINE), sort=False, dropna=False).ngroup()
     frame["css"], frame["text"] = _cells(frame)

@@ -91,7 +91,7 @@ def league_table(content: Mapping[str, Any], storage: str) -> LeagueTable:
     return LeagueTable(
         clean(storage),
         f"{decimal_digits(storage):.1f}",
-        ("Function", "place", "default divisor", "n = ddof", "no digit right", "median", "fewest"),
+        ("Function", "place", "default divisor", "n = ddof", "wrong", "median", "fewest"),
         tuple(GROUP_TITLES.get(group, clean(group)) for group in groups),
         tuple(_row(line, groups, known.get(line.standing.name), content) for line in lines),
         _notes(lines),
@@ -123,13 +123,13 @@ def layers_table(content: Mapping[str, Any]) -> LeagueTable | None:
         )
         for each in lines
     )
-    heads = ("Layer, function or algorithm", "place", "no digit right", "median", "fewest")
+    heads = ("Layer, function or algorithm", "place", "wrong", "median", "fewest")
     best, worst = theirs[0], theirs[-1]
     note = Markup(
         "{} of {} on the same rows of up to {} values; rows of one length are the channels, samples or groups of one "
         "input. Outputs in float32 tell a variance to about 6 digits, and a layer’s error is never shown smaller. Each "
         "is judged on the cases that it can be: equal values, variances that epsilon hides and outputs too rough to "
-        "show a digit tell nothing. Of the layers the best is {} ({} of {} cases without a correct digit), the worst "
+        "show a digit tell nothing. Of the layers the best is {} ({} of {} cases wrong), the worst "
         "{} ({} of {})."
     ).format(
         count(len(theirs), "layer"), count(len({each.library for each in theirs}), "framework"),
@@ -203,7 +203,7 @@ def _notes(lines: Sequence[_Standing]) -> tuple[Markup, ...]:
     best, last = theirs[0].standing, theirs[-1].standing
     notes = [
         Markup(
-            "Of {} the first is {} (place {}, {} of {} without a correct digit, {} in the median), the last {} "
+            "Of {} the first is {} (place {}, {} of {} wrong, {} in the median), the last {} "
             "({} of {}, {} in the median)."
         ).format(
             count(len({line.standing.name for line in theirs}), "function of a library", "functions of libraries"),

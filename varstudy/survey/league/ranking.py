@@ -20,7 +20,7 @@ class LeagueStanding:
     ----------
     place : from 1; equal ones share the better place. name, library, version, threads : whose.
     ours : whether it is an algorithm of this library.
-    cases : scored. wrong : of them without a correct digit, negative, or raised. digits_median : of the worst rows.
+    cases : scored. wrong : of them, by the judge, or raised. digits_median : of the worst rows.
     digits_worst : of the worst case. negative, nan, raised : rows. told : what its bits say that it is.
     default_correction : what it divides by unasked: n less this.
     """

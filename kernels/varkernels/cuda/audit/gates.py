@@ -41,7 +41,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -344,20 +344,29 @@ def _examined(pattern: str, targets: Sequence[str], processes: int) -> Examined:
     return Examined(rows, found)
 
 
-def _difference(made: str, pattern: str) -> list[str]:
+def _difference(made: str, pattern: str, path: Path) -> list[str]:
     """The lines by which the committed table differs from what was made, of kernels of the pattern only."""
     try:
-        before = PATH.read_text(encoding="utf-8").splitlines()
+        before = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         before = []
     kept = [
         line for place, line in enumerate(before) if place < 2 or fnmatch.fnmatchcase(line.partition(",")[0], pattern)
     ]
-    return list(difflib.unified_diff(kept, made.splitlines(), PATH.name, "made afresh", lineterm="", n=0))
+    return list(difflib.unified_diff(kept, made.splitlines(), path.name, "made afresh", lineterm="", n=0))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command; 0 where all is well, 1 where a gate fails or --check finds a difference, 2 without the tools."""
+def main(
+    arguments: list[str] | None = None,
+    *,
+    look: Callable[[str, Sequence[str], int], Examined] = _examined,
+    path: Path = PATH,
+) -> int:
+    """The command; 0 where all is well, 1 where a gate fails or --check finds a difference, 2 without the tools.
+
+    look : examines the kernels of a pattern, on targets, with so many programs at once.
+    path : the committed table.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m varkernels.cuda.audit", description=(__doc__ or "").split("\n\n")[0]
     )
@@ -367,7 +376,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     start = time.perf_counter()
     try:
-        examined = _examined(chosen.kernels, TARGETS, chosen.processes)
+        examined = look(chosen.kernels, TARGETS, chosen.processes)
         made = render(examined.rows, toolkit.version("ptxas"))
     except (toolkit.ToolkitMissing, toolkit.Refused, DeviceError, OSError) as problem:
         print(problem, file=sys.stderr)
@@ -383,10 +392,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{words}: {len(examined.found)} gates fail; nothing is written", file=sys.stderr)
         return 1
     if chosen.check or chosen.kernels != "*":
-        difference = _difference(made, chosen.kernels)
+        difference = _difference(made, chosen.kernels, path)
         print("\n".join(difference), file=sys.stderr) if difference else None
         print(f"{words}: every gate holds, the table {'differs' if difference else 'is the committed one'}")
         return 1 if difference and chosen.check else 0
-    write(made)
-    print(f"{words}: every gate holds; {len(examined.rows)} lines in {PATH}")
+    write(made, path)
+    print(f"{words}: every gate holds; {len(examined.rows)} lines in {path}")
     return 0
