@@ -18,8 +18,8 @@ def table(
 
     Parameters
     ----------
-    caption, head : what stands above the table and above its columns.
-    rows : what stands in the cells, each as its `str`.
+    caption, head : what is above the table and above its columns.
+    rows : what is in the cells, each as its `str`.
     more : a note below the table: what it leaves out.
     marked : indices of rows to set in bold.
     """

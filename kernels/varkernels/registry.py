@@ -32,17 +32,18 @@ _KNOWN = {
 
 
 @cache
-def _table() -> dict[str, Algorithm]:
-    table = {name: compose(formula, order, name=name) for name, (formula, order) in _KNOWN.items()}
+def table() -> dict[str, Algorithm]:
+    """Every algorithm of this process by its name; `register` adds to it."""
+    found = {name: compose(formula, order, name=name) for name, (formula, order) in _KNOWN.items()}
     taken = set(_KNOWN.values())
     for formula in FORMULAS.values():
         for order in formula.study_orders:
             if (formula.name, order) in taken:
                 continue
-            name = formula.name if order == "running" and formula.name not in table else f"{formula.name}/{order}"
-            table[name] = compose(formula, order, name=name)
-    table |= {algorithm.name: replace(algorithm, builtin=True) for algorithm in (FAST, EXACT)}
-    return table
+            name = formula.name if order == "running" and formula.name not in found else f"{formula.name}/{order}"
+            found[name] = compose(formula, order, name=name)
+    found |= {algorithm.name: replace(algorithm, builtin=True) for algorithm in (FAST, EXACT)}
+    return found
 
 
 def register(algorithm: Algorithm) -> Algorithm:
@@ -61,10 +62,10 @@ def register(algorithm: Algorithm) -> Algorithm:
     """
     if not isinstance(algorithm, Algorithm):
         raise TypeError(f"{algorithm!r} is not a varkernels.Algorithm")
-    if algorithm.name in _table():
+    if algorithm.name in table():
         raise ValueError(f"an algorithm named {algorithm.name!r} exists already: choose another name")
-    _table()[algorithm.name] = replace(algorithm, builtin=False)
-    return _table()[algorithm.name]
+    table()[algorithm.name] = replace(algorithm, builtin=False)
+    return table()[algorithm.name]
 
 
 def _load(point: EntryPoint) -> None:
@@ -98,7 +99,7 @@ def algorithms() -> dict[str, Algorithm]:
     complaints = _complaints()
     while complaints:
         warnings.warn(complaints.pop(0), RuntimeWarning, stacklevel=2)
-    return dict(_table())
+    return dict(table())
 
 
 def get(name: str) -> Algorithm:

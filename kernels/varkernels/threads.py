@@ -31,20 +31,23 @@ def set_threads(threads: object) -> None:
 
     Parameters
     ----------
-    threads : an int of 1 or more; numpy's integers are none.
+    threads : an int of 1 or more, none of numpy's; or None: as many as the environment says.
 
     Raises
     ------
     ValueError
-        It is not a whole number of 1 or more.
+        It is neither None nor a whole number of 1 or more.
     """
+    if threads is None:
+        _Limit.threads = None
+        return
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ValueError(f"threads={threads!r}: give a whole number, 1 or more")
     _Limit.threads = threads
 
 
 def get_threads() -> int:
-    """How many threads may be used: what `set_threads` was told, else the environment's VARKERNELS_NUM_THREADS, else 1.
+    """How many threads may be used: what `set_threads` has set, else the environment's VARKERNELS_NUM_THREADS, else 1.
 
     Raises
     ------

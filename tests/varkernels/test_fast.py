@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 
 import varkernels
 from varkernels import FORMATS, fast, get_threads, moments, set_threads
-from varkernels import threads as limits
 from varkernels.conformance import Conformance, check_algorithm
 from varkernels.exact import sums
 from varkernels.exact.algorithm import ExactMoments
@@ -110,12 +110,13 @@ class TestFast(Conformance):
 
 
 @pytest.fixture
-def threads(monkeypatch: pytest.MonkeyPatch) -> Any:
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[object], None]]:
     """Sets the number of threads, and lets them work on small arrays."""
     for module in (fast, sums):
         monkeypatch.setattr(module, "WORTHWHILE", 0)
-    monkeypatch.setattr(limits._Limit, "threads", 1)
-    return set_threads
+    set_threads(1)
+    yield set_threads
+    set_threads(None)
 
 
 @formats
@@ -138,7 +139,7 @@ def test_any_number_of_threads_gives_the_same_bits(fmt: Format, shape: tuple[int
 
 
 def test_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits._Limit, "threads", None)
+    set_threads(None)
     monkeypatch.delenv("VARKERNELS_NUM_THREADS", raising=False)
     assert get_threads() == 1
     set_threads(3)
@@ -146,11 +147,11 @@ def test_how_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     for bad in (0, -1, 2.0, True, "2"):
         with pytest.raises(ValueError, match=f"threads={bad!r}: give a whole number"):
             set_threads(bad)
-    monkeypatch.setattr(limits._Limit, "threads", None)
+    set_threads(None)
     monkeypatch.setenv("VARKERNELS_NUM_THREADS", "2")
     assert get_threads() == 2
     for text in ("0", "two", "-1", ""):
-        monkeypatch.setattr(limits._Limit, "threads", None)
+        set_threads(None)
         monkeypatch.setenv("VARKERNELS_NUM_THREADS", text)
         with pytest.raises(ValueError, match="VARKERNELS_NUM_THREADS"):
             get_threads()

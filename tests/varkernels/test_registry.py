@@ -214,8 +214,8 @@ def test_importing_loads_no_entry_point(tmp_path: Path) -> None:
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> dict[str, Algorithm]:
     """The table of algorithms, restored afterwards."""
-    mine = dict(registry._table())
-    monkeypatch.setattr(registry, "_table", lambda: mine)
+    mine = dict(registry.table())
+    monkeypatch.setattr(registry, "table", lambda: mine)
     return mine
 
 

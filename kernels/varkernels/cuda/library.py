@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import DeviceError
 
-__all__ = ["FOLDER", "TARGETS", "digest", "entry", "manifest", "source_hash", "stale", "text"]
+__all__ = ["FOLDER", "TARGETS", "digest", "entry", "functions_of", "manifest", "source_hash", "stale", "text"]
 
 FOLDER = Path(__file__).parent.parent / "ptx"
 TARGETS = ("sm_80", "sm_90")
@@ -33,6 +33,7 @@ _COMMON = (
     "cuda/intrinsics.py",
     "cuda/lanes.py",
     "cuda/schedules.py",
+    "cuda/stages.py",
     "cuda/build/text.py",
 )
 
@@ -48,7 +49,7 @@ def _source(name: str) -> str:
     return (Path(__file__).parent.parent / name).read_text(encoding="utf-8")
 
 
-def _functions(function: Any, found: dict[str, str]) -> None:
+def functions_of(function: Any, found: dict[str, str]) -> None:
     """Add the source of a function and of all that it calls in this package, by name."""
     name = f"{function.__module__}.{function.__qualname__}"
     if name in found or not function.__module__.startswith(__package__.partition(".")[0] + "."):
@@ -57,7 +58,7 @@ def _functions(function: Any, found: dict[str, str]) -> None:
     for used in function.__code__.co_names:
         value = function.__globals__.get(used)
         if inspect.isfunction(value):
-            _functions(value, found)
+            functions_of(value, found)
 
 
 def source_hash(formula: Any) -> str:
@@ -67,7 +68,7 @@ def source_hash(formula: Any) -> str:
         texts[formula.state.__name__] = " ".join(formula.state._fields)
         for verb in (formula.update, formula.read, formula.merge, formula.start):
             if verb is not None:
-                _functions(verb, texts)
+                functions_of(verb, texts)
         formula = formula.centre
     return digest("\n".join(f"{name}\n{texts[name]}" for name in sorted(texts)))
 

@@ -26,7 +26,7 @@ class Refused(RuntimeError):
 
 @cache
 def tool(name: str) -> str:
-    """The path of ``ptxas`` or ``nvdisasm``: the one beside Python's packages, else the machine's.
+    """The path of ``ptxas`` or ``nvdisasm``: the one among Python's packages, else the machine's.
 
     Raises
     ------

@@ -70,7 +70,7 @@ def _carry() -> Any:
     )
 
 
-def _pieces(view: NDArray[Any], limit: int) -> Iterator[NDArray[Any]]:
+def pieces_of(view: NDArray[Any], limit: int) -> Iterator[NDArray[Any]]:
     """A view (segments, rows, length) cut so that no row has more than `limit` values in a piece."""
     segments, _, length = view.shape
     step = max(1, limit // max(1, length))
@@ -100,7 +100,7 @@ def integer_sums(count: int, special: list[int], s1: int, s2: int, exponent: int
     return ExactSums(count, nan, posinf, neginf, s1 >> shift, s2 >> 2 * shift, exponent + shift)
 
 
-def _integers(digits: NDArray[np.int64], width: int, out: NDArray[np.uint8]) -> list[int]:
+def integers_of(digits: NDArray[np.int64], width: int, out: NDArray[np.uint8]) -> list[int]:
     """One integer a row of digits, by way of the bytes `out`; the digits are zeroed."""
     _carry()(digits, width, out)
     data, size = out.tobytes(), out.shape[1]
@@ -134,8 +134,8 @@ class Digits:
     def empty(self) -> tuple[list[int], list[int], list[list[int]]]:
         """The sums of x and of x^2 of each row, in units of 2^unit and 4^unit, and what is counted and not summed.
         The digits are zeroed."""
-        s1 = _integers(self.digits, 1, self.bytes[0])
-        s2 = _integers(self.squares, 2, self.bytes[1])
+        s1 = integers_of(self.digits, 1, self.bytes[0])
+        s2 = integers_of(self.squares, 2, self.bytes[1])
         special = self.special.tolist()
         self.special[:] = 0
         return s1, s2, special
@@ -205,7 +205,7 @@ def _sweep_group(view: NDArray[Any], fmt: Format, threads: int, begin: int, sink
     segments, rows, length = view.shape
     n = segments * length
     share = -(-n // threads // BLOCK) * BLOCK
-    pieces = list(_pieces(view, min(LIMIT, max(share, BLOCK))))
+    pieces = list(pieces_of(view, min(LIMIT, max(share, BLOCK))))
     if len(pieces) == 1:
         digits = _filled(pieces[0], fmt)
         sink.add(begin, digits)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formats import Format
 from ..jit import cached_njit
-from . import rounding_many, rounding_one
+from . import limbs, rounding_many, rounding_one
 from .sums import Digits, ExactSums, integer_sums, joined, sweep_into
 
 __all__ = ["SumTable", "exact_table"]
@@ -40,17 +40,21 @@ _LIMBS, _FLAGS = _array(types.uint32, 2), _array(types.boolean, 1)
 _LONG, _TABLE = _array(types.int64, 1), _array(types.int64, 2)
 _SUMS = (_LIMBS, _LIMBS, _LONG)
 _ROUNDING = (types.int64,) * 5
-_SIGNATURES: dict[str, tuple[Any, ...]] = {
-    "pack": (_TABLE, _TABLE, types.int64, *_SUMS, _FLAGS),
-    "join": (_TABLE, *_SUMS, _FLAGS, *_SUMS, _FLAGS),
-    "quotients": (*_SUMS, _LONG, _TABLE, types.int64, *_ROUNDING, _array(types.float64, 1)),
-    "roots": (*_SUMS, _LONG, _TABLE, *_ROUNDING, _array(types.float64, 1)),
+_KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
+    "pack": (limbs.pack, (_TABLE, _TABLE, types.int64, *_SUMS, _FLAGS)),
+    "join": (limbs.join, (_TABLE, *_SUMS, _FLAGS, *_SUMS, _FLAGS)),
+    "quotients": (
+        rounding_many.quotients,
+        (*_SUMS, _LONG, _TABLE, types.int64, *_ROUNDING, _array(types.float64, 1)),
+    ),
+    "roots": (rounding_many.roots, (*_SUMS, _LONG, _TABLE, *_ROUNDING, _array(types.float64, 1))),
 }
 
 
 @cache
 def _kernel(name: str) -> Any:
-    return cached_njit(getattr(rounding_many, name), name).compile(_SIGNATURES[name])
+    function, signature = _KERNELS[name]
+    return cached_njit(function, name).compile(signature)
 
 
 class SumTable(Sequence[ExactSums]):
@@ -67,8 +71,8 @@ class SumTable(Sequence[ExactSums]):
         rows = len(counts)
         self.counts = counts
         self.special = np.zeros((rows, 3), dtype=np.int64)
-        self.s1 = np.zeros((rows, rounding_many.S1), dtype=np.uint32)
-        self.s2 = np.zeros((rows, rounding_many.S2), dtype=np.uint32)
+        self.s1 = np.zeros((rows, limbs.S1), dtype=np.uint32)
+        self.s2 = np.zeros((rows, limbs.S2), dtype=np.uint32)
         self.exponent = np.zeros(rows, dtype=np.int64)
         self.wide = np.zeros(rows, dtype=np.bool_)
         self.apart: dict[int, ExactSums] = {}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dispatch import moments
 from ..exact.rounding_one import correction_ratio
 from ..exact.table import SumTable
 from ..fast import fast_joined, fast_moments
@@ -219,8 +220,6 @@ def _fast_fold(array: NDArray[Any], spatial: tuple[int, ...]) -> Fold:
 
 
 def _fold(array: NDArray[Any], spatial: tuple[int, ...], method: str) -> Fold:
-    from .. import moments  # noqa: PLC0415 - numba is loaded when it is needed
-
     view = _planes(array, spatial)
     planes = moments(view, method, FLOAT64 if method == "fast" else FLOATS[view.dtype])
     return lambda table: _folded(planes, table)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, MutableSet
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..exact.rounding_one import (
     DEGREES,
@@ -28,19 +28,14 @@ from ..exact.rounding_one import (
     variance_of,
 )
 from ..exact.sums import ExactSums, exact_row
-from ..exact.table import SumTable
 from ..fast import fast_moments
-from ..formats import FLOAT32, FLOAT64, FORMATS, Format
-from .axes import Plan, normalized
-from .inputs import FLOATS, Given, given, is_pandas, result_format
-from .sums import row_sums
+from ..formats import FORMATS, Format
+from .inputs import FLOATS, given, is_pandas
+from .reduction import NO_CORRECTION, NOT_GIVEN, Request, answer
+from .tables import answer_table
 
-__all__ = ["Request", "answer", "mean", "mean_var", "std", "var"]
+__all__ = ["mean", "mean_var", "std", "var"]
 
-# What stands for "not given", so that a zero that was given can be told from it; it prints as 0.0.
-_ZERO = float("0")
-_NONE = (0, 1)
-_NAN_POLICIES = ("propagate", "raise", "omit")
 # Each warning's errstate, None for those that numpy always gives; in numpy's order.
 _ERRSTATE: dict[str, str | None] = {
     DEGREES: None,
@@ -67,207 +62,8 @@ def _tell(notes: Iterable[str], stacklevel: int = 3) -> None:
             warnings.warn(text, RuntimeWarning, stacklevel=stacklevel)
 
 
-class Request:
-    """The arguments beside x, checked.
-
-    wants : some of "mean", "var", "std". correction : numerator and denominator.
-    """
-
-    def __init__(
-        self,
-        wants: tuple[str, ...],
-        axis: Any,
-        correction: Any,
-        ddof: Any,
-        keepdims: bool,
-        dtype: Any,
-        method: str,
-        where: ArrayLike,
-        nan_policy: str,
-    ) -> None:
-        if ddof is not None:
-            if correction is _ZERO:
-                correction = ddof
-            elif ddof != 0:
-                raise ValueError("ddof and correction can't be provided simultaneously.")
-        if nan_policy not in _NAN_POLICIES:
-            raise ValueError(f"nan_policy={nan_policy!r} must be one of {', '.join(map(repr, _NAN_POLICIES))}")
-        if not isinstance(method, str):
-            raise TypeError(f"method={method!r} is no name: use 'exact', 'fast' or an algorithm's name")
-        self.wants = wants
-        self.axis = axis
-        self.correction = _NONE if correction is _ZERO else correction_ratio(correction)
-        self.keepdims = bool(keepdims)
-        self.dtype = dtype
-        self.method = method
-        self.where = where
-        self.omit = nan_policy == "omit"
-        self.refuse = nan_policy == "raise"
-
-
-def refuse_nan() -> None:
-    raise ValueError("The input contains nan values")
-
-
-def from_sums(sums: SumTable, fmt: Format, request: Request, notes: MutableSet[str]) -> list[NDArray[Any]]:
-    """The wanted answers of rows whose exact sums are known."""
-    if request.refuse and sums.special[:, 0].any():
-        refuse_nan()
-    if request.omit:
-        sums = sums.without_nan()
-    answers = []
-    for want in request.wants:
-        if want == "mean":
-            answers.append(sums.means(fmt, notes))
-        else:
-            of = sums.variances if want == "var" else sums.stds
-            answers.append(of(request.correction, fmt, notes))
-    return answers
-
-
-def _of_singles(array: NDArray[Any], fmt: Format, request: Request, notes: MutableSet[str]) -> list[NDArray[Any]]:
-    """The answers where each value stands alone: itself, and no deviation."""
-    numerator, denominator = request.correction
-    with np.errstate(all="ignore"):
-        values = array.astype(fmt.dtype, copy=False)
-        finite = np.isfinite(values)
-        answers = []
-        for want in request.wants:
-            if want == "mean":
-                answers.append(values + fmt.dtype.type(0))  # no negative zero, as from longer rows
-                continue
-            if numerator >= denominator:
-                notes.add(DEGREES)
-                answers.append(np.full_like(values, np.nan, order="C"))
-                continue
-            if np.isinf(values).any():
-                notes.add(SUBTRACT)
-            answers.append(np.where(finite, fmt.dtype.type(0), fmt.dtype.type(np.nan)))
-    return answers
-
-
-def _single(array: NDArray[Any], fmt: Format, request: Request) -> bool:
-    """Whether values can be their own means: the result's format holds them, or one rounding does it."""
-    if request.omit or request.refuse:
-        return False
-    source = FLOATS.get(array.dtype.newbyteorder("=")) if array.dtype.kind not in "biu" else None
-    if source is None:
-        return fmt == FLOAT64
-    return fmt in (source, FLOAT64) or (fmt == FLOAT32 and source != FLOAT64)
-
-
-# From an answer a row to an array of a shape; and the answers of all rows, the rows' counts (where someone asks
-# for them) and how they are arranged.
-Arrange = Callable[[NDArray[Any], tuple[int, ...]], NDArray[Any]]
-Rows = tuple[list[NDArray[Any]], "NDArray[np.int64] | None", Arrange]
-
-
-def _reshaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    return values.reshape(shape)
-
-
-def _exactly(source: Given, axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]) -> Rows:
-    array = source.array
-    alone = source.where is None and array.size and math.prod(array.shape[a] for a in axes) == 1
-    if alone and _single(array, fmt, request):
-        answers = _of_singles(array, fmt, request, notes)
-        return answers, np.ones(array.shape, dtype=np.int64), _reshaped
-    sums, arrange = row_sums(array, source.where, axes)
-    answers = from_sums(sums, fmt, request, notes)
-    if not source.masked:
-        return answers, None, arrange
-    return answers, sums.counts - sums.special[:, 0] * request.omit, arrange
-
-
-def _accumulator(storage: Format, fmt: Format, method: str) -> Format:
-    """What a named algorithm computes in: float64 for "fast", else the values' own format or a wider dtype=."""
-    if method == "fast":
-        return FLOAT64
-    return fmt if fmt in (FLOAT32, FLOAT64) and fmt.precision > storage.precision else storage
-
-
-def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]) -> Rows:
-    """The answers of an algorithm of the study, its values in the array's order."""
-    from .. import get, moments  # noqa: PLC0415 - numba is loaded when it is needed
-
-    algorithm = get(request.method)
-    array, where = source.array, source.where
-    if array.dtype.kind in "biu":
-        array = array.astype(np.float64)
-    elif not (array.dtype.isnative and array.flags.aligned):
-        array = array.astype(array.dtype.newbyteorder("="))
-    storage = FLOATS[array.dtype]
-    accumulator = _accumulator(storage, fmt, request.method)
-    kept = [a for a in range(array.ndim) if a not in axes]
-    rows = math.prod(array.shape[a] for a in kept)
-    if request.refuse or request.omit:
-        with np.errstate(invalid="ignore"):  # a signalling NaN
-            nan = np.isnan(array)
-        if request.refuse and (nan if where is None else nan & where).any():
-            refuse_nan()
-        if request.omit and nan.any():
-            where = ~nan if where is None else where & ~nan
-    plan = Plan([array], axes, ordered=True) if array.size and where is None else None
-    arrange: Arrange = _reshaped
-    if plan is not None and plan.pieces == 1:
-        parts = [moments(view, algorithm, accumulator) for part in plan for (view,) in part]
-        arrange = plan.arranged
-    else:
-        flat = array.transpose([*kept, *axes]).reshape(rows, math.prod(array.shape[a] for a in axes))
-        if where is None:
-            parts = [moments(flat[np.newaxis], algorithm, accumulator)]
-        else:
-            masks = where.transpose([*kept, *axes]).reshape(flat.shape)
-            parts = [
-                moments(row[mask][np.newaxis, np.newaxis], algorithm, accumulator)
-                for row, mask in zip(flat, masks, strict=True)
-            ]
-    numerator, denominator = request.correction
-    count = np.concatenate([part.count for part in parts]) if parts else np.zeros(0, dtype=np.int64)
-    answers = []
-    for want in request.wants:
-        if want == "mean":
-            values = [part.mean for part in parts]
-            if not count.all():
-                notes.add(EMPTY)
-        else:
-            values = [part.variance(numerator / denominator) for part in parts]
-            if (count * denominator <= numerator).any():
-                notes.add(DEGREES)
-        found = np.concatenate(values).astype(np.float64) if values else np.zeros(0)
-        if want == "std":
-            with np.errstate(all="ignore"):  # rounded to the accumulator's format, as a root in it would be
-                found = accumulator.rounded(np.sqrt(found)).astype(np.float64)
-        answers.append(fmt.rounded(found))
-    return answers, count, arrange
-
-
-def answer(source: Given, request: Request, notes: MutableSet[str], fmt: Format | None = None) -> list[Any]:
-    """The wanted answers for an input, in their shapes; a masked array's answers are masked where undefined."""
-    array = source.array
-    axes = normalized(request.axis, array.ndim)
-    fmt = fmt or result_format(array.dtype, request.dtype)
-    shape = tuple(1 if a in axes else n for a, n in enumerate(array.shape) if request.keepdims or a not in axes)
-    by = _exactly if request.method == "exact" else _by_name
-    raw, counts, arrange = by(source, axes, fmt, request, notes)
-    found: list[Any] = [arrange(values, shape) for values in raw]
-    if source.masked and counts is not None:
-        numerator, denominator = request.correction
-        counts = arrange(counts, shape)
-        for i, want in enumerate(request.wants):
-            undefined = counts == 0 if want == "mean" else (counts == 0) | (counts * denominator <= numerator)
-            if shape:
-                found[i] = np.ma.masked_array(found[i], mask=undefined)
-            elif undefined:
-                found[i] = np.ma.masked
-        notes -= {DEGREES, EMPTY}
-    return [each if shape or each is np.ma.masked else each[()] for each in found]
-
-
 def _answers(x: Any, request: Request, notes: MutableSet[str]) -> list[Any]:
     if is_pandas(x):
-        from .tables import answer_table  # noqa: PLC0415 - only for those who have pandas
-
         return answer_table(x, request, notes)
     return answer(given(x, request.where), request, notes)
 
@@ -302,7 +98,7 @@ Deviation = Callable[[ExactSums, tuple[int, int], Format, MutableSet[str]], floa
 
 def _quickly(of: Deviation, sums: ExactSums, correction: Any, fmt: Format, notes: MutableSet[str]) -> Any:
     """Variance or standard deviation of a plain array, and its warnings: called by the public functions."""
-    value = of(sums, _NONE if correction is _ZERO else correction_ratio(correction), fmt, notes)
+    value = of(sums, NO_CORRECTION if correction is NOT_GIVEN else correction_ratio(correction), fmt, notes)
     answer = _stored(value, fmt)
     if notes:
         _tell(notes, stacklevel=4)
@@ -314,7 +110,7 @@ def var(
     /,
     *,
     axis: int | tuple[int, ...] | None = None,
-    correction: float = _ZERO,
+    correction: float = NOT_GIVEN,
     keepdims: bool = False,
     dtype: Any = None,
     method: str = "exact",
@@ -396,7 +192,7 @@ def std(
     /,
     *,
     axis: int | tuple[int, ...] | None = None,
-    correction: float = _ZERO,
+    correction: float = NOT_GIVEN,
     keepdims: bool = False,
     dtype: Any = None,
     method: str = "exact",
@@ -463,7 +259,7 @@ def mean(
             if notes:
                 _tell(notes)
             return plain
-    request = Request(("mean",), axis, _ZERO, None, keepdims, dtype, method, where, nan_policy)
+    request = Request(("mean",), axis, NOT_GIVEN, None, keepdims, dtype, method, where, nan_policy)
     (result,) = _answers(x, request, notes)
     _tell(notes)
     return result
@@ -474,7 +270,7 @@ def mean_var(
     /,
     *,
     axis: int | tuple[int, ...] | None = None,
-    correction: float = _ZERO,
+    correction: float = NOT_GIVEN,
     keepdims: bool = False,
     dtype: Any = None,
     method: str = "exact",

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..dispatch import moments
 from ..exact.rounding_one import NOTHING, correction_ratio, join, mean_of, std_of, total, variance_of
 from ..exact.sums import ExactSums
 from ..formats import FLOAT64, FORMATS, Format
 from ..htmltable import table
+from ..registry import get
 from .inputs import FLOATS, array_of, result_format, wider
 from .sums import row_sums
 
@@ -106,8 +108,6 @@ class Moments:
         if not isinstance(method, str):
             raise TypeError(f"method={method!r} is no name: use 'exact', 'fast' or an algorithm's name")
         if method != "exact":
-            from .. import get  # noqa: PLC0415 - numba is loaded when it is needed
-
             get(method)
         self._method = method
         self._format = None
@@ -316,8 +316,6 @@ class Moments:
 
 
 def _by_name(array: Any, method: str) -> _Pair:
-    from .. import moments  # noqa: PLC0415 - numba is loaded when it is needed
-
     if not array.size:
         return _Pair(0, math.nan, 0.0, math.nan)
     native = array.dtype.newbyteorder("=")

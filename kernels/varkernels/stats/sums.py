@@ -35,11 +35,11 @@ _EXACT = 2**53
 
 
 def _cut(view: NDArray[Any]) -> Iterator[tuple[int, tuple[slice, slice, slice]]]:
-    """Slices of a view (segments, rows, length) into pieces; the first row of each beside it."""
+    """Slices of a view (segments, rows, length) into pieces, each with its first row."""
     segments, rows, length = view.shape
-    beside = min(rows, 64) if abs(view.strides[1]) < abs(view.strides[2]) else 1
-    step = min(length, max(1, PIECE // beside))
-    deep = min(segments, max(1, PIECE // (step * beside)))
+    together = min(rows, 64) if abs(view.strides[1]) < abs(view.strides[2]) else 1
+    step = min(length, max(1, PIECE // together))
+    deep = min(segments, max(1, PIECE // (step * together)))
     wide = max(1, PIECE // (step * deep))
     for r in range(0, rows, wide):
         for s in range(0, segments, deep):

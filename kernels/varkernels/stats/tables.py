@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ..exact.table import SumTable
 from ..formats import Format
 from .axes import normalized
-from .functions import Request, answer, from_sums, refuse_nan
 from .inputs import Given, array_of, result_format, where_of, wider
+from .reduction import Request, answer, from_sums, refuse_nan
 from .sums import row_sums
 
 __all__ = ["answer_table"]

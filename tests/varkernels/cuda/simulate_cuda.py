@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from varkernels import FORMATS
-from varkernels.cuda import catalogue, lanes, mirror, schedules
+from varkernels.cuda import catalogue, lanes, mirror, schedules, stages
 from varkernels.cuda.footprint import extent
 from varkernels.cuda.launch_plan import Plan
 
@@ -67,16 +67,20 @@ def down(lane: int, offset: int) -> int:
     return lane + offset if lane + offset < 32 else lane
 
 
+def update(state: Any, n: int, x: Any) -> Any:
+    return formula_of(state).update(state, n, x)
+
+
 def take(states: Any, n: int, values: Any) -> Any:
     states = list(states)
     for j, x in enumerate(values):
         lane = j % len(states)
-        states[lane] = schedules.update(states[lane], n + 1 + j // len(states), x)
+        states[lane] = update(states[lane], n + 1 + j // len(states), x)
     return tuple(states)
 
 
 def one_more(states: Any, n: int, j: int, x: Any) -> Any:
-    return tuple(schedules.update(state, n + 1, x) if lane == j else state for lane, state in enumerate(states))
+    return tuple(update(state, n + 1, x) if lane == j else state for lane, state in enumerate(states))
 
 
 def fold(states: Any, n: int, more: int) -> Any:
@@ -106,12 +110,22 @@ STAND_INS: dict[str, Any] = {
     "take": take,
     "one_more": one_more,
     "fold": fold,
-    "update": lambda state, n, x: formula_of(state).update(state, n, x),
+    "update": update,
     "merge": lambda a, na, b, nb: formula_of(a).merge(a, na, b, nb),
     "read": lambda state, n: formula_of(state).read(state, n),
     "start": lambda state, high, low: formula_of(state).start(state, high, low),
 }
-for module in (schedules, lanes):
+
+
+class Swapped:
+    """`cuda` for `stages`: the simulator puts its own into the globals of the kernel alone, which is in `schedules`."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(schedules.cuda, name)
+
+
+stages.cuda = Swapped()
+for module in (schedules, stages, lanes):
     for name, stand_in in STAND_INS.items():
         if hasattr(module, name):
             setattr(module, name, stand_in)

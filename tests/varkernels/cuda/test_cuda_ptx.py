@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,23 @@ def test_fresh() -> None:
     assert stale == [], f"{len(stale)} kernels are stale: run python -m varkernels.cuda.build"
 
 
-def test_a_changed_source_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = library._source
+def test_a_changed_verb_is_noticed_and_nothing_else_of_a_formula() -> None:
+    def update(state: Any, n: int, x: Any) -> Any:
+        return type(state)(x + state.s, state.q + x * x)
 
-    def changed(name: str) -> str:
-        return source(name).replace("state.s + x", "x + state.s") if name == "formulas/naive.py" else source(name)
+    naive = KERNELS["naive_finish_float32_contracted"].formula
+    for formula, changed in ((replace(naive, update=update), True), (replace(naive, title="x", bound=None), False)):
+        wanted = {n: formula if kernel.formula is naive else kernel.formula for n, kernel in KERNELS.items()}
+        stale = library.stale(wanted)
+        assert bool(stale) == changed
+        assert all(name.startswith("naive_") for name in stale)
 
-    monkeypatch.setattr(library, "_source", changed)
-    stale = library.stale({name: kernel.formula for name, kernel in KERNELS.items()})
-    assert stale
-    assert all(name.startswith("naive_") for name in stale)
+
+def test_a_verb_s_helpers_are_sources_too() -> None:
+    kahan = KERNELS["kahan_two_pass_finish_float32_contracted"].formula
+    texts: dict[str, str] = {}
+    library.functions_of(kahan.update, texts)
+    assert "varkernels.formulas.kahan_two_pass.add" in texts
 
 
 def test_manifest_tells_versions_and_parts() -> None:

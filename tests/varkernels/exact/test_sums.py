@@ -225,8 +225,8 @@ def test_no_operation_of_a_kernel_overflows(fmt: Format) -> None:
     unit = fmt.emin - fmt.precision
     want = oracle(values)
     out = [np.empty((1, width * digits.shape[1]), np.uint8) for width in (1, 2)]
-    assert summing._integers(digits, 1, out[0])[0] * Fraction(2) ** unit == want.s1 * Fraction(2) ** want.exponent
-    assert summing._integers(squares, 2, out[1])[0] * Fraction(4) ** unit == want.s2 * Fraction(4) ** want.exponent
+    assert summing.integers_of(digits, 1, out[0])[0] * Fraction(2) ** unit == want.s1 * Fraction(2) ** want.exponent
+    assert summing.integers_of(squares, 2, out[1])[0] * Fraction(4) ** unit == want.s2 * Fraction(4) ** want.exponent
 
 
 # ------------------------------------------------------------------------------------ blocks in floating point
@@ -319,7 +319,7 @@ def test_rows_cut_at_any_limit_give_the_same_sums(fmt: Format, limit: int, monke
     assert exact_sums(values) == want
     channels_last = np.ascontiguousarray(values.transpose(0, 2, 1)).transpose(0, 2, 1)
     assert exact_sums(channels_last) == want
-    pieces = list(summing._pieces(values, limit))
+    pieces = list(summing.pieces_of(values, limit))
     assert max(piece.shape[0] * piece.shape[2] for piece in pieces) <= limit
     assert sum(piece.size for piece in pieces) == values.size
 

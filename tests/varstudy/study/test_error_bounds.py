@@ -148,6 +148,16 @@ def test_algorithms_of_others_have_no_bound() -> None:
     assert bound.m2.shape == (3,)
 
 
+def test_algorithms_of_others_may_bring_a_bound() -> None:
+    chan, f32 = varkernels.get("chan"), FORMATS["float32"]
+    rows = reduced(np.arange(12, dtype=np.float32).reshape(3, 4)).rows
+    theirs = error_bounds.bounds(replace(chan, name="theirs", builtin=False), f32, rows)
+    ours = error_bounds.bounds(chan, f32, rows)
+    assert (theirs.m2 == ours.m2).all()
+    assert (theirs.mean == ours.mean).all()
+    assert (ours.m2 > 0).all()
+
+
 # ------------------------------------------------------------------------------------------- heights of orders
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import fcntl
+import functools
 import importlib
 import json
 import os
@@ -408,20 +409,23 @@ def seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def fake(offline: None, cache: Path, seed: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
-    """The first venv is made, which takes most of the time; those after it are copies of that, as it was then."""
-    make = making._create
+def install(seed: Path) -> Callable[..., environments.Installed]:
+    """Installs; the first venv is made, which takes most of the time, and those after it are copies of that."""
 
     def create(environment: Environment, base: str, tool: str | None) -> None:
         where = making.folder(environment)
         if seed.exists() and tool is None and pythons.version(base) == HERE:
             shutil.copytree(seed, where, symlinks=True)
             return
-        make(environment, base, tool)
+        making.create_folder(environment, base, tool)
         if not seed.exists():
             shutil.copytree(where, seed, symlinks=True)
 
-    monkeypatch.setattr(making, "_create", create)
+    return functools.partial(environments.install, create=create)
+
+
+@pytest.fixture
+def fake(offline: None, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     return Environment("fake", HERE, ("varstudy_fake==1.0",), megabytes=1, variables={"WHERE": "{folder}/x"})
 
@@ -434,9 +438,9 @@ def empty(fake: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     shutil.rmtree(tmp_path / "varstudy", ignore_errors=True)
 
 
-def refused(environment: Environment) -> str:
+def refused(environment: Environment, install: Callable[..., Any] = environments.install) -> str:
     with pytest.raises(EnvironmentProblem) as problem:
-        environments.install(environment)
+        install(environment)
     assert environments.installed(environment) is None
     text = str(problem.value)
     assert "\n" not in text
@@ -444,10 +448,12 @@ def refused(environment: Environment) -> str:
     return text
 
 
-def test_it_is_made_kept_completed_and_mended(fake: Environment, cache: Path, script: Any) -> None:
+def test_it_is_made_kept_completed_and_mended(
+    fake: Environment, install: Callable[..., Any], cache: Path, script: Any
+) -> None:
     assert environments.installed(fake) is None
     said: list[str] = []
-    made = environments.install(fake, said.append)
+    made = install(fake, said.append)
     assert made.folder == cache / "varstudy" / "environments" / "fake"
     assert made.packages["varstudy-fake"] == "1.0"
     assert said[0] == f"fake: a new environment of Python {HERE}"
@@ -457,14 +463,14 @@ def test_it_is_made_kept_completed_and_mended(fake: Environment, cache: Path, sc
 
     # there already
     said.clear()
-    assert environments.install(fake, said.append) == made
+    assert install(fake, said.append) == made
     assert said == []
 
     # half of it: no marker, as after an interruption; the Python that is there stays
     created = (made.folder / "pyvenv.cfg").stat().st_ino
     (made.folder / making.MARKER).unlink()
     assert environments.installed(fake) is None
-    assert environments.install(fake, said.append) == made
+    assert install(fake, said.append) == made
     assert not any("new environment" in line for line in said)
     assert (made.folder / "pyvenv.cfg").stat().st_ino == created
 
@@ -476,7 +482,7 @@ def test_it_is_made_kept_completed_and_mended(fake: Environment, cache: Path, sc
     marker.write_text(marker.read_text().replace(fake.digest(), "0" * 64))
     (made.folder / "left").write_text("")
     said.clear()
-    assert environments.install(fake, said.append) == made
+    assert install(fake, said.append) == made
     assert said[0] == "fake: what is there has other pins; it is made afresh"
     assert not (made.folder / "left").exists()
 
@@ -488,7 +494,7 @@ def test_it_is_made_kept_completed_and_mended(fake: Environment, cache: Path, sc
     said.clear()
     made.python.unlink()
     made.python.write_text("no program")
-    assert environments.install(fake, said.append) == made
+    assert install(fake, said.append) == made
     assert said[0] == "fake: what is there does not run; it is made afresh"
 
 
@@ -554,12 +560,11 @@ def test_too_small_a_disk_is_told_beforehand(empty: Environment) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_disk_that_fills_up(empty: Environment, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_disk_that_fills_up(empty: Environment, number: int) -> None:
     def full(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(making, "_make", full)
-    assert "the disk is full" in refused(empty)
+    assert "the disk is full" in refused(empty, functools.partial(environments.install, create=full))
 
 
 def test_a_folder_that_cannot_be_made(empty: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 import varstudy.cli as command
 from varstudy._io import child
+from varstudy.cli import frameworks_run
 from varstudy.survey import environments
 from varstudy.survey.findings import FRAMEWORKS, Framework, commit, comparing, find, measured
 from varstudy.survey.findings.measured import FindingRow
@@ -615,7 +616,6 @@ def test_one_that_cannot_be_installed_does_not_stop_the_others(fake: Any, monkey
 
 
 def test_measured_written_committed_and_compared(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observing, "THREADS", (1,))
     monkeypatch.setattr(observing.probe, "__kwdefaults__", {**observing.probe.__kwdefaults__, "threads": (1,)})
     fake()
     fake(FAULTS["crashes"][0], "crashes")
@@ -660,7 +660,7 @@ def test_an_interrupted_run_keeps_what_it_measured(fake: Any, tmp_path: Path, mo
             raise KeyboardInterrupt
         return [row("first")]
 
-    monkeypatch.setattr(observing, "probe", interrupted)
+    monkeypatch.setattr(frameworks_run, "probe", interrupted)
     fake(name="first")
     fake(name="second")
     done = call("first", "second", "--out", tmp_path / "out.json")
@@ -676,7 +676,6 @@ def test_what_is_shown_from_the_package_is_not_measured(words: tuple[str, ...]) 
 
 
 def test_a_comparison_that_measured_nothing_fails(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observing, "THREADS", (1,))
     monkeypatch.setattr(observing.probe, "__kwdefaults__", {**observing.probe.__kwdefaults__, "threads": (1,)})
     fake(FAULTS["fails"][0])
     measured.write(
@@ -690,16 +689,16 @@ def test_a_comparison_that_measured_nothing_fails(fake: Any, monkeypatch: pytest
     assert told[-1] == "compared with the committed findings: 2 differences at the same version"
 
     # of one kind: what is committed of the others was not asked
-    monkeypatch.setattr(observing, "probe", lambda framework, **_: [row(kind="rms")])
+    monkeypatch.setattr(frameworks_run, "probe", lambda framework, **_: [row(kind="rms")])
     done = call("fake", "--compare", "--kind", "rms")
     assert done.exit_code == 0, done.output
-    monkeypatch.setattr(observing, "probe", lambda framework, **_: [])
+    monkeypatch.setattr(frameworks_run, "probe", lambda framework, **_: [])
     done = call("fake", "--compare", "--kind", "rms")
     assert done.exit_code == 1, done.output
     assert "DIFFERS: fake: 1 finding before, now not there" in done.stderr
     done = call("fake", "--compare", "--kind", "group")
     assert done.exit_code == 0, done.output
-    monkeypatch.setattr(observing, "probe", lambda framework, **_: [row(kind="rms")])
+    monkeypatch.setattr(frameworks_run, "probe", lambda framework, **_: [row(kind="rms")])
     done = call("fake", "--compare")
     assert done.exit_code == 1, done.output
     assert "DIFFERS: fake, batch: 1 finding before, now not there" in done.stderr

@@ -21,7 +21,17 @@ from ..._io.atomic import write_whole
 from . import failures, pythons, stubs
 from .declaring import Environment, library
 
-__all__ = ["EnvironmentProblem", "Installed", "folder", "install", "installed", "interpreter", "root", "variables"]
+__all__ = [
+    "EnvironmentProblem",
+    "Installed",
+    "create_folder",
+    "folder",
+    "install",
+    "installed",
+    "interpreter",
+    "root",
+    "variables",
+]
 
 MARKER = "varstudy.json"
 # Seconds that one command of an installer may take: a large wheel over a slow line.
@@ -98,13 +108,37 @@ def installed(environment: Environment) -> Installed | None:
     return Installed(where, python, {str(k): str(v) for k, v in marker["packages"].items()})
 
 
-def install(environment: Environment, say: Callable[[str], None] = lambda text: None) -> Installed:
+def create_folder(environment: Environment, base: str, tool: str | None) -> None:
+    """Make the folder of an environment, with its interpreter and pip.
+
+    Parameters
+    ----------
+    base : the interpreter that it is of. tool : the path of uv; None for venv.
+
+    Raises
+    ------
+    EnvironmentProblem
+        Neither can.
+    """
+    where = str(folder(environment))
+    if tool is not None:
+        if _attempt(environment, [tool, "venv", "--seed", "--python", base, where]) is None:
+            return
+        shutil.rmtree(where, ignore_errors=True)
+    _do(environment, [base, "-I", "-m", "venv", where])
+
+
+def install(
+    environment: Environment,
+    say: Callable[[str], None] = lambda text: None,
+    create: Callable[[Environment, str, str | None], None] = create_folder,
+) -> Installed:
     """Make an environment, or complete half of one; nothing is done where it is there.
 
     Parameters
     ----------
     environment : one of ENVIRONMENTS, or another.
-    say : told, in a line each, what takes long.
+    say : gets a line for each step that takes long. create : makes the folder, as `create_folder` does.
 
     Raises
     ------
@@ -122,7 +156,7 @@ def install(environment: Environment, say: Callable[[str], None] = lambda text: 
         root().mkdir(parents=True, exist_ok=True)
         with _lock(environment, say):
             ready = installed(environment)  # another process may have made it meanwhile
-            return ready if ready is not None else _make(environment, say)
+            return ready if ready is not None else _make(environment, say, create)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise EnvironmentProblem(failures.explain(failures.DISK, name, environment.python)) from error
@@ -141,7 +175,9 @@ def _lock(environment: Environment, say: Callable[[str], None]) -> Iterator[None
         yield
 
 
-def _make(environment: Environment, say: Callable[[str], None]) -> Installed:
+def _make(
+    environment: Environment, say: Callable[[str], None], create: Callable[[Environment, str, str | None], None]
+) -> Installed:
     where, python = folder(environment), interpreter(environment)
     # Whole, to other pins: what they brought must not stay. Without a mark it is half of this one.
     if _marked(environment) not in ("", environment.digest()):
@@ -162,7 +198,7 @@ def _make(environment: Environment, say: Callable[[str], None]) -> Installed:
                 f"(pyenv install {environment.python}), or uv, which brings it"
             )
         say(f"{environment.name}: a new environment of Python {environment.python}")
-        _create(environment, base, tool)
+        create(environment, base, tool)
     size = f"{environment.megabytes} MB" if environment.megabytes else "size unknown"
     say(f"{environment.name}: installing {', '.join(environment.requirements)} ({size})")
     _packages(environment, tool, environment.requirements)
@@ -206,15 +242,6 @@ def _brought(environment: Environment) -> str | None:
     if failed is not None:
         raise EnvironmentProblem(failures.explain(failed, environment.name, environment.python))
     return pythons.find(environment.python)
-
-
-def _create(environment: Environment, base: str, tool: str | None) -> None:
-    where = str(folder(environment))
-    if tool is not None:
-        if _attempt(environment, [tool, "venv", "--seed", "--python", base, where]) is None:
-            return
-        shutil.rmtree(where, ignore_errors=True)
-    _do(environment, [base, "-I", "-m", "venv", where])
 
 
 def _packages(environment: Environment, tool: str | None, requirements: tuple[str, ...], *options: str) -> None:

@@ -1,4 +1,4 @@
-"""Asks one framework: in its environment, in a process under limits; what it did becomes findings, and those rows."""
+"""Measure one framework: run its probe in a process with limits, and turn the observations into rows of findings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["THREADS", "place", "probe"]
 
 THREADS = (1, 2)
 # How often a process that died at a question is followed by one that asks the rest.
-AGAIN = 12
+RESTARTS = 12
 # An end of the process that says something of the question under way.
 AT_A_QUESTION = ("killed", "timed out", "memory")
 
@@ -35,7 +35,7 @@ AT_A_QUESTION = ("killed", "timed out", "memory")
 def place(
     framework: Framework, *, make: bool = False, isolated: bool = False, say: Callable[[str], None] = lambda text: None
 ) -> Interpreter:
-    """This interpreter where it has the framework, else the framework's own environment.
+    """Find the interpreter that runs a framework: this one where it can, else that of its environment.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def probe(
     only: str | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[FindingRow]:
-    """What one framework's layers do; a row that says so where it cannot be asked.
+    """Measure what the layers of one framework do. One that cannot be asked has a row that says why.
 
     Parameters
     ----------
@@ -89,16 +89,16 @@ def probe(
     found: list[FindingRow] = []
     for count in threads if only != SYNC else ():
         say(f"{framework.name}: probing in {where.title}, {count} thread{'s' if count > 1 else ''}")
-        said, end = observe(framework, where, count, only)
-        now = _rows(framework, said, count, machine)
-        if end.ok and not said["variants"] and only is None:
+        observed, end = observe(framework, where, count, only)
+        now = _rows(framework, observed, count, machine)
+        if end.ok and not observed["variants"] and only is None:
             end = Outcome("garbled", None, "its adapter offers no layer")
         if not end.ok:
             part = "; what it answered before is here" if now else ""
-            now.append(_trouble(framework, FindingStatus.FAILED, end.sentence + part, said, count, machine))
+            now.append(_trouble(framework, FindingStatus.FAILED, end.sentence + part, observed, count, machine))
         before = {row.key()[:4]: row for row in found}
         found += [row for row in now if not _same(before.get(row.key()[:4]), row)]
-        if not said.get("variants"):
+        if not observed.get("variants"):
             return found  # it does not start at all
     if framework.sync and only in (None, SYNC):
         say(f"{framework.name}: several ranks in {where.title}")
@@ -107,30 +107,32 @@ def probe(
 
 
 def _synchronised(framework: Framework, where: Interpreter, threads: int, machine: str) -> list[FindingRow]:
-    """What its batch norm does on several ranks: a script of its own, in a process as any other."""
+    """Measure its batch norm on several ranks, with its own script."""
     words = [str(framework.sync_script())]
     end = run(
         where.python, SCRIPTS / "sync.py", words, seconds=framework.seconds, threads=threads, variables=where.variables
     )
-    said = end.answer if isinstance(end.answer, dict) else {}
-    if end.ok and not (isinstance(said.get("runs"), list) and said["runs"]):
-        end, said = Outcome("garbled", None, "what it wrote are no observations"), {}
-    rows = _understood(framework, sync.findings, said, threads, machine, SYNC) if said else []
+    observed = end.answer if isinstance(end.answer, dict) else {}
+    if end.ok and not (isinstance(observed.get("runs"), list) and observed["runs"]):
+        end, observed = Outcome("garbled", None, "what it wrote are no observations"), {}
+    rows = _understood(framework, sync.findings, observed, threads, machine, SYNC) if observed else []
     if not end.ok:
         rows.append(
-            _trouble(framework, FindingStatus.FAILED, f"several ranks: {end.sentence}", said, threads, machine, SYNC)
+            _trouble(
+                framework, FindingStatus.FAILED, f"several ranks: {end.sentence}", observed, threads, machine, SYNC
+            )
         )
     return rows
 
 
 def observe(framework: Framework, where: Interpreter, threads: int, only: str | None) -> tuple[dict[str, Any], Outcome]:
-    """The observations of one run, and how it ended; a run that dies at a question is taken up behind it."""
-    said: dict[str, Any] = {}
+    """Run the probe: its observations, and how it ended. A run that dies at a question goes on after that question."""
+    observed: dict[str, Any] = {}
     words = ["--adapter", str(framework.script()), "--threads", str(threads)]
     words += [] if only is None else ["--only", only]
     deadline = time.monotonic() + 2 * framework.seconds
     done: list[str] = []
-    for _ in range(AGAIN):
+    for _ in range(RESTARTS):
         end = run(
             where.python,
             SCRIPTS / "probe.py",
@@ -143,14 +145,14 @@ def observe(framework: Framework, where: Interpreter, threads: int, only: str | 
         if end.ok and not given:
             end = Outcome("garbled", None, "what it wrote are no observations", 0, end.tail, end.seconds, end.peak)
         asking = given.get("asking")
-        _merge(said, given)
+        _merge(observed, given)
         if end.kind not in AT_A_QUESTION or asking in (None, "import") or asking in done:
             break
-        _note(said, str(asking), end.sentence)
-        done = [f"{kind}, {variant}: {question}" for kind, variant, question in _answered(said)]
+        _note(observed, str(asking), end.sentence)
+        done = [f"{kind}, {variant}: {question}" for kind, variant, question in _answered(observed)]
         if time.monotonic() >= deadline:
             break
-    return said, end
+    return observed, end
 
 
 def _readable(answer: Any) -> bool:
@@ -160,11 +162,11 @@ def _readable(answer: Any) -> bool:
     return all(isinstance(part, dict) and isinstance(part.get("answers"), dict) for part in parts)
 
 
-def _merge(said: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Add the answers of a later run; what was answered before stays."""
-    variants = said.get("variants", [])
-    said.update({key: value for key, value in given.items() if key != "variants"})
-    said["variants"] = variants
+def _merge(observed: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Add the answers of a later run; earlier answers stay."""
+    variants = observed.get("variants", [])
+    observed.update({key: value for key, value in given.items() if key != "variants"})
+    observed["variants"] = variants
     known = {(part.get("kind"), part.get("variant")): part for part in variants}
     for part in given.get("variants", []):
         key = (part.get("kind"), part.get("variant"))
@@ -174,25 +176,25 @@ def _merge(said: dict[str, Any], given: Mapping[str, Any]) -> None:
             variants.append(part)
 
 
-def _note(said: dict[str, Any], asking: str, sentence: str) -> None:
-    """The question at which the process died has that for its answer."""
-    for part in said["variants"]:
+def _note(observed: dict[str, Any], asking: str, sentence: str) -> None:
+    """Record how the process died as the answer to the question it died at."""
+    for part in observed["variants"]:
         start = f"{part.get('kind')}, {part.get('variant')}: "
         if asking.startswith(start):
             part["answers"][asking[len(start) :]] = {"error": f"process: {sentence}"}
 
 
-def _answered(said: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    return [(part["kind"], part["variant"], question) for part in said["variants"] for question in part["answers"]]
+def _answered(observed: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [(part["kind"], part["variant"], question) for part in observed["variants"] for question in part["answers"]]
 
 
 def _same(before: FindingRow | None, row: FindingRow) -> bool:
     return before is not None and (before.value, before.status) == (row.value, row.status)
 
 
-def _version(said: Mapping[str, Any]) -> str:
+def _version(observed: Mapping[str, Any]) -> str:
     """Every package and its version: ``keras 3.15.1, jax 0.10.2``."""
-    versions = said.get("versions")
+    versions = observed.get("versions")
     if not isinstance(versions, dict):
         return ""
     return ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -216,21 +218,21 @@ def _tidy(text: str) -> str:
     return " ".join(text.split())[:600]
 
 
-def _rows(framework: Framework, said: Mapping[str, Any], threads: int, machine: str) -> list[FindingRow]:
-    return _understood(framework, infer, said, threads, machine) if said.get("variants") else []
+def _rows(framework: Framework, observed: Mapping[str, Any], threads: int, machine: str) -> list[FindingRow]:
+    return _understood(framework, infer, observed, threads, machine) if observed.get("variants") else []
 
 
 def _understood(
     framework: Framework,
     reading: Callable[[Mapping[str, Any]], list[dict[str, Any]]],
-    said: Mapping[str, Any],
+    observed: Mapping[str, Any],
     threads: int,
     machine: str,
     kind: str = "",
 ) -> list[FindingRow]:
-    """The rows of observations; one that says so where they mean nothing."""
+    """Turn observations into rows; into one row with the reason where they cannot be understood."""
     try:
-        findings = reading(said)
+        findings = reading(observed)
         return [
             FindingRow(
                 framework.name,
@@ -240,30 +242,30 @@ def _understood(
                 _text(finding.get("value")),
                 str(finding["status"]),
                 _tidy(str(finding.get("detail") or "")),
-                _version(said),
-                str(said.get("python", "")),
+                _version(observed),
+                str(observed.get("python", "")),
                 threads,
-                str(said.get("date", "")),
+                str(observed.get("date", "")),
                 machine,
             )
             for finding in findings
         ]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
         sentence = f"its observations cannot be understood ({type(error).__name__}: {error})"
-        return [_trouble(framework, FindingStatus.FAILED, sentence, said, threads, machine, kind)]
+        return [_trouble(framework, FindingStatus.FAILED, sentence, observed, threads, machine, kind)]
 
 
 def _trouble(
     framework: Framework,
     status: str,
     sentence: str,
-    said: Mapping[str, Any],
+    observed: Mapping[str, Any],
     threads: int,
     machine: str,
     kind: str = "",
 ) -> FindingRow:
-    date = str(said.get("date") or time.strftime("%Y-%m-%d", time.gmtime()))
-    version, python = _version(said), str(said.get("python", ""))
+    date = str(observed.get("date") or time.strftime("%Y-%m-%d", time.gmtime()))
+    version, python = _version(observed), str(observed.get("python", ""))
     return FindingRow(
         framework.name, kind, "", "probe", "", status, _tidy(sentence), version, python, threads, date, machine
     )

@@ -15,7 +15,7 @@ from .algorithms import algorithm
 from .evaluating import epsilon_of_inference, evaluation
 from .finding import Finding, not_applicable, undetermined
 from .gradients import gradient
-from .half_precision import halves
+from .half_precision import half_precision_findings
 from .reading import Variant
 from .running_statistics import running
 from .single import one_value
@@ -39,7 +39,7 @@ def findings(variant: Variant) -> list[Finding]:
     found += errors
     if variant.kind != "rms":
         found.append(algorithm(variant, measures, kept, errors))
-    found += halves(variant, normal)
+    found += half_precision_findings(variant, normal)
     by_name = {one.name: one for one in found}
     if by_name["epsilon.default"].status == FindingStatus.NOT_APPLICABLE:
         by_name |= {one.name: one for one in epsilon_of_inference(variant)}

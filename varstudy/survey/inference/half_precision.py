@@ -8,13 +8,13 @@ from .finding import Finding, measured, not_applicable, undetermined
 from .reading import Variant
 from .training_statistics import Normal
 
-__all__ = ["halves"]
+__all__ = ["half_precision_findings"]
 
 UNITS = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 _RIGHT = 0.05  # relative: what a float16 output resolves with room to spare
 
 
-def halves(variant: Variant, normal: Normal) -> list[Finding]:
+def half_precision_findings(variant: Variant, normal: Normal) -> list[Finding]:
     """The error of the implied variance in both formats, and float16's accumulator."""
     found: dict[str, Finding] = {}
     for dtype, unit in UNITS.items():

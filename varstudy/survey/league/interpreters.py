@@ -61,7 +61,7 @@ def pinned(make: bool, say: Callable[[str], None]) -> Callable[[Function], Inter
 
     Parameters
     ----------
-    say : told what takes long.
+    say : gets a line for what takes long.
     """
 
     def where(function: Function) -> Interpreter | str:

@@ -1,4 +1,4 @@
-"""The league: every function on the same rows, in its own environment, told by its bits, beside our algorithms."""
+"""Measure the league: every function on the same rows, in its own environment, identified by its bits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class League:
 
         Parameters
         ----------
-        argv : the command line that is told; this process's own where it is None.
+        argv : the command line to record; this process's own where it is None.
         """
         return league_record.content(self.rows, self.facts, self.cases, self.settings, argv)
 
@@ -76,7 +76,7 @@ def measure(
     threads : numbers of threads to try, at least one. repeats : how often, at least once, each is run with the first
         of these, to see whether the bits are the same.
     seconds : that one function may take on all matrices. ours : whether our algorithms are scored on the same rows.
-    progress : told of each function that is done, and of our algorithms as one more.
+    progress : advances with each function, and once for our algorithms.
 
     Returns
     -------
@@ -153,18 +153,18 @@ def _measured(
 ) -> LeagueFact:
     asked = runs[threads[0], 0]
     line = asked.answers[function.name]
-    told = line["facts"]
+    answers_to = line["facts"]
     fact = _fact(function, "measured")
     fact.version = ", ".join(f"{name} {version}" for name, version in asked.versions.items())
     fact.python = asked.python
     fact.date = datetime.now(timezone.utc).date().isoformat()
     fact.machine = str(provenance.cpu()["model"])
-    fact.default_correction = default_correction(told["four values, default"])
-    fact.choices = ", ".join(str(c) for c in (0, 1) if not told[f"four values, ddof {c}"]["raised"]) or "none"
-    fact.one_value = said(told["one value, default"])
-    fact.at_correction = said(told["one value, ddof 1"])
-    fact.empty = said(told["no value, default"])
-    fact.with_nan = said(told["a NaN, default"])
+    fact.default_correction = default_correction(answers_to["four values, default"])
+    fact.choices = ", ".join(str(c) for c in (0, 1) if not answers_to[f"four values, ddof {c}"]["raised"]) or "none"
+    fact.one_value = said(answers_to["one value, default"])
+    fact.at_correction = said(answers_to["one value, ddof 1"])
+    fact.empty = said(answers_to["no value, default"])
+    fact.with_nan = said(answers_to["a NaN, default"])
     fact.max_length = function.max_length
     again = [_differing(line, runs[threads[0], k].answers[function.name]) for k in range(1, repeats)]
     fact.repeated = "run once" if not again else _alike(max(again))

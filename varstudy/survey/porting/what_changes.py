@@ -108,9 +108,9 @@ def changes(
         if unknown:
             notes.append(f"Not measured of {side.framework}: {', '.join(unknown)}.")
         for evidence in EVIDENCE[1:-1]:
-            told = [name for name, fact in side.facts.items() if fact.evidence == evidence]
-            if told:
-                notes.append(f"{evidence.capitalize()}, of {side.framework}: {', '.join(told)}.")
+            phrase = [name for name, fact in side.facts.items() if fact.evidence == evidence]
+            if phrase:
+                notes.append(f"{evidence.capitalize()}, of {side.framework}: {', '.join(phrase)}.")
     return found, notes
 
 
@@ -170,7 +170,7 @@ def _factor(one: Convention, other: Convention, counts: Sequence[int], e: Fracti
         values = ", ".join(f"{_ratio((n - a) / (n - b))} at n = {n}" for n in counts if n > b and n > a)
         do = f"to train on, multiply by {formula}" + (f": {values}" if values else "")
         if {one.epsilon_kept, other.epsilon_kept} != {NO}:
-            do += ", with epsilon out of it as told below"
+            do += ", with epsilon out of it as described below"
         lost = [str(n) for n in counts if n <= max(a, b)]
         if lost:
             do += f"; at n = {', '.join(lost)} there is no such variance"
@@ -226,10 +226,10 @@ def _momentum(
 ) -> PortChange:
     def side(convention: Convention, number: Fraction | None, w: Fraction | None) -> str:
         multiplies = convention["momentum.multiplies"]
-        told = _shown(convention["momentum.default"] if number is None else float(number))
-        if told != "not measured":
-            told += " (of what: not measured)" if multiplies is None else f" of the {multiplies}"
-        return told + (f": new batch {float(w):g}" if w is not None else "")
+        phrase = _shown(convention["momentum.default"] if number is None else float(number))
+        if phrase != "not measured":
+            phrase += " (of what: not measured)" if multiplies is None else f" of the {multiplies}"
+        return phrase + (f": new batch {float(w):g}" if w is not None else "")
 
     theirs = other.momentum
     needed = _differ(argument, theirs)
@@ -275,29 +275,29 @@ def _law_notes(one: Convention, other: Convention, weight: Fraction | None) -> l
         return [same[a]] if a in same else []
     if a in TENDING and b in TENDING:
         fades = "" if weight is None else f": (1 - {float(weight):g})^k of the start is left in an exponential one"
-        told = (
+        phrase = (
             f"{one.framework}'s running statistics are {a}, {other.framework}'s {b}: from the first batch on they "
             f"differ, and after k steps they agree but for what is left of the first{fades}. A carried state is not a "
             "fresh one: the snippet marks it as one that has seen many batches, where the framework counts them."
         )
     else:
-        told = (
+        phrase = (
             f"{one.framework}'s running statistics are {a}, {other.framework}'s {b}: no momentum makes them agree, "
             "since the weight of a new batch is a constant in one and not in the other. The carried state serves "
             "inference; training on goes its own way."
         )
-    return [told]
+    return [phrase]
 
 
 def _one_value_notes(one: Convention, other: Convention, counts: Sequence[int]) -> list[str]:
     if 1 not in counts:
         return []
-    told = [
+    phrase = [
         f"{side.framework}'s output is {_shown(side['one_value.output'])} and its running variance "
         f"{_shown(side['one_value.running'])}"
         for side in (one, other)
     ]
-    return [f"With one value a channel S = 0 and there is no variance to train on: {'; '.join(told)}."]
+    return [f"With one value a channel S = 0 and there is no variance to train on: {'; '.join(phrase)}."]
 
 
 def _evaluation_notes(one: Convention, other: Convention) -> list[str]:

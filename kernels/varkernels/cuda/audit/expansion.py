@@ -13,7 +13,7 @@ rcp.rn.f64     5 DFMA
 sqrt.rn.f64    5 DFMA, 3 DMUL
 =============  ===========================
 
-No number of this table is used: a tool that does otherwise is measured anew.
+No number of this table is used: a tool that does otherwise is measured again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The few functions of NVIDIA's driver that launching a kernel takes, by ctypes: no package beside the driver itself.
+"""The few functions of NVIDIA's driver that launching a kernel takes, by ctypes: no package but the driver itself.
 
 Names and codes are those of the CUDA driver API, cuda.h.
 """

@@ -93,7 +93,7 @@ def laws(found: Sequence[conventions.FindingRow], framework: str) -> Callable[[s
     return law
 
 
-def implied(x: NDArray[Any], told: Mapping[str, Any], exact: float, law: Law) -> tuple[float, float]:
+def implied(x: NDArray[Any], outputs: Mapping[str, Any], exact: float, law: Law) -> tuple[float, float]:
     """The variance that a row's outputs imply, and the resolution relative to the exact one; NaN where they are none.
 
     Where all inputs are alike, outputs that are one finite constant show the variance 0, and no others do.
@@ -102,13 +102,13 @@ def implied(x: NDArray[Any], told: Mapping[str, Any], exact: float, law: Law) ->
     layer's roundings do to it; where there are few, so is the grid that the outputs are on, if it is no coarser than
     that of x / d: a layer that computes x * scale + shift rounds there.
     """
-    if not told["finite"]:
+    if not outputs["finite"]:
         return math.nan, 0.0
     if exact == 0:
-        return (0.0 if told["alike"] else math.nan), 0.0
-    at = np.array(told["at"])
+        return (0.0 if outputs["alike"] else math.nan), 0.0
+    at = np.array(outputs["at"])
     xs = x[at].astype(np.float64)
-    ys = np.array([float.fromhex(v) for v in told["y"]])
+    ys = np.array([float.fromhex(v) for v in outputs["y"]])
     low, high = int(np.argmin(xs)), int(np.argmax(xs))
     rise = float(ys[high] - ys[low])
     if rise == 0:

@@ -43,7 +43,7 @@ class Layers:
 
     def content(self, argv: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """All of it, for the file."""
-        told = {
+        described = {
             "longest": LONGEST,
             "kinds": KINDS,
             "threads": 1,
@@ -55,7 +55,7 @@ class Layers:
             "laid_out": "rows of a length are the channels, samples or groups of one input; images are 1 x 2 or 1 x 1",
             **(settings or {}),
         }
-        return content(self.rows, self.facts, self.cases, told, argv)
+        return content(self.rows, self.facts, self.cases, described, argv)
 
 
 class _Shown(Exacts):
@@ -144,29 +144,31 @@ class _Judge:
         again = [{(e["kind"], e["variant"]): e["answers"] for e in other["layers"]} for other, _ in runs[1:]]
         for layer in said["layers"]:
             key = layer["kind"], layer["variant"]
-            told = fact(*key, "measured", version=version, python=python, title=layer["title"])
-            told.seconds = layer["seconds"]
+            layer_fact = fact(*key, "measured", version=version, python=python, title=layer["title"])
+            layer_fact.seconds = layer["seconds"]
             found = law(*key)
-            made.facts.append(told)
+            made.facts.append(layer_fact)
             if isinstance(found, str):
-                told.status, told.reason = "not measured", found
+                layer_fact.status, layer_fact.reason = "not measured", found
                 continue
-            rule, told.read_as = found
-            told.correction, told.epsilon, told.place = rule.correction, rule.epsilon, rule.place
+            rule, layer_fact.read_as = found
+            layer_fact.correction, layer_fact.epsilon, layer_fact.place = rule.correction, rule.epsilon, rule.place
             differ = [_differing(layer["answers"], other[key]) for other in again if key in other]
             if differ:
-                told.repeated = f"{max(differ)} rows differ" if max(differ) else "same bits"
+                layer_fact.repeated = f"{max(differ)} rows differ" if max(differ) else "same bits"
             else:
-                told.repeated = "run once"
+                layer_fact.repeated = "run once"
             number = next(iter(said["versions"].values()), "")
-            made.rows.append(self.row(told, framework, number, layer["answers"], rule))
+            made.rows.append(self.row(layer_fact, framework, number, layer["answers"], rule))
 
     def row(
-        self, told: LayerFact, framework: Framework, version: str, answers: Mapping[str, Any], law: Law
+        self, layer_fact: LayerFact, framework: Framework, version: str, answers: Mapping[str, Any], law: Law
     ) -> LeagueRow:
         """A layer's row; its fact learns how many rows are hidden and coarse."""
         title = LAYER + framework.title
-        row = LeagueRow(told.function, title, framework.environment, version, STORAGE, "1", law.correction, STORAGE)
+        row = LeagueRow(
+            layer_fact.function, title, framework.environment, version, STORAGE, "1", law.correction, STORAGE
+        )
         values = {m.key: np.full(len(m.values), math.nan) for m in self.given}
         raised = {key: np.zeros(len(v), np.bool_) for key, v in values.items()}
         hidden = {key: np.zeros(len(v), np.bool_) for key, v in values.items()}
@@ -182,7 +184,7 @@ class _Judge:
                 true = float(exact.rounded[line])
                 if true > 0 and RESOLUTION * law.spread(true) > HIDDEN:
                     hidden[matrix.key][line] = True
-                    told.hidden += 1
+                    layer_fact.hidden += 1
                 elif "raised" in answer:
                     raised[matrix.key][line] = True
                 elif exact.known[line]:
@@ -190,10 +192,10 @@ class _Judge:
                     if true == 0 and found == 0:
                         # Outputs of equal values are equal whatever they were divided by.
                         hidden[matrix.key][line] = True
-                        told.hidden += 1
+                        layer_fact.hidden += 1
                     elif resolution >= 1 and (found == math.inf or abs(found / true - 1) <= resolution):
                         hidden[matrix.key][line] = True
-                        told.coarse += 1
+                        layer_fact.coarse += 1
                     values[matrix.key][line] = _at_least(found, true, resolution)
                 elif answer["rows"][r]["finite"]:
                     values[matrix.key][line] = 0.0  # a finite answer for a row that has no variance

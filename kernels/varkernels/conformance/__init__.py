@@ -1,0 +1,194 @@
+"""Conformance: what an algorithm of another package must do to be studied as ours are, as checks to run.
+
+In a test file, for pytest (which this module does not import):
+
+    from varkernels.conformance import Conformance
+
+    class TestMine(Conformance):
+        algorithm = MINE                      # an Algorithm, or the name of a registered one
+
+or anywhere, with an AssertionError that has one line for each thing that went wrong:
+
+    from varkernels.conformance import check_algorithm
+    check_algorithm(MINE)
+
+Every check runs for each pair of a storage format and an accumulator that the algorithm serves. An algorithm
+that needs a centre gets the number 2. Bits are compared but for the payload of a NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..algorithm import Algorithm
+from ..formats import FORMATS, format_of
+from ..registry import get
+from .checks import (
+    accuracy,
+    answers,
+    empty_rows,
+    exact_examples,
+    input_kept,
+    non_finite,
+    one_value,
+    repeatable,
+    rows_apart,
+    strides,
+)
+from .subject import Subject
+from .verb_checks import merge_laws, verbs_in_python
+
+__all__ = ["CHECKS", "Conformance", "Subject", "check_algorithm", "failures"]
+
+Check = Callable[[Subject], Iterator[str]]
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        exact_examples,
+        one_value,
+        empty_rows,
+        non_finite,
+        rows_apart,
+        strides,
+        repeatable,
+        input_kept,
+        answers,
+        accuracy,
+        verbs_in_python,
+        merge_laws,
+    )
+}
+
+
+def _subjects(algorithm: Algorithm | str, exact: bool, storages: tuple[str, ...]) -> list[Subject]:
+    """An algorithm with each storage format and each accumulator that serves both."""
+    algo = get(algorithm) if isinstance(algorithm, str) else algorithm
+    if not isinstance(algo, Algorithm):
+        raise TypeError(f"{algorithm!r} is neither a varkernels.Algorithm nor the name of one")
+    return [
+        Subject(algo, storage, accumulator, exact)
+        for storage in map(format_of, storages)
+        for accumulator in FORMATS.values()
+        if accumulator.name in algo.accumulators
+        and (accumulator is storage or accumulator.precision >= max(24, storage.precision))
+    ]
+
+
+def failures(
+    algorithm: Algorithm | str,
+    *,
+    exact: bool = True,
+    storages: tuple[str, ...] = tuple(FORMATS),
+    checks: tuple[str, ...] = tuple(CHECKS),
+) -> list[str]:
+    """A line for each thing that is wrong: the check, the algorithm, the formats, what it got, what was wanted.
+
+    Parameters
+    ----------
+    algorithm : an Algorithm, or the name of a registered one.
+    exact : whether its answers are exact where every operation of the textbook formulas is. Say False for an
+        algorithm that multiplies with a rounded 1 / n, for instance: such answers must then be near.
+    storages : the names of the values' formats that are tried, at least one.
+    checks : names from CHECKS.
+
+    Raises
+    ------
+    TypeError
+        It is not an Algorithm, or a storage is no known format.
+    ValueError
+        There is no algorithm of that name, or it serves none of the storages; a check is unknown; or no storage is
+        named.
+    """
+    unknown = [name for name in checks if name not in CHECKS]
+    if unknown:
+        raise ValueError(f"check {unknown[0]!r} is unknown: use some of {', '.join(CHECKS)}")
+    if not storages:
+        raise ValueError(f"storages={storages!r} names no format: use some of {', '.join(FORMATS)}")
+    found = []
+    tried = _subjects(algorithm, exact, storages)
+    if not tried:
+        name = getattr(algorithm, "name", algorithm)
+        raise ValueError(f"algorithm {name!r} has no accumulator for values of {' or '.join(storages)}")
+    for subject in tried:
+        for name in checks:
+            try:
+                found += [f"{name}: {subject}: {sentence}" for sentence in CHECKS[name](subject)]
+            except Exception as problem:  # an algorithm that raises has failed this check, not the others
+                found.append(f"{name}: {subject}: it raises {type(problem).__name__}: {problem}")
+    return found
+
+
+def check_algorithm(
+    algorithm: Algorithm | str, *, exact: bool = True, storages: tuple[str, ...] = tuple(FORMATS)
+) -> None:
+    """Run every check on an algorithm.
+
+    Parameters
+    ----------
+    algorithm, exact, storages : as for `failures`.
+
+    Raises
+    ------
+    AssertionError
+        Something is wrong: one line for each thing.
+    TypeError, ValueError
+        As for `failures`.
+    """
+    found = failures(algorithm, exact=exact, storages=storages)
+    if found:
+        raise AssertionError("\n".join(found))
+
+
+class Conformance:
+    """The checks as a test class: derive one, whose name starts with Test, and give it an algorithm.
+
+    Attributes
+    ----------
+    algorithm : an Algorithm, or the name of a registered one.
+    exact, storages : as for `failures`.
+    """
+
+    algorithm: Algorithm | str
+    exact: bool = True
+    storages: tuple[str, ...] = tuple(FORMATS)
+
+    def _check(self, name: str) -> None:
+        found = failures(self.algorithm, exact=self.exact, storages=self.storages, checks=(name,))
+        assert not found, "\n".join(found)
+
+    def test_exact_examples(self) -> None:
+        self._check("exact_examples")
+
+    def test_one_value(self) -> None:
+        self._check("one_value")
+
+    def test_empty_rows(self) -> None:
+        self._check("empty_rows")
+
+    def test_non_finite(self) -> None:
+        self._check("non_finite")
+
+    def test_rows_apart(self) -> None:
+        self._check("rows_apart")
+
+    def test_strides(self) -> None:
+        self._check("strides")
+
+    def test_repeatable(self) -> None:
+        self._check("repeatable")
+
+    def test_input_kept(self) -> None:
+        self._check("input_kept")
+
+    def test_answers(self) -> None:
+        self._check("answers")
+
+    def test_accuracy(self) -> None:
+        self._check("accuracy")
+
+    def test_verbs_in_python(self) -> None:
+        self._check("verbs_in_python")
+
+    def test_merge_laws(self) -> None:
+        self._check("merge_laws")
