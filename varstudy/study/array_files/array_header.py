@@ -36,12 +36,14 @@ MEMORY_MAP_FROM = 64 * 2**20
 """Bytes from which on the data of a plain file is mapped into memory instead of read."""
 # The longest header that numpy reads.
 HEADER_LIMIT = 10_000
+# Digits of an extent, with its sign.
+DIGITS_LIMIT = 20
 # The most dimensions that every supported numpy has.
 RANK_LIMIT = 32
 
 _ITEM = (
     r"\s*(['\"])(descr|fortran_order|shape)\1\s*:\s*"
-    r"(?:(['\"])([^'\"\\]*)\3|(True|False)|\(((?:\s*-?\d{1,20}L?\s*,?)*)\s*\))\s*"
+    r"(?:(['\"])([^'\"\\]*)\3|(True|False)|\(([-\d\sL,]*)\))\s*"
 )
 _ENTRY = re.compile(_ITEM + r"(,|(?=\}))")
 _STRUCTURED = re.compile(r"['\"]descr['\"]\s*:\s*[\[(]")
@@ -128,7 +130,10 @@ def _entries(text: str) -> dict[str, Any]:
     while match := _ENTRY.match(text, at):
         _, key, _, string, truth, shape, _ = match.groups()
         if shape is not None:
-            found[key] = tuple(int(extent) for extent in re.findall(r"-?\d+", shape))
+            extents = [extent.strip().removesuffix("L") for extent in shape.split(",")]
+            if any(len(extent) > DIGITS_LIMIT for extent in extents):
+                raise ValueError("an extent beyond 64 bits")
+            found[key] = tuple(int(extent) for extent in (extents if extents[-1] else extents[:-1]))
         else:
             found[key] = string if truth is None else truth == "True"
         at = match.end()
