@@ -22,7 +22,18 @@ __all__ = ["INTERRUPTED", "NO_DEVICE", "REGRESSION", "Program", "about", "alone"
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What this package cannot do without.
-NEEDED = ("varkernels", "numpy", "numba", "ml_dtypes", "mpmath", "pandas", "matplotlib", "rich", "jinja2")
+NEEDED = (
+    "varkernels",
+    "numpy",
+    "numba",
+    "ml_dtypes",
+    "mpmath",
+    "pandas",
+    "matplotlib",
+    "rich",
+    "jinja2",
+    "platformdirs",
+)
 REGRESSION, BAD_INPUT, NO_DEVICE, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 130, 141
 
 

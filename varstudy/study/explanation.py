@@ -14,11 +14,11 @@ from .algorithm_answers import Answer, accumulators_for, algorithms_for, answers
 from .featuremaps import Case
 from .measuring import case_info, reduction
 
-__all__ = ["Explanation", "Part", "explain"]
+__all__ = ["Explanation", "ExplanationPart", "explain"]
 
 
 @dataclass(frozen=True)
-class Part:
+class ExplanationPart:
     """The answers in one storage format.
 
     Attributes
@@ -48,7 +48,7 @@ class Explanation:
 
     case: Case
     seed: int
-    parts: list[Part]
+    parts: list[ExplanationPart]
 
     def record(self) -> dict[str, Any]:
         """All of it, for JSON."""
@@ -119,7 +119,7 @@ def explain(
         kappa = np.array([float(k) for k in exact.kappa])[exact.finite]
         found = answers(reduced, FORMATS[each], subtract, chosen, wanted)
         parts.append(
-            Part(
+            ExplanationPart(
                 storage=each,
                 norm=norm,
                 correction=subtract,

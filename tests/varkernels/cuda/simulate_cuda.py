@@ -115,6 +115,16 @@ STAND_INS: dict[str, Any] = {
     "read": lambda state, n: formula_of(state).read(state, n),
     "start": lambda state, high, low: formula_of(state).start(state, high, low),
 }
+
+
+class Swapped:
+    """`cuda` for `stages`: the simulator puts its own into the globals of the kernel alone, which is in `schedules`."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(schedules.cuda, name)
+
+
+stages.cuda = Swapped()
 for module in (schedules, stages, lanes):
     for name, stand_in in STAND_INS.items():
         if hasattr(module, name):

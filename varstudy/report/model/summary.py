@@ -161,7 +161,15 @@ def _museum_headline(facts: Facts, best: Pick | None) -> Headline | None:
     wrong, total = tally["naive"]
     rest = Markup("")
     if best and best.algorithm in tally:
-        rest = Markup(" {} is wrong on {} of {}.").format(code(best.algorithm), *tally[best.algorithm])
+        frame = facts.figures
+        mine = frame[(frame["group"] == "museum") & frame["own"] & (frame["algorithm"] == best.algorithm)]
+        within = mine[mine["wrong"] & mine["posed"] & ~mine["beyond"] & (mine["rows_squares_overflow"] == 0)]
+        none = ", none of them on well-posed data whose sum of squared deviations fits the format"
+        rest = Markup(" {} is wrong on {} of {}{}.").format(
+            code(best.algorithm),
+            *tally[best.algorithm],
+            none if tally[best.algorithm][0] and within.empty else "",
+        )
     return Headline(
         f"{wrong} of {total}",
         "reported bugs that the naive formula still reproduces",
