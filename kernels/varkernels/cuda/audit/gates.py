@@ -2,9 +2,8 @@
 
 Every kernel is assembled for every target of `resources.TARGETS` from the one committed text, as a driver would, and
 disassembled again; only for a target older than the text's is the line ``.target`` changed. No GPU is needed. Without
-arguments the table `resources.PATH` is written, if every gate holds; with ``--check`` it is made afresh, nothing is
-written, and a difference is printed line by line. A text that serves both builds of a kernel, for there is nothing in
-it to contract, has one line under the name of its entry.
+arguments the table `resources.PATH` is written if every gate holds; ``--check`` only prints each line that
+differs. A text that serves both builds of a kernel (nothing to contract) has one line under the name of its entry.
 
 The gates, each a sentence where it does not hold:
 
