@@ -52,7 +52,7 @@ for norm in ("batch", "layer", "group"):
     found[norm] = check(mine, norm, groups=4 if norm == "group" else None)
     print(f"{norm} norm: {found[norm].rows} rows of {found[norm].values:,} values, "
           f"condition numbers up to {found[norm].kappa_worst:.0f}, {found[norm].constant} constant")
-    print("   ", found[norm].advice)
+    print("   ", found[norm].answer)
 
 # %%
 shown = ("naive", "two_pass", "welford", "chan", "pairwise")

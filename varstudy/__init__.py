@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .study.featuremaps import cases
     from .study.ground_truth import truth
     from .study.runner import run
+    from .study.verdict import check
 
 __all__ = [
     "Algorithm",
@@ -26,6 +27,7 @@ __all__ = [
     "__version__",
     "algorithms",
     "cases",
+    "check",
     "compose",
     "feature_moments",
     "mean",
@@ -50,6 +52,7 @@ _HOME = {
     "moments": "varkernels",
     "register": "varkernels",
     "cases": "varstudy.study.featuremaps",
+    "check": "varstudy.study.verdict",
     "feature_moments": "varkernels.stats.features",
     "mean": "varkernels.stats.functions",
     "mean_var": "varkernels.stats.functions",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import click
 
-from .console import Problem, dump, many, number, show_table, shown
+from .console import Problem, dump, many, number, paragraph, show_table, shown
 from .options import ACCUMULATOR, ALGORITHM, CORRECTION, JSON, LAYOUTS, NORMS, SEED, STORAGE, Known
 from .program import sentences
+
+if TYPE_CHECKING:
+    from ..study.verdict import Verdict
 
 __all__ = ["check", "explain"]
 
@@ -97,31 +101,38 @@ def explain(
 @click.argument("file")
 @click.option("--norm", type=Known("norm", NORMS), default="flat", show_default=True, help="What shares a variance.")
 @click.option("--groups", type=click.IntRange(min=1), help="Number of groups, for --norm group.")
-@click.option("--layout", type=Known("layout", LAYOUTS), default="NCHW", show_default=True, help="What the axes are.")
+@click.option(
+    "--layout",
+    type=Known("layout", LAYOUTS),
+    help="What the axes are; by default NC, NLC, NCHW or NCDHW, by their number.",
+)
 @click.option("--storage", type=STORAGE, help="Say bfloat16 to read two-byte values as bfloat16.")
+@click.option("--epsilon", type=float, help="What is added to the variance under the root, such as 1e-5.")
 @click.option(
     "--max-unpacked", metavar="MIB", type=click.IntRange(min=1), help="Largest compressed array to unpack; 256 MiB."
 )
 @ACCUMULATOR
 @CORRECTION
 @ALGORITHM
+@click.option("--verbose", is_flag=True, help="Add what each algorithm loses, and the worst-conditioned rows.")
 @JSON
 def check(
     file: str,
     norm: str,
     groups: int | None,
-    layout: str,
+    layout: str | None,
     storage: str | None,
+    epsilon: float | None,
     max_unpacked: int | None,
     accumulator: str | None,
     correction: float | None,
     algorithms: tuple[str, ...],
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Check your own array in FILE, a .npy file, or .npz or .safetensors as FILE:NAME.
 
-    Says how ill-conditioned each row's variance is, what each algorithm loses on it, measured and
-    guaranteed, and which one to use.
+    The first line says which algorithm and which formats to use; the lines below say why.
     """
     if (norm == "group") != (groups is not None):
         raise Problem(
@@ -140,6 +151,7 @@ def check(
             layout=layout,
             groups=groups,
             correction=0.0 if correction is None else correction,
+            epsilon=epsilon,
             accumulator=accumulator,
             algorithms=algorithms,
             how=loaded.how,
@@ -147,54 +159,42 @@ def check(
     if as_json:
         dump({"file": file, **found.record()})
         return
-    click.echo(
-        f"{file}: {'x'.join(map(str, found.shape))} values in {found.storage}"
-        + (f" ({found.how})" if found.how else "")
-        + f"; {norm} norm takes {many(found.values, 'value')} together in "
-        + ("its only row." if found.rows == 1 else f"each of {found.rows} rows.")
-    )
-    if found.nonfinite:
-        more = ", ..." if found.nonfinite > len(found.nonfinite_named) else ""
-        click.echo(
-            f"{many(found.nonfinite, 'row')} with a NaN or an infinity, which has no variance: "
-            + "; ".join(found.nonfinite_named)
-            + more
-        )
-    if found.constant:
-        click.echo(f"{many(found.constant, 'constant row')}, with the exact variance 0.")
-    if found.undefined:
-        click.echo(f"{many(found.undefined, 'row')} of no more than {found.correction:g} values, without a variance.")
+    paragraph(found.answer)
+    click.echo()
+    for reason in found.reasons:
+        paragraph(reason, "- ")
+    if verbose:
+        click.echo()
+        _show_rows(found)
+
+
+def _show_rows(found: Verdict) -> None:
     if found.worst:
-        click.echo(
-            f"Condition number of the variance: {number(found.kappa_worst, 4)} at worst, "
-            f"{number(found.kappa_median, 4)} in the median.\n"
-        )
         show_table(
-            "The worst-conditioned rows",
+            f"The worst-conditioned rows of {found.rows}",
             ["row", "what it is", "kappa", "exact variance"],
             [[str(each.row), each.what, number(each.kappa, 4), each.exact] for each in found.worst],
             left=2,
         )
     if found.answers:
         show_table(
-            f"Correct digits of {found.available:.1f} that {found.storage} has, over the rows that vary",
-            ["algorithm", "accumulator", "worst row", "median", "guaranteed", "negative", "NaN or inf", "on constants"],
+            f"Correct digits of the {found.available:.1f} that {found.storage} has",
+            ["algorithm", "accumulator", "worst", "guaranteed", "right", "wrong"],
             [
                 [
                     a.algorithm,
                     a.accumulator,
-                    _digits(a.digits_worst),
-                    _digits(a.digits_median),
-                    _guaranteed(a.digits_bound),
-                    str(a.negative),
-                    str(a.nan + a.infinite),
-                    "-" if math.isnan(a.constant_worst) else number(a.constant_worst),
+                    _digits(min(a.digits_worst, found.available), a.constant_worst),
+                    _guaranteed(min(a.digits_bound, found.available)),
+                    str(a.tally.right),
+                    str(a.tally.wrong),
                 ]
                 for a in found.answers
             ],
             left=2,
+            note="Guaranteed: by the worst-case error bound. Right: at most one digit less than the format has. "
+            "Wrong: no correct digit, negative, NaN or infinite.",
         )
-    click.echo(found.advice)
 
 
 def _digits(digits: float, constant: float = math.nan) -> str:

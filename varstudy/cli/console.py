@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ __all__ = [
     "dump",
     "many",
     "number",
+    "paragraph",
     "plain",
     "progress",
     "say",
@@ -91,6 +94,20 @@ def many(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
+def paragraph(text: str, bullet: str = "") -> None:
+    """A paragraph on the standard output, filled to the width of the terminal; one line where it is none."""
+    text = bullet + text
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        text = textwrap.fill(
+            text,
+            max(40, shutil.get_terminal_size().columns),
+            subsequent_indent=" " * len(bullet),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    click.echo(text)
+
+
 def show_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, note: str = ""
 ) -> None:
@@ -114,7 +131,8 @@ def show_table(
     lines = [line.rstrip() for line in captured.get().splitlines()]
     click.echo("\n".join([title, *lines]).strip() + "\n")
     if note:
-        click.echo(note + "\n")
+        paragraph(note)
+        click.echo()
 
 
 # Progress -------------------------------------------------------------------------------------------------------

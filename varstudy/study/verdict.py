@@ -1,8 +1,13 @@
-"""What each algorithm would lose on one given array, and which one to use for it."""
+"""Which algorithm and which formats one given array needs: a verdict in one line, and why.
+
+The statuses come from `score`, the choice of algorithm from `recommendation`: that of the study's maps joined with the
+array itself, so that a verdict and the report follow one rule.
+"""
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,18 +15,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import varkernels
-from varkernels.formats import Format
+from varkernels.algorithm import Algorithm
+from varkernels.formats import FORMATS, format_of
+from varkernels.stats.inputs import array_of, is_pandas
 
-from .algorithm_answers import Answer, accumulators_for, algorithms_for, answers, decimal, row_name
+from . import verdict_words
+from .algorithm_answers import Answer, accumulators_for, algorithms_for, answers, decimal
+from .array_files.conversion import converted
 from .measuring import Reduction, reduction
+from .population import Measurement, Population, committed, summarise
+from .recommendation import Choice, recommend
+from .verdict_facts import EpsilonFacts, RangeFacts, epsilon_facts, range_facts, rows_of_norm
 
-__all__ = ["Check", "RowFact", "check"]
+__all__ = ["RowFact", "Verdict", "check"]
 
-# An algorithm is good enough if its worst row loses no more than this many of the format's decimal digits.
-MAY_LOSE = 1.0
 # Rows that are named one by one.
 NAMED = 5
+# The name of the array among the study's maps.
+HERE = "this array"
 
 
 @dataclass(frozen=True)
@@ -42,31 +53,36 @@ class RowFact:
 
 
 @dataclass(frozen=True)
-class Check:
-    """What was found of an array; `record` gives it as plain data.
+class Verdict:
+    """What to use for an array; `str` gives the answer and the reasons, `record` all of it as plain data.
 
     Attributes
     ----------
-    shape, layout, norm, groups, storage, how, correction : what was studied; `how` says how it was converted.
-    rows, values : how many rows, and values in each.
-    nonfinite : rows with a NaN or an infinity, which have no variance. nonfinite_named : the first of them, in words.
-    constant : rows whose values are all equal: their exact variance is 0.
-    undefined : rows with no more values than the correction: they have no variance.
-    kappa_worst, kappa_median : condition numbers of the rows that vary; nan where there are none.
-    worst : the rows with the largest condition numbers.
-    available : decimal digits that the storage format has, -log10 u.
-    answers : how each algorithm does.
-    recommended : the algorithm and accumulator to use; None where nothing could be measured.
-    advice : a sentence that recommends it, with the reason.
+    answer : what to do, one or two sentences. reasons : why, a sentence or two each.
+    shape, layout, norm, groups, storage, how, correction, epsilon : what was checked; `how` says how it was converted.
+    assumed : whether the layout follows from the number of axes.
+    rows, values : how many rows the norm makes, and the values in each.
+    nonfinite, nonfinite_named : rows with NaN or infinities, and the first of them with what they hold.
+    constant, undefined : rows with exact variance 0; rows whose count is not above the correction.
+    kappa_worst, kappa_median : condition numbers of the rows that vary; NaN where none does.
+    worst : the worst-conditioned rows. available : the decimal digits that the storage format holds.
+    range : how the exact variances lie in the storage format. epsilon_facts : what epsilon is next to them.
+    answers : what each algorithm answers.
+    recommended : algorithm and accumulator; None where there is nothing to compute, or none is safe.
+    choices : the recommendation by accumulator; None where its range is too small, or nothing is known.
     """
 
+    answer: str
+    reasons: list[str]
     shape: tuple[int, ...]
     layout: str
+    assumed: bool
     norm: str
     groups: int | None
     storage: str
     how: str
     correction: float
+    epsilon: float | None
     rows: int
     values: int
     nonfinite: int
@@ -77,13 +93,142 @@ class Check:
     kappa_median: float
     worst: list[RowFact]
     available: float
+    range: RangeFacts
+    epsilon_facts: EpsilonFacts | None
     answers: list[Answer] = field(repr=False)
     recommended: tuple[str, str] | None
-    advice: str
+    choices: dict[str, Choice | None] = field(repr=False)
+
+    def __str__(self) -> str:
+        return "\n".join([self.answer, *(f"- {reason}" for reason in self.reasons)])
 
     def record(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return asdict(self)
+
+
+def check(
+    x: Any,
+    norm: str = "flat",
+    *,
+    layout: str | None = None,
+    groups: int | None = None,
+    correction: float = 0.0,
+    epsilon: float | None = None,
+    accumulator: str | None = None,
+    algorithms: Iterable[str] = (),
+    how: str = "",
+    population: Population | None = None,
+) -> Verdict:
+    """Say which algorithm and which formats an array needs, and why.
+
+    Parameters
+    ----------
+    x : array of floats, integers or bool of any shape; a nested list; a tensor or anything else with `__array__` or
+        `__dlpack__`; a pandas Series or DataFrame.
+    norm, groups : which values share a variance, as for `varstudy.view`; layer norm of ``NLC`` is over the channels
+        of each position, as in a transformer.
+    layout : what the axes are, as for `varstudy.view`; by default ``NC``, ``NLC``, ``NCHW`` or ``NCDHW`` by their
+        number.
+    correction : the variance is M2 / (count - correction).
+    epsilon : what is added to the variance under the root; by default 1e-5 is compared where there is a norm.
+    accumulator : the format of every operation; by default the array's own and the next wider one are tried.
+    algorithms : names of those whose answers are shown; the verdict does not depend on them.
+    how : how the array was made from what the user gave, for the reasons.
+    population : the measurements that the recommendation starts from; by default those of the default study.
+
+    Returns
+    -------
+    `Verdict`.
+
+    Raises
+    ------
+    ValueError
+        The array has no values or masked ones; the norm, the layout, the groups, an algorithm or the accumulator does
+        not fit; the correction is not finite, or epsilon is negative or not finite.
+    TypeError
+        The dtype has no variance here.
+    """
+    array, how = _values(x, how)
+    storage = format_of(array.dtype)
+    if not math.isfinite(correction):
+        raise ValueError(f"correction={correction!r}: give a finite number, such as 0 or 1")
+    if epsilon is not None and not 0 <= epsilon < math.inf:
+        raise ValueError(f"epsilon={epsilon!r}: give a number from 0 up, such as 1e-5")
+    names = list(algorithms)
+    correction = float(correction)
+    rows = rows_of_norm(array, norm, layout, groups)
+    formats = accumulators_for(storage.name, accumulator)
+    shown = algorithms_for(names)
+    known = {each.name: each for each in (*algorithms_for(), *shown)}
+    reduced = reduction(
+        rows.array, norm, layout=rows.view_layout, groups=groups, corrections=(correction,), accumulators=formats
+    )
+    exact, variance = reduced.truth, reduced.variance[correction]
+    varies = variance.known & (variance.rounded != 0)
+    found = answers(reduced, storage, correction, list(known.values()), formats) if variance.known.any() else []
+    spread = range_facts(reduced, storage, correction, rows)
+    compared = epsilon if epsilon is not None else None if norm == "flat" else verdict_words.USUAL_EPSILON
+    of_epsilon = None if compared is None else epsilon_facts(compared, epsilon is not None, variance, storage)
+    kappa = np.array([float(k) for k in exact.kappa])
+    # The largest first, and of equals the first.
+    order = [int(r) for r in np.argsort(-np.where(varies, kappa, -np.inf), kind="stable") if varies[r]]
+    bad = np.flatnonzero(~exact.finite).tolist()
+    everything: dict[str, Any] = {
+        "shape": tuple(int(extent) for extent in array.shape),
+        "layout": rows.layout,
+        "assumed": rows.assumed,
+        "norm": norm,
+        "groups": groups,
+        "storage": storage.name,
+        "how": how,
+        "correction": correction,
+        "epsilon": epsilon,
+        "rows": len(exact),
+        "values": int(exact.count[0]),
+        "nonfinite": len(bad),
+        "nonfinite_named": [_nonfinite(reduced, r, rows.name(r)) for r in bad[:NAMED]],
+        "constant": int(np.count_nonzero(variance.known & ~varies)),
+        "undefined": int(np.count_nonzero(exact.count <= correction)),
+        "kappa_worst": float(kappa[varies].max()) if varies.any() else math.nan,
+        "kappa_median": float(np.median(kappa[varies])) if varies.any() else math.nan,
+        "worst": [
+            RowFact(r, rows.name(r), float(kappa[r]), decimal(answer))
+            for r in order[:NAMED]
+            if (answer := variance.values[r]) is not None
+        ],
+        "available": -math.log10(float(storage.unit_roundoff)),
+        "range": spread,
+        "epsilon_facts": of_epsilon,
+        "answers": [each for each in found if each.algorithm in {one.name for one in shown}],
+    }
+    choices = (
+        _choices(found, everything, spread, known, committed() if population is None else population, formats)
+        if found
+        else {}
+    )
+    best = next((a for a in _by_preference(formats) if (c := choices.get(a)) is not None and c.cheapest), None)
+    choice = choices[best] if best else None
+    matters = everything["values"] > 1
+    recommended = (choice.cheapest.algorithm, best) if matters and best and choice and choice.cheapest else None
+    text, reasons = verdict_words.sentences(everything, found, choices, recommended, rows)
+    return Verdict(**everything, answer=text, reasons=reasons, recommended=recommended, choices=choices)
+
+
+def _values(x: Any, how: str) -> tuple[NDArray[Any], str]:
+    """The values in one of the four storage formats, and how they got there."""
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise ValueError("x has masked values: give x.compressed(), or fill them")
+    if is_pandas(x):
+        x = x.to_numpy()
+        if x.dtype == object:  # Missing values among integers count as NaN.
+            is_missing = sys.modules["pandas"].isna
+            x = np.array([math.nan if is_missing(v) else v for v in x.ravel()]).reshape(x.shape)
+    array = array_of(x)
+    if array.size == 0:
+        raise ValueError(f"the array has shape {array.shape} and so no values: give one without zero-size axes")
+    loaded = converted(array, None, "x")
+    return loaded.array, how or loaded.how
 
 
 def _nonfinite(reduced: Reduction, row: int, name: str) -> str:
@@ -92,152 +237,38 @@ def _nonfinite(reduced: Reduction, row: int, name: str) -> str:
     return f"{name}: " + ", ".join(f"{int(count[row])} {what}" for what, count in counts if count[row])
 
 
-def check(
-    array: NDArray[Any],
-    norm: str,
-    *,
-    layout: str = "NCHW",
-    groups: int | None = None,
-    correction: float = 0.0,
-    accumulator: str | None = None,
-    algorithms: Iterable[str] = (),
-    how: str = "",
-) -> Check:
-    """Measure what each algorithm loses on an array, and recommend one.
-
-    Parameters
-    ----------
-    array : float16, bfloat16, float32 or float64, with values, of the rank that the layout has.
-    norm, layout, groups : which values are taken together, as for `varstudy.view`.
-    correction : the variance is M2 / (count - correction).
-    accumulator : the format of every operation; by default the array's own and the next wider one are tried.
-    algorithms : names; by default those of `answers.CHOSEN`.
-    how : how the array was made from what the user gave, for the answer.
-
-    Returns
-    -------
-    `Check`: all that was found, and which algorithm to use.
-
-    Raises
-    ------
-    ValueError
-        The array has no values; the norm, the layout, the groups, an algorithm or the accumulator does not fit; or the
-        correction is not finite.
-    TypeError
-        The dtype is not one of the four.
-    """
-    storage = varkernels.format_of(array.dtype)
-    if array.size == 0:
-        raise ValueError(f"the array has shape {array.shape} and so no values: give one without zero-size axes")
-    if not math.isfinite(correction):
-        raise ValueError(f"correction={correction!r}: give a finite number, such as 0 or 1")
-    correction = float(correction)
-    chosen = algorithms_for(algorithms)
-    formats = accumulators_for(storage.name, accumulator)
-    reduced = reduction(array, norm, layout=layout, groups=groups, corrections=(correction,), accumulators=formats)
-    exact = reduced.truth
-
-    def name(row: int) -> str:
-        return row_name(row, array.shape, norm, layout, groups)
-
-    variance = reduced.variance[correction]
-    varies = variance.known & (variance.rounded != 0)
-    kappa = np.array([float(k) for k in exact.kappa])
-    # The largest first, and of equals the first.
-    order = [int(r) for r in np.argsort(-np.where(varies, kappa, -np.inf), kind="stable") if varies[r]]
-    found = answers(reduced, storage, correction, chosen, formats) if variance.known.any() else []
-    bad = np.flatnonzero(~exact.finite).tolist()
-    available = -math.log10(float(storage.unit_roundoff))
-    best, advice = _advice(found, varies, kappa, storage, available, correction, len(bad))
-    return Check(
-        shape=tuple(int(extent) for extent in array.shape),
-        layout=layout,
-        norm=norm,
-        groups=groups,
-        storage=storage.name,
-        how=how,
-        correction=correction,
-        rows=len(exact),
-        values=int(exact.count[0]),
-        nonfinite=len(bad),
-        nonfinite_named=[_nonfinite(reduced, r, name(r)) for r in bad[:NAMED]],
-        constant=int(np.count_nonzero(variance.known & ~varies)),
-        undefined=int(np.count_nonzero(exact.count <= correction)),
-        kappa_worst=float(kappa[varies].max()) if varies.any() else math.nan,
-        kappa_median=float(np.median(kappa[varies])) if varies.any() else math.nan,
-        worst=[
-            RowFact(r, name(r), float(kappa[r]), decimal(answer))
-            for r in order[:NAMED]
-            if (answer := variance.values[r]) is not None
-        ],
-        available=available,
-        answers=found,
-        recommended=None if best is None else (best.algorithm, best.accumulator),
-        advice=advice,
-    )
+def _by_preference(accumulators: Sequence[str]) -> list[str]:
+    """float32 first for the two-byte formats, where a wider accumulator costs no more memory traffic."""
+    return sorted(accumulators, key=lambda name: (FORMATS[name].precision < 24, FORMATS[name].precision))
 
 
-def _advice(
+def _choices(
     found: Sequence[Answer],
-    varies: NDArray[np.bool_],
-    kappa: NDArray[np.float64],
-    storage: Format,
-    available: float,
-    correction: float,
-    bad: int,
-) -> tuple[Answer | None, str]:
-    """The first answer that loses no more than MAY_LOSE digits on any row and gives no impossible variance; the
-    one with the most digits where there is none."""
-    if not found:
-        if bad:
-            return None, "No row is free of NaN and infinities: remove them first, no algorithm can."
-        return None, f"No row has more than {correction:g} values: lower the correction."
-    if not varies.any():
-        best = min(found, key=lambda each: (each.failed, each.constant_worst))
-        return best, (
-            f"Every row is constant, so that its variance is 0: use {_name(best)}, whose largest answer is "
-            f"{best.constant_worst:.3g}."
+    facts: dict[str, Any],
+    spread: RangeFacts,
+    known: dict[str, Algorithm],
+    population: Population,
+    formats: Sequence[str],
+) -> dict[str, Choice | None]:
+    """The recommendation by accumulator, for the study's maps and this array; None where the array leaves its range."""
+    kappa = math.inf if math.isnan(facts["kappa_worst"]) else facts["kappa_worst"]
+    own = summarise(
+        Measurement(
+            HERE,
+            each.algorithm,
+            facts["storage"],
+            each.accumulator,
+            facts["values"],
+            each.error_worst,
+            kappa,
+            each.tally,
+            spread.squares_overflow.get(each.accumulator, 0),
+            each.negative,
         )
-    good = [each for each in found if not each.failed and each.digits_worst >= available - MAY_LOSE]
-    best = good[0] if good else max(found, key=lambda each: (not each.failed, each.digits_worst))
-    reason = f"it keeps {_kept(best, available)} on the worst row"
-    if math.isfinite(best.digits_bound) and best.digits_bound >= 0:
-        reason += f" (its bound guarantees {best.digits_bound:.1f})"
-    naive = next((each for each in found if each.algorithm == "naive" and each.accumulator == best.accumulator), None)
-    if naive is best:
-        sentence = f"Use {_name(best)}: {reason}, since no condition number is above {kappa[varies].max():.3g}."
-    elif naive is not None and not _same(naive, best):
-        sentence = (
-            f"Use {_name(best)}: {reason}, where {_name(naive)} keeps {_kept(naive, available)}"
-            f"{_failures(naive)}, for condition numbers up to {kappa[varies].max():.3g}."
-        )
-    else:
-        sentence = f"Use {_name(best)}: {reason}."
-    wider = next((each for each in good if each.accumulator != best.accumulator), None)
-    if wider is not None and best.algorithm != wider.algorithm:
-        sentence += f" {_name(wider)[0].upper()}{_name(wider)[1:]} would do as well."
-    if not good:
-        sentence += f" None of those tried keeps {available - MAY_LOSE:.1f} digits on every row."
-    return best, sentence
-
-
-def _same(a: Answer, b: Answer) -> bool:
-    return (a.algorithm, a.accumulator) == (b.algorithm, b.accumulator)
-
-
-def _name(answer: Answer) -> str:
-    return f"{answer.algorithm} accumulated in {answer.accumulator}"
-
-
-def _kept(answer: Answer, available: float) -> str:
-    if answer.digits_worst == math.inf:
-        return f"all of {available:.1f} digits"
-    if answer.digits_worst <= 0:
-        return f"none of {available:.1f} digits"
-    return f"{min(answer.digits_worst, available):.1f} of {available:.1f} digits"
-
-
-def _failures(answer: Answer) -> str:
-    counts = ((answer.negative, "negative"), (answer.nan, "NaN"), (answer.infinite, "infinite"))
-    named = [f"{count} {what}" for count, what in counts if count]
-    return f" and makes {' and '.join(named)} variances" if named else ""
+        for each in found
+    )
+    joined = population.joined(own)
+    return {
+        name: recommend(joined, facts["storage"], name, facts["values"], known) if spread.fits(name) else None
+        for name in formats
+    }

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import pickle
+import re
 import shlex
 import signal
 import subprocess
@@ -535,14 +536,38 @@ def test_check(saved) -> None:
     words = ("check", file, "--norm", "group", "--groups", "4", "--layout", "NCHW", *FEW)
     done = call(*words)
     assert done.exit_code == 0, done.output
-    assert "2x8x4x4 values in float32; group norm takes 32 values together in each of 8 rows" in done.stdout
-    assert "1 row with a NaN or an infinity, which has no variance: sample 1, group 1: 1 NaN" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("Use naive accumulated in float64: it keeps 7.2 of 7.2 digits")
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r"Use \S+ with a float32 accumulator\.", lines[0])
+    assert lines[1] == ""
+    assert all(line.startswith("- ") for line in lines[2:])
+    about = "2x8x4x4 values in float32, in layout NCHW: group norm takes 32 values together in each of 8 rows."
+    assert lines[2] == f"- {about}"
+    assert "1 row with a NaN or an infinity, which has no variance: sample 1, group 1: 1 NaN." in done.stdout
     record = strictly(call(*words, "--json").stdout)
     assert record["file"] == str(file)
-    assert record["recommended"] == ["naive", "float64"]
-    assert record["advice"] == done.stdout.splitlines()[-1]
+    assert record["answer"] == lines[0]
+    assert [f"- {reason}" for reason in record["reasons"]] == lines[2:]
+    assert f"Use {record['recommended'][0]} with a {record['recommended'][1]} accumulator." == lines[0]
     assert len(record["worst"]) == 5
+    verbose = call(*words, "--verbose").stdout
+    assert verbose.splitlines()[: len(lines)] == lines
+    assert "The worst-conditioned rows of 8" in verbose
+    for name in ("naive", "chan"):
+        assert re.search(rf"^ *{name} +float32 ", verbose, re.MULTILINE)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_check_breaks_no_word(saved, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    file = saved((1000 + np.random.default_rng(0).normal(size=(12, 16, 77))).astype(np.float32))
+    words = ("check", file, "--norm", "instance", "--layout", "NCL", "--epsilon", "1e-5", "--verbose")
+    done = call(*words)
+    assert done.exit_code == 0, done.output
+    whole = done.stdout
+    monkeypatch.setenv("COLUMNS", str(columns))
+    narrow = call(*words).stdout
+    assert max(map(len, narrow.splitlines())) <= columns
+    known = set(whole.split())
+    assert {word for word in narrow.split() if word not in known and not set(word) <= set("─━-")} == set()
 
 
 def test_check_says_how_integers_were_converted(saved) -> None:
@@ -566,8 +591,12 @@ def test_check_gives_advice_where_nothing_can_be_measured(saved) -> None:
     assert done.exit_code == 0
     record = strictly(done.stdout)
     assert (record["recommended"], record["kappa_worst"]) == (None, "nan")
-    assert call("check", saved(np.ones((1, 4))), *FEW).stdout.splitlines()[-1].startswith("Every row is constant")
-    assert "lower the correction" in call("check", saved(np.ones(1)), "--correction", "1").stdout
+    first = call("check", saved(np.ones((1, 4))), *FEW).stdout.splitlines()[0]
+    assert first.endswith("Every row is constant: its exact variance is 0.")
+    assert "Lower the correction" in call("check", saved(np.ones(1)), "--correction", "1").stdout.splitlines()[0]
+    file = saved(np.zeros((4, 10), np.float16))
+    first = call("check", file, "--norm", "layer", "--epsilon", "1e-12").stdout.splitlines()[0]
+    assert first.endswith("Keep epsilon in float32.")
 
 
 @pytest.mark.parametrize(
@@ -580,7 +609,8 @@ def test_check_gives_advice_where_nothing_can_be_measured(saved) -> None:
         (np.zeros((2, 0, 3, 3)), ("--norm", "batch"), "zero-size axes"),
         (np.zeros((0, 1, 2, 2), np.float32), (), "has shape (0, 1, 2, 2) and so no values"),
         (np.zeros((1, 0, 2, 2), np.float32), ("--norm", "instance"), "has shape (1, 0, 2, 2) and so no values"),
-        (np.ones((2, 3, 4)), ("--norm", "batch"), "needs rank 4"),
+        (np.ones((2, 3, 4)), ("--norm", "batch", "--layout", "NCHW"), "needs rank 4, and x has rank 3"),
+        (np.ones((2, 6)), ("--epsilon", "nan"), "give a number from 0 up"),
         (np.ones((2, 6, 2, 2)), ("--norm", "group"), "add --groups"),
         (np.ones((2, 6, 2, 2)), ("--norm", "group", "--groups", "4"), "groups=4 does not divide the 6 channels"),
         (np.ones((2, 6, 2, 2)), ("--groups", "2"), "for group norm only"),
@@ -599,7 +629,7 @@ def test_arrays_that_cannot_be_checked(saved, array: np.ndarray, words: tuple[st
 def test_files_that_cannot_be_checked(tmp_path: Path, saved) -> None:
     whole = saved(np.arange(100.0)).read_bytes()
     for name, content, sentence in (
-        ("empty.npy", b"", "cannot be read"),
+        ("empty.npy", b"", "is empty"),
         ("cut.npy", whole[:-8], "is truncated"),
         ("head.npy", whole[:20], "damaged or truncated header"),
         ("pickled.npy", pickle.dumps([1.0]), "is a pickle, which is never loaded"),
