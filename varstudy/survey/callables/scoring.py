@@ -82,8 +82,8 @@ def score(
         storages, left_out = _served(function, how)
     work = []
     for case in chosen:
-        if _length(case) > max_length:
-            left_out[case.name] = f"rows of {_length(case)} values"
+        if row_length(case) > max_length:
+            left_out[case.name] = f"rows of {row_length(case)} values"
             continue
         work += [(case, storage) for storage in case.storages if storage in storages]
     if not work:
@@ -95,7 +95,7 @@ def score(
         progress.start(len(work), 0)
     try:
         for case, storage in work:
-            matrix, rows = _matrix(case, case.make(storage, seed), max_rows)
+            matrix, rows = row_matrix(case, case.make(storage, seed), max_rows)
             if rows > len(matrix):
                 shortened[case.name] = f"{len(matrix)} of {rows} rows"
             found = _score(case, storage, function, how, matrix)
@@ -115,7 +115,7 @@ def score(
     return Scorecard(name, how, seed, level, scores, ranking, left_out, shortened)
 
 
-def _length(case: Case) -> int:
+def row_length(case: Case) -> int:
     """Values in a row under the first norm; the case's rows are all equally long."""
     n, channels = case.shape[0], case.shape[3 if case.layout == "NHWC" else 1]
     return {
@@ -140,7 +140,7 @@ def _served(function: Callable[..., Any], how: Convention) -> tuple[list[str], d
     return served, refused
 
 
-def _matrix(case: Case, array: NDArray[Any], max_rows: int) -> tuple[NDArray[Any], int]:
+def row_matrix(case: Case, array: NDArray[Any], max_rows: int) -> tuple[NDArray[Any], int]:
     """The first rows of a case under its first norm, one after the other; and how many there are in all."""
     norm = case.norms[0]
     view = views.view(array, norm, layout=case.layout, groups=case.groups if norm == "group" else None)
@@ -176,7 +176,7 @@ def _score(case: Case, storage: str, function: Callable[..., Any], how: Conventi
         tally=judged.tally,
         digits_worst=judged.digits_worst,
         digits_median=float(np.median(shown_digits(judged.errors[known], fmt))) if known.any() else math.nan,
-        beyond_half_ulp=sum(not _rounded(computed[r], exact.values[r], storage) for r in np.flatnonzero(exact.known)),
+        beyond_half_ulp=sum(not is_rounded(computed[r], exact.values[r], storage) for r in np.flatnonzero(exact.known)),
         negative=int(np.count_nonzero(answered < 0)),
         nan=int(np.count_nonzero(np.isnan(answered))),
         infinite=int(np.count_nonzero(np.isinf(answered))),
@@ -186,7 +186,7 @@ def _score(case: Case, storage: str, function: Callable[..., Any], how: Conventi
     )
 
 
-def _rounded(computed: float, exact: Fraction | None, storage: str) -> bool:
+def is_rounded(computed: float, exact: Fraction | None, storage: str) -> bool:
     """Whether a number is within half an ulp of the exact one, or as infinite as the nearest of the format."""
     if exact is None or not math.isfinite(computed):
         return exact is None or computed == float(round_to(exact, storage))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from varkernels.formats import FORMATS
+from varkernels.formats import FLOAT64, FORMATS
 
 from ..._io import provenance
 from ..._io.record_file import Cells, RecordFile
@@ -158,12 +158,12 @@ class CaseResult:
     @property
     def digits(self) -> float:
         """Correct digits of the worst row, from 0 to what the storage format holds; NaN: nothing was scored."""
-        return float(shown_digits(self.worst, FORMATS[self.storage]))
+        return float(shown_digits(self.worst, FORMATS.get(self.storage, FLOAT64)))
 
     @property
     def wrong(self) -> bool:
         """Whether the worst row is wrong, as `varstudy.study.score` has it, or the function raised."""
-        return status_of(self.worst, FORMATS[self.storage]) is Status.WRONG or "raised" in self.marks
+        return status_of(self.worst, FORMATS.get(self.storage, FLOAT64)) is Status.WRONG or "raised" in self.marks
 
 
 def shown(error: float) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..._io.matching import matches
 from ...study import featuremaps
-from ..callables.scoring import _length, _matrix
+from ..callables.scoring import row_length, row_matrix
 from ..libraries.declaring import LONG
 
 __all__ = ["MAX_ROWS", "MAX_VALUES", "Matrix", "packed", "rows"]
@@ -67,7 +67,7 @@ def rows(
     made: list[Matrix] = []
     left_out = {}
     for case in listed:
-        length = _length(case)
+        length = row_length(case)
         if length > max_length:
             left_out[case.name] = f"rows of {length} values"
             continue
@@ -75,7 +75,7 @@ def rows(
         for storage in case.storages:
             if storages and storage not in storages:
                 continue
-            values, _ = _matrix(case, case.make(storage, seed), count)
+            values, _ = row_matrix(case, case.make(storage, seed), count)
             made.append(Matrix(f"{storage} {len(made):04d}", case.name, case.group, storage, values))
     if not made:
         raise ValueError(f"nothing is left of {len(listed)} cases: allow longer rows or other storages")

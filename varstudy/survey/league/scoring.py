@@ -15,7 +15,7 @@ from varkernels.formats import FORMATS
 from ...study.ground_truth import truth
 from ...study.score import Exact, Status, shown_digits, status_of
 from ..callables.scorecard import lower_median
-from ..callables.scoring import _rounded
+from ..callables.scoring import is_rounded
 from .league_record import LeagueRow, number, shown
 from .league_rows import Matrix
 
@@ -90,7 +90,7 @@ def score(row: LeagueRow, matrices: Sequence[Matrix], answers: Mapping[str, Answ
         row.raised += counts["raised"]
         row.missed += int(np.count_nonzero(~finite & np.isfinite(given.values) & ~given.raised))
         row.beyond_half_ulp += sum(
-            not _rounded(given.values[r], exact.values[r], row.storage) for r in np.flatnonzero(known)
+            not is_rounded(given.values[r], exact.values[r], row.storage) for r in np.flatnonzero(known)
         )
         told = " ".join(f"{kind} {count}" for kind, count in counts.items() if count)
         if told:

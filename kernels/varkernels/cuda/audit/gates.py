@@ -2,9 +2,8 @@
 
 Every kernel is assembled for every target of `resources.TARGETS` from the one committed text, as a driver would, and
 disassembled again; only for a target older than the text's is the line ``.target`` changed. No GPU is needed. Without
-arguments the table `resources.PATH` is written, if every gate holds; with ``--check`` it is made afresh, nothing is
-written, and a difference is printed line by line. A text that serves both builds of a kernel, for there is nothing in
-it to contract, has one line under the name of its entry.
+arguments the table `resources.PATH` is written if every gate holds; ``--check`` only prints each line that
+differs. A text that serves both builds of a kernel (nothing to contract) has one line under the name of its entry.
 
 The gates, each a sentence where it does not hold:
 
@@ -20,9 +19,8 @@ The gates, each a sentence where it does not hold:
 For that last count to be equal, and not nearly so, this is how both sides are counted (found with ptxas 13.0 on all
 seven targets; without exception, so that any difference fails):
 
-1. A division, reciprocal or root becomes several instructions in place: what one costs is measured on the same target
-   (`expansion`), and that many are taken off. The routine for rare cases stands behind the kernel's own instructions
-   under a label of its own (``$__internal_..``), and is not counted.
+1. A division, reciprocal or root becomes several instructions: their number is measured on the same target
+   (`expansion`) and subtracted. The routine for rare cases has its own label (``$__internal_..``) and is not counted.
 2. ``FADD x, -RZ`` is a copy, negation or absolute value: not counted, for x + (-0) is x. ``HFMA2`` and ``HADD2`` with
    a zero are constants and conversions from float16.
 3. An instruction of the PTX whose result nothing reads is not counted: ptxas drops it. NVVM leaves a few, for it keeps
