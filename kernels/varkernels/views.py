@@ -30,7 +30,7 @@ from .formats import Format, format_of
 from .layouts import LAYOUTS, NORMS, Layout, Norm
 from .matching import nearest
 
-__all__ = ["LAYOUTS", "NORMS", "Layout", "Norm", "rows_of", "view"]
+__all__ = ["LAYOUTS", "NORMS", "Layout", "Norm", "groups_of", "rows_of", "view"]
 
 
 def _one_of(argument: str, value: object, known: Sequence[str]) -> None:
@@ -80,18 +80,25 @@ def view(x: ArrayLike, norm: str, *, layout: str = "NCHW", groups: int | None = 
         return array.reshape(1, n, c * pixels)
     if norm == "batch":
         return array.reshape(n * pixels, c, 1) if axes.channels_last else array.reshape(n, c, pixels)
-    cut = _groups(groups, c) if norm == "group" else c
+    cut = groups_of(groups, c) if norm == "group" else c
     each = c // cut if cut else 0
     if axes.channels_last:
         return array.reshape(n, pixels, cut, each)
     return array.reshape(1, n * cut, each * pixels)
 
 
-def _groups(groups: object, channels: int) -> int:
+def groups_of(groups: object, channels: int, hint: str = "give another number") -> int:
+    """A number of groups that divides the channels; `hint` ends the sentence where it does not.
+
+    Raises
+    ------
+    ValueError
+        It is no whole number, or does not divide the channels.
+    """
     if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
         raise ValueError(f"groups={groups!r} is not a whole number")
     if groups < 1 or channels % groups:
-        raise ValueError(f"groups={groups} does not divide the {channels} channels")
+        raise ValueError(f"groups={groups} does not divide the {channels} channels: {hint}")
     return int(groups)
 
 

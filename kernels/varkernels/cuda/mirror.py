@@ -17,23 +17,14 @@ from ..formats import Format
 from ..formulas import Formula
 from ..jit import cached_njit, inline
 from ..row_moments import Moments
-from ..verbs import merge, read, start, update
+from ..verbs import read, start, update
 from .catalogue import get
 from .contraction import contracted as contract
 from .inputs import checked
+from .lanes import join
 from .launch_plan import Sharing, geometry_of, plan
 
 __all__ = ["moments"]
-
-
-@inline
-def join(a, na, b, nb):  # type: ignore[no-untyped-def]
-    """The state of both samples, either of which may be empty."""
-    if nb == 0:
-        return a
-    if na == 0:
-        return b
-    return merge(a, na, b, nb)
 
 
 @inline
@@ -109,8 +100,7 @@ def alone(values, empty, centres, out, lanes, width, threads, parts):  # type: i
 @cache
 def _compiled(formula: Formula, accumulator: Format) -> tuple[Any, Any]:
     """The replay for one type of state, and the empty state."""
-    zero = accumulator.dtype.type(0)
-    empty = formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+    empty = formula.empty(accumulator.dtype.type(0))
     name = f"mirror-{formula.state.__name__}-{accumulator}"
     return cached_njit(replay if formula.mergeable else alone, name), empty
 

@@ -21,8 +21,9 @@ from ..exact.rounding_one import correction_ratio
 from ..exact.table import SumTable
 from ..fast import fast_joined, fast_moments
 from ..formats import FLOAT64, Format
+from ..layouts import LAYOUTS, NORMS, Layout
 from ..row_moments import Moments as Planes
-from ..views import LAYOUTS, NORMS, Layout
+from ..views import groups_of
 from .inputs import FLOATS, array_of, result_format
 from .sums import row_sums
 
@@ -103,13 +104,7 @@ def _checked(norms: str | Iterable[str], layout: str, shape: tuple[int, ...], gr
     if len(shape) != axes.rank:
         raise ValueError(f"x has shape {shape}, but layout={str(layout)!r} needs rank {axes.rank}")
     if "group" in norms:
-        channels = shape[axes.channel_axis]
-        if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
-            raise ValueError(f"groups={groups!r} is not a whole number")
-        if groups < 1 or channels % groups:
-            raise ValueError(
-                f"groups={groups} does not divide the {channels} channels: give another number, or leave 'group' out"
-            )
+        groups_of(groups, shape[axes.channel_axis], "give another number, or leave 'group' out")
     return norms
 
 
@@ -171,17 +166,12 @@ def feature_moments(
         "group": ((samples, groups), places.reshape(samples * groups, channels // groups)),
         "flat": ((), places.reshape(1, -1)),
     }
+    fold: Fold
     if method == "exact":
-        sums = _plane_sums(array, spatial)
-        return {
-            norm: FeatureMoments(shape, fmt, sums.join(table))
-            for norm, (shape, table) in ((norm, tables[norm]) for norm in norms)
-        }
-    fold = _fast_fold(array, spatial) if method == "fast" and array.size else _fold(array, spatial, method)
-    return {
-        norm: FeatureMoments(shape, fmt, fold(table))
-        for norm, (shape, table) in ((norm, tables[norm]) for norm in norms)
-    }
+        fold = _plane_sums(array, spatial).join
+    else:
+        fold = _fast_fold(array, spatial) if method == "fast" and array.size else _fold(array, spatial, method)
+    return {norm: FeatureMoments(tables[norm][0], fmt, fold(tables[norm][1])) for norm in norms}
 
 
 def _plane_sums(array: NDArray[Any], spatial: tuple[int, ...]) -> SumTable:
@@ -203,7 +193,7 @@ def _planes(array: NDArray[Any], spatial: tuple[int, ...]) -> NDArray[Any]:
 
 
 # From a table of places, a row of planes for each answer, to the moments of each row's planes together.
-Fold = Callable[[NDArray[np.intp]], Planes]
+Fold = Callable[[NDArray[np.intp]], SumTable | Planes]
 
 
 def _fast_fold(array: NDArray[Any], spatial: tuple[int, ...]) -> Fold:
