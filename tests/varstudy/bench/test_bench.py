@@ -19,8 +19,8 @@ from click.testing import CliRunner
 
 import varstudy.cli as command
 from varstudy import report
-from varstudy.bench import targets, timing
 from varstudy._io import record_file
+from varstudy.bench import targets, timing
 from varstudy.bench.cpu import bench_record, cpu_promises, launch, limit, peers, work
 from varstudy.bench.cpu.bench_record import LIMIT, BenchProblem, BenchRow
 from varstudy.bench.cpu.peers import CONTENDERS, NORMS, Contender, PeerCall
@@ -355,7 +355,7 @@ def test_a_changed_number_is_told_by_the_digest(tmp_path: Path) -> None:
     text = path.read_text()
     assert '"seconds": 1.0' in text
     path.write_text(text.replace('"seconds": 1.0', '"seconds": 0.5', 1))
-    with pytest.raises(BenchProblem, match="was edited or cut .its digest is another's"):
+    with pytest.raises(BenchProblem, match=r"was edited or cut \(its digest is another's"):
         bench_record.read(path)
 
 
