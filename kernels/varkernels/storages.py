@@ -1,4 +1,4 @@
-"""The names of the formats of values and of accumulators, for code that starts without numpy: `formats` has the rest."""
+"""The names of the formats of values and of accumulators, for code that does without numpy; `formats` has the rest."""
 
 from __future__ import annotations
 

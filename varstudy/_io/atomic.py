@@ -13,14 +13,14 @@ from pathlib import Path
 
 from varkernels.atomic import host, temporary_prefix, write_whole
 
-__all__ = ["check_writable", "remove_unfinished", "scratch_folder", "write_whole"]
+__all__ = ["prepare_folder", "remove_unfinished", "scratch_folder", "write_whole"]
 
 # .NAME.HOST.PID.RANDOM.tmp: the next run knows from it whether the process that wrote it still runs.
 _UNFINISHED = re.compile(r"\..*\.(?P<host>[\w-]*)\.(?P<pid>\d{1,9})\.\w+\.tmp")
 
 
-def check_writable(folder: Path) -> None:
-    """Make a folder and see whether files can be written into it; nothing is left there.
+def prepare_folder(folder: Path) -> None:
+    """Make a folder, see whether files can be written into it, and remove what killed processes left there.
 
     Raises
     ------
@@ -30,6 +30,7 @@ def check_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+    remove_unfinished(folder)
 
 
 @contextmanager

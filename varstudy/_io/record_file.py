@@ -86,7 +86,7 @@ def _refuse(word: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class FileKind:
-    """A kind of JSON file: a head, rows, and a digest of both.
+    """A kind of JSON file: a head, rows, and a digest of both where a program writes it.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class FileKind:
     again : what to do where it cannot be read, for the end of a sentence.
     parts : the keys that it must have besides ``rows``, which is a list, and their types.
     problem : the error that is raised where the file cannot be read.
-    sealed : whether it carries a digest, by which an edited file is known.
+    sealed : whether it carries a digest, by which an edited file is known; False for a file that people edit.
     """
 
     format: str
@@ -155,11 +155,11 @@ class FileKind:
             )
         try:
             for key, kind in {**self.parts, "rows": list}.items():
-                if not isinstance(content[key], kind):
+                if not isinstance(content.get(key), kind):
                     raise ValueError(f"{key} is no {kind.__name__}")
-            if self.sealed and content["digest"] != digest(content):
+            if self.sealed and content.get("digest") != digest(content):
                 raise ValueError("its digest is another's")
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise self.edited(shown, error) from error
         return content
 
@@ -187,13 +187,13 @@ R = TypeVar("R", bound=Cells)
 
 @dataclass(frozen=True)
 class RecordFile(Generic[R]):
-    """A kind of file.
+    """A kind of sealed file, whose rows are a dataclass.
 
     Attributes
     ----------
     name : the file's. format, version : what its head says. noun : what it is, for sentences.
     command : what makes it. row : the dataclass of its rows. parts : the other keys that it must have, and their types.
-    problem : what is raised where it cannot be read. sealed : whether it carries a digest, which tells edits.
+    problem : what is raised where it cannot be read.
     """
 
     name: str
@@ -204,13 +204,12 @@ class RecordFile(Generic[R]):
     row: type[R]
     parts: Mapping[str, type]
     problem: type[ValueError]
-    sealed: bool = False
 
     @property
     def kind(self) -> FileKind:
         """What its head says, and how it is read."""
         again = f"make it again with '{self.command}'"
-        return FileKind(self.format, self.version, self.noun, again, self.parts, self.problem, self.sealed)
+        return FileKind(self.format, self.version, self.noun, again, self.parts, self.problem)
 
     def rows(self, content: Mapping[str, Any]) -> list[R]:
         """The table of a content that was read.

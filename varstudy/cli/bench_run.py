@@ -16,7 +16,7 @@ from ..bench.cpu.peers import CONTENDERS
 from ..bench.targets import read_targets
 from .console import Problem, number, show_table
 from .measured import command_words, leave, show_targets
-from .study_commands import _writable
+from .output_folder import prepared
 
 __all__ = ["run_bench"]
 
@@ -33,7 +33,7 @@ def run_bench(
     as_json: bool,
 ) -> None:
     """Measure, write bench.json and show it; the parameters are the command's options."""
-    _writable(out)
+    prepared(out)
     plan = launch.QUICK if quick else launch.FULL
     plan = replace(
         plan,

@@ -18,8 +18,8 @@ from ..bench.gpu.machine import Machine
 from ..bench.targets import read_targets
 from .console import many, number, progress, say, show_table
 from .measured import command_words, leave, show_targets
+from .output_folder import prepared
 from .program import NO_DEVICE, REGRESSION
-from .study_commands import _writable
 
 __all__ = ["run_gpu"]
 
@@ -29,7 +29,7 @@ def run_gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool
     algorithms = measuring.chosen(kernels)
     try:
         machine = _machine()
-        _writable(out)
+        prepared(out)
         plan = replace(measuring.SHORT if quick else measuring.FULL, seed=seed)
         content = measuring.measure(machine, algorithms, plan, command_words(), progress("measured"))
     except DeviceError as problem:

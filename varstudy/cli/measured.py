@@ -12,7 +12,7 @@ from .. import report
 from ..bench.targets import Target
 from ..study import results
 from .console import dump, number, say, show_table
-from .study_commands import _writing
+from .output_folder import writing
 
 __all__ = ["command_words", "leave", "show_targets"]
 
@@ -48,7 +48,7 @@ def leave(
     out : the folder. name : the file's there. show : prints the tables; None for JSON instead.
     """
     path = Path(out) / name
-    with _writing(out):
+    with writing(out):
         write(path, content)
         page = _draw(Path(out))
     if show is None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._io.atomic import write_whole
+from .._io.atomic import prepare_folder, write_whole
 
 if TYPE_CHECKING:
     from ..study.results import Results
@@ -65,7 +65,7 @@ def write(results: Results, folder: str | Path) -> Path:
     from .sections import frameworks, gpu_speed, league  # noqa: PLC0415 - matplotlib takes a second to import
 
     out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    prepare_folder(out)
     path = out / "report.html"
     page = render(
         results, _bench(out), gpu_speed.measured_here(out), frameworks.measured_here(out), league.measured_here(out)

@@ -17,7 +17,7 @@ from typing import Any
 from varkernels import Algorithm, algorithms
 
 from .._io import provenance
-from .._io.atomic import check_writable, remove_unfinished, scratch_folder
+from .._io.atomic import prepare_folder, scratch_folder
 from .._io.progress import Progress
 from . import device_algorithms, results
 from .cells import Cell, DamagedCell, load, plan
@@ -101,8 +101,7 @@ def run(
     target = Path(out)
     folder = target / "cells"
     for each in (target, folder):
-        check_writable(each)
-        remove_unfinished(each)
+        prepare_folder(each)
     missing, damaged = [], []
     for cell in cells:
         try:

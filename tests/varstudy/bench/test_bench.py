@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 import varstudy.cli as command
 from varstudy import report
+from varstudy._io import record_file
 from varstudy.bench import targets, timing
 from varstudy.bench.cpu import bench_record, cpu_promises, launch, limit, peers, work
 from varstudy.bench.cpu.bench_record import LIMIT, BenchProblem, BenchRow
@@ -348,6 +349,16 @@ def test_bench_json_round_trip(tmp_path: Path, measured: dict[str, Any]) -> None
         bench_record.read(tmp_path / "nowhere")
 
 
+def test_a_changed_number_is_told_by_the_digest(tmp_path: Path) -> None:
+    path = tmp_path / bench_record.NAME
+    bench_record.write(path, content([timed("numpy.var", 1.0)]))
+    text = path.read_text()
+    assert '"seconds": 1.0' in text
+    path.write_text(text.replace('"seconds": 1.0', '"seconds": 0.5', 1))
+    with pytest.raises(BenchProblem, match=r"was edited or cut \(its digest is another's"):
+        bench_record.read(path)
+
+
 def _spoiled(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return lambda found: found["rows"][0].update({key: value})
 
@@ -357,7 +368,7 @@ def _spoiled(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
     [
         (lambda found: found.update(format="x"), "no benchmark of varstudy"),
         (lambda found: found.update(version=99), "schema version 99"),
-        (lambda found: found.pop("settings"), "was edited or cut ('settings')"),
+        (lambda found: found.pop("settings"), "was edited or cut (settings is no dict)"),
         (lambda found: found.update(peers={}), "peers is no list"),
         (lambda found: found["rows"].append({}), "its columns are not dtype"),
         (_spoiled("seconds", "fast"), "seconds is 'fast', which is no number"),
@@ -375,6 +386,9 @@ def test_a_bench_json_that_cannot_be_used(spoil: Any, sentence: str, tmp_path: P
     found = json.loads(path.read_text())
     spoil(found)
     path.write_text(json.dumps(found))
+    with pytest.raises(BenchProblem):
+        bench_record.read(path)
+    path.write_text(json.dumps({**found, "digest": record_file.digest(found)}))
     with pytest.raises(BenchProblem) as caught:
         bench_record.read(path)
     assert sentence in str(caught.value)

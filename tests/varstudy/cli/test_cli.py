@@ -150,7 +150,7 @@ def test_version_and_module() -> None:
 def test_the_names_that_help_shows_are_the_real_ones() -> None:
     assert options.NORMS == views.NORMS == tuple(list_commands.NORM_SUMMARIES)
     assert set(options.LAYOUTS) == set(views.LAYOUTS)
-    assert set(options.STORAGES) == set(FORMATS)
+    assert tuple(FORMATS) == options.STORAGES
 
 
 # ------------------------------------------------------------------------------------------------ bad usage
@@ -490,6 +490,32 @@ def test_list_finds_cases_by_their_sentences(word: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "{}"),
+        ("compare", "{}", "{}", "--html", "{}/page.html"),
+        ("bench", "--only", "no such", "--out", "{}"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_command_removes_what_a_killed_one_left_where_it_writes(
+    stub: dict[str, Any], folder: Path, words: tuple[str, ...]
+) -> None:
+    script = f"""if True:
+        import os, pathlib
+        from varstudy._io import atomic
+        os.fsync = lambda handle: os.kill(os.getpid(), 9)
+        atomic.write_whole(pathlib.Path({str(folder)!r}) / "report.html", b"half")
+    """
+    killed = process("-c", script)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert list(folder.glob(".report.html.*.tmp"))
+    call(*(word.replace("{}", str(folder)) for word in words))
+    assert not list(folder.glob(".report.html.*.tmp"))
+
+
 # ------------------------------------------------------------------------------------------------ explain, check
 
 
@@ -542,7 +568,7 @@ def test_check(saved) -> None:
     assert all(line.startswith("- ") for line in lines[2:])
     about = "2x8x4x4 values in float32, in layout NCHW: group norm takes 32 values together in each of 8 rows."
     assert lines[2] == f"- {about}"
-    assert "1 row with a NaN or an infinity, which has no variance: sample 1, group 1: 1 NaN." in done.stdout
+    assert "1 row has a NaN or an infinity, and so no variance: sample 1, group 1: 1 NaN." in done.stdout
     record = strictly(call(*words, "--json").stdout)
     assert record["file"] == str(file)
     assert record["answer"] == lines[0]

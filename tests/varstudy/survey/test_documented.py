@@ -58,7 +58,7 @@ def refused(path: Path, message: str) -> None:
     with pytest.raises(DocumentedProblem, match=message) as caught:
         documented.read(path)
     sentence = str(caught.value)
-    assert sentence.startswith(documented.NAME)
+    assert sentence.startswith(f"{path.parent.name}/{documented.NAME} ")
     assert "\n" not in sentence
     assert sentence.endswith("install varstudy again, or take the file from its repository")
 
@@ -263,16 +263,16 @@ def test_no_file_is_no_facts(tmp_path: Path) -> None:
         ("", "cannot be read"),
         ("[" * 100_000, "cannot be read"),
         ('{"format": "varstudy-documented", "version": 1, "rows": [NaN]}', "cannot be read .NaN is no JSON"),
-        ("[]", "has no documented facts of varstudy"),
-        ('{"format": "another"}', "has no documented facts of varstudy"),
+        ("[]", "is no file of documented facts of varstudy"),
+        ('{"format": "another"}', "is no file of documented facts of varstudy"),
         ('{"format": "varstudy-documented", "version": 2}', "has schema version 2, this program reads 1"),
-        ('{"format": "varstudy-documented", "version": 1}', "was edited or cut .it has no list of rows"),
+        ('{"format": "varstudy-documented", "version": 1}', "was edited or cut .rows is no list"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / documented.NAME
     path.write_text(text, "utf-8")
-    refused(path, message)
+    refused(path, f"^{tmp_path.name}/documented[.]json .*{message}")
 
 
 @pytest.mark.parametrize(

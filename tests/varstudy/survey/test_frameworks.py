@@ -351,9 +351,12 @@ def test_the_file_comes_back_and_an_edited_one_is_refused(tmp_path: Path) -> Non
     measured.write(path, measured.content(rows))
     assert measured.rows(measured.read(path)) == sorted(rows, key=FindingRow.key)
     assert [run["framework"] for run in measured.read(path)["runs"]] == ["a", "b"]
-    path.write_text(path.read_text().replace('"threads": 1', '"threads": "one"'))
-    with pytest.raises(measured.ConventionsProblem, match="was edited or cut"):
-        measured.read(path)
+    whole = path.read_text()
+    for before, after in (('"threads": 1', '"threads": "one"'), ("1.5]", "2.5]"), ('"digest"', '"other"')):
+        assert before in whole
+        path.write_text(whole.replace(before, after, 1))
+        with pytest.raises(measured.ConventionsProblem, match="was edited or cut"):
+            measured.read(path)
 
 
 def test_no_committed_findings_are_none_and_cut_ones_are_told(tmp_path: Path) -> None:

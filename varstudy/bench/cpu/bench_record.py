@@ -9,7 +9,7 @@ from ..._io.record_file import Cells, RecordFile
 
 __all__ = ["FORMAT", "LIMIT", "NAME", "SCHEMA_VERSION", "BenchProblem", "BenchRow", "read", "rows", "write"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FORMAT = "varstudy-bench"
 NAME = "bench.json"
 # The contender that only reads.

@@ -65,6 +65,5 @@ _FILE = RecordFile(
     GpuRow,
     {"settings": dict, "provenance": dict, "device": dict, "checks": dict, "targets": list},
     GpuProblem,
-    sealed=True,
 )
 rows, write, read = _FILE.rows, _FILE.write, _FILE.read

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..._io.record_file import FileKind
 from ..frameworks.catalogue import FRAMEWORKS, find
 from .properties import FindingStatus, check, properties_of
 
@@ -38,7 +39,6 @@ FORMAT = "varstudy-documented"
 SCHEMA_VERSION = 1
 NAME = "documented.json"
 _SOURCE = re.compile(r"\S+:[1-9]\d* at \S.*")
-_AGAIN = "install varstudy again, or take the file from its repository"
 
 # How well a number is known that was solved from outputs in float32, relative.
 MEASURED = 2.0**-20
@@ -48,6 +48,17 @@ Value = str | float | int | list[float] | None
 
 class DocumentedProblem(ValueError):
     """Facts that cannot be read: one sentence that says what to do."""
+
+
+_FILE = FileKind(
+    FORMAT,
+    SCHEMA_VERSION,
+    "file of documented facts",
+    "install varstudy again, or take the file from its repository",
+    {},
+    DocumentedProblem,
+    sealed=False,
+)
 
 
 @dataclass(frozen=True)
@@ -101,25 +112,14 @@ def read(path: str | Path) -> list[Documented]:
     FileNotFoundError
         There is none.
     DocumentedProblem
-        It cannot be read, is none of this version, or breaks a rule of the facts.
+        It cannot be read, has another version, or breaks a rule of the facts.
     """
     file = Path(path)
-    try:
-        content = json.loads(file.read_text("utf-8"), parse_constant=_no_number)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise DocumentedProblem(f"{file.name} cannot be read ({error}): {_AGAIN}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DocumentedProblem(f"{file.name} has no documented facts of varstudy: {_AGAIN}")
-    if content.get("version") != SCHEMA_VERSION:
-        version = content.get("version")
-        raise DocumentedProblem(
-            f"{file.name} has schema version {version!r}, this program reads {SCHEMA_VERSION}: {_AGAIN}"
-        )
+    shown = f"{file.parent.name}/{file.name}"  # each framework's folder has a file of this name
+    content = _FILE.read(file, shown)
     found: dict[tuple[str, ...], Documented] = {}
     try:
-        for number, given in enumerate(_rows(content), 1):
+        for number, given in enumerate(content["rows"], 1):
             try:
                 fact = _fact(given)
             except ValueError as error:
@@ -128,20 +128,9 @@ def read(path: str | Path) -> list[Documented]:
             if key in found:
                 raise ValueError(f"row {number}: {', '.join(each or 'all variants' for each in key)} is there twice")
             found[key] = fact
-    except ValueError as error:
-        raise DocumentedProblem(f"{file.name} was edited or cut ({error}): {_AGAIN}") from error
+    except (ValueError, RecursionError) as error:
+        raise _FILE.edited(shown, error) from error
     return list(found.values())
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _rows(content: dict[str, Any]) -> list[Any]:
-    rows = content.get("rows")
-    if not isinstance(rows, list):
-        raise ValueError("it has no list of rows")
-    return rows
 
 
 def _fact(given: Any) -> Documented:

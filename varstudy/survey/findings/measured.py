@@ -29,7 +29,7 @@ __all__ = [
     "write",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FORMAT = "varstudy-conventions"
 NAME = "measured.json"
 COMMAND = "python -m varstudy frameworks --out FILE"

@@ -218,7 +218,7 @@ class LeagueFile(Generic[F]):
 
     def __init__(self, name: str, format: str, noun: str, command: str, fact: type[F]) -> None:
         parts = {"settings": dict, "cases": dict, "facts": list, "provenance": dict}
-        self._file = RecordFile(name, format, 1, noun, command, LeagueRow, parts, LeagueProblem, sealed=True)
+        self._file = RecordFile(name, format, 1, noun, command, LeagueRow, parts, LeagueProblem)
         self.rows, self.write = self._file.rows, self._file.write
         self._facts = RecordFile(name, "", 1, noun, "", fact, {}, LeagueProblem)
 
