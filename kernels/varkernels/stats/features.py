@@ -21,9 +21,9 @@ from ..exact.rounding_one import correction_ratio
 from ..exact.table import SumTable
 from ..fast import fast_joined, fast_moments
 from ..formats import FLOAT64, Format
-from ..layouts import LAYOUTS, NORMS, Layout
+from ..layouts import NORMS
 from ..row_moments import Moments as Planes
-from ..views import groups_of
+from ..views import axes_of, groups_of
 from .inputs import FLOATS, array_of, result_format
 from .sums import row_sums
 
@@ -93,21 +93,6 @@ class FeatureMoments:
         return self.format.rounded(values).reshape(self.shape)
 
 
-def _checked(norms: str | Iterable[str], layout: str, shape: tuple[int, ...], groups: Any) -> tuple[str, ...]:
-    norms = (norms,) if isinstance(norms, str) else tuple(norms)
-    for norm in norms:
-        if norm not in NORMS:
-            raise ValueError(f"norms has {norm!r}, which is unknown: use some of {', '.join(NORMS)}")
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout={layout!r} is unknown: use one of {', '.join(LAYOUTS)}")
-    axes = Layout(layout)
-    if len(shape) != axes.rank:
-        raise ValueError(f"x has shape {shape}, but layout={str(layout)!r} needs rank {axes.rank}")
-    if "group" in norms:
-        groups_of(groups, shape[axes.channel_axis], "give another number, or leave 'group' out")
-    return norms
-
-
 def feature_moments(
     x: Any,
     norms: str | Iterable[str] = ("batch", "layer", "instance", "group"),
@@ -153,11 +138,15 @@ def feature_moments(
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError("x is a masked array, and a feature map has a value everywhere: use varstudy.var for it")
     array = array_of(x)
-    norms = _checked(norms, layout, array.shape, groups)
+    norms = (norms,) if isinstance(norms, str) else tuple(norms)
+    for norm in norms:
+        if norm not in NORMS:
+            raise ValueError(f"norms has {norm!r}, which is unknown: use some of {', '.join(NORMS)}")
+    axes = axes_of(layout, array.shape)
     fmt = result_format(array.dtype, dtype)
-    spatial = Layout(layout).spatial_axes
+    spatial = axes.spatial_axes
     samples, channels = (n for a, n in enumerate(array.shape) if a not in spatial)
-    groups = int(groups) if "group" in norms else 1
+    groups = groups_of(groups, channels, "give another number, or leave 'group' out") if "group" in norms else 1
     places = np.arange(samples * channels).reshape(samples, channels)
     tables = {
         "batch": ((channels,), places.T),

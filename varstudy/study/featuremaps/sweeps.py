@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from varkernels.storages import STORAGES
+
 from .case import DEFAULT, FULL, QUICK, Case
-from .families import CGL, STORAGES, exact, exact_kappa, normal, offset, stagnation
+from .families import CGL, exact, exact_kappa, normal, offset, stagnation
 from .storing import channels, flat
 
 __all__ = ["BESSEL_COUNTS", "GROWTH_EXPONENTS", "KAPPAS", "bessel", "growth", "kappa_sweep"]
