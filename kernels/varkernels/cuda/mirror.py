@@ -17,14 +17,23 @@ from ..formats import Format
 from ..formulas import Formula
 from ..jit import cached_njit, inline
 from ..row_moments import Moments
-from ..verbs import read, start, update
+from ..verbs import merge, read, start, update
 from .catalogue import get
 from .contraction import contracted as contract
 from .inputs import checked
-from .lanes import join
 from .launch_plan import Sharing, geometry_of, plan
 
 __all__ = ["moments"]
+
+
+@inline
+def join(a, na, b, nb):  # type: ignore[no-untyped-def]
+    """The state of both samples, either of which may be empty; compiled even where Numba simulates the device."""
+    if nb == 0:
+        return a
+    if na == 0:
+        return b
+    return merge(a, na, b, nb)
 
 
 @inline
