@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .._io.atomic import remove_unfinished
-from .console import Problem, dump, many, number, progress, say, show_table, shown
+from .console import Problem, command_words, dump, many, number, progress, say, show_table, shown
 from .options import JSON, ONLY, SEED, level_options
 from .output_folder import prepared, writing
 from .program import INTERRUPTED, REGRESSION
@@ -83,7 +83,7 @@ def run(
                 processes=processes,
                 progress=progress("measured"),
                 parquet=parquet,
-                argv=_command(),
+                argv=command_words(),
                 device=device,
                 companion=companion,
                 say=say,
@@ -91,9 +91,9 @@ def run(
             for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:
                     say(f"{name} is not measured: {reason}")
-            page = _draw(found, out)
+            page = draw(found, out)
     except KeyboardInterrupt:
-        again = [arg for arg in _command() if arg != "--force"]
+        again = [arg for arg in command_words() if arg != "--force"]
         say(f"Interrupted: what is measured is kept in {Path(out) / 'cells'}; go on with: {shlex.join(again)}")
         raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
@@ -111,23 +111,8 @@ def _needs(module: str, extra: str) -> None:
         raise Problem(f"{module} is not installed: run pip install 'varstudy[{extra}]'")
 
 
-def _command() -> list[str]:
-    ctx = click.get_current_context()
-    words = [*ctx.find_root().command_path.split(), "run"]
-    for name in ("quick", "full"):
-        if ctx.params["level"] == name:
-            words.append(f"--{name}")
-    for name in ("only", "seed", "out", "processes", "device"):
-        source = ctx.get_parameter_source(name)
-        if source is not None and source is not click.core.ParameterSource.DEFAULT:
-            words += [f"--{name}", str(ctx.params[name])]
-    words += [f"--{name}" for name in ("parquet", "force") if ctx.params[name]]
-    if ctx.params["anew"] is not None:
-        words.append("--anew" if ctx.params["anew"] else "--no-anew")
-    return words + (["--json"] if ctx.params["as_json"] else [])
-
-
-def _draw(found: Results, folder: str) -> Path:
+def draw(found: Results, folder: str) -> Path:
+    """Draw the report into a folder, and say so."""
     from .. import report as drawing  # noqa: PLC0415
 
     say("drawing the report")
@@ -175,7 +160,7 @@ def report(results: str, out: str | None, as_json: bool) -> None:
     folder = out or str(Path(results) if Path(results).is_dir() else Path(results).parent)
     prepared(folder)
     with writing(folder):
-        page = str(_draw(found, folder))
+        page = str(draw(found, folder))
     if as_json:
         dump({"report": page})
     else:

@@ -12,7 +12,7 @@ from varkernels.formats import FORMATS
 
 from .algorithm_answers import Answer, accumulators_for, algorithms_for, answers, row_name
 from .featuremaps import Case
-from .measuring import case_info, reduction
+from .measuring import reduction
 from .score import held
 
 __all__ = ["Explanation", "ExplanationPart", "explain"]
@@ -56,7 +56,7 @@ class Explanation:
     def record(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return {
-            "case": {"name": self.case.name, **case_info(self.case)},
+            "case": {"name": self.case.name, **self.case.info()},
             "seed": self.seed,
             "parts": [asdict(part) for part in self.parts],
         }
