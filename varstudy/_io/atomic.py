@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["check_writable", "remove_unfinished", "scratch_folder", "write_whole"]
+__all__ = ["prepare_folder", "remove_unfinished", "scratch_folder", "write_whole"]
 
 # .NAME.HOST.PID.RANDOM.tmp: the next run knows from it whether the process that wrote it still runs.
 _UNFINISHED = re.compile(r"\..*\.(?P<host>[\w-]*)\.(?P<pid>\d{1,9})\.\w+\.tmp")
@@ -58,8 +58,8 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def check_writable(folder: Path) -> None:
-    """Make a folder and see whether files can be written into it; nothing is left there.
+def prepare_folder(folder: Path) -> None:
+    """Make a folder, see whether files can be written into it, and remove what killed processes left there.
 
     Raises
     ------
@@ -69,6 +69,7 @@ def check_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+    remove_unfinished(folder)
 
 
 @contextmanager

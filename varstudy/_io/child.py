@@ -20,6 +20,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -141,6 +142,7 @@ def run_words(
     seconds: float,
     memory: int | None = MEMORY,
     folder: Path | None = None,
+    echo: bool = False,
 ) -> Outcome:
     """Run a command that leaves JSON in a file, under limits; `run` without its interpreter and its empty home.
 
@@ -149,6 +151,7 @@ def run_words(
     words : the command line. out : the file of its answer. environment : the whole of it.
     seconds, memory : as for `run`; without a limit of memory nobody looks at it, which a measured time would show.
     folder : its working directory, by default this process's own.
+    echo : whether what it writes to its standard error, such as its progress, is written to ours.
     """
     start = time.monotonic()
     try:
@@ -163,7 +166,7 @@ def run_words(
         )
     except OSError as error:
         return Outcome("no start", sentence=f"{words[0]} cannot be started ({error.strerror or error})")
-    watch = _Watch(child, start + seconds, memory)
+    watch = _Watch(child, start + seconds, memory, echo)
     try:
         end = watch.until_it_ends()
     finally:
@@ -183,8 +186,8 @@ def run_words(
 class _Watch:
     """A child that leads a session: its output drained, its memory and time watched, all of it ended."""
 
-    def __init__(self, child: subprocess.Popen[bytes], deadline: float, memory: int | None) -> None:
-        self.child, self.deadline, self.memory = child, deadline, memory
+    def __init__(self, child: subprocess.Popen[bytes], deadline: float, memory: int | None, echo: bool) -> None:
+        self.child, self.deadline, self.memory, self.echo = child, deadline, memory, echo
         self.peak = 0
         self.kept = {"out": b"", "err": b""}
         self.selector = selectors.DefaultSelector()
@@ -224,6 +227,10 @@ class _Watch:
             data = os.read(stream.fileno(), KEPT)
             if data:
                 self.kept[key.data] = (self.kept[key.data] + data)[-KEPT:]
+                if self.echo and key.data == "err":
+                    with contextlib.suppress(OSError):  # a closed standard error does no harm
+                        sys.stderr.write(data.decode("utf-8", "replace"))
+                        sys.stderr.flush()
             else:
                 self.selector.unregister(stream)
 

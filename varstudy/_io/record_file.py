@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -186,30 +186,16 @@ R = TypeVar("R", bound=Cells)
 
 
 @dataclass(frozen=True)
-class RecordFile(Generic[R]):
-    """A kind of sealed file, whose rows are a dataclass.
+class RecordFile(FileKind, Generic[R]):
+    """A kind of JSON file whose rows are records.
 
     Attributes
     ----------
-    name : the file's. format, version : what its head says. noun : what it is, for sentences.
-    command : what makes it. row : the dataclass of its rows. parts : the other keys that it must have, and their types.
-    problem : what is raised where it cannot be read.
+    name : the file's. row : the dataclass of its rows.
     """
 
-    name: str
-    format: str
-    version: int
-    noun: str
-    command: str
-    row: type[R]
-    parts: Mapping[str, type]
-    problem: type[ValueError]
-
-    @property
-    def kind(self) -> FileKind:
-        """What its head says, and how it is read."""
-        again = f"make it again with '{self.command}'"
-        return FileKind(self.format, self.version, self.noun, again, self.parts, self.problem)
+    name: str = field(kw_only=True)
+    row: type[R] = field(kw_only=True)
 
     def rows(self, content: Mapping[str, Any]) -> list[R]:
         """The table of a content that was read.
@@ -246,14 +232,14 @@ class RecordFile(Generic[R]):
         ValueError
             A number in it is NaN or infinite, for which JSON has no word.
         """
-        write_whole(path, self.kind.text(content).encode())
+        write_whole(path, self.text(content).encode())
 
-    def read(self, path: str | Path) -> dict[str, Any]:
+    def read(self, file: str | Path, shown: str = "") -> dict[str, Any]:
         """The content of a file, or of the one in a folder; its rows are fit for `rows`.
 
         Parameters
         ----------
-        path : the file, or the folder that holds one of this kind's name.
+        file : the file, or the folder that holds one of this kind's name. shown : its name in sentences.
 
         Raises
         ------
@@ -262,14 +248,14 @@ class RecordFile(Generic[R]):
         ValueError
             The file is unreadable, too large, has another version, or was modified: of the class `problem`.
         """
-        file = Path(path)
+        file = Path(file)
         if file.is_dir():
             file = file / self.name
-        content = self.kind.read(file)
+        content = super().read(file, shown)
         try:
             self.rows(content)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise self.kind.edited(file.name, error) from error
+            raise self.edited(shown or file.name, error) from error
         return content
 
 

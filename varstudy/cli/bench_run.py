@@ -14,9 +14,9 @@ from ..bench.cpu import bench_record, launch
 from ..bench.cpu.bench_record import LIMIT, BenchRow
 from ..bench.cpu.peers import CONTENDERS
 from ..bench.targets import read_targets
-from .console import Problem, number, show_table
-from .measured import command_words, leave, show_targets
-from .study_commands import _writable
+from .console import Problem, command_words, number, show_table
+from .measured import leave, show_targets
+from .output_folder import prepared
 
 __all__ = ["run_bench"]
 
@@ -33,7 +33,7 @@ def run_bench(
     as_json: bool,
 ) -> None:
     """Measure, write bench.json and show it; the parameters are the command's options."""
-    _writable(out)
+    prepared(out)
     plan = launch.QUICK if quick else launch.FULL
     plan = replace(
         plan,
@@ -44,7 +44,7 @@ def run_bench(
         seed=seed,
         contenders=_contenders(only),
     )
-    content = launch.run(plan, command_words())
+    content = launch.run(plan, command_words(out=False))
     leave(
         out,
         bench_record.NAME,

@@ -79,17 +79,18 @@ def explain(
         )
         show_table(
             title,
-            ["algorithm", "accumulator", "worst row", "computed", "exact", "digits", "ulp", "digits guaranteed"],
+            ["algorithm", "accumulator", "worst row", "computed", "exact", "digits", "ulp", "guaranteed", "status"],
             [
                 [
                     a.algorithm,
                     a.accumulator,
                     part.names.get(a.row, "-"),
                     a.text,
-                    decimal(Fraction(a.exact)) if a.exact else "-",
-                    _digits(a.digits_worst, a.constant_worst),
+                    decimal(Fraction(a.exact), 17) if a.exact else "-",
+                    _digits(min(a.digits_worst, part.available), a.constant_worst),
                     "-" if math.isnan(a.ulps_worst) else number(a.ulps_worst),
-                    _guaranteed(a.digits_bound),
+                    _guaranteed(min(a.digits_bound, part.available)),
+                    a.tally.status.value,
                 ]
                 for a in part.answers
             ],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Problem",
+    "command_words",
     "dump",
     "many",
     "number",
@@ -45,6 +46,26 @@ def say(text: str) -> None:
     """
     with suppress(OSError):
         click.echo(text, err=True)
+
+
+def command_words(*, out: bool = True) -> list[str]:
+    """The command line of this call: the options that were given; --out only if asked for."""
+    ctx = click.get_current_context()
+    words = [*ctx.find_root().command_path.split(), str(ctx.command.name)]
+    for name, value in ctx.params.items():
+        given = ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if not given or (name == "out" and not out):
+            continue
+        flag = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
+        if name == "level":
+            words.append(f"--{value}")
+        elif isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        elif name == "threads":
+            words += [word for each in value for word in (flag, str(each))]
+        else:
+            words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return words
 
 
 # JSON -----------------------------------------------------------------------------------------------------------

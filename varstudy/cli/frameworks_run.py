@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .._io.atomic import remove_unfinished
 from .._io.matching import matches, nearest
 from ..survey.environments import installed
 from ..survey.environments.installing import root
@@ -18,7 +19,8 @@ from ..survey.frameworks.catalogue import FRAMEWORKS, Framework, named
 from ..survey.frameworks.observing import probe
 from .console import Problem, dump, many, say, show_table
 from .framework_tables import plain, show
-from .program import REGRESSION, about, alone, ours, sentences
+from .output_folder import writing
+from .program import REGRESSION, alone, sentences
 
 __all__ = ["run_frameworks"]
 
@@ -89,16 +91,14 @@ def _measured(chosen: Sequence[Framework], make: bool, kind: str | None, out: st
     path = None if out is None else Path(out)
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise Problem(f"--out {out} is no file in a folder that is there: name one, such as measured.json")
+    if path is not None:
+        remove_unfinished(path.parent)
     rows: list[FindingRow] = []
     for framework in chosen:
         rows += probe(framework, make=make, isolated=make, only=kind, say=say)
         if path is not None:
-            try:
+            with writing(path):
                 measured.write(path, measured.content(rows))
-            except OSError as error:
-                if ours(error):
-                    raise
-                raise Problem(about(error, path)) from error
     return rows
 
 

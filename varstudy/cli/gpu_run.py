@@ -16,10 +16,10 @@ from ..bench.gpu.card import Card
 from ..bench.gpu.gpu_record import GpuRow
 from ..bench.gpu.machine import Machine
 from ..bench.targets import read_targets
-from .console import many, number, progress, say, show_table
-from .measured import command_words, leave, show_targets
+from .console import command_words, many, number, progress, say, show_table
+from .measured import leave, show_targets
+from .output_folder import prepared
 from .program import NO_DEVICE, REGRESSION
-from .study_commands import _writable
 
 __all__ = ["run_gpu"]
 
@@ -29,9 +29,9 @@ def run_gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool
     algorithms = measuring.chosen(kernels)
     try:
         machine = _machine()
-        _writable(out)
+        prepared(out)
         plan = replace(measuring.SHORT if quick else measuring.FULL, seed=seed)
-        content = measuring.measure(machine, algorithms, plan, command_words(), progress("measured"))
+        content = measuring.measure(machine, algorithms, plan, command_words(out=False), progress("measured"))
     except DeviceError as problem:
         say(f"varstudy: {problem}")
         raise click.exceptions.Exit(NO_DEVICE) from problem

@@ -17,8 +17,8 @@ from ..survey.league.league_record import LeagueFact
 from ..survey.league.league_rows import MAX_ROWS, MAX_VALUES, rows
 from ..survey.libraries.declaring import LONG
 from .console import Problem, dump, many, progress, say, show_table, shown
-from .program import REGRESSION, about, alone, ours, sentences
-from .study_commands import _writable
+from .output_folder import prepared, writing
+from .program import REGRESSION, alone, sentences
 
 __all__ = ["run_libraries"]
 
@@ -55,7 +55,8 @@ def run_libraries(
         _list(functions, as_json)
         return
     earlier = _earlier(before)
-    _folder(out)
+    if out is not None:
+        prepared(out)
     with sentences():
         matrices, left_out = rows("quick" if quick else "default", storages=storages, seed=seed)
     league = measure(
@@ -90,23 +91,14 @@ def run_libraries(
 EVERYONE = 20_000
 
 
-def _folder(out: str | None) -> None:
-    if out is not None:
-        _writable(out)
-
-
 def _keep(
     out: str | None, name: str, write: Callable[[Path, Mapping[str, Any]], None], content: Mapping[str, Any]
 ) -> None:
     if out is None:
         return
     path = Path(out) / name
-    try:
+    with writing(out):
         write(path, content)
-    except OSError as error:
-        if ours(error):
-            raise
-        raise Problem(about(error, error.filename or out)) from error
     say(str(path))
 
 
@@ -124,7 +116,8 @@ def _layers(
 
     with sentences():
         named = layers.chosen(only)
-    _folder(out)
+    if out is not None:
+        prepared(out)
     level = "quick" if quick else "default"
     with sentences():
         matrices, left_out = rows(level, storages=("float32",), seed=seed)

@@ -74,15 +74,8 @@ def _entries(wanted: Sequence[str], level: str) -> Entries:
         listed["cases"] = [
             {
                 "name": case.name,
-                "group": case.group,
                 "level": next(name for name in featuremaps.LEVELS if name in case.levels),
-                "shape": list(case.shape),
-                "layout": case.layout,
-                "norms": list(case.norms),
-                "storages": list(case.storages),
-                "rationale": case.rationale,
-                "source": case.source,
-                "observed": case.observed,
+                **case.info(),
             }
             for case in featuremaps.cases(level)
         ]

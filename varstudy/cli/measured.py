@@ -1,4 +1,4 @@
-"""What ``bench`` and ``gpu`` do alike: the words of their call, what they leave in a folder, and their targets."""
+"""What ``bench`` and ``gpu`` do alike: what they leave in a folder, and their targets."""
 
 from __future__ import annotations
 
@@ -8,29 +8,13 @@ from typing import Any
 
 import click
 
-from .. import report
 from ..bench.targets import Target
 from ..study import results
 from .console import dump, number, say, show_table
-from .study_commands import _writing
+from .output_folder import writing
+from .study_commands import draw
 
-__all__ = ["command_words", "leave", "show_targets"]
-
-
-def command_words() -> list[str]:
-    """The command line of this call, without --out."""
-    ctx = click.get_current_context()
-    words = [*ctx.find_root().command_path.split(), str(ctx.command.name)]
-    for name, value in ctx.params.items():
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE and name != "out":
-            flag = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
-            if isinstance(value, bool):
-                words.append(flag)
-            elif name == "threads":
-                words += [word for each in value for word in (flag, str(each))]
-            else:
-                words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
-    return words
+__all__ = ["leave", "show_targets"]
 
 
 def leave(
@@ -48,9 +32,9 @@ def leave(
     out : the folder. name : the file's there. show : prints the tables; None for JSON instead.
     """
     path = Path(out) / name
-    with _writing(out):
+    with writing(out):
         write(path, content)
-        page = _draw(Path(out))
+        page = draw(results.read(out), out) if (path.parent / "results.json").exists() else None
     if show is None:
         dump(read(path))
         say(str(path))
@@ -59,14 +43,6 @@ def leave(
     if page is None:
         say(f"{out} holds no results.json: 'python -m varstudy run --out {out}' makes one, and the report shows both")
     click.echo(str(page or path))
-
-
-def _draw(folder: Path) -> Path | None:
-    """The report with its new figure, where there are results to report."""
-    if not (folder / "results.json").exists():
-        return None
-    say("drawing the report")
-    return report.write(results.read(folder), str(folder))
 
 
 def show_targets(found: Sequence[Target], title: str) -> None:

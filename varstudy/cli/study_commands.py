@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .._io.atomic import check_writable
-from .console import Problem, dump, many, number, progress, say, show_table, shown
+from .._io.atomic import remove_unfinished
+from .console import Problem, command_words, dump, many, number, progress, say, show_table, shown
 from .options import JSON, ONLY, SEED, level_options
-from .program import INTERRUPTED, REGRESSION, about, ours
+from .output_folder import prepared, writing
+from .program import INTERRUPTED, REGRESSION
 
 if TYPE_CHECKING:
     from ..study.comparison import Comparison
@@ -61,7 +60,7 @@ def run(
 
     What is measured is kept in DIR/cells: an interrupted run goes on where it stopped.
     """
-    _writable(out)
+    prepared(out)
     from ..study import results as table  # noqa: PLC0415
     from ..study.runner import run as measure  # noqa: PLC0415
     from ..study.tasks import uncollected  # noqa: PLC0415
@@ -74,7 +73,7 @@ def run(
 
         companion = installed_software()
     try:
-        with _writing(out), uncollected():
+        with writing(out), uncollected():
             found = measure(
                 level or "default",
                 only=only,
@@ -84,7 +83,7 @@ def run(
                 processes=processes,
                 progress=progress("measured"),
                 parquet=parquet,
-                argv=_command(),
+                argv=command_words(),
                 device=device,
                 companion=companion,
                 say=say,
@@ -92,9 +91,9 @@ def run(
             for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:
                     say(f"{name} is not measured: {reason}")
-            page = _draw(found, out)
+            page = draw(found, out)
     except KeyboardInterrupt:
-        again = [arg for arg in _command() if arg != "--force"]
+        again = [arg for arg in command_words() if arg != "--force"]
         say(f"Interrupted: what is measured is kept in {Path(out) / 'cells'}; go on with: {shlex.join(again)}")
         raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
@@ -105,28 +104,6 @@ def run(
     click.echo(str(page))
 
 
-def _writable(out: str) -> None:
-    """Refuse an output folder that cannot be written, before anything is loaded or measured."""
-    try:
-        check_writable(Path(out))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Problem(
-            f"{out or 'the empty path'} cannot be written ({reason}): choose another folder with --out"
-        ) from error
-
-
-@contextmanager
-def _writing(folder: str) -> Iterator[None]:
-    """What fails is the user's file, or else the folder; but for a file of this package."""
-    try:
-        yield
-    except OSError as error:
-        if ours(error):
-            raise
-        raise Problem(about(error, error.filename or folder)) from error
-
-
 def _needs(module: str, extra: str) -> None:
     from importlib.util import find_spec  # noqa: PLC0415
 
@@ -134,23 +111,8 @@ def _needs(module: str, extra: str) -> None:
         raise Problem(f"{module} is not installed: run pip install 'varstudy[{extra}]'")
 
 
-def _command() -> list[str]:
-    ctx = click.get_current_context()
-    words = [*ctx.find_root().command_path.split(), "run"]
-    for name in ("quick", "full"):
-        if ctx.params["level"] == name:
-            words.append(f"--{name}")
-    for name in ("only", "seed", "out", "processes", "device"):
-        source = ctx.get_parameter_source(name)
-        if source is not None and source is not click.core.ParameterSource.DEFAULT:
-            words += [f"--{name}", str(ctx.params[name])]
-    words += [f"--{name}" for name in ("parquet", "force") if ctx.params[name]]
-    if ctx.params["anew"] is not None:
-        words.append("--anew" if ctx.params["anew"] else "--no-anew")
-    return words + (["--json"] if ctx.params["as_json"] else [])
-
-
-def _draw(found: Results, folder: str) -> Path:
+def draw(found: Results, folder: str) -> Path:
+    """Draw the report into a folder, and say so."""
     from .. import report as drawing  # noqa: PLC0415
 
     say("drawing the report")
@@ -196,9 +158,9 @@ def report(results: str, out: str | None, as_json: bool) -> None:
 
     found = table.read(results)
     folder = out or str(Path(results) if Path(results).is_dir() else Path(results).parent)
-    _writable(folder)
-    with _writing(folder):
-        page = str(_draw(found, folder))
+    prepared(folder)
+    with writing(folder):
+        page = str(draw(found, folder))
     if as_json:
         dump({"report": page})
     else:
@@ -228,7 +190,8 @@ def compare(before: str, after: str, tolerance: float, limit: int, html: str | N
     if html is not None:
         from ..report import comparison_page  # noqa: PLC0415
 
-        with _writing(html):
+        with writing(html):
+            remove_unfinished(Path(html).parent)
             page = comparison_page.write(first, second, found, (before, after), html, tolerance=tolerance)
             say(str(page))
     missing = [dict(zip(table.KEY, key, strict=True)) for key in found.missing]

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._io.atomic import write_whole
+from .._io.atomic import prepare_folder, write_whole
 
 if TYPE_CHECKING:
     from ..study.results import Results
@@ -62,24 +62,20 @@ def write(results: Results, folder: str | Path) -> Path:
     OSError
         The folder cannot be made or written; a report that was there is left as it was.
     """
-    from .sections import frameworks, gpu_speed, league  # noqa: PLC0415 - matplotlib takes a second to import
+    from ..bench.cpu import bench_record  # noqa: PLC0415 - read only where a folder is written
+    from ..bench.gpu import gpu_record  # noqa: PLC0415
+    from ..survey.league import league_record  # noqa: PLC0415
+    from .measured_files import findings, measured_file  # noqa: PLC0415
 
     out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    prepare_folder(out)
     path = out / "report.html"
     page = render(
-        results, _bench(out), gpu_speed.measured_here(out), frameworks.measured_here(out), league.measured_here(out)
+        results,
+        measured_file(bench_record.read, out),
+        measured_file(gpu_record.read, out),
+        measured_file(findings, out),
+        measured_file(league_record.read, out),
     )
     write_whole(path, page.encode())
     return path
-
-
-def _bench(folder: Path) -> dict[str, Any] | str | None:
-    from ..bench.cpu import bench_record  # noqa: PLC0415 - read only where a folder is written
-
-    try:
-        return bench_record.read(folder)
-    except FileNotFoundError:
-        return None
-    except bench_record.BenchProblem as problem:
-        return str(problem)

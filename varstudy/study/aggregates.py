@@ -27,7 +27,13 @@ EPSILON = 1e-5
 
 
 def normalised_error(
-    mean: Floats, variance: Floats, exact_mean: Exact, exact: Exact, low: Floats, high: Floats
+    mean: Floats,
+    variance: Floats,
+    exact_mean: Exact,
+    exact: Exact,
+    errors: tuple[Floats, Floats],
+    low: Floats,
+    high: Floats,
 ) -> Floats:
     """The largest error over a row's values of y = (x - mean) / sqrt(variance + EPSILON), by the errors of mean
     and variance alone: y is evaluated without further rounding.
@@ -39,22 +45,9 @@ def normalised_error(
     ----------
     mean, variance : the computed answers, float64 arrays (rows,).
     exact_mean, exact : the exact means and variances.
+    errors : the relative errors of the means and of the variances, as `Exact.errors` gives them.
     low, high : the smallest and the largest value of each row.
     """
-    errors = exact_mean.errors(mean), exact.errors(variance)
-    return _normalised(mean, variance, exact_mean, exact, errors, low, high)
-
-
-def _normalised(
-    mean: Floats,
-    variance: Floats,
-    exact_mean: Exact,
-    exact: Exact,
-    errors: tuple[Floats, Floats],
-    low: Floats,
-    high: Floats,
-) -> Floats:
-    """`normalised_error`, told the relative errors of mean and variance."""
     m, v = exact_mean.rounded, exact.rounded
     with np.errstate(all="ignore"):
         off = np.where(m == 0, mean, errors[0] * np.abs(m))
@@ -96,7 +89,7 @@ def summary(
     """
     known = exact.known
     var_errors, mean_errors = exact.errors(variance), exact_mean.errors(mean)
-    y = _normalised(mean, variance, exact_mean, exact, (mean_errors, var_errors), low, high)[known]
+    y = normalised_error(mean, variance, exact_mean, exact, (mean_errors, var_errors), low, high)[known]
     var_bound, var_used = _against(
         variance,
         var_errors,

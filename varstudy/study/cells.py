@@ -68,23 +68,25 @@ class DamagedCell(ValueError):
     """The file of a cell is not what was written."""
 
 
+# What decides no record: the schedule of the cells, and what is concluded from the table.
+_NOT_MEASURING = (
+    "algorithm_answers", "cells", "comparison", "explanation", "metrics", "pool", "population", "recommendation",
+    "runner", "tasks", "verdict", "verdict_facts", "verdict_words",
+)  # fmt: skip
+
+
 @cache
-def sources_hash() -> str:
-    """A hash of every source file of this package that takes part in a measurement, and of mpmath's version."""
+def sources_hash(root: Path = Path(__file__).parent) -> str:
+    """A hash of every source file of this package that takes part in a measurement, and of mpmath's version.
+
+    Parameters
+    ----------
+    root : the package's folder. A module takes part unless it is listed here as one that does not.
+    """
     digest = hashlib.sha256(f"mpmath=={_version('mpmath')}".encode())
-    root = Path(__file__).parent
-    names = (
-        "aggregates",
-        "device_algorithms",
-        "error_bounds",
-        "ground_truth",
-        "measuring",
-        "results",
-        "row_facts",
-        "score",
-    )
-    for path in sorted([*(root / f"{name}.py" for name in names), *(root / "featuremaps").glob("*.py")]):
-        digest.update(path.name.encode())
+    others = {root / f"{name}.py" for name in _NOT_MEASURING}
+    for path in sorted(set(root.rglob("*.py")) - others):
+        digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""One case of the study in detail: what it is, and each algorithm's answer beside the exact one."""
+"""One case of the study in detail: what it is, and each algorithm's answer next to the exact one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from varkernels.formats import FORMATS
 
 from .algorithm_answers import Answer, accumulators_for, algorithms_for, answers, row_name
 from .featuremaps import Case
-from .measuring import case_info, reduction
+from .measuring import reduction
+from .score import held
 
 __all__ = ["Explanation", "ExplanationPart", "explain"]
 
@@ -26,6 +27,7 @@ class ExplanationPart:
     storage, norm, correction : which.
     rows, values : how many rows, and values in each. nonfinite : rows with a NaN or an infinity.
     kappa_median, kappa_worst : the condition numbers achieved.
+    available : the decimal digits that the storage format holds.
     answers : each algorithm's, on its own worst row.
     names : what the rows are that `answers` mention.
     """
@@ -38,6 +40,7 @@ class ExplanationPart:
     nonfinite: int
     kappa_median: float
     kappa_worst: float
+    available: float
     answers: list[Answer]
     names: dict[int, str]
 
@@ -53,7 +56,7 @@ class Explanation:
     def record(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return {
-            "case": {"name": self.case.name, **case_info(self.case)},
+            "case": {"name": self.case.name, **self.case.info()},
             "seed": self.seed,
             "parts": [asdict(part) for part in self.parts],
         }
@@ -128,6 +131,7 @@ def explain(
                 nonfinite=int(np.count_nonzero(~exact.finite)),
                 kappa_median=float(np.median(kappa)) if len(kappa) else float("nan"),
                 kappa_worst=float(kappa.max()) if len(kappa) else float("nan"),
+                available=held(FORMATS[each]),
                 answers=found,
                 names={
                     a.row: row_name(a.row, array.shape, norm, case.layout, case.groups) for a in found if a.row >= 0

@@ -28,7 +28,7 @@ from .ground_truth import Truth, truth
 from .row_facts import describe
 from .score import Exact
 
-__all__ = ["ACCUMULATORS", "Reduction", "carrier_of", "case_info", "measure", "moments_of", "reduction"]
+__all__ = ["ACCUMULATORS", "Reduction", "carrier_of", "measure", "moments_of", "reduction"]
 
 Floats = NDArray[np.float64]
 
@@ -64,25 +64,6 @@ class Reduction:
     low: Floats
     high: Floats
     centre: Floats
-
-
-def case_info(case: Case) -> dict[str, Any]:
-    """What a case is, ready for JSON."""
-    return {
-        "group": case.group,
-        "family": case.family,
-        "shape": list(case.shape),
-        "layout": case.layout,
-        "norms": list(case.norms),
-        "groups": case.groups,
-        "storages": list(case.storages),
-        "rationale": case.rationale,
-        "source": case.source,
-        "observed": case.observed,
-        "kappa_requested": case.kappa_requested,
-        "population_variance": case.population_variance,
-        "corrections": list(case.corrections),
-    }
 
 
 def reduction(

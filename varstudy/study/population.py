@@ -20,7 +20,7 @@ from varkernels import algorithms
 from varkernels.formats import FORMATS
 
 from .._io import provenance
-from .._io.atomic import write_whole
+from .._io.atomic import remove_unfinished, write_whole
 from . import featuremaps, results
 from .measuring import moments_of, reduction
 from .score import Status, Tally, judge
@@ -202,6 +202,7 @@ def write(population: Population, path: Path) -> None:
     """Write a population whole, one row a line."""
     record = population.record()
     rows = ",\n".join(json.dumps(row) for row in record["rows"])
+    remove_unfinished(path.parent)
     head = json.dumps({"provenance": record["provenance"]}, indent=1)
     write_whole(path, f'{head[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'.encode())
 

@@ -40,7 +40,18 @@ from .error_bounds import relative_bound
 from .population import LENGTHS, Population, Worst
 from .score import MAY_LOSE, held, shown_digits
 
-__all__ = ["QUOTIENT", "TIE", "Choice", "Pick", "by_cost", "caution", "is_candidate", "length_class", "recommend"]
+__all__ = [
+    "QUOTIENT",
+    "TIE",
+    "Choice",
+    "Pick",
+    "by_cost",
+    "caution",
+    "is_candidate",
+    "length_class",
+    "preferred",
+    "recommend",
+]
 
 # Digits: a smaller difference decides nothing.
 TIE = 0.1
@@ -143,7 +154,7 @@ def caution(algorithm: Algorithm) -> str:
     if algorithm.needs_centre:
         return "it is as good as the centre that the caller gives"
     if algorithm.difference:
-        return "its M2 is a difference of two sums of squares: a mean that is large next to the spread leaves no digit"
+        return "its M2 is a difference of two sums: where the mean is large next to the spread, no digit is left"
     return ""
 
 
@@ -228,6 +239,17 @@ def recommend(
         ),
         rejected=tuple(sorted(cheaper, key=lambda p: -p.digits)),
     )
+
+
+def preferred(choices: Mapping[str, Choice | None]) -> Choice | None:
+    """The choice to follow of those for several accumulators, by their names; None where none has a safe algorithm.
+
+    A float32 accumulator costs no more memory traffic than a two-byte one, so it comes first; then the narrowest.
+    """
+    safe = [choice for choice in choices.values() if choice is not None and choice.cheapest is not None]
+    precision = {choice.accumulator: FORMATS[choice.accumulator].precision for choice in safe}
+    narrow = FORMATS["float32"].precision
+    return min(safe, key=lambda c: (precision[c.accumulator] < narrow, precision[c.accumulator]), default=None)
 
 
 def _pick(algorithm: Algorithm, worst: Worst, storage: str, accumulator: str, longest: int, every: Worst) -> Pick:

@@ -17,11 +17,11 @@ from typing import Any
 from varkernels import Algorithm, algorithms
 
 from .._io import provenance
-from .._io.atomic import check_writable, remove_unfinished, scratch_folder
+from .._io.atomic import prepare_folder, scratch_folder
 from .._io.progress import Progress
 from . import device_algorithms, results
 from .cells import Cell, DamagedCell, load, plan
-from .measuring import case_info, measure
+from .measuring import measure
 from .pool import Crew, Task
 from .tasks import WARMING, Companion, accompany, compute, silent, warm
 
@@ -101,8 +101,7 @@ def run(
     target = Path(out)
     folder = target / "cells"
     for each in (target, folder):
-        check_writable(each)
-        remove_unfinished(each)
+        prepare_folder(each)
     missing, damaged = [], []
     for cell in cells:
         try:
@@ -141,7 +140,7 @@ def run(
         used[device] = f"{len(problems)} times, as for {problems[0]}"
     found = results.from_records(
         records,
-        cases={cell.case.name: case_info(cell.case) for cell in cells},
+        cases={cell.case.name: cell.case.info() for cell in cells},
         algorithms={name: _algorithm_info(algorithm) for name, algorithm in known.items()}
         | {kernel.name: _algorithm_info(kernel) for kernel in kernels},
         settings={"level": level, "only": only, "seed": seed, "devices": used},

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels.algorithm import Algorithm
-from varkernels.formats import FORMATS, format_of
+from varkernels.formats import format_of
 from varkernels.stats.inputs import array_of, is_pandas
 
 from . import verdict_words
@@ -24,7 +24,8 @@ from .algorithm_answers import Answer, accumulators_for, algorithms_for, answers
 from .array_files.conversion import converted
 from .measuring import Reduction, reduction
 from .population import Measurement, Population, committed, summarise
-from .recommendation import Choice, recommend
+from .recommendation import Choice, preferred, recommend
+from .score import held
 from .verdict_facts import EpsilonFacts, RangeFacts, epsilon_facts, range_facts, rows_of_norm
 
 __all__ = ["RowFact", "Verdict", "check"]
@@ -197,7 +198,7 @@ def check(
             for r in order[:NAMED]
             if (answer := variance.values[r]) is not None
         ],
-        "available": -math.log10(float(storage.unit_roundoff)),
+        "available": held(storage),
         "range": spread,
         "epsilon_facts": of_epsilon,
         "answers": [each for each in found if each.algorithm in {one.name for one in shown}],
@@ -207,10 +208,8 @@ def check(
         if found
         else {}
     )
-    best = next((a for a in _by_preference(formats) if (c := choices.get(a)) is not None and c.cheapest), None)
-    choice = choices[best] if best else None
-    matters = everything["values"] > 1
-    recommended = (choice.cheapest.algorithm, best) if matters and best and choice and choice.cheapest else None
+    choice = preferred(choices) if everything["values"] > 1 else None
+    recommended = (choice.cheapest.algorithm, choice.accumulator) if choice and choice.cheapest else None
     text, reasons = verdict_words.sentences(everything, found, choices, recommended, rows)
     return Verdict(**everything, answer=text, reasons=reasons, recommended=recommended, choices=choices)
 
@@ -235,11 +234,6 @@ def _nonfinite(reduced: Reduction, row: int, name: str) -> str:
     exact = reduced.truth
     counts = (("NaN", exact.nan), ("+inf", exact.posinf), ("-inf", exact.neginf))
     return f"{name}: " + ", ".join(f"{int(count[row])} {what}" for what, count in counts if count[row])
-
-
-def _by_preference(accumulators: Sequence[str]) -> list[str]:
-    """float32 first for the two-byte formats, where a wider accumulator costs no more memory traffic."""
-    return sorted(accumulators, key=lambda name: (FORMATS[name].precision < 24, FORMATS[name].precision))
 
 
 def _choices(

@@ -45,10 +45,7 @@ def sentences(
         )
         return answer, [about, *_one_value(facts)]
     if not found:
-        return "No row has a variance: remove NaN and infinities first, since no algorithm can.", [
-            about,
-            *_not_finite(facts),
-        ]
+        return "No row has a variance. Remove NaN and infinities first: no algorithm can.", [about, *_not_finite(facts)]
     constant = facts["constant"] == facts["rows"] - facts["nonfinite"] - facts["undefined"]
     reasons = [about]
     if facts["values"] == 1:
@@ -70,7 +67,7 @@ def sentences(
         reasons += _epsilon(facts["epsilon_facts"], facts)
     reasons += _not_finite(facts)
     reasons += _others(facts, choices, recommended)
-    reasons.append(_library(facts, spread, rows))
+    reasons.append(_library(facts, spread))
     return answer, reasons
 
 
@@ -94,12 +91,9 @@ def _not_finite(facts: Facts) -> list[str]:
     if not facts["nonfinite"]:
         return []
     more = ", ..." if facts["nonfinite"] > len(facts["nonfinite_named"]) else ""
-    return [
-        f"{_count(facts['nonfinite'], 'row')} with a NaN or an infinity, which has no variance: "
-        + "; ".join(facts["nonfinite_named"])
-        + more
-        + "."
-    ]
+    have = "has" if facts["nonfinite"] == 1 else "have"
+    named = "; ".join(facts["nonfinite_named"])
+    return [f"{_count(facts['nonfinite'], 'row')} {have} a NaN or an infinity, and so no variance: {named}{more}."]
 
 
 def _one_value(facts: Facts) -> list[str]:
@@ -123,8 +117,9 @@ def _why(
     own = _answer(found, *recommended)
     kappa, u = facts["kappa_worst"], float(FORMATS[facts["storage"]].unit_roundoff)
     among = ", this array among them" if kappa * u < 1 else " in the study"
+    of = f" of {choice.held:.1f}" if constant else ""
     study = (
-        f"at least {pick.digits:.1f} on the {choice.maps} maps that decide{among}, with rows of up to "
+        f"at least {pick.digits:.1f}{of} digits on the {choice.maps} maps that decide{among}, with rows of up to "
         f"{choice.limit:,} values (worst: {pick.case})"
     )
     if constant:
@@ -152,7 +147,6 @@ def _naive(naive: Answer, facts: Facts, constant: bool, accumulator: str) -> str
     """Why not the textbook formula."""
     formula = f"naive, E[x^2] - E[x]^2, in {accumulator}"
     bad = naive.tally.wrong + naive.tally.inaccurate
-    warning = caution(get("naive"))
     if constant:
         gives = "gives 0 here by luck" if not naive.constant_worst else f"gives up to {naive.constant_worst:.3g} here"
         if naive.negative:
@@ -169,9 +163,10 @@ def _naive(naive: Answer, facts: Facts, constant: bool, accumulator: str) -> str
             f"Do not use {formula}: it is {' and '.join(counts)} of {_count(facts['rows'], 'row')}{negative}, for "
             f"condition numbers up to {facts['kappa_worst']:.3g}."
         )
+    warning = caution(get("naive"))
     return (
-        f"Do not use {formula}, though it is right here, where no condition number is above "
-        f"{facts['kappa_worst']:.3g}: {warning}."
+        f"Do not use {formula}. It is right here, where no condition number is above {facts['kappa_worst']:.3g}, but "
+        f"{warning}."
     )
 
 
@@ -226,8 +221,8 @@ def _range(spread: RangeFacts, storage: str, facts: Facts) -> list[str]:
     if spread.below:
         zero = f", and rounds to 0{_on(spread.vanishing, facts)}" if spread.vanishing else ""
         reasons.append(
-            f"The variance is as small as {spread.smallest}, below {storage}'s smallest normal number"
-            f"{_on(spread.below, facts)}, {float(fmt.smallest_normal):.2g}{zero}{keep}."
+            f"The variance is as small as {spread.smallest}. It is below {storage}'s smallest normal number "
+            f"{float(fmt.smallest_normal):.2g}{_on(spread.below, facts)}{zero}{keep}."
         )
     if spread.squares_overflow[storage]:
         wider = next((name for name in ("float32", "float64") if name != storage and spread.fits(name)), "")
@@ -238,9 +233,9 @@ def _range(spread: RangeFacts, storage: str, facts: Facts) -> list[str]:
             if alone
             else f"the squared deviations of a row add up to {spread.largest_sum}, beyond {storage}"
         )
-        advice = f"square and sum in {wider}" if wider else "scale the values first"
+        advice = f"Square and sum in {wider}" if wider else "Scale the values first"
         reasons.append(
-            f"A sum of squares overflows {storage}{_on(spread.squares_overflow[storage], facts)}: {what}: {advice}."
+            f"A sum of squares overflows {storage}{_on(spread.squares_overflow[storage], facts)}: {what}. {advice}."
         )
     return reasons
 
@@ -264,7 +259,7 @@ def _epsilon(of_epsilon: EpsilonFacts, facts: Facts) -> list[str]:
     if of_epsilon.above:
         usual = "" if of_epsilon.given else "the usual "
         reasons.append(
-            f"{usual}{name} is larger than the variance{_on(of_epsilon.above, facts)}, so that epsilon rules: the "
+            f"{usual}{name} is larger than the variance{_on(of_epsilon.above, facts)}, so that epsilon dominates: the "
             f"normalised output has a standard deviation of {of_epsilon.deviation:.2g} instead of 1."
         )
     elif of_epsilon.given and of_epsilon.epsilon and not math.isnan(of_epsilon.share):
@@ -300,21 +295,21 @@ def _others(facts: Facts, choices: Mapping[str, Choice | None], recommended: tup
     return reasons
 
 
-def _library(facts: Facts, spread: RangeFacts, rows: Rows) -> str:
+def _library(facts: Facts, spread: RangeFacts) -> str:
     """What to call from Python."""
+    group, correction = facts["norm"] == "group", facts["correction"]
     words = ["x"]
-    given = f", ({facts['norm']!r},), layout={facts['layout']!r}"
-    function = "varstudy.var"
-    if facts["norm"] == "group":
-        function, words = "varstudy.feature_moments", [f"x{given}, groups={facts['groups']}"]
+    if group:
+        words += ["'group'", f"layout={facts['layout']!r}", f"groups={facts['groups']}"]
     elif facts["norm"] != "flat":
-        axes = _axes(facts["norm"], facts["layout"])
-        words.append(f"axis={axes}")
-    if facts["correction"] and facts["norm"] != "group":
-        words.append(f"correction={facts['correction']:g}")
-    if spread.keep_in not in ("", facts["storage"]) and facts["norm"] != "group":
+        words.append(f"axis={_axes(facts['norm'], facts['layout'])}")
+    if correction and not group:
+        words.append(f"correction={correction:g}")
+    if spread.keep_in not in ("", facts["storage"]):
         words.append(f"dtype={spread.keep_in!r}")
-    return f"To call a function instead of writing a kernel: {function}({', '.join(words)}) is correctly rounded."
+    call = ", ".join(words)
+    call = f"feature_moments({call})['group'].variance({correction:g})" if group else f"var({call})"
+    return f"To call a function instead of writing a kernel: varstudy.{call} is correctly rounded."
 
 
 def _axes(norm: str, layout: str) -> tuple[int, ...]:

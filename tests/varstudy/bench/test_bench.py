@@ -569,12 +569,12 @@ def test_a_section_without_a_figure(bench: Any) -> None:
 def _study() -> Any:
     from varkernels import algorithms  # noqa: PLC0415
     from varstudy.study import featuremaps, results  # noqa: PLC0415
-    from varstudy.study.measuring import case_info, measure  # noqa: PLC0415
+    from varstudy.study.measuring import measure  # noqa: PLC0415
 
     case = featuremaps.find("higham/three-values")
     return results.from_records(
         list(measure(case, "float32", 0, [algorithms()[name] for name in ("naive", "welford")])),
-        cases={case.name: case_info(case)},
+        cases={case.name: case.info()},
         algorithms={name: {"title": name} for name in ("naive", "welford")},
         settings={"level": "quick", "only": case.name, "seed": 0},
     )

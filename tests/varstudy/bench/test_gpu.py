@@ -32,9 +32,9 @@ from varstudy.bench.gpu.gpu_record import COPY, GpuProblem, GpuRow
 from varstudy.bench.gpu.measuring import GpuPlan, chosen, measure
 from varstudy.bench.gpu.racing import Torch, races, values
 from varstudy.bench.targets import read_targets as judged_targets
+from varstudy.report.measured_files import measured_file
 from varstudy.report.sections import gpu_speed
 from varstudy.study import featuremaps, results
-from varstudy.study.measuring import case_info
 from varstudy.study.measuring import measure as case_records
 
 FULL_MEMORY = "the GPU is out of memory: cut the feature map, or end what else uses the GPU (cuMemAlloc_v2: ...)"
@@ -523,11 +523,11 @@ def test_the_section_without_a_measurement() -> None:
 
 
 def test_the_section_reads_what_lies_in_the_folder(measured: Any, tmp_path: Path) -> None:
-    assert gpu_speed.measured_here(tmp_path) is None
+    assert measured_file(gpu_record.read, tmp_path) is None
     (tmp_path / "gpu.json").write_text("{", "utf-8")
-    assert str(gpu_speed.measured_here(tmp_path)).startswith("gpu.json cannot be read")
+    assert str(measured_file(gpu_record.read, tmp_path)).startswith("gpu.json cannot be read")
     gpu_record.write(tmp_path / "gpu.json", measured)
-    found = gpu_speed.measured_here(tmp_path)
+    found = measured_file(gpu_record.read, tmp_path)
     assert isinstance(found, dict)
     shown = gpu_speed.section(found)
     assert shown.device == "Fake 100, driver for CUDA 13.0"
@@ -550,7 +550,7 @@ def test_the_page_has_the_section(measured: Any, tmp_path: Path) -> None:
     known = varkernels.algorithms()["welford"]
     table = results.from_records(
         list(case_records(case, "float32", 0, [known])),
-        cases={case.name: case_info(case)},
+        cases={case.name: case.info()},
         algorithms={"welford": {"title": "Welford", "formula": "welford", "order": "running"}},
         settings={"level": "quick", "only": case.name, "seed": 0},
     )

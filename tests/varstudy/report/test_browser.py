@@ -18,7 +18,7 @@ from report_pages import made, record, small_study
 from varkernels import algorithms
 from varstudy import report
 from varstudy.study import featuremaps, results
-from varstudy.study.measuring import case_info, measure
+from varstudy.study.measuring import measure
 from varstudy.study.results import COLUMNS, Results
 
 NAMES = ("naive", "naive/pairwise", "two_pass", "welford", "chan", "double_double", "exact")
@@ -39,7 +39,7 @@ def study() -> Results:
     rows = [row for case, storage in cells for row in measure(case, storage, 0, chosen)]
     return results.from_records(
         rows,
-        cases={case.name: case_info(case) for case in cases},
+        cases={case.name: case.info() for case in cases},
         algorithms={a.name: {"summary": a.summary, "source": a.source} for a in chosen},
         settings={"level": "quick", "seed": 0, "only": None},
     )

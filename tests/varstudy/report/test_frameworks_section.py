@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from varstudy.report import rendering
 from varstudy.report.figures import bessel_places, minify, running_variance
+from varstudy.report.measured_files import findings, measured_file
 from varstudy.report.model import measured_layers
 from varstudy.report.sections import frameworks as section
 from varstudy.report.sections import layers_heat
@@ -510,17 +511,17 @@ def test_broken_facts_leave_the_measurements(monkeypatch: pytest.MonkeyPatch, tm
     (tmp_path / "documented.json").write_text("[]", "utf-8")
     monkeypatch.setattr(documented, "files", lambda: [tmp_path / "documented.json"])
     html = rendered(section.conventions())
-    assert "The measurements are not compared with documentation: documented.json" in html
+    assert f"The measurements are not compared with documentation: {tmp_path.name}/documented.json" in html
     assert "PyTorch" in html
 
 
 def test_what_was_measured_anew_stands_in_the_place_of_the_old(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     measured.write(tmp_path / "committed.json", measured.content([*rows(), *rows("mlx")]))
     monkeypatch.setattr(measured, "COMMITTED", tmp_path / "committed.json")
-    assert section.measured_here(tmp_path) is None
+    assert measured_file(findings, tmp_path) is None
     gone = row("mlx", "probe", "", "", kind="", value="", status="not run", detail="it is not installed")
     measured.write(tmp_path / "measured.json", measured.content([*rows(initial__var=0.0), gone]))
-    fresh = section.measured_here(tmp_path)
+    fresh = measured_file(findings, tmp_path)
     assert not isinstance(fresh, str)
     made = section.conventions(fresh)
     torch, mlx = cells(made)[:2]
@@ -532,7 +533,7 @@ def test_what_was_measured_anew_stands_in_the_place_of_the_old(monkeypatch: pyte
     assert "<code>mlx</code> could not be measured again (it is not installed)" in told
     assert {(run[0], run[-1]) for run in made.runs} == {("PyTorch", "measured here"), ("MLX", "committed")}
     (tmp_path / "measured.json").write_text("{", "utf-8")
-    broken = section.measured_here(tmp_path)
+    broken = measured_file(findings, tmp_path)
     assert isinstance(broken, str)
     made = section.conventions(broken)
     assert "Not everything can be shown: measured.json cannot be read" in made.fresh[0]

@@ -11,6 +11,7 @@ import pytest
 from report_pages import HOSTILE, Page
 
 from varstudy.report import report_page
+from varstudy.report.measured_files import measured_file
 from varstudy.report.sections import league as section
 from varstudy.report.sections.league_tables import LeagueTable
 from varstudy.survey.league import layers, league_record, together
@@ -192,10 +193,10 @@ def test_a_league_that_is_not_there_or_broken(monkeypatch: pytest.MonkeyPatch, t
     assert "Not measured: <code>python -m varstudy libraries --install --out DIR</code>" in rendered(
         section.libraries()
     )
-    assert section.measured_here(tmp_path) is None
+    assert measured_file(league_record.read, tmp_path) is None
     league_record.write(tmp_path / "league.json", league(SMALL))
     assert "as committed" in section.libraries().lead[0]
-    fresh = section.measured_here(tmp_path)
+    fresh = measured_file(league_record.read, tmp_path)
     assert isinstance(fresh, dict)
     assert "measured here" in section.libraries(fresh).lead[0]
     content = json.loads((tmp_path / "league.json").read_text("utf-8"))
@@ -203,7 +204,7 @@ def test_a_league_that_is_not_there_or_broken(monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "league.json").write_text(json.dumps(content), "utf-8")
     html = rendered(section.libraries())
     assert "Not measured: league.json was edited or cut" in html
-    broken = section.measured_here(tmp_path)
+    broken = measured_file(league_record.read, tmp_path)
     assert isinstance(broken, str)
     assert rendered(section.libraries(broken)) == html
 

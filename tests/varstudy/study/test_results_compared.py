@@ -10,7 +10,7 @@ import pytest
 from varkernels import algorithms
 from varstudy.study import featuremaps, results
 from varstudy.study.comparison import compare
-from varstudy.study.measuring import case_info, measure
+from varstudy.study.measuring import measure
 from varstudy.study.metrics import METRICS
 
 NAMES = ("naive", "welford", "pairwise")
@@ -22,7 +22,7 @@ def found() -> results.Results:
     chosen = [algorithms()[name] for name in NAMES]
     return results.from_records(
         list(measure(case, "float32", 0, chosen)),
-        cases={case.name: case_info(case)},
+        cases={case.name: case.info()},
         algorithms={name: {} for name in NAMES},
         settings={"level": "quick", "only": None, "seed": 0},
     )

@@ -322,6 +322,32 @@ def test_a_key_is_all_that_decides_a_cell(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(keys) == 6
 
 
+def test_a_new_module_is_part_of_a_key(tmp_path: Path) -> None:
+    keys = []
+    for number, name in enumerate(("", "verdict.py", "new.py", "featuremaps/new.py")):
+        copy = tmp_path / str(number)
+        shutil.copytree(Path(cells.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        if name:
+            (copy / name).write_text("# other\n")
+        keys.append(cells.sources_hash(copy))
+    # What a verdict says decides no record.
+    assert keys[0] == keys[1] == cells.sources_hash()
+    assert len(set(keys)) == 3
+
+
+def test_every_module_that_a_measurement_imports_is_part_of_its_key(tmp_path: Path) -> None:
+    script = "import sys, varstudy.study.measuring; print(*(n for n in sys.modules if n.startswith('varstudy.study.')))"
+    imported = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    modules = [Path(cells.__file__).parent.joinpath(*name.split(".")[2:]) for name in imported]
+    assert Path(cells.__file__).with_name("score") in modules
+    for place, module in enumerate(modules):
+        copy = tmp_path / str(place)
+        shutil.copytree(Path(cells.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        source = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+        (copy / source.relative_to(Path(cells.__file__).parent)).write_text("# other\n")
+        assert cells.sources_hash(copy) != cells.sources_hash(), module
+
+
 def test_algorithms_of_others_are_measured_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 

@@ -192,6 +192,12 @@ def test_explain_leaves_out_what_an_accumulator_does_not_serve() -> None:
     assert [part.storage for part in found.parts] == ["float16", "bfloat16", "float32"]
 
 
+def called(found: varstudy.Verdict, x: np.ndarray) -> object:
+    """The answer of the call that a verdict names last."""
+    (call,) = re.findall(r"(varstudy\..*) is correctly rounded", found.reasons[-1])
+    return eval(call, {"varstudy": varstudy, "x": x})
+
+
 # The verdict ----------------------------------------------------------------------------------------------------------
 
 
@@ -272,10 +278,10 @@ def test_constants_are_never_advised_by_a_lucky_zero(value: float, count: int, d
     ("dtype", "scale", "word", "wide"),
     [
         ("f2", 512.0, "beyond float16, whose largest number is 65504", "float32"),
-        ("f2", 1e-5, "below float16's smallest normal number, 6.1e-05, and rounds to 0", "float32"),
-        ("f2", 1e-2 / 4, "below float16's smallest normal number, 6.1e-05", "float32"),
+        ("f2", 1e-5, "below float16's smallest normal number 6.1e-05, and rounds to 0", "float32"),
+        ("f2", 1e-2 / 4, "below float16's smallest normal number 6.1e-05", "float32"),
         ("f4", 1e30, "beyond float32, whose largest number is 3.40282e+38", "float64"),
-        ("f4", 1e-25, "below float32's smallest normal number, 1.2e-38", "float64"),
+        ("f4", 1e-25, "below float32's smallest normal number 1.2e-38", "float64"),
         (ml_dtypes.bfloat16, 1e30, "beyond bfloat16", "float64"),
     ],
 )
@@ -313,7 +319,7 @@ def test_an_outlier_whose_square_overflows(outlier: float, alone: bool) -> None:
     x[2, 11] = -outlier if not alone else x[2, 11]
     found = check(x, "layer")
     (said,) = [reason for reason in found.reasons if reason.startswith("A sum of squares overflows float16 on 1 of 4")]
-    assert said.endswith("square and sum in float32.")
+    assert said.endswith("Square and sum in float32.")
     assert ("its square alone" in said) == alone
     assert ("sample 2" in said) == alone
     assert found.recommended is not None
@@ -337,7 +343,7 @@ def test_an_outlier_whose_square_overflows(outlier: float, alone: bool) -> None:
             False,
         ),
         (np.zeros((4, 10), "f4"), 0.0, "Epsilon is 0, so that the 4 rows with variance 0 become 0/0 = NaN", False),
-        (1e-4 * normal(4, 10), 1e-5, "is larger than the variance on 4 of 4 rows, so that epsilon rules", False),
+        (1e-4 * normal(4, 10), 1e-5, "is larger than the variance on 4 of 4 rows, so that epsilon dominates", False),
         (1e-4 * normal(4, 10), None, "The usual epsilon 1e-05 is larger than the variance on 4 of 4 rows", False),
     ],
 )
@@ -362,7 +368,7 @@ def test_small_activations_in_float16() -> None:
     answer, *reasons = verdict((1e-5 * normal(1, 8, 32, 32)).astype("f2"), "batch")
     assert answer.endswith("Keep the variance in float32.")
     assert any("rounds to 0 on 8 of 8 rows" in reason for reason in reasons)
-    assert any("so that epsilon rules" in reason for reason in reasons)
+    assert any("so that epsilon dominates" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize(("shape", "norm"), [((1, 8, 1, 1), "batch"), ((1, 8), "batch"), ((3, 5, 1), "instance")])
@@ -380,8 +386,21 @@ def test_one_value_a_row(shape: tuple[int, ...], norm: str) -> None:
 
 def test_rows_without_a_variance_only() -> None:
     found = check(np.full((2, 2), np.nan), "layer")
-    assert found.answer.startswith("No row has a variance: remove NaN and infinities first")
+    assert found.answer.startswith("No row has a variance. Remove NaN and infinities first")
     assert (found.answers, found.recommended, found.worst, found.choices) == ([], None, [], {})
+
+
+@pytest.mark.parametrize("norm", ["flat", "batch", "layer", "instance", "group"])
+@pytest.mark.parametrize("correction", [0, 1])
+def test_the_call_of_the_library_answers_in_the_format_of_the_advice(norm: str, correction: int) -> None:
+    x = (512 * np.sign(normal(2, 4, 3, 3))).astype("f2")
+    groups = 2 if norm == "group" else None
+    found = check(x, norm, correction=correction, groups=groups, algorithms=("naive",))
+    assert found.answer.endswith("Keep the variance in float32.")
+    answer = np.asarray(called(found, x))
+    rows = varkernels.views.view(x, norm, layout="NCHW", groups=groups).transpose(1, 0, 2).reshape(found.rows, -1)
+    assert answer.dtype == np.float32
+    np.testing.assert_array_equal(answer.ravel(), [np.float32(float(exact(row, correction))) for row in rows])
 
 
 # Layouts --------------------------------------------------------------------------------------------------------------
@@ -411,9 +430,8 @@ def test_ranks_and_layouts(norm: str, rank: int, layouts: tuple[str, ...]) -> No
         assert (found.rows, found.values) == rows.shape
         assert [fact.exact for fact in found.worst] == [decimal(exact(rows[fact.row])) for fact in found.worst]
         assert (f"taken as {taken}" in found.reasons[0]) == (layout is None)
-        if found.values > 1 and norm != "group":
-            (call,) = re.findall(r"varstudy\.var\((x, axis=\([\d, ]+\))\)", found.reasons[-1])
-            answer = eval(f"varstudy.var({call})", {"varstudy": varstudy, "x": x})
+        if found.values > 1:
+            answer = called(found, x)
             wanted = np.array([float(exact(row)) for row in rows])
             np.testing.assert_array_equal(np.ravel(answer), wanted)
 

@@ -59,13 +59,13 @@ class BenchRow(Cells):
 
 
 _FILE = RecordFile(
-    NAME,
     FORMAT,
     SCHEMA_VERSION,
     "benchmark",
-    "python -m varstudy bench",
-    BenchRow,
+    "make it again with 'python -m varstudy bench'",
     {"settings": dict, "provenance": dict, "peers": list, "targets": list},
     BenchProblem,
+    name=NAME,
+    row=BenchRow,
 )
 rows, write, read = _FILE.rows, _FILE.write, _FILE.read

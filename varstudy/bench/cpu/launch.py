@@ -75,7 +75,7 @@ def _child(request: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]
         asked, answered = Path(folder) / "request.json", Path(folder) / "answer.json"
         asked.write_text(json.dumps(request), "utf-8")
         command = [sys.executable, "-m", "varstudy.bench.cpu", str(asked), str(answered)]
-        outcome = child.run_words(command, answered, env, seconds=SECONDS, memory=None)
+        outcome = child.run_words(command, answered, env, seconds=SECONDS, memory=None, echo=True)
         if not outcome.ok:
             threads = request["threads"]
             raise BenchProblem(

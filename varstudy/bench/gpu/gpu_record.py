@@ -57,13 +57,13 @@ class GpuRow(Cells):
 
 
 _FILE = RecordFile(
-    NAME,
     FORMAT,
     SCHEMA_VERSION,
     "GPU measurement",
-    COMMAND,
-    GpuRow,
+    f"make it again with '{COMMAND}'",
     {"settings": dict, "provenance": dict, "device": dict, "checks": dict, "targets": list},
     GpuProblem,
+    name=NAME,
+    row=GpuRow,
 )
 rows, write, read = _FILE.rows, _FILE.write, _FILE.read

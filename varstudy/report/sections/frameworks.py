@@ -22,7 +22,7 @@ from ..words import clean, code, count, listing
 from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property_table
 from .layers_heat import LayersHeat, heat
 
-__all__ = ["Conventions", "conventions", "made", "measured_here"]
+__all__ = ["Conventions", "conventions", "made"]
 
 _PROBE = "probe"
 
@@ -53,22 +53,12 @@ class Conventions:
     fresh: tuple[Markup, ...] = ()
 
 
-def measured_here(folder: Path) -> list[FindingRow] | str | None:
-    """The rows of a measured.json in a folder; a sentence where it cannot be used, None where there is none."""
-    try:
-        return measured.rows(measured.read(folder / measured.NAME))
-    except FileNotFoundError:
-        return None
-    except ConventionsProblem as problem:
-        return str(problem)
-
-
 def conventions(fresh: Sequence[FindingRow] | str | None = None) -> Conventions:
     """The section of the committed findings, replaced by those that were measured here.
 
     Parameters
     ----------
-    fresh : what `measured_here` gives.
+    fresh : rows that were measured here, or a sentence why there are none to show.
     """
     if not fresh:
         return _committed(_stamp(measured.COMMITTED), tuple(map(_stamp, documented.files())))

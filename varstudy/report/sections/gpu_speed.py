@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -15,7 +14,7 @@ from ...bench.gpu.gpu_record import GpuRow
 from ...bench.targets import Target, read_targets
 from ..words import clean, code, count, number, percent
 
-__all__ = ["GpuSpeed", "SpeedTable", "measured_here", "section"]
+__all__ = ["GpuSpeed", "SpeedTable", "section"]
 
 _VERDICTS = {True: "met", False: "missed", None: "not measured"}
 
@@ -47,16 +46,6 @@ class GpuSpeed:
     rules: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     problem: str = ""
-
-
-def measured_here(folder: Path) -> dict[str, Any] | str | None:
-    """The content of the gpu.json in a folder; a sentence where it cannot be used, None where there is none."""
-    try:
-        return gpu_record.read(folder)
-    except FileNotFoundError:
-        return None
-    except gpu_record.GpuProblem as problem:
-        return str(problem)
 
 
 def section(gpu: Mapping[str, Any] | str | None) -> GpuSpeed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -17,7 +16,7 @@ from ...survey.libraries.declaring import SHORT
 from ..words import clean, code, count, listing, number
 from .league_tables import LeagueTable, divisor, layers_table, league_table, short_error
 
-__all__ = ["Libraries", "libraries", "measured_here"]
+__all__ = ["Libraries", "libraries"]
 
 
 @dataclass(frozen=True)
@@ -43,23 +42,13 @@ class Libraries:
 SHOWN = 12
 
 
-def measured_here(folder: Path) -> dict[str, Any] | str | None:
-    """The content of a league.json in a folder; a sentence where it cannot be used, None where there is none."""
-    try:
-        return league_record.read(folder)
-    except FileNotFoundError:
-        return None
-    except LeagueProblem as problem:
-        return str(problem)
-
-
 def libraries(fresh: Mapping[str, Any] | str | None = None) -> Libraries:
     """The section of the committed league, or of a whole one that was measured here; of a part that was measured
     here, what it changes.
 
     Parameters
     ----------
-    fresh : what `measured_here` gives.
+    fresh : the content of a league.json, or a sentence why there is none to show.
     """
     if isinstance(fresh, str):
         return Libraries(problem=clean(fresh).rstrip("."))

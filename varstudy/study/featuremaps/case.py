@@ -95,6 +95,24 @@ class Case:
         """Number of values in the array."""
         return prod(self.shape)
 
+    def info(self) -> dict[str, Any]:
+        """What the case is without its name, ready for JSON."""
+        return {
+            "group": self.group,
+            "family": self.family,
+            "shape": list(self.shape),
+            "layout": self.layout,
+            "norms": list(self.norms),
+            "groups": self.groups,
+            "storages": list(self.storages),
+            "rationale": self.rationale,
+            "source": self.source,
+            "observed": self.observed,
+            "kappa_requested": self.kappa_requested,
+            "population_variance": self.population_variance,
+            "corrections": list(self.corrections),
+        }
+
     def make(self, storage: str, seed: int) -> Array:
         """The array, of dtype ``FORMATS[storage].dtype`` and shape `shape`.
 

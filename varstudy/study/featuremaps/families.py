@@ -11,14 +11,15 @@ rounding, its float16 data are scaled by a power of two so that they stay below 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from varkernels.formats import FORMATS
 
-from .case import DEFAULT, FULL, QUICK, Array, Case, Generator
-from .storing import Maker, channels, fill, flat, indices, lines, store
+from .case import DEFAULT, FULL, QUICK, Array, Case
+from .storing import Maker, fill, generator, indices, store
 from .streams import Floats, Stream
 
 __all__ = [
@@ -300,10 +301,6 @@ LONG = (1, 1 << 20)
 KAMAT_NANDI = "Kamat and Nandi (2015), arXiv:1509.04349"
 
 
-def _map(maker: Maker, shape: tuple[int, ...] = MAP, layout: str = "NCHW") -> Generator:
-    return partial(channels, maker=maker, shape=shape, layout=layout)
-
-
 def _family(
     name: str,
     maker: Maker,
@@ -312,6 +309,7 @@ def _family(
     storages: tuple[str, ...] = WIDE,
     shape: tuple[int, ...] = MAP,
     layout: str = "NCHW",
+    norm: str = "batch",
     levels: frozenset[str] = DEFAULT,
     kappa: float | None = None,
     sigma2: float | None = None,
@@ -324,38 +322,6 @@ def _family(
         group="families",
         shape=shape,
         layout=layout,
-        norms=("batch",),
-        storages=storages,
-        rationale=rationale,
-        source=source,
-        levels=levels,
-        kappa_requested=kappa,
-        population_variance=sigma2,
-        corrections=corrections,
-        generate=_map(maker, shape, layout),
-    )
-
-
-def _row(
-    name: str,
-    maker: Maker,
-    rationale: str,
-    *,
-    storages: tuple[str, ...] = WIDE,
-    shape: tuple[int, int] = LONG,
-    norm: str = "flat",
-    levels: frozenset[str] = DEFAULT,
-    kappa: float | None = None,
-    sigma2: float | None = None,
-    source: str = "",
-    corrections: tuple[float, ...] = (0.0,),
-) -> Case:
-    return Case(
-        name=name,
-        family=name.split("/", maxsplit=1)[0],
-        group="families",
-        shape=shape,
-        layout="NC",
         norms=(norm,),
         storages=storages,
         rationale=rationale,
@@ -364,8 +330,11 @@ def _row(
         kappa_requested=kappa,
         population_variance=sigma2,
         corrections=corrections,
-        generate=partial(flat if norm == "flat" else lines, maker=maker, shape=shape),
+        generate=generator(maker, norm, shape, layout),
     )
+
+
+_row = partial(_family, shape=LONG, layout="NC", norm="flat")
 
 
 def _kamat_nandi(k: int, levels: frozenset[str]) -> Case:
@@ -565,21 +534,20 @@ def cases() -> tuple[Case, ...]:
             corrections=(0.0, 1.0),
             sigma2=1.0,
         ),
-        Case(
-            name="shape/odd",
-            family="shape",
-            group="families",
-            shape=(3, 7, 11, 65),
-            layout="NHWC",
+        replace(
+            _family(
+                "shape/odd",
+                partial(normal, mean=3.0),
+                "65 channels and odd extents in channels-last order: no axis is a multiple of a "
+                "vector, a warp or a block, where padded lanes and miscounted tails show.",
+                storages=("float16", "bfloat16", "float32"),
+                shape=(3, 7, 11, 65),
+                layout="NHWC",
+                kappa=math.sqrt(1.0 + 9.0),
+                sigma2=1.0,
+            ),
             norms=("batch", "layer", "instance", "group"),
             groups=5,
-            storages=("float16", "bfloat16", "float32"),
-            rationale="65 channels and odd extents in channels-last order: no axis is a multiple of a "
-            "vector, a warp or a block, where padded lanes and miscounted tails show.",
-            levels=DEFAULT,
-            kappa_requested=math.sqrt(1.0 + 9.0),
-            population_variance=1.0,
-            generate=_map(partial(normal, mean=3.0), (3, 7, 11, 65), "NHWC"),
         ),
         _family(
             "eps/hidden",

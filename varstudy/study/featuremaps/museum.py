@@ -15,7 +15,7 @@ from varkernels.formats import FORMATS
 
 from .case import DEFAULT, FULL, QUICK, Array, Case
 from .families import constant, normal, two_pieces, uniform, values
-from .storing import Maker, channels, fill, flat, indices, lines, store
+from .storing import Maker, fill, generator, indices, store
 from .streams import Floats, Stream
 
 __all__ = ["LEFT_OUT", "cases", "reference"]
@@ -147,12 +147,6 @@ def _bug(
     levels: frozenset[str] = DEFAULT,
 ) -> Case:
     """`norm` says what the maker fills: channels (batch), lines of (N, C) (layer), or the whole array."""
-    if norm == "batch":
-        generate = partial(channels, maker=maker, shape=shape, layout=layout)
-    elif norm == "layer" and layout == "NC":
-        generate = partial(lines, maker=maker, shape=(shape[0], shape[1]))
-    else:
-        generate = partial(flat, maker=maker, shape=shape)
     repository, number = ref.split("#")
     return Case(
         name=f"museum/{ref}" + (f"/{variant}" if variant else ""),
@@ -170,7 +164,7 @@ def _bug(
         kappa_requested=kappa,
         population_variance=sigma2,
         corrections=corrections,
-        generate=generate,
+        generate=generator(maker, norm, shape, layout),
     )
 
 
@@ -693,12 +687,7 @@ def _array_libraries() -> tuple[Case, ...]:
             "the 'robust' Youngs-Cramer 253",
             levels=DEFAULT,
             kappa_requested=math.sqrt(2.0),
-            generate=partial(
-                channels,
-                maker=partial(_two_halves, halves=(1e8, -11.512925464970229)),
-                shape=(10_000, 2),
-                layout="NC",
-            ),
+            generate=generator(partial(_two_halves, halves=(1e8, -11.512925464970229)), "batch", (10_000, 2), "NC"),
         ),
         _bug(
             "boostorg/accumulators#26",

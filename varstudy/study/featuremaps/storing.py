@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -12,10 +13,10 @@ import numpy as np
 from varkernels.formats import FORMATS
 from varkernels.rounding import round_to
 
-from .case import Array
+from .case import Array, Generator
 from .streams import Floats, Stream
 
-__all__ = ["BLOCK", "Maker", "channels", "fill", "flat", "indices", "lines", "round_fraction", "store"]
+__all__ = ["BLOCK", "Maker", "channels", "fill", "flat", "generator", "indices", "lines", "round_fraction", "store"]
 
 BLOCK = 1 << 15
 """Values made at a time: they stay in cache, and a large array needs no float64 copy of itself."""
@@ -97,3 +98,13 @@ def flat(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, ...]) 
     for extent in shape:
         size *= extent
     return maker(storage, stream, 1, size).reshape(shape)
+
+
+def generator(maker: Maker, norm: str, shape: tuple[int, ...], layout: str) -> Generator:
+    """What fills an array with a maker's rows, so that a norm reduces each: its channels for batch norm, the lines of
+    an (N, C) array for layer norm, else the whole array as one row."""
+    if norm == "batch":
+        return partial(channels, maker=maker, shape=shape, layout=layout)
+    if norm == "layer" and layout == "NC":
+        return partial(lines, maker=maker, shape=(shape[0], shape[1]))
+    return partial(flat, maker=maker, shape=shape)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from .case import DEFAULT, FULL, QUICK, Case
-from .families import ALL, CGL, exact, exact_kappa, normal, offset, stagnation
-from .storing import channels, flat
+from .families import ALL, CGL, WIDE, exact, exact_kappa, normal, offset, stagnation
+from .storing import generator
 
 __all__ = ["BESSEL_COUNTS", "GROWTH_EXPONENTS", "KAPPAS", "bessel", "growth", "kappa_sweep"]
 
@@ -52,7 +52,7 @@ def kappa_sweep() -> tuple[Case, ...]:
             source=CGL,
             levels=QUICK if kappa in (1e2, 1e4, 1e6) else DEFAULT,
             kappa_requested=kappa,
-            generate=partial(channels, maker=partial(offset, kappa=kappa), shape=SWEEP_MAP, layout="NCHW"),
+            generate=generator(partial(offset, kappa=kappa), "batch", SWEEP_MAP, "NCHW"),
         )
         for kappa in KAPPAS
     )
@@ -69,83 +69,56 @@ def kappa_sweep() -> tuple[Case, ...]:
             "are known in closed form, so that the oracle itself is checked.",
             levels=QUICK if kappa == 1e3 else DEFAULT,
             kappa_requested=exact_kappa(kappa),
-            generate=partial(channels, maker=partial(exact, kappa=kappa), shape=SWEEP_MAP, layout="NCHW"),
+            generate=generator(partial(exact, kappa=kappa), "batch", SWEEP_MAP, "NCHW"),
         )
         for kappa, storages in EXACT_KAPPAS.items()
     )
     return (*offsets, *exacts)
 
 
+def _growth(
+    family: str, k: int, levels: frozenset[str], storages: tuple[str, ...], rationale: str, mean: float, variance: float
+) -> Case:
+    still = family == "stagnation"
+    return Case(
+        name=f"growth/{family}/N=2^{k:02d}",
+        family=family,
+        group="growth",
+        shape=(1, 1 << k),
+        layout="NC",
+        norms=("flat",),
+        storages=storages,
+        rationale=f"2^{k} {rationale}",
+        levels=levels,
+        kappa_requested=(1.0 + mean**2 / variance) ** 0.5,
+        population_variance=None if still else variance,
+        generate=generator(stagnation if still else partial(normal, mean=mean), "flat", (1, 1 << k), "NC"),
+    )
+
+
 def growth() -> tuple[Case, ...]:
     """N from 2 to 2^24, to 2^30 in the level full: a benign family, an offset one, and one that stagnates."""
     made: list[Case] = []
-
-    def add(
-        family: str, k: int, levels: frozenset[str], storages: tuple[str, ...], rationale: str, **kw: float
-    ) -> None:
-        maker = stagnation if family == "stagnation" else partial(normal, mean=kw["mean"])
-        made.append(
-            Case(
-                name=f"growth/{family}/N=2^{k:02d}",
-                family=family,
-                group="growth",
-                shape=(1, 1 << k),
-                layout="NC",
-                norms=("flat",),
-                storages=storages,
-                rationale=rationale,
-                levels=levels,
-                kappa_requested=(1.0 + kw["mean"] ** 2 / kw["variance"]) ** 0.5,
-                population_variance=kw["variance"] if family != "stagnation" else None,
-                generate=partial(flat, maker=maker, shape=(1, 1 << k)),
-            )
-        )
-
     for k in (*GROWTH_EXPONENTS, 26, 28, 30):
         levels = FULL if k > 24 else QUICK if k == 14 else DEFAULT
-        add(
-            "normal",
-            k,
-            levels,
-            ("float16", "bfloat16", "float32") if k <= 17 else ("float32",),
-            f"2^{k} centred normal values: how the error grows with N where nothing but N is hard.",
-            mean=0.0,
-            variance=1.0,
-        )
+        storages = ("float16", "bfloat16", "float32") if k <= 17 else ("float32",)
+        why = "centred normal values: how the error grows with N where nothing but N is hard."
+        made.append(_growth("normal", k, levels, storages, why, 0.0, 1.0))
     for k in (22, 24, 25, 26):
-        add(
-            "narrow",
-            k,
-            FULL,
-            ("float16", "bfloat16"),
-            f"2^{k} centred normal values in a narrow format: which orders keep its digits when summed in float32.",
-            mean=0.0,
-            variance=1.0,
-        )
+        why = "centred normal values in a narrow format: which orders keep its digits when summed in float32."
+        made.append(_growth("narrow", k, FULL, ("float16", "bfloat16"), why, 0.0, 1.0))
     for k in (*GROWTH_EXPONENTS, 26, 28, 30):
         levels = FULL if k > 24 else QUICK if k in (8, 14) else DEFAULT
-        add(
-            "offset",
-            k,
-            levels,
-            ("float32", "float64") if k <= 20 else ("float32",),
-            f"2^{k} values of spread 1 round 1000: how the error grows with N where the mean is large.",
-            mean=1000.0,
-            variance=1.0,
-        )
+        why = "values of spread 1 round 1000: how the error grows with N where the mean is large."
+        made.append(_growth("offset", k, levels, WIDE if k <= 20 else ("float32",), why, 1000.0, 1.0))
     for k in (5, 8, 11, 14, 17, 20, 22, 24, 25, 26, 28):
-        wide = ("float32",) if k >= 24 else ()
         levels = FULL if k > 20 else QUICK if k == 14 else DEFAULT
-        add(
-            "stagnation",
-            k,
-            levels,
-            ("float16", "bfloat16", *wide),
-            f"2^{k} values 0, 1, 0, 1 ...: a running sum stops growing at 2^8 in bfloat16, 2^11 in float16 "
-            "and 2^24 in float32.",
-            mean=0.5,
-            variance=0.25,
+        wide = ("float32",) if k >= 24 else ()
+        why = (
+            "values 0, 1, 0, 1 ...: a running sum stops growing at 2^8 in bfloat16, 2^11 in float16 and 2^24 in "
+            "float32."
         )
+        made.append(_growth("stagnation", k, levels, ("float16", "bfloat16", *wide), why, 0.5, 0.25))
     return tuple(made)
 
 
@@ -166,7 +139,7 @@ def bessel() -> tuple[Case, ...]:
             kappa_requested=None,
             population_variance=1.0,
             corrections=(0.0, 1.0),
-            generate=partial(channels, maker=normal, shape=(n, 512), layout="NC"),
+            generate=generator(normal, "batch", (n, 512), "NC"),
         )
         for n in BESSEL_COUNTS
     )

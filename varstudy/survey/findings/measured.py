@@ -84,8 +84,8 @@ class FindingRow(Cells):
         return json.loads(self.value) if self.value else None
 
 
-_FILE = RecordFile(NAME, FORMAT, SCHEMA_VERSION, "record of conventions", COMMAND, FindingRow, {"runs": list},
-                   ConventionsProblem)  # fmt: skip
+_FILE = RecordFile(FORMAT, SCHEMA_VERSION, "record of conventions", f"make it again with '{COMMAND}'", {"runs": list},
+                   ConventionsProblem, name=NAME, row=FindingRow)  # fmt: skip
 rows, write, read = _FILE.rows, _FILE.write, _FILE.read
 
 

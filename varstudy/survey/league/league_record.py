@@ -218,9 +218,10 @@ class LeagueFile(Generic[F]):
 
     def __init__(self, name: str, format: str, noun: str, command: str, fact: type[F]) -> None:
         parts = {"settings": dict, "cases": dict, "facts": list, "provenance": dict}
-        self._file = RecordFile(name, format, 1, noun, command, LeagueRow, parts, LeagueProblem)
+        again = f"make it again with '{command}'"
+        self._file = RecordFile(format, 1, noun, again, parts, LeagueProblem, name=name, row=LeagueRow)
         self.rows, self.write = self._file.rows, self._file.write
-        self._facts = RecordFile(name, "", 1, noun, "", fact, {}, LeagueProblem)
+        self._facts = RecordFile("", 1, noun, again, {}, LeagueProblem, name=name, row=fact)
 
     def facts(self, content: Mapping[str, Any]) -> list[F]:
         """What each function or layer is."""
@@ -246,9 +247,7 @@ class LeagueFile(Generic[F]):
             for row in self.rows(content):
                 results(row, content)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise LeagueProblem(
-                f"{Path(path).name} was edited or cut ({error}): make it again with '{self._file.command}'"
-            ) from error
+            raise self._file.edited(Path(path).name, error) from error
         return content
 
     def content(
