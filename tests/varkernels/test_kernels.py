@@ -429,7 +429,7 @@ def test_a_centre_may_have_a_centre_itself() -> None:
 
 
 def test_two_formulas_cannot_share_a_state() -> None:
-    other = Formula("other", "other", "o.", "here", Sum, _mean, _mean)
+    other = Formula("other", "other", "o.", "here", Sum, lambda state, n, x: Sum(state.s - x), _mean)
     moments(X, compose(FIRST))
     with pytest.raises(ValueError, match=r"^formula 'other' has the state type Sum of formula 'first': give it a"):
         moments(X, compose(other))
