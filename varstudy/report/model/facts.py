@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from varkernels import FORMATS
+from varkernels.formulas import ORDERS
 
 from ...study.population import Population, grown, measurements, summarise
 from ...study.results import Results, judged, wrong
@@ -139,7 +140,7 @@ class Facts:
         seen = frame[["algorithm", "formula", "order"]].drop_duplicates("algorithm")
         found = [Column(*map(str, row)) for row in seen.itertuples(index=False)]
         formulas = list(dict.fromkeys(column.formula for column in found))
-        orders = {name: i for i, name in enumerate(("running", "lanes32", "pairwise", "blocked128"))}
+        orders = {name: i for i, name in enumerate(ORDERS)}
         return tuple(sorted(found, key=lambda c: (formulas.index(c.formula), orders.get(c.order, 9))))
 
     def info(self, case: str) -> dict[str, Any]:

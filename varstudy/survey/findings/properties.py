@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from varkernels.enums import StrEnum
 
 from ..._io.matching import nearest
+from .property_values import EpsilonInRunning, EpsilonPlace, RunningLaw, RunningSpread
 
 __all__ = [
     "KINDS",
@@ -151,22 +152,13 @@ PROPERTIES = {
             "running.keeps",
             "what is kept",
             "Which statistic of the spread is kept for inference?",
-            values=("variance", "deviation", "inverse deviation", "none kept"),
+            values=tuple(RunningSpread),
         ),
         Property(
             "running.update",
             "running update",
             "By which law do the running statistics follow the batches'?",
-            values=(
-                "exponential",
-                "plain average",
-                "first batch adopted",  # then exponential
-                "zero-debiased",  # a decaying sum divided by the sum of its weights
-                "batch-size weighted",
-                "accumulated decay",  # the decaying sums themselves are kept, undivided
-                "other",
-                "none kept",
-            ),
+            values=tuple(RunningLaw),
         ),
         Property(
             "running.weight",
@@ -198,18 +190,13 @@ PROPERTIES = {
             "epsilon's place",
             "Where does epsilon enter?",
             _EVERY,
-            ("inside the root", "added to the deviation", "floor of the variance", "floor of the deviation", "none"),
+            tuple(EpsilonPlace),
         ),
         Property(
             "epsilon.in_running",
             "epsilon in the running variance",
             "How does epsilon e enter the running variance of batches of variance S / n?",
-            values=(
-                "no",
-                "added",  # S / (n - c) + e
-                "before the correction",  # (S + n e) / (n - c)
-                "before and in the correction",  # the same with a c that has e in it: c = 1 + e
-            ),
+            values=tuple(EpsilonInRunning),
         ),
         Property("initial.mean", "initial mean", "What is the running mean before any batch?", values=(NUMBER,)),
         Property("initial.var", "initial variance", "What is the running variance before any batch?", values=(NUMBER,)),

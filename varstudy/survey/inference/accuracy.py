@@ -13,11 +13,11 @@ from functools import lru_cache
 import numpy as np
 
 from ..findings.properties import FindingStatus
+from ..findings.property_values import EpsilonPlace, RunningSpread
 from ..probes import questions
 from .finding import UNIT, Finding, measured, undetermined
-from .following import VARIANCE as KEEPS_VARIANCE
 from .impulses import Kept
-from .normalising import ADDED, DEVIATION, INSIDE, Rule
+from .normalising import Rule
 from .reading import Run, Table, Variant, problem_of
 from .training_statistics import Normal
 
@@ -137,12 +137,12 @@ def _from_outputs(
     v = float(moment / (Fraction(count) - Fraction(rule.correction)))
     eps = max(rule.epsilon.middle, 0.0) if rule.epsilon.low > 0 else 0.0
     d2 = 1 / slope**2 if slope else math.inf
-    if rule.place == INSIDE:
+    if rule.place == EpsilonPlace.INSIDE:
         got = d2 - eps
-    elif rule.place == ADDED:
+    elif rule.place == EpsilonPlace.ADDED:
         got = (math.sqrt(d2) - eps) ** 2
     else:
-        floor = eps if rule.place != DEVIATION else eps * eps
+        floor = eps if rule.place != EpsilonPlace.DEVIATION_FLOOR else eps * eps
         got = 0.0 if d2 <= floor * (1 + 2 * relative) else d2
     resolution = 2 * relative * d2 / v + rule.epsilon.half / v * (rule.epsilon.low > 0)
     shift = middle - level / slope if slope else math.nan
@@ -170,7 +170,7 @@ def _from_running(
     variant: Variant, question: str, exact: tuple[tuple[Fraction, Fraction], ...], count: int, kept: Kept
 ) -> list[Implied]:
     """From a running variance in which the new batch has the weight 1, if one of the trials has it."""
-    if kept.keeps != KEEPS_VARIANCE or kept.correction is None:
+    if kept.keeps != RunningSpread.VARIANCE or kept.correction is None:
         return []
     for run in variant.runs(question):
         if not _adopts(run, kept, exact):
@@ -191,7 +191,12 @@ def _from_running(
 def _negative(run: Run, kept: Kept | None) -> bool:
     """Whether the running variance is negative, which only a batch with a negative one can make it."""
     after = (run.after() or [None])[0]
-    return after is not None and kept is not None and kept.keeps == KEEPS_VARIANCE and bool((after["var"] < 0).any())
+    return (
+        after is not None
+        and kept is not None
+        and kept.keeps == RunningSpread.VARIANCE
+        and bool((after["var"] < 0).any())
+    )
 
 
 def _adopts(run: Run, kept: Kept, exact: tuple[tuple[Fraction, Fraction], ...]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..findings.property_values import RunningLaw
 from ..probes import questions
 from .finding import Finding, Interval, measured, short, undetermined
 from .following import SPREADS, as_batch, as_running
@@ -130,7 +131,7 @@ def _debias(variant: Variant, shares: dict[str, float], kept: Kept | None) -> st
     """What divides both statistics, in words: 1 - d^k, with the decay d of their law, if that is what it is."""
     numbers = ", ".join(f"{share:.6g} in {question}" for question, share in shares.items())
     law = kept.law if kept else None
-    if law is None or law.name != "exponential" or law.parameter is None:
+    if law is None or law.name != RunningLaw.EXPONENTIAL or law.parameter is None:
         return numbers
     decay = 1 - law.parameter.middle
     for question, share in shares.items():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..findings.property_values import EpsilonPlace, RunningSpread
 from .finding import UNIT, Interval
-from .normalising import INSIDE, PLACES, Rule, implied, line, moments_of, rules
+from .normalising import PLACES, Rule, implied, line, moments_of, rules
 from .reading import Statistics, Table
 
-__all__ = ["DEVIATION", "INVERSE", "SPREADS", "VARIANCE", "as_batch", "as_running"]
+__all__ = ["SPREADS", "as_batch", "as_running"]
 
-SPREADS = VARIANCE, DEVIATION, INVERSE = "variance", "deviation", "inverse deviation"
+SPREADS = (RunningSpread.VARIANCE, RunningSpread.DEVIATION, RunningSpread.INVERSE)
 
 
 def as_running(
@@ -29,7 +30,8 @@ def as_running(
     means, spreads = statistics["mean"] / scale, statistics["var"] / scale
     if not np.isfinite(means).all():
         return []
-    power = {VARIANCE: 1.0, DEVIATION: 2.0, INVERSE: -2.0}[keeps or VARIANCE]
+    powers = {RunningSpread.VARIANCE: 1.0, RunningSpread.DEVIATION: 2.0, RunningSpread.INVERSE: -2.0}
+    power = powers[RunningSpread(keeps or RunningSpread.VARIANCE)]
     with np.errstate(divide="ignore", invalid="ignore"):
         variances = spreads**power
     lines = []
@@ -43,7 +45,7 @@ def as_running(
             return []
         lines.append((float(v), found))
     holding = []
-    for at in dict.fromkeys((place or INSIDE, *PLACES)):
+    for at in dict.fromkeys((place or EpsilonPlace.INSIDE, *PLACES)):
         epsilon = Interval(0.0, np.inf)
         for v, found in lines:
             epsilon = epsilon & implied(v, found, at)

@@ -6,9 +6,10 @@ import itertools
 
 import numpy as np
 
+from ..findings.property_values import EpsilonPlace
 from ..probes import questions
 from .finding import UNIT, Finding, listed, measured, undetermined
-from .normalising import FLOORS, INSIDE, Rule, applied
+from .normalising import FLOORS, Rule, applied
 from .reading import Table, Variant
 from .training_statistics import Normal
 
@@ -37,7 +38,7 @@ def expected(
     direct = (dy - dy.mean() if centred and mean else dy) / d
     # dd/dx: through the root of (v + eps), through the deviation alone, or not at all under a floor
     root = np.sqrt(v)
-    slope = dev / (divisor * (d if rule.place == INSIDE else root))
+    slope = dev / (divisor * (d if rule.place == EpsilonPlace.INSIDE else root))
     if rule.place in FLOORS and root < d:
         slope = np.zeros_like(dev)
     bent = float((dy * dev).sum()) / d**2 * slope

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..findings.properties import FindingStatus
+from ..findings.property_values import RunningLaw
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, measured, not_applicable, short, undetermined
 from .impulses import UPDATES, Kept, Series, series
@@ -20,7 +21,7 @@ from .running_laws import laws
 
 __all__ = ["AVERAGES", "Averaging", "averaging", "momentum"]
 
-AVERAGES = ("plain average", "batch-size weighted")  # where the law has no parameter
+AVERAGES = (RunningLaw.PLAIN, RunningLaw.WEIGHTED)  # where the law has no parameter
 _SIDES: dict[str, Callable[[float], float]] = {"new": lambda a: a, "old": lambda a: 1 - a}
 
 
@@ -41,7 +42,7 @@ class Averaging:
 def averaging(variant: Variant) -> Averaging:
     """By the arguments 0.1, 0.25 and 0.9, of which one at least shows in two steps, and by many default steps."""
     steps = series(variant, "steps")
-    found = [] if isinstance(steps, Finding) else laws(steps.weights, steps.error, "plain average")
+    found = [] if isinstance(steps, Finding) else laws(steps.weights, steps.error, RunningLaw.PLAIN)
     if isinstance(steps, Finding) or not found:
         return Averaging(None, "", "the weights of five batches are no average's")
     begins = 2 if found[0].detail else 1  # the initial statistics count as a batch, or not
@@ -116,12 +117,14 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
     name = kept.law.name
     if name in AVERAGES and kept.law.parameter is None:
         return _of_an_average(name, averaging(variant))
-    found = laws(found_series.weights, found_series.error, "exponential" if name == "batch-size weighted" else name)
+    found = laws(
+        found_series.weights, found_series.error, RunningLaw.EXPONENTIAL if name == RunningLaw.WEIGHTED else name
+    )
     value = found[0].parameter if found else None
     if value is None or kept.law.parameter is None:
         why = f"two steps with the argument {questions.MOMENTUM} do not fit the law {name}"
         return [undetermined(multiplies, why), undetermined(default, why)]
-    fresh = name not in ("zero-debiased", "accumulated decay")  # the parameter is the new batch's weight
+    fresh = name not in (RunningLaw.DEBIASED, RunningLaw.ACCUMULATED)  # the parameter is the new batch's weight
     which = None
     for share, side in ((value, "new" if fresh else "old"), (Interval(1 - value.high, 1 - value.low),
                                                               "old" if fresh else "new")):  # fmt: skip

@@ -11,17 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..findings.property_values import EpsilonPlace
 from .finding import UNIT, Interval
 from .reading import Table
 
 __all__ = [
-    "ADDED",
-    "DEVIATION",
     "FLOORS",
-    "INSIDE",
     "PLACES",
     "SLACK",
-    "VARIANCE",
     "Line",
     "Rule",
     "line",
@@ -29,12 +26,8 @@ __all__ = [
     "rules",
 ]
 
-INSIDE = "inside the root"
-ADDED = "added to the deviation"
-VARIANCE = "floor of the variance"
-DEVIATION = "floor of the deviation"
-PLACES = (INSIDE, ADDED, VARIANCE, DEVIATION)
-FLOORS = (VARIANCE, DEVIATION)
+PLACES = tuple(place for place in EpsilonPlace if place != EpsilonPlace.NONE)
+FLOORS = (EpsilonPlace.VARIANCE_FLOOR, EpsilonPlace.DEVIATION_FLOOR)
 
 # A float32 layer rounds the variance, the root, the quotient, the difference and the product: a handful of units each.
 SLACK = 16 * UNIT
@@ -96,22 +89,22 @@ class Rule:
 
 def applied(v: float, eps: float, place: str) -> float:
     """The deviation that divides: epsilon applied to a variance."""
-    if place == INSIDE:
+    if place == EpsilonPlace.INSIDE:
         return float(np.sqrt(v + eps))
-    if place == ADDED:
+    if place == EpsilonPlace.ADDED:
         return float(np.sqrt(v) + eps)
-    return float(max(np.sqrt(v), np.sqrt(eps) if place == VARIANCE else eps))
+    return float(max(np.sqrt(v), np.sqrt(eps) if place == EpsilonPlace.VARIANCE_FLOOR else eps))
 
 
 def implied(v: float, found: Line, place: str) -> Interval:
     """The epsilons that turn a variance into the deviation of a line."""
     d, e = found.deviation, found.error
-    if place == INSIDE:
+    if place == EpsilonPlace.INSIDE:
         return Interval(d * d * (1 - 2 * e) - v, d * d * (1 + 2 * e) - v)
     s = float(np.sqrt(v))
-    if place == ADDED:
+    if place == EpsilonPlace.ADDED:
         return Interval(d * (1 - e) - s, d * (1 + e) - s)
-    power = 2 if place == VARIANCE else 1
+    power = 2 if place == EpsilonPlace.VARIANCE_FLOOR else 1
     if d * (1 + e) < s:
         return Interval(1.0, 0.0)
     if d * (1 - e) <= s:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..findings.property_values import RunningLaw
 from .finding import UNIT, Interval
 from .reading import Table
 
@@ -48,10 +49,10 @@ def _debiased(steps: int, d: float) -> Table:
 
 # name -> (weights, the parameter from the weights). A law whose parameter is degenerate is another law.
 LAWS: dict[str, tuple[Callable[[int, float], Table], Callable[[Table], float], tuple[float, ...]]] = {
-    "exponential": (_exponential, lambda w: float(w[0, 0]), ()),
-    "first batch adopted": (_adopted, lambda w: float(w[1, 1]), (1.0,)),
-    "zero-debiased": (_debiased, lambda w: float(w[1, 0] / w[1, 1]), (0.0, 1.0)),
-    "accumulated decay": (_accumulated, lambda w: float(w[1, 0]), (0.0,)),
+    RunningLaw.EXPONENTIAL: (_exponential, lambda w: float(w[0, 0]), ()),
+    RunningLaw.ADOPTED: (_adopted, lambda w: float(w[1, 1]), (1.0,)),
+    RunningLaw.DEBIASED: (_debiased, lambda w: float(w[1, 0] / w[1, 1]), (0.0, 1.0)),
+    RunningLaw.ACCUMULATED: (_accumulated, lambda w: float(w[1, 0]), (0.0,)),
 }
 
 
@@ -67,11 +68,11 @@ def laws(weights: Table, error: float, only: str | None = None) -> list[Law]:
     found: list[Law] = []
     if steps < 2:
         return found
-    if only in (None, "plain average"):
+    if only in (None, RunningLaw.PLAIN):
         t, j = np.indices((steps, steps))
         for shift, detail in ((1, ""), (2, "the initial statistics count as one batch")):
             if np.abs(weights - (j <= t) / (t + shift)).max() <= error:
-                found.append(Law("plain average", None, detail))
+                found.append(Law(RunningLaw.PLAIN, None, detail))
     for name, (predicted, parameter, degenerate) in LAWS.items():
         if only not in (None, name):
             continue
@@ -81,11 +82,11 @@ def laws(weights: Table, error: float, only: str | None = None) -> list[Law]:
             continue
         # the parameter is known within `error` (a quotient of weights within more), and each weight moves at most
         # `steps` as far
-        own = error * ((1 + value) / min(1.0, abs(weights[1, 1])) if name == "zero-debiased" else 1.0)
+        own = error * ((1 + value) / min(1.0, abs(weights[1, 1])) if name == RunningLaw.DEBIASED else 1.0)
         if any(abs(value - one) <= 4 * own for one in degenerate):
             continue
         fit = predicted(steps, value)
-        slack = _cancelling(steps, value) * fit if name == "zero-debiased" else 0.0
+        slack = _cancelling(steps, value) * fit if name == RunningLaw.DEBIASED else 0.0
         if (np.abs(weights - fit) <= error + steps * own + slack).all():
             found.append(Law(name, Interval.about(value, own)))
     return found

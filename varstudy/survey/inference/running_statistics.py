@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..findings.property_values import EpsilonInRunning, RunningLaw, RunningSpread
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, listed, measured, not_applicable, short, undetermined
-from .following import VARIANCE
 from .impulses import UPDATES, Kept, Series, series
 from .new_weight import AVERAGES, averaging, momentum
 from .reading import Run, Statistics, Variant, problem_of
@@ -45,7 +45,7 @@ def running(variant: Variant, normal: Normal) -> Kept:
             return kept
         why = "no running statistics are kept"
         none = {"running.update", "running.keeps", "correction.running"}
-        kept.add(*(measured(n, "none kept", why) if n in none else not_applicable(n, why) for n in NAMES))
+        kept.add(*(measured(n, RunningLaw.NONE, why) if n in none else not_applicable(n, why) for n in NAMES))
         return kept
     kept.add(*_initial(variant), _when(variant), stepwise := _stepwise(variant))
     steps = series(variant, "steps")
@@ -57,7 +57,7 @@ def running(variant: Variant, normal: Normal) -> Kept:
     kept.add(*_law(variant, kept, steps, None if isinstance(sizes, Finding) else sizes))
     kept.add(*spread(variant, kept, steps, None if isinstance(sizes, Finding) else sizes))
     kept.add(*momentum(variant, kept, variant.run("steps")), _epsilon(variant, kept, normal))
-    if stepwise.known and kept.keeps not in (None, VARIANCE):
+    if stepwise.known and kept.keeps not in (None, RunningSpread.VARIANCE):
         kept.add(measured(stepwise.name, stepwise.value, f"of the running {kept.keeps}: {stepwise.detail}"))
     return kept
 
@@ -171,23 +171,23 @@ def _law(variant: Variant, kept: Kept, steps: Series, sizes: Series | None) -> l
     fitting = laws(steps.weights, steps.error)
     if len(fitting) > 1:
         return [undetermined(update, listed(law.name for law in fitting)), said]
-    name = fitting[0].name if fitting else "other"
+    name = fitting[0].name if fitting else RunningLaw.OTHER
     detail = fitting[0].detail if fitting else "the weights of five batches fit no known law"
     if fitting and sizes is not None and not any(law.name == name for law in _sized(fitting[0], sizes)):
         words = by_size(sizes.weights, questions.SIZES, sizes.error)
         name, detail = (
-            ("batch-size weighted", words) if words else ("other", f"{name}, but not for batches of any size")
+            (RunningLaw.WEIGHTED, words) if words else (RunningLaw.OTHER, f"{name}, but not for batches of any size")
         )
     elif fitting and sizes is None:
-        if name == "plain average":
+        if name == RunningLaw.PLAIN:
             return [undetermined(update, "plain average or batch-size weighted: batches of one size only"), said]
         detail = "; ".join(part for part in (detail, "seen with batches of one size only") if part)
-    if name == "zero-debiased":
+    if name == RunningLaw.DEBIASED:
         detail = "a decaying sum of the batches' divided by the sum of its weights"
     if fitting:
         kept.law = Law(name, fitting[0].parameter, detail)
         total = float(steps.weights[0, 0])
-        kept.initial_share = 1 - total if name in ("exponential", "batch-size weighted") else 0.0
+        kept.initial_share = 1 - total if name in (RunningLaw.EXPONENTIAL, RunningLaw.WEIGHTED) else 0.0
         if fitting[0].detail:  # the initial statistics count
             kept.initial_share = 1 - total
         if name in AVERAGES and fitting[0].parameter is None:
@@ -201,7 +201,7 @@ def _average(update: str, name: str, detail: str, variant: Variant) -> Finding:
     if found.stays:
         return measured(update, name, "; ".join(part for part in (detail, found.detail) if part))
     if found.stays is False:
-        return measured(update, "other", found.detail)
+        return measured(update, RunningLaw.OTHER, found.detail)
     return undetermined(update, f"{name}, or that until a momentum is the larger weight: {found.detail}")
 
 
@@ -216,10 +216,10 @@ def _sized(law: Law, sizes: Series) -> list[Law]:
 def _epsilon_shares(eps: float, n: int) -> list[tuple[str, str, float]]:
     """(the finding, in a formula, how much) that epsilon may add to the variance of n equal values."""
     return [
-        ("added", "epsilon", eps),
-        ("before the correction", "epsilon n / (n - 1)", eps * n / (n - 1)),
-        ("before and in the correction", "epsilon n / (n - 1 - epsilon)", eps * n / (n - 1 - eps)),
-        ("before and in the correction", "epsilon n / (n - epsilon)", eps * n / (n - eps)),
+        (EpsilonInRunning.ADDED, "epsilon", eps),
+        (EpsilonInRunning.BEFORE, "epsilon n / (n - 1)", eps * n / (n - 1)),
+        (EpsilonInRunning.BOTH, "epsilon n / (n - 1 - epsilon)", eps * n / (n - 1 - eps)),
+        (EpsilonInRunning.BOTH, "epsilon n / (n - epsilon)", eps * n / (n - eps)),
     ]
 
 
@@ -227,7 +227,7 @@ def _epsilon(variant: Variant, kept: Kept, normal: Normal) -> Finding:
     """How epsilon enters the running variance: that of a constant channel, after one step."""
     name = "epsilon.in_running"
     weight, share = kept.first_weight, kept.initial_share
-    if kept.keeps != VARIANCE or not weight or share is None:
+    if kept.keeps != RunningSpread.VARIANCE or not weight or share is None:
         return undetermined(name, "the law of the running variance is not known")
     for question, rule, given in (("epsilon", normal.argument, questions.EPSILON), ("scales", normal.default, None)):
         run = variant.run(question)

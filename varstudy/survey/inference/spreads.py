@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..findings.property_values import RunningSpread
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, listed, measured, short, undetermined
-from .following import DEVIATION, INVERSE, VARIANCE
+from .following import SPREADS
 from .impulses import UPDATES, Kept, Series
 from .reading import Variant
 
@@ -30,7 +31,9 @@ def spread(variant: Variant, kept: Kept, steps: Series, sizes: Series | None) ->
     if len(kinds) > 1:
         return [undetermined(keeps, listed(kinds)), undetermined(correction, listed(kinds))]
     kept.keeps = kinds[0]
-    found = measured(keeps, kinds[0], "" if kinds[0] == VARIANCE else f"the running variance is a running {kinds[0]}")
+    found = measured(
+        keeps, kinds[0], "" if kinds[0] == RunningSpread.VARIANCE else f"the running variance is a running {kinds[0]}"
+    )
     if len(candidates) > 1:
         said = listed(f"{c.middle:g}" for _, c in candidates)
         return [found, undetermined(correction, f"{said}: n is too large to tell")]
@@ -59,7 +62,7 @@ def _kept_as(series: Series, counts: list[int]) -> list[tuple[str, Interval]]:
     moments = [float((questions.pattern(n) ** 2).sum()) for n in counts[:steps]]
     found: list[tuple[str, Interval]] = []
     strong = np.abs(series.weights) > 100 * series.error
-    for name, power in ((VARIANCE, 2.0), (DEVIATION, 1.0), (INVERSE, -1.0)):
+    for name, power in zip(SPREADS, (2.0, 1.0, -1.0), strict=True):
         step = impulse**power - base**power
         corrections = Interval(-np.inf, np.inf)
         for t, j in zip(*np.nonzero(strong), strict=True):
@@ -78,6 +81,11 @@ def _kept_as(series: Series, counts: list[int]) -> list[tuple[str, Interval]]:
         # another correction only of a variance, and only one that leaves a divisor and is known well
         if whole:
             found += [(name, Interval(c, c)) for c in whole]
-        elif name == VARIANCE and corrections.low > -1 and corrections.high < min(counts) and corrections.half < 0.01:
+        elif (
+            name == RunningSpread.VARIANCE
+            and corrections.low > -1
+            and corrections.high < min(counts)
+            and corrections.half < 0.01
+        ):
             found.append((name, corrections))
     return found

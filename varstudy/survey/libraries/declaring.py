@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from varkernels.storages import STORAGES, WIDE
+
 from ..environments import Environment
 
 __all__ = ["ALL", "EATS", "LONG", "NUMPY", "SHORT", "WIDE", "Call", "Function", "Library"]
@@ -14,9 +16,8 @@ __all__ = ["ALL", "EATS", "LONG", "NUMPY", "SHORT", "WIDE", "Call", "Function", 
 EATS = ("row", "rows", "columns")
 
 # The formats that a function takes.
-ALL = ("float16", "bfloat16", "float32", "float64")
-NUMPY = ("float16", "float32", "float64")
-WIDE = ("float32", "float64")
+ALL = STORAGES
+NUMPY = ("float16", *WIDE)
 
 # The longest rows that a function gets: as many values as a loop over Python's floats gets through in seconds, and all.
 SHORT = 20_000

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..._io.matching import nearest
 from ..findings.properties import FindingStatus
+from ..findings.property_values import EpsilonInRunning, EpsilonPlace
 from ..frameworks.catalogue import FRAMEWORKS
-from .maths import FORMS, IN_RUNNING, LAWS, NO, PLACES, PortError, correction_for, exact, weight_of
+from .maths import FORMS, LAWS, PortError, correction_for, exact, weight_of
 
 if TYPE_CHECKING:
     from ..findings.documented import Documented
@@ -118,8 +119,8 @@ class Convention:
 
     @property
     def place(self) -> str | None:
-        """Where epsilon goes, in the words of `maths.PLACES`."""
-        return self["epsilon.place"] if self["epsilon.place"] in PLACES else None
+        """Where epsilon goes, an `EpsilonPlace`."""
+        return self["epsilon.place"] if self["epsilon.place"] in tuple(EpsilonPlace) else None
 
     @property
     def form(self) -> str | None:
@@ -139,11 +140,12 @@ class Convention:
 
     @property
     def epsilon_kept(self) -> str:
-        """How the running variance has epsilon in it, in the words of `maths.IN_RUNNING`.
+        """How the running variance has epsilon in it, an `EpsilonInRunning`.
 
         Not known is taken for no, and the plan says so.
         """
-        return self["epsilon.in_running"] if self["epsilon.in_running"] in IN_RUNNING else NO
+        found = self["epsilon.in_running"]
+        return found if found in tuple(EpsilonInRunning) else EpsilonInRunning.NO
 
     def correction(self, epsilon: Fraction | None) -> Fraction | None:
         """The c of what is kept, S / (n - c), under an epsilon; None where it is not known.

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 import mpmath
 
+from ..findings.property_values import EpsilonInRunning, EpsilonPlace, RunningLaw, RunningSpread
+
 __all__ = [
     "FORMS",
-    "IN_RUNNING",
     "LAWS",
-    "PLACES",
     "PortError",
     "after",
     "argument_for",
@@ -33,22 +33,10 @@ __all__ = [
 BITS = 256
 SLACK = 2.0**-200  # for the roundings of these bits
 Mpf: TypeAlias = Any  # an mpmath.mpf
-# How epsilon enters what an evaluation divides by.
-PLACES = ("inside the root", "added to the deviation", "floor of the variance", "floor of the deviation", "none")
 # What stands for the variance r in what is kept: r itself, its root, or one over its root.
-FORMS = ("variance", "deviation", "inverse deviation")
-# How epsilon enters what is kept; S = n v, and the last has it in c, too.
-NO, ADDED, BEFORE, BOTH = IN_RUNNING = ("no", "added", "before the correction", "before and in the correction")
-# How the running statistics move.
-LAWS = (
-    "exponential",
-    "plain average",
-    "first batch adopted",
-    "zero-debiased",
-    "batch-size weighted",
-    "accumulated decay",
-    "none kept",
-)
+FORMS = (RunningSpread.VARIANCE, RunningSpread.DEVIATION, RunningSpread.INVERSE)
+# How the running statistics move, where that is known.
+LAWS = tuple(law for law in RunningLaw if law != RunningLaw.OTHER)
 
 
 class PortError(ValueError):
@@ -81,10 +69,10 @@ def correction_for(
 ) -> Fraction | None:
     """The correction c under an epsilon, where it was measured under the default one; None where that is not known.
 
-    It is what was measured, but for `BOTH`: there c = c' + e, and c' is what was measured less the default epsilon. A
-    whole number that was measured is c' itself: the default epsilon was too small to show in it.
+    It is what was measured, but for `EpsilonInRunning.BOTH`: there c = c' + e, and c' is what was measured less the
+    default epsilon. A whole number that was measured is c' itself: the default epsilon was too small to show in it.
     """
-    if in_running != BOTH:
+    if in_running != EpsilonInRunning.BOTH:
         return measured
     whole = measured.denominator == 1
     if epsilon is None or (default is None and not whole):
@@ -97,12 +85,11 @@ def kept(v: Fraction, n: int, correction: Fraction, epsilon: Fraction, in_runnin
 
     no: v n / (n - c). added: v n / (n - c) + e. The others: (v + e) n / (n - c).
     """
-    if in_running not in IN_RUNNING:
-        raise PortError(
-            f"epsilon enters the running variance {in_running!r}: that is unknown, it is one of {', '.join(IN_RUNNING)}"
-        )
-    within = v + (epsilon if in_running in (BEFORE, BOTH) else 0)
-    return within * factor(n, correction) + (epsilon if in_running == ADDED else 0)
+    if in_running not in tuple(EpsilonInRunning):
+        known = ", ".join(EpsilonInRunning)
+        raise PortError(f"epsilon enters the running variance {in_running!r}: that is unknown, it is one of {known}")
+    within = v + (epsilon if in_running in (EpsilonInRunning.BEFORE, EpsilonInRunning.BOTH) else 0)
+    return within * factor(n, correction) + (epsilon if in_running == EpsilonInRunning.ADDED else 0)
 
 
 def denominator(stored: Fraction | Mpf, epsilon: Fraction, place: str) -> Mpf:
@@ -113,17 +100,17 @@ def denominator(stored: Fraction | Mpf, epsilon: Fraction, place: str) -> Mpf:
     """
     with mpmath.workprec(BITS):
         r, e = _mpf(stored), _mpf(epsilon)
-        if place == "inside the root":
+        if place == EpsilonPlace.INSIDE:
             return mpmath.sqrt(r + e)
-        if place == "added to the deviation":
+        if place == EpsilonPlace.ADDED:
             return mpmath.sqrt(r) + e
-        if place == "floor of the variance":
+        if place == EpsilonPlace.VARIANCE_FLOOR:
             return mpmath.sqrt(max(r, e))
-        if place == "floor of the deviation":
+        if place == EpsilonPlace.DEVIATION_FLOOR:
             return max(mpmath.sqrt(r), e)
-        if place == "none":
+        if place == EpsilonPlace.NONE:
             return mpmath.sqrt(r)
-    raise PortError(f"epsilon's place {place!r} is unknown: it is one of {', '.join(PLACES)}")
+    raise PortError(f"epsilon's place {place!r} is unknown: it is one of {', '.join(EpsilonPlace)}")
 
 
 def kept_for(wanted: Mpf, epsilon: Fraction, place: str) -> Mpf | None:
@@ -138,9 +125,9 @@ def kept_for(wanted: Mpf, epsilon: Fraction, place: str) -> Mpf | None:
         if d < least * (1 - SLACK):
             return None
         d = max(d, least)
-        if place == "inside the root":
+        if place == EpsilonPlace.INSIDE:
             return max(d * d - e, mpmath.mpf(0))
-        return (d - e) ** 2 if place == "added to the deviation" else d * d
+        return (d - e) ** 2 if place == EpsilonPlace.ADDED else d * d
 
 
 def relative(right: Mpf, left_alone: Mpf) -> float:

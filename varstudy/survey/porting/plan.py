@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from ..findings.property_values import EpsilonInRunning
 from .convention import Convention, choose, conventions
-from .maths import NO, PortError, after, argument_for, denominator, kept, kept_for, relative, weight_of
+from .maths import PortError, after, argument_for, denominator, kept, kept_for, relative, weight_of
 from .settings import PortSettings, counts_of, float_of, momentum_of, setting, several
 from .snippet import write_snippet
 from .what_changes import PortChange, changes
@@ -204,7 +205,7 @@ def _error(one: Convention, other: Convention, n: int, v: Fraction, e: Fraction 
 
 def _kept(convention: Convention, n: int, v: Fraction, e: Fraction | None) -> Fraction | None:
     correction = convention.correction(e)
-    if correction is None or (e is None and convention.epsilon_kept != NO):
+    if correction is None or (e is None and convention.epsilon_kept != EpsilonInRunning.NO):
         return None
     return kept(v, n, correction, e or Fraction(0), convention.epsilon_kept)
 
@@ -214,7 +215,7 @@ def _normaliser(convention: Convention, n: int, v: Fraction, e: Fraction | None)
     if correction is None:
         return None
     try:
-        return _denominator(kept(v, n, correction, Fraction(0), NO), e, convention.place)
+        return _denominator(kept(v, n, correction, Fraction(0), EpsilonInRunning.NO), e, convention.place)
     except PortError:
         return None
 

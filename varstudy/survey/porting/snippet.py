@@ -5,33 +5,34 @@ from __future__ import annotations
 import textwrap
 from fractions import Fraction
 
+from ..findings.property_values import EpsilonInRunning, EpsilonPlace, RunningSpread
 from ..frameworks.catalogue import FRAMEWORKS
 from ..frameworks.declaring import StateCode
 from .convention import Convention
-from .maths import ADDED, BEFORE, BOTH, NO, PortError, exact
+from .maths import PortError, exact
 from .settings import PortSettings
 
 __all__ = ["write_snippet"]
 
-DEVIATION = {
-    "inside the root": "np.sqrt(var + {e})",
-    "added to the deviation": "np.sqrt(var) + {e}",
-    "floor of the variance": "np.sqrt(np.maximum(var, {e}))",
-    "floor of the deviation": "np.maximum(np.sqrt(var), {e})",
-    "none": "np.sqrt(var)",
+DEVIATION: dict[str, str] = {
+    EpsilonPlace.INSIDE: "np.sqrt(var + {e})",
+    EpsilonPlace.ADDED: "np.sqrt(var) + {e}",
+    EpsilonPlace.VARIANCE_FLOOR: "np.sqrt(np.maximum(var, {e}))",
+    EpsilonPlace.DEVIATION_FLOOR: "np.maximum(np.sqrt(var), {e})",
+    EpsilonPlace.NONE: "np.sqrt(var)",
 }
-FORM = {
-    "variance": ("var", "var"),
-    "deviation": ("var**2", "np.sqrt(var)"),
-    "inverse deviation": ("1 / var**2", "1 / np.sqrt(var)"),
+FORM: dict[str, tuple[str, str]] = {
+    RunningSpread.VARIANCE: ("var", "var"),
+    RunningSpread.DEVIATION: ("var**2", "np.sqrt(var)"),
+    RunningSpread.INVERSE: ("1 / var**2", "1 / np.sqrt(var)"),
 }
 # The divisor of a variance of 0, and the variance of a divisor.
-STORED = {
-    "inside the root": ("np.sqrt({e})", "np.maximum(deviation**2 - {e}, 0)"),
-    "added to the deviation": ("{e}", "(deviation - {e}) ** 2"),
-    "floor of the variance": ("np.sqrt({e})", "deviation**2"),
-    "floor of the deviation": ("{e}", "deviation**2"),
-    "none": ("0.0", "deviation**2"),
+STORED: dict[str, tuple[str, str]] = {
+    EpsilonPlace.INSIDE: ("np.sqrt({e})", "np.maximum(deviation**2 - {e}, 0)"),
+    EpsilonPlace.ADDED: ("{e}", "(deviation - {e}) ** 2"),
+    EpsilonPlace.VARIANCE_FLOOR: ("np.sqrt({e})", "deviation**2"),
+    EpsilonPlace.DEVIATION_FLOOR: ("{e}", "deviation**2"),
+    EpsilonPlace.NONE: ("0.0", "deviation**2"),
 }
 
 
@@ -149,7 +150,7 @@ def _corrections(plan: PortSettings) -> tuple[Fraction | None, Fraction | None]:
 
 def _missing(plan: PortSettings) -> str:
     """Why the running variance cannot become the target's; empty where it can."""
-    if plan.epsilon is None and {plan.source.epsilon_kept, plan.target.epsilon_kept} != {NO}:
+    if plan.epsilon is None and {plan.source.epsilon_kept, plan.target.epsilon_kept} != {EpsilonInRunning.NO}:
         return "epsilon was not measured, and one of the two keeps it in the variance"
     if None in _corrections(plan):
         return "which variance one of the two keeps was not measured: there is no factor to apply"
@@ -174,7 +175,7 @@ def _for_training(plan: PortSettings) -> list[str]:
 
 def _not_below_zero(plan: PortSettings) -> list[str]:
     """A float32 number less epsilon may be a rounding below 0, where nothing but epsilon was kept."""
-    if plan.source.epsilon_kept == NO or plan.target.epsilon_kept != NO:
+    if plan.source.epsilon_kept == EpsilonInRunning.NO or plan.target.epsilon_kept != EpsilonInRunning.NO:
         return []
     return ["var = np.maximum(var, 0)  # epsilon was in it, and rounded"]
 
@@ -189,13 +190,13 @@ def _other_kept(plan: PortSettings, kept: str, share: str) -> str:
     if a == b and shapes[0] == shapes[1]:
         return kept
     epsilon = f"{share}{plan.epsilon!r}"
-    inner = f"({kept} - {epsilon})" if shapes[0] == ADDED else kept
+    inner = f"({kept} - {epsilon})" if shapes[0] == EpsilonInRunning.ADDED else kept
     if a != b:
         inner = f"{inner} * ({_over(a)} / {_over(b)})"
-    before = [shape in (BEFORE, BOTH) for shape in shapes]
+    before = [shape in (EpsilonInRunning.BEFORE, EpsilonInRunning.BOTH) for shape in shapes]
     if before[0] != before[1]:
         inner += f" {'-' if before[0] else '+'} {epsilon}" + (f" * (n / {_over(b)})" if b else "")
-    return f"{inner} + {epsilon}" if shapes[1] == ADDED else inner
+    return f"{inner} + {epsilon}" if shapes[1] == EpsilonInRunning.ADDED else inner
 
 
 def _exponential(plan: PortSettings) -> bool:

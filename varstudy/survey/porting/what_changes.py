@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ..findings.property_values import EpsilonInRunning, RunningLaw
 from .convention import EVIDENCE, UNKNOWN, Convention
-from .maths import ADDED, BEFORE, BOTH, NO, weight_of
+from .maths import weight_of
 
 __all__ = ["PortChange", "changes"]
 
 # Laws whose weights tend to the same one, at the speed (1 - w)^k.
-TENDING = ("exponential", "first batch adopted", "zero-debiased", "accumulated decay")
+TENDING = (RunningLaw.EXPONENTIAL, RunningLaw.ADOPTED, RunningLaw.DEBIASED, RunningLaw.ACCUMULATED)
 
 
 INFERENCE = (
@@ -62,7 +63,7 @@ def changes(
         *(
             f"{side.framework} keeps decaying sums that are not divided: divide them by the sum of their weights first."
             for side in (one, other)
-            if side.law == "accumulated decay"
+            if side.law == RunningLaw.ACCUMULATED
         ),
     ]
     found = [
@@ -169,7 +170,7 @@ def _factor(one: Convention, other: Convention, counts: Sequence[int], e: Fracti
         formula = f"{_over(a)} / {_over(b)}"
         values = ", ".join(f"{_ratio((n - a) / (n - b))} at n = {n}" for n in counts if n > b and n > a)
         do = f"to train on, multiply by {formula}" + (f": {values}" if values else "")
-        if {one.epsilon_kept, other.epsilon_kept} != {NO}:
+        if {one.epsilon_kept, other.epsilon_kept} != {EpsilonInRunning.NO}:
             do += ", with epsilon out of it as described below"
         lost = [str(n) for n in counts if n <= max(a, b)]
         if lost:
@@ -188,8 +189,8 @@ def _ratio(value: Fraction) -> str:
 
 def _formula(side: Convention, correction: Fraction) -> str:
     """What is kept of a batch."""
-    within = "(S + n e)" if side.epsilon_kept in (BEFORE, BOTH) else "S"
-    return f"{within} / {_over(correction)}" + (" + e" if side.epsilon_kept == ADDED else "")
+    within = "(S + n e)" if side.epsilon_kept in (EpsilonInRunning.BEFORE, EpsilonInRunning.BOTH) else "S"
+    return f"{within} / {_over(correction)}" + (" + e" if side.epsilon_kept == EpsilonInRunning.ADDED else "")
 
 
 def _over(correction: Fraction) -> str:
@@ -203,9 +204,9 @@ def _epsilon_kept(one: Convention, other: Convention) -> PortChange:
     do = {False: "nothing", None: "not measured: the snippet takes it for no"}.get(needed, "")
     if needed:
         parts = []
-        if a != NO:
+        if a != EpsilonInRunning.NO:
             parts.append(f"take epsilon out of the running variance, which is {_symbols(one)}")
-        if b != NO:
+        if b != EpsilonInRunning.NO:
             parts.append(f"put epsilon in, so that it is {_symbols(other)}")
         do = "to train on, " + ", and ".join(parts)
     return PortChange(
@@ -214,11 +215,12 @@ def _epsilon_kept(one: Convention, other: Convention) -> PortChange:
 
 
 def _symbols(side: Convention) -> str:
-    return {
-        ADDED: "S / (n - c) + e",
-        BEFORE: "(S + n e) / (n - c)",
-        BOTH: "(S + n e) / (n - c) with e in c",
-    }.get(side.epsilon_kept, "S / (n - c)")
+    symbols: dict[str, str] = {
+        EpsilonInRunning.ADDED: "S / (n - c) + e",
+        EpsilonInRunning.BEFORE: "(S + n e) / (n - c)",
+        EpsilonInRunning.BOTH: "(S + n e) / (n - c) with e in c",
+    }
+    return symbols.get(side.epsilon_kept, "S / (n - c)")
 
 
 def _momentum(
@@ -268,9 +270,9 @@ def _law_notes(one: Convention, other: Convention, weight: Fraction | None) -> l
     if a is None or b is None:
         return []
     if a == b:
-        same = {
-            "plain average": "Both keep a plain average: carry the number of batches too, it is the next weight.",
-            "batch-size weighted": "In both the weight depends on the batch size: keep it the same.",
+        same: dict[str, str] = {
+            RunningLaw.PLAIN: "Both keep a plain average: carry the number of batches too, it is the next weight.",
+            RunningLaw.WEIGHTED: "In both the weight depends on the batch size: keep it the same.",
         }
         return [same[a]] if a in same else []
     if a in TENDING and b in TENDING:

@@ -1,8 +1,7 @@
 """What Flax's linen and nnx modules have in common: their names, arguments and arrays."""
 
 import jax.numpy as jnp
-import numpy as np
-from layer_contract import Unsupported, to_canonical, to_channels_last, widen
+from layer_contract import AdapterLayer, Unsupported, check_dtype, given
 
 NAMES = {
     "batch": "BatchNorm",
@@ -38,23 +37,19 @@ def arguments(kind, variant, dtype, epsilon, momentum, groups):
     """What a module is made with, and whether the channels come last in its input."""
     if dtype == "float64":
         raise Unsupported("JAX has float64 only where jax_enable_x64 is set.")
-    given = {"dtype": jnp.dtype(dtype)}
-    if epsilon is not None:
-        given["epsilon"] = epsilon
-    if momentum is not None:
-        given["momentum"] = momentum
+    options = given(dtype=jnp.dtype(dtype), epsilon=epsilon, momentum=momentum)
     if kind == "group":
-        given["num_groups"] = groups
+        options["num_groups"] = groups
     if variant == "NCHW":
-        given["axis"] = 1
+        options["axis"] = 1
     if kind == "layer" and variant == "NHWC":
-        given["reduction_axes"] = (1, 2, 3)
+        options["reduction_axes"] = (1, 2, 3)
     if "slow" in variant:
-        given["use_fast_variance"] = False
-    return given, variant.startswith(("NHWC", "channels"))
+        options["use_fast_variance"] = False
+    return options, variant.startswith(("NHWC", "channels"))
 
 
-class Layer:
+class Layer(AdapterLayer):
     """The arrays and the mode of a module; how it is called and where it keeps its statistics is an adapter's."""
 
     def __init__(self, kind, module, last):
@@ -66,10 +61,8 @@ class Layer:
         return {"use_running_average": not training} if self.moves else {}
 
     def tensor(self, x):
-        return jnp.asarray(to_channels_last(np.asarray(x)) if self.last else np.asarray(x), self.module.dtype)
+        return jnp.asarray(x, self.module.dtype)
 
     def array(self, y):
-        if y.dtype != self.module.dtype:
-            raise TypeError(f"{self.module.dtype} went in and {y.dtype} came out")
-        y = widen(y)
-        return to_canonical(y) if self.last else y
+        check_dtype(y.dtype, self.module.dtype)
+        return y

@@ -50,17 +50,28 @@ The layer is an object with
     optional, only for a framework whose user moves the running statistics in a call of its own after `train`:
     that call.
 
-A method that the framework cannot serve is left out, or raises `Unsupported`. x, dy, y and dx are numpy arrays in the
-canonical layout, (N, C) or (N, C, H, W); the adapter transposes where its framework wants another. x and dy come in
-the layer's dtype (float16 as numpy's; bfloat16 as float32 values that bfloat16 represents, and the adapter casts);
-y and dx go back as numpy float32 or float64, an exact widening of what the framework gave (see `widen`).
+`AdapterLayer` has what most of these objects do alike. A method that the framework cannot serve is left out, or raises
+`Unsupported`. x, dy, y and dx are numpy arrays in the canonical layout, (N, C) or (N, C, H, W); the adapter transposes
+where its framework wants another. x and dy come in the layer's dtype (float16 as numpy's; bfloat16 as float32 values
+that bfloat16 represents, and the adapter casts); y and dx go back as numpy float32 or float64, an exact widening of
+what the framework gave (see `widen`).
 """
 
 import inspect
 
 import numpy as np
 
-__all__ = ["Unsupported", "arguments_of", "to_canonical", "to_channels_last", "vector", "widen"]
+__all__ = [
+    "AdapterLayer",
+    "Unsupported",
+    "arguments_of",
+    "check_dtype",
+    "given",
+    "to_canonical",
+    "to_channels_last",
+    "vector",
+    "widen",
+]
 
 
 class Unsupported(Exception):
@@ -86,6 +97,65 @@ def widen(y):
 def vector(values):
     """A 1-D float array of a framework's statistics, whatever their shape."""
     return widen(values).reshape(-1)
+
+
+def given(**arguments):
+    """The arguments that are not None: those that are handed over."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+class AdapterLayer(object):
+    """What the layers of most adapters do alike. An adapter's own has
+
+    ``tensor(x)``
+        an array in the framework's layout as a tensor of the layer's dtype, which shares nothing with the array.
+    ``array(y)``
+        a tensor as a numpy array of its dtype, or of a wider one.
+    ``call(x, training)``
+        the layer on a tensor, in that mode.
+    ``kept()``
+        the running mean and variance as the framework has them; None, as here, where it keeps none.
+    """
+
+    arguments = {}
+    last = False  # whether the channels are the last axis of the framework's layout
+
+    def enter(self, x):
+        """An array in the canonical layout as a tensor."""
+        return self.tensor(to_channels_last(np.asarray(x)) if self.last else np.asarray(x))
+
+    def leave(self, y):
+        """A tensor as an array in the canonical layout."""
+        y = widen(self.array(y))
+        return to_canonical(y) if self.last else y
+
+    def train(self, x):
+        return self.leave(self.call(self.enter(x), True))
+
+    def evaluate(self, x):
+        return self.leave(self.call(self.enter(x), False))
+
+    def kept(self):
+        return None
+
+    def running(self):
+        kept = self.kept()
+        if kept is None:
+            return None
+        mean, var = kept
+        return {"mean": vector(self.array(mean)), "var": vector(self.array(var))}
+
+
+def check_dtype(found, wanted):
+    """Refuse a result of another dtype than the input's.
+
+    Raises
+    ------
+    TypeError
+        They differ.
+    """
+    if found != wanted:
+        raise TypeError("%s went in and %s came out" % (wanted, found))
 
 
 def arguments_of(*callables):

@@ -2,7 +2,7 @@
 
 import chainer
 import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import AdapterLayer, Unsupported, arguments_of, given, vector
 
 FRAMEWORK = "chainer"
 VARIANTS = {
@@ -32,39 +32,33 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
     return Layer(kind, variant, channels, dtype, epsilon, momentum, groups)
 
 
-class Layer(object):
+class Layer(AdapterLayer):
     def __init__(self, kind, variant, channels, dtype, epsilon, momentum, groups):
         self.arguments = arguments_of(LINKS[kind])
-        given = {"eps": epsilon, "decay": momentum, "groups": groups}
-        given = {name: value for name, value in given.items() if value is not None}
+        options = given(eps=epsilon, decay=momentum, groups=groups)
         self.last = variant == "NHWC"
         if self.last:
-            given["axis"] = (0, 1, 2)
+            options["axis"] = (0, 1, 2)
         kept = chainer.mixed16 if variant == "mixed16" else np.dtype(dtype)
         with chainer.using_config("dtype", kept):
-            self.net = LINKS[kind](size=channels, **given)
+            self.net = LINKS[kind](size=channels, **options)
 
-    def enter(self, x):
-        return chainer.Variable(to_channels_last(x) if self.last else x.copy())
+    def tensor(self, x):
+        return chainer.Variable(x.copy())
 
-    def leave(self, y):
-        return widen(to_canonical(y) if self.last else y)
+    def array(self, y):
+        return y.array
 
-    def train(self, x):
-        with chainer.using_config("train", True):
-            return self.leave(self.net(self.enter(x)).array)
+    def call(self, x, training):
+        with chainer.using_config("train", training):
+            return self.net(x)
 
     def backward(self, x, dy):
         x = self.enter(x)
-        with chainer.using_config("train", True):
-            y = self.net(x)
+        y = self.call(x, True)
         y.grad = self.enter(dy).array
         y.backward()
-        return self.leave(x.grad)
-
-    def evaluate(self, x):
-        with chainer.using_config("train", False):
-            return self.leave(self.net(self.enter(x)).array)
+        return self.leave(x.grad_var)
 
     def running(self):
         if not hasattr(self.net, "avg_mean"):

@@ -5,7 +5,7 @@
 
 import cntk
 import numpy as np
-from layer_contract import Unsupported, arguments_of, vector, widen
+from layer_contract import Unsupported, arguments_of, given, vector, widen
 
 FRAMEWORK = "cntk"
 VARIANTS = {
@@ -32,26 +32,25 @@ def set_threads(n):
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
     if dtype not in DTYPES:
         raise Unsupported("CNTK has no %s." % dtype)
-    given = {"epsilon": epsilon, "normalization_time_constant": momentum}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = given(epsilon=epsilon, normalization_time_constant=momentum)
     if kind == "layer" and momentum is not None:
         raise Unsupported("LayerNormalization has no time constant.")
     if kind == "batch" and spatial is not None:
-        given["map_rank"] = 1
+        options["map_rank"] = 1
     shape = (channels,)
     if spatial is not None:  # batches of one layer may differ in height and width
         shape += (cntk.FreeDimension,) * 2 if kind == "batch" else tuple(spatial)
-    return Layer(kind, shape, DTYPES[dtype], given)
+    return Layer(kind, shape, DTYPES[dtype], options)
 
 
 class Layer:
-    def __init__(self, kind, shape, dtype, given):
+    def __init__(self, kind, shape, dtype, options):
         make = cntk.layers.BatchNormalization if kind == "batch" else cntk.layers.LayerNormalization
         self.arguments = arguments_of(make, cntk.ops.batch_normalization) if kind == "batch" else {}
         self.dtype = dtype
         with cntk.default_options(dtype=dtype):
             self.x = cntk.input_variable(shape, dtype=dtype, needs_gradient=True)
-            self.function = make(**given)(self.x)
+            self.function = make(**options)(self.x)
         self.kept = {each.name: each for each in self.function.constants}
 
     def forward(self, x, keep):

@@ -2,7 +2,7 @@
 
 import dezero
 import numpy as np
-from layer_contract import Unsupported, arguments_of, vector, widen
+from layer_contract import Unsupported, arguments_of, given, vector, widen
 
 FRAMEWORK = "dezero"
 VARIANTS = {"batch": {"NCHW": "layers.BatchNorm on NCHW", "2-D": "layers.BatchNorm on (N, C)"}}
@@ -22,8 +22,7 @@ class Layer(object):
     arguments = arguments_of(dezero.functions.batch_nrom)
 
     def __init__(self, variant, channels, dtype, epsilon, momentum):
-        given = {"eps": epsilon, "decay": momentum}
-        self.given = {name: value for name, value in given.items() if value is not None}
+        self.options = given(eps=epsilon, decay=momentum)
         self.net = dezero.layers.BatchNorm()
         # The layer makes its parameters in the dtype of its first input, which may be one for evaluation.
         with dezero.test_mode():
@@ -32,10 +31,10 @@ class Layer(object):
     def call(self, x):
         """The layer itself; its function, which the layer hands no arguments, where there are some."""
         net = self.net
-        if not self.given:
+        if not self.options:
             return net(x)
         statistics = net.avg_mean.data, net.avg_var.data
-        return dezero.functions.batch_nrom(x, net.gamma, net.beta, *statistics, **self.given)
+        return dezero.functions.batch_nrom(x, net.gamma, net.beta, *statistics, **self.options)
 
     def train(self, x):
         return widen(self.call(x).data)

@@ -3,8 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import AdapterLayer, Unsupported, arguments_of, check_dtype, given, vector
 
 FRAMEWORK = "equinox"
 VARIANTS = {
@@ -32,34 +31,26 @@ def versions():
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
     if dtype == "float64":
         raise Unsupported("JAX has float64 only where jax_enable_x64 is set.")
-    given = {"dtype": jnp.dtype(dtype)}
-    if epsilon is not None:
-        given["eps"] = epsilon
-    if momentum is not None:
-        given["momentum"] = momentum
+    options = given(dtype=jnp.dtype(dtype), eps=epsilon, momentum=momentum)
     if kind == "batch":
         mode = variant.partition(",")[0]
-        return Batch(eqx.nn.make_with_state(eqx.nn.BatchNorm)(channels, axis_name="batch", mode=mode, **given))
+        return Batch(eqx.nn.make_with_state(eqx.nn.BatchNorm)(channels, axis_name="batch", mode=mode, **options))
     if kind == "layer":
-        made = eqx.nn.LayerNorm((channels, *spatial) if variant == "NCHW" else channels, **given)
+        made = eqx.nn.LayerNorm((channels, *spatial) if variant == "NCHW" else channels, **options)
     elif kind == "rms":
-        made = eqx.nn.RMSNorm(channels, **given)
+        made = eqx.nn.RMSNorm(channels, **options)
     else:
-        made = eqx.nn.GroupNorm(groups if kind == "group" else channels, channels, **given)
+        made = eqx.nn.GroupNorm(groups if kind == "group" else channels, channels, **options)
     return Stateless(made, variant == "channels")
 
 
-class Layer:
-    last = False
-
+class Layer(AdapterLayer):
     def tensor(self, x):
-        return jnp.asarray(to_channels_last(np.asarray(x)) if self.last else np.asarray(x), self.module.weight.dtype)
+        return jnp.asarray(x, self.module.weight.dtype)
 
     def array(self, y):
-        if y.dtype != self.module.weight.dtype:
-            raise TypeError(f"{self.module.weight.dtype} went in and {y.dtype} came out")
-        y = widen(y)
-        return to_canonical(y) if self.last else y
+        check_dtype(y.dtype, self.module.weight.dtype)
+        return y
 
 
 class Stateless(Layer):
@@ -68,20 +59,12 @@ class Stateless(Layer):
         self.module = module
         self.last = last
 
-    def call(self, x):
+    def call(self, x, training=True):
         one = jax.vmap(jax.vmap(self.module)) if self.last else self.module
         return jax.vmap(one)(x)
 
-    def train(self, x):
-        return self.array(self.call(self.tensor(x)))
-
-    evaluate = train
-
     def backward(self, x, dy):
-        return self.array(jax.vjp(self.call, self.tensor(x))[1](self.tensor(dy))[0])
-
-    def running(self):
-        return None
+        return self.leave(jax.vjp(self.call, self.enter(x))[1](self.enter(dy))[0])
 
 
 class Batch(Layer):
@@ -99,15 +82,15 @@ class Batch(Layer):
         return jax.vmap(one, axis_name="batch", in_axes=(0, None), out_axes=(0, None))(x, copy)
 
     def train(self, x):
-        y, self.state = self.call(self.tensor(x))
-        return self.array(y)
+        y, self.state = self.call(self.enter(x))
+        return self.leave(y)
 
     def backward(self, x, dy):
-        _, pull, self.state = jax.vjp(self.call, self.tensor(x), has_aux=True)
-        return self.array(pull(self.tensor(dy))[0])
+        _, pull, self.state = jax.vjp(self.call, self.enter(x), has_aux=True)
+        return self.leave(pull(self.enter(dy))[0])
 
     def evaluate(self, x):
-        return self.array(self.call(self.tensor(x), inference=True)[0])
+        return self.leave(self.call(self.enter(x), inference=True)[0])
 
     def running(self):
         """What is kept: in mode 'batch' evaluation divides it by 1 - momentum**count."""

@@ -27,28 +27,28 @@ class Layer(flax_modules.Layer):
     def __init__(self, kind, module, shape, last):
         super().__init__(kind, module, last)
         self.arguments = arguments_of(type(module))
-        self.kept = dict(module.init(jax.random.key(0), jnp.zeros(shape, module.dtype), **self.mode(True)))
+        self.variables = dict(module.init(jax.random.key(0), jnp.zeros(shape, module.dtype), **self.mode(True)))
 
     def call(self, x):
-        return self.module.apply(self.kept, x, mutable=["batch_stats"], **self.mode(True))
+        return self.module.apply(self.variables, x, mutable=["batch_stats"], **self.mode(True))
 
     def train(self, x):
-        y, moved = self.call(self.tensor(x))
-        self.kept.update(moved)
-        return self.array(y)
+        y, moved = self.call(self.enter(x))
+        self.variables.update(moved)
+        return self.leave(y)
 
     def backward(self, x, dy):
-        _, pull, moved = jax.vjp(self.call, self.tensor(x), has_aux=True)
-        self.kept.update(moved)
-        return self.array(pull(self.tensor(dy))[0])
+        _, pull, moved = jax.vjp(self.call, self.enter(x), has_aux=True)
+        self.variables.update(moved)
+        return self.leave(pull(self.enter(dy))[0])
 
     def evaluate(self, x):
-        return self.array(self.module.apply(self.kept, self.tensor(x), **self.mode(False)))
+        return self.leave(self.module.apply(self.variables, self.enter(x), **self.mode(False)))
 
     def running(self):
         if not self.moves:
             return None
-        return {name: vector(self.kept["batch_stats"][name]) for name in ("mean", "var")}
+        return {name: vector(self.variables["batch_stats"][name]) for name in ("mean", "var")}
 
     def set_running(self, mean, var):
-        self.kept["batch_stats"] = {"mean": jnp.asarray(mean), "var": jnp.asarray(var)}
+        self.variables["batch_stats"] = {"mean": jnp.asarray(mean), "var": jnp.asarray(var)}

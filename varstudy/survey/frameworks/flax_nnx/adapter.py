@@ -25,8 +25,8 @@ class Layer(flax_modules.Layer):
         super().__init__(kind, module, last)
         self.arguments = arguments_of(type(module).__init__)
 
-    def train(self, x):
-        return self.array(self.module(self.tensor(x), **self.mode(True)))
+    def call(self, x, training):
+        return self.module(x, **self.mode(training))
 
     def backward(self, x, dy):
         graph, state = nnx.split(self.module)
@@ -35,12 +35,9 @@ class Layer(flax_modules.Layer):
             module = nnx.merge(graph, state)
             return module(x, **self.mode(True)), nnx.state(module)
 
-        _, pull, moved = jax.vjp(call, self.tensor(x), state, has_aux=True)
+        _, pull, moved = jax.vjp(call, self.enter(x), state, has_aux=True)
         nnx.update(self.module, moved)
-        return self.array(pull(self.tensor(dy))[0])
-
-    def evaluate(self, x):
-        return self.array(self.module(self.tensor(x), **self.mode(False)))
+        return self.leave(pull(self.enter(dy))[0])
 
     def running(self):
         if not self.moves:

@@ -3,8 +3,7 @@
 import haiku as hk
 import jax
 import jax.numpy as jnp
-import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import AdapterLayer, Unsupported, arguments_of, check_dtype, given, vector
 
 FRAMEWORK = "haiku"
 VARIANTS = {
@@ -51,28 +50,24 @@ def versions():
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
     if dtype == "float64":
         raise Unsupported("JAX has float64 only where jax_enable_x64 is set.")
-    given = dict(REQUIRED[kind])
-    if epsilon is not None:
-        given["eps"] = epsilon
-    if momentum is not None:
-        given["decay_rate"] = momentum
+    options = dict(REQUIRED[kind], **given(eps=epsilon, decay_rate=momentum))
     if kind == "group":
-        given["groups"] = groups
+        options["groups"] = groups
     if variant == "NCHW":
-        given["data_format"] = "NC..."
+        options["data_format"] = "NC..."
     if kind == "layer" and variant == "NHWC":
-        given.update(axis=(1, 2, 3), param_axis=-1)
+        options.update(axis=(1, 2, 3), param_axis=-1)
     if "fast" in variant:
-        given["use_fast_variance"] = True
+        options["use_fast_variance"] = True
     last = variant in ("NHWC", "channels")
     shape = (1, channels) if spatial is None else (1, *spatial, channels) if last else (1, channels, *spatial)
-    return Layer(LAYERS[kind], given, shape, jnp.dtype(dtype), last)
+    return Layer(LAYERS[kind], options, shape, jnp.dtype(dtype), last)
 
 
-class Layer:
+class Layer(AdapterLayer):
     """Haiku makes scale, shift and statistics in the dtype of the input."""
 
-    def __init__(self, make, given, shape, dtype, last):
+    def __init__(self, make, options, shape, dtype, last):
         self.arguments = arguments_of(make)
         self.moves = make is hk.BatchNorm
         self.chosen = CHOSEN if self.moves else {}
@@ -80,7 +75,7 @@ class Layer:
         self.last = last
 
         def call(x, *mode):
-            return make(name="norm", **given)(x, *mode)
+            return make(name="norm", **options)(x, *mode)
 
         self.module = hk.transform_with_state(call)
         zeros = jnp.zeros(shape, dtype)
@@ -90,27 +85,25 @@ class Layer:
         return (training,) if self.moves else ()
 
     def tensor(self, x):
-        return jnp.asarray(to_channels_last(np.asarray(x)) if self.last else np.asarray(x), self.dtype)
+        return jnp.asarray(x, self.dtype)
 
     def array(self, y):
-        if y.dtype != self.dtype:
-            raise TypeError(f"{self.dtype} went in and {y.dtype} came out")
-        y = widen(y)
-        return to_canonical(y) if self.last else y
+        check_dtype(y.dtype, self.dtype)
+        return y
 
     def call(self, x, training=True):
         return self.module.apply(self.parameters, self.state, None, x, *self.mode(training))
 
     def train(self, x):
-        y, self.state = self.call(self.tensor(x))
-        return self.array(y)
+        y, self.state = self.call(self.enter(x))
+        return self.leave(y)
 
     def backward(self, x, dy):
-        _, pull, self.state = jax.vjp(self.call, self.tensor(x), has_aux=True)
-        return self.array(pull(self.tensor(dy))[0])
+        _, pull, self.state = jax.vjp(self.call, self.enter(x), has_aux=True)
+        return self.leave(pull(self.enter(dy))[0])
 
     def evaluate(self, x):
-        return self.array(self.call(self.tensor(x), False)[0])
+        return self.leave(self.call(self.enter(x), False)[0])
 
     def running(self):
         """The average, which evaluation reads, and the hidden sum that it is debiased from."""

@@ -14,7 +14,7 @@ os.environ.setdefault("cc_path", "g++")
 
 import jittor as jt
 import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector
+from layer_contract import AdapterLayer, Unsupported, arguments_of, given
 
 FRAMEWORK = "jittor"
 VARIANTS = {
@@ -40,46 +40,32 @@ def versions():
 
 
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
-    given = {"eps": epsilon, "momentum": momentum}
-    given = {name: value for name, value in given.items() if value is not None}
-    if "momentum" in given and kind in ("layer", "group"):
+    options = given(eps=epsilon, momentum=momentum)
+    if "momentum" in options and kind in ("layer", "group"):
         raise Unsupported("Jittor's %s has no momentum." % CLASSES[kind].__name__)
     size = [channels] + list(spatial) if (kind, variant) == ("layer", "NCHW") else channels
     sizes = (groups, channels) if kind == "group" else (size,)
-    return Layer(CLASSES[kind](*sizes, **given), dtype, variant == "channels")
+    return Layer(CLASSES[kind](*sizes, **options), dtype, variant == "channels")
 
 
-def plain(values):
-    """As float32 numpy. Computed first: Jittor fuses what follows with it, and then never rounds to its type."""
-    values.sync()
-    return values.float32().numpy()
-
-
-class Layer:
+class Layer(AdapterLayer):
     def __init__(self, module, dtype, last):
         self.arguments = arguments_of(type(module).__init__)
         self.module, self.dtype, self.last = module, dtype, last
         if dtype != "float32":
             getattr(module, dtype)()
 
-    def enter(self, x):
-        x = to_channels_last(x) if self.last else x
+    def tensor(self, x):
         return jt.array(np.ascontiguousarray(x, np.float32)).cast(self.dtype)
 
-    def leave(self, y):
-        y = plain(y)
-        return to_canonical(y) if self.last else y
+    def array(self, y):
+        """As float32. Computed first: Jittor fuses what follows with it, and then never rounds to its type."""
+        y.sync()
+        return y.float32().numpy()
 
-    def forward(self, x):
-        return self.leave(self.module(self.enter(x)))
-
-    def train(self, x):
-        self.module.train()
-        return self.forward(x)
-
-    def evaluate(self, x):
-        self.module.eval()
-        return self.forward(x)
+    def call(self, x, training):
+        (self.module.train if training else self.module.eval)()
+        return self.module(x)
 
     def backward(self, x, dy):
         self.module.train()
@@ -87,11 +73,8 @@ class Layer:
         loss = (self.module(x) * self.enter(dy)).sum()
         return self.leave(jt.grad(loss, x))
 
-    def running(self):
-        if not hasattr(self.module, "running_mean"):
-            return None
-        kept = {"mean": self.module.running_mean, "var": self.module.running_var}
-        return {key: vector(plain(value)) for key, value in kept.items()}
+    def kept(self):
+        return (self.module.running_mean, self.module.running_var) if hasattr(self.module, "running_mean") else None
 
     def set_running(self, mean, var):
         self.module.running_mean.update(jt.array(mean).cast(self.module.running_mean.dtype))

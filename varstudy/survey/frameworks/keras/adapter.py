@@ -41,7 +41,7 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
 
 
 class Layer(keras_layers.Layer):
-    def cast(self, x):
+    def tensor(self, x):
         return keras.ops.cast(keras.ops.convert_to_tensor(x), self.dtype)
 
     def named(self, y):
@@ -50,17 +50,17 @@ class Layer(keras_layers.Layer):
     def numpy(self, y):
         return keras.ops.convert_to_numpy(keras.ops.cast(y, "float64" if self.named(y) == "float64" else "float32"))
 
-    def kept(self, variable):
+    def value_of(self, variable):
         return keras.ops.convert_to_numpy(variable.value)
 
     def backward(self, x, dy):
         if BACKEND == "tensorflow":
             return self.taped(importlib.import_module(BACKEND), x, dy)
-        x, dy = self.tensor(x), self.tensor(dy)
+        x, dy = self.enter(x), self.enter(dy)
         if BACKEND == "torch":
             x = x.detach().requires_grad_(True)
             self.net(x, **self.mode(True)).backward(dy)
-            return self.array(x.grad)
+            return self.leave(x.grad)
         if BACKEND == "jax":
             import jax
 
@@ -71,5 +71,5 @@ class Layer(keras_layers.Layer):
             )
             for variable, value in zip(self.net.non_trainable_variables, moved, strict=True):
                 variable.assign(value)
-            return self.array(pull(dy)[0])
+            return self.leave(pull(dy)[0])
         raise Unsupported(f"Keras has no gradients on its {BACKEND} back end.")

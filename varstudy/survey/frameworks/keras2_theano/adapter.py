@@ -6,7 +6,7 @@ os.environ["KERAS_BACKEND"] = "theano"  # read when Keras is imported
 
 import keras
 import theano
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import Unsupported, arguments_of, given, to_canonical, to_channels_last, vector, widen
 from keras import backend
 
 FRAMEWORK = "keras2-theano"
@@ -33,15 +33,12 @@ class Layer(object):
     arguments = arguments_of(keras.layers.BatchNormalization)
 
     def __init__(self, variant, channels, dtype, epsilon, momentum):
-        given = {"epsilon": epsilon, "momentum": momentum}
-        given = {name: value for name, value in given.items() if value is not None}
-        if variant == "NCHW":
-            given["axis"] = 1
+        options = given(epsilon=epsilon, momentum=momentum, axis=1 if variant == "NCHW" else None)
         self.dtype, self.last = dtype, variant == "NHWC"
         shapes = {"NHWC": (None, None, channels), "NCHW": (channels, None, None), "2-D": (channels,)}
         with self.floats():
             self.x = keras.layers.Input(shapes[variant])
-            self.net = keras.layers.BatchNormalization(**given)
+            self.net = keras.layers.BatchNormalization(**options)
             self.y = self.net(self.x)
             self.dy = backend.placeholder(ndim=backend.ndim(self.x))
             self.dx = backend.gradients(backend.sum(self.y * self.dy), [self.x])[0]

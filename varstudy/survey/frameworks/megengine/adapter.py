@@ -1,7 +1,7 @@
 """MegEngine: the layers of megengine.module on the processor, by its gradient manager."""
 
 import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector
+from layer_contract import AdapterLayer, Unsupported, arguments_of, given
 
 import megengine as mge
 from megengine import autodiff
@@ -30,18 +30,17 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
         raise Unsupported("MegEngine's bfloat16 is a type of storage that its layers do not take on the processor.")
     if kind != "batch" and momentum is not None:
         raise Unsupported("Only BatchNorm has a momentum.")
-    given = {"eps": epsilon, "momentum": momentum}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = given(eps=epsilon, momentum=momentum)
     if kind == "batch":
         make, sizes = (modules.BatchNorm1d if variant == "2-D" else modules.BatchNorm2d), (channels,)
     else:
         whole = (channels,) + tuple(spatial or ())
         size = whole if (kind, variant) == ("layer", "NCHW") else channels
         make, sizes = CLASSES[kind], (groups, channels) if kind == "group" else (size,)
-    return Layer(make(*sizes, **given), make, dtype, variant == "channels")
+    return Layer(make(*sizes, **options), make, dtype, variant == "channels")
 
 
-class Layer(object):
+class Layer(AdapterLayer):
     def __init__(self, module, make, dtype, last):
         self.module, self.dtype, self.last = module, dtype, last
         self.arguments = arguments_of(make.__init__)
@@ -49,21 +48,15 @@ class Layer(object):
             for parameter in module.parameters():  # BatchNorm keeps float32 parameters, and takes no others
                 parameter[...] = parameter.astype(dtype)
 
-    def enter(self, x):
-        x = to_channels_last(x) if self.last else x
+    def tensor(self, x):
         return mge.tensor(np.ascontiguousarray(x, self.dtype))
 
-    def leave(self, y):
-        y = y.numpy().astype(np.float32)
-        return to_canonical(y) if self.last else y
+    def array(self, y):
+        return y.numpy()
 
-    def train(self, x):
-        self.module.train()
-        return self.leave(self.module(self.enter(x)))
-
-    def evaluate(self, x):
-        self.module.eval()
-        return self.leave(self.module(self.enter(x)))
+    def call(self, x, training):
+        self.module.train(training)
+        return self.module(x)
 
     def backward(self, x, dy):
         self.module.train()
@@ -73,10 +66,8 @@ class Layer(object):
             manager.backward(self.module(x), dy=self.enter(dy))
         return self.leave(x.grad)
 
-    def running(self):
-        if not hasattr(self.module, "running_mean"):
-            return None
-        return {"mean": vector(self.module.running_mean.numpy()), "var": vector(self.module.running_var.numpy())}
+    def kept(self):
+        return (self.module.running_mean, self.module.running_var) if hasattr(self.module, "running_mean") else None
 
     def set_running(self, mean, var):
         for kept, values in ((self.module.running_mean, mean), (self.module.running_var, var)):

@@ -6,7 +6,7 @@ ops.rms_norm, and the normalisation layers of mindspore.mint.nn.
 
 import mindspore
 import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector
+from layer_contract import AdapterLayer, Unsupported, arguments_of, given
 from mindspore import nn
 
 FRAMEWORK = "mindspore"
@@ -45,38 +45,31 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
     if momentum is not None and kind != "batch":
         raise Unsupported("Only BatchNorm has a momentum.")
     make = CELLS.get((kind, variant)) or CELLS[kind]
-    given = {"momentum": momentum, "epsilon" if make is nn.LayerNorm else "eps": epsilon}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = given(**{"momentum": momentum, "epsilon" if make is nn.LayerNorm else "eps": epsilon})
     sizes = (groups, channels) if kind == "group" else (channels,)
     if kind == "layer":
         whole = (kind, variant) == ("layer", "NCHW")
         sizes = ((channels,) + tuple(spatial) if whole else (channels,),)
         if whole:
-            given.update(begin_norm_axis=1, begin_params_axis=1)
-    cell = make(*sizes, dtype=dtype, **given)
+            options.update(begin_norm_axis=1, begin_params_axis=1)
+    cell = make(*sizes, dtype=dtype, **options)
     return Layer(cell, make.__init__, dtype, variant == "channels")
 
 
-class Layer:
+class Layer(AdapterLayer):
     def __init__(self, cell, signed, dtype, last):
         self.arguments = arguments_of(signed)
         self.cell, self.dtype, self.last = cell, dtype, last
 
-    def enter(self, x):
-        x = to_channels_last(x) if self.last else x
+    def tensor(self, x):
         return mindspore.Tensor(np.ascontiguousarray(x, np.float32)).astype(self.dtype)
 
-    def leave(self, y):
-        y = y.astype(mindspore.float32).asnumpy()
-        return to_canonical(y) if self.last else y
+    def array(self, y):
+        return y.astype(mindspore.float32).asnumpy()
 
-    def train(self, x):
-        self.cell.set_train(True)
-        return self.leave(self.cell(self.enter(x)))
-
-    def evaluate(self, x):
-        self.cell.set_train(False)
-        return self.leave(self.cell(self.enter(x)))
+    def call(self, x, training):
+        self.cell.set_train(training)
+        return self.cell(x)
 
     def backward(self, x, dy):
         self.cell.set_train(True)
@@ -89,13 +82,6 @@ class Layer:
             if getattr(self.cell, names[0], None) is not None:
                 return [getattr(self.cell, name) for name in names]
         return None
-
-    def running(self):
-        kept = self.kept()
-        if kept is None:
-            return None
-        mean, var = [vector(each.astype(mindspore.float32).asnumpy()) for each in kept]
-        return {"mean": mean, "var": var}
 
     def set_running(self, mean, var):
         kept_mean, kept_var = self.kept()

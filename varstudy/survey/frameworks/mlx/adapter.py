@@ -2,7 +2,7 @@
 
 import mlx.core as mx
 import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import AdapterLayer, Unsupported, arguments_of, check_dtype, given
 from mlx import nn
 
 mx.set_default_device(mx.cpu)
@@ -26,17 +26,12 @@ def versions():
 
 
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None):
-    given = {}
-    if epsilon is not None:
-        given["eps"] = epsilon
-    if momentum is not None:
-        given["momentum"] = momentum
+    options = given(eps=epsilon, momentum=momentum)
     if kind == "group":
-        given["pytorch_compatible"] = "pytorch" in variant
-        module = nn.GroupNorm(groups, channels, **given)
+        module = nn.GroupNorm(groups, channels, pytorch_compatible="pytorch" in variant, **options)
     else:
         makers = {"batch": nn.BatchNorm, "layer": nn.LayerNorm, "instance": nn.InstanceNorm, "rms": nn.RMSNorm}
-        module = makers[kind](channels, **given)
+        module = makers[kind](channels, **options)
     module.set_dtype(DTYPES[dtype])
     order = np.arange(channels)
     if kind == "group" and "pytorch" not in variant:
@@ -44,8 +39,10 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
     return Layer(module, DTYPES[dtype], order)
 
 
-class Layer:
+class Layer(AdapterLayer):
     """Parameters and statistics are in the dtype of the input: otherwise the output is not."""
+
+    last = True
 
     def __init__(self, module, dtype, order):
         self.arguments = arguments_of(type(module))
@@ -53,33 +50,30 @@ class Layer:
         self.dtype = dtype
         self.order = order
 
+    def enter(self, x):
+        return AdapterLayer.enter(self, np.asarray(x)[:, self.order])
+
+    def leave(self, y):
+        check_dtype(y.dtype, self.dtype)
+        return AdapterLayer.leave(self, y)[:, np.argsort(self.order)]
+
     def tensor(self, x):
-        return mx.array(to_channels_last(np.asarray(x)[:, self.order])).astype(self.dtype)
+        return mx.array(x).astype(self.dtype)
 
     def array(self, y):
-        if y.dtype != self.dtype:
-            raise TypeError(f"{self.dtype} went in and {y.dtype} came out")
-        wide = mx.float64 if self.dtype == mx.float64 else mx.float32
-        return to_canonical(widen(np.array(y.astype(wide))))[:, np.argsort(self.order)]
+        return np.array(y.astype(mx.float64 if y.dtype == mx.float64 else mx.float32))
 
-    def train(self, x):
-        self.module.train()
-        return self.array(self.module(self.tensor(x)))
+    def call(self, x, training):
+        self.module.train(training)
+        return self.module(x)
 
     def backward(self, x, dy):
         self.module.train()
-        _, (dx,) = mx.vjp(self.module, [self.tensor(x)], [self.tensor(dy)])
-        return self.array(dx)
+        _, (dx,) = mx.vjp(self.module, [self.enter(x)], [self.enter(dy)])
+        return self.leave(dx)
 
-    def evaluate(self, x):
-        self.module.eval()
-        return self.array(self.module(self.tensor(x)))
-
-    def running(self):
-        if "running_mean" not in self.module:
-            return None
-        kept = {"mean": self.module.running_mean, "var": self.module.running_var}
-        return {name: vector(np.array(value.astype(mx.float32))) for name, value in kept.items()}
+    def kept(self):
+        return (self.module.running_mean, self.module.running_var) if "running_mean" in self.module else None
 
     def set_running(self, mean, var):
         if "running_mean" not in self.module:

@@ -4,7 +4,7 @@ import re
 
 import mxnet as mx
 import numpy as np
-from layer_contract import arguments_of, to_canonical, to_channels_last, vector
+from layer_contract import AdapterLayer, arguments_of, given
 
 FRAMEWORK = "mxnet"
 VARIANTS = {
@@ -47,86 +47,66 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
     return Gluon(kind, variant, channels, dtype, epsilon, momentum, groups)
 
 
-class Recorded:
-    """What autograd records: `call` is the layer, on MXNet's own layout."""
+class Recorded(AdapterLayer):
+    """What autograd records: `net` is the layer, on MXNet's own layout."""
 
-    last = False  # whether the channels are the last axis
-
-    def call(self, data):
-        raise NotImplementedError
-
-    def enter(self, x):
-        x = to_channels_last(x) if self.last else x
+    def tensor(self, x):
         return mx.nd.array(x, dtype="float32").astype(self.dtype)
 
-    def leave(self, y):
-        y = y.astype("float32").asnumpy()
-        return to_canonical(y) if self.last else y
+    def array(self, y):
+        return y.astype("float32").asnumpy()
 
-    def train(self, x):
-        with mx.autograd.record(train_mode=True):
-            y = self.call(self.enter(x))
-        return self.leave(y)
+    def call(self, x, training):
+        with mx.autograd.record(train_mode=True) if training else mx.autograd.predict_mode():
+            return self.net(x)
 
     def backward(self, x, dy):
         data = self.enter(x)
         data.attach_grad()
-        with mx.autograd.record(train_mode=True):
-            y = self.call(data)
-        y.backward(self.enter(dy))
+        self.call(data, True).backward(self.enter(dy))
         mx.nd.waitall()
         return self.leave(data.grad)
-
-    def evaluate(self, x):
-        with mx.autograd.predict_mode():
-            return self.leave(self.call(self.enter(x)))
 
 
 class Gluon(Recorded):
     def __init__(self, kind, variant, channels, dtype, epsilon, momentum, groups):
         self.arguments = arguments_of(LAYERS[kind])
-        given = {"epsilon": epsilon, "momentum": momentum, "num_groups": groups}
-        given = {name: value for name, value in given.items() if value is not None}
+        options = given(epsilon=epsilon, momentum=momentum, num_groups=groups)
         if kind != "group":
-            given["in_channels"] = channels
+            options["in_channels"] = channels
         self.last = variant in ("NHWC", "channels")
         if variant == "NHWC":
-            given["axis"] = 3
+            options["axis"] = 3
         self.dtype = dtype
-        self.net = LAYERS[kind](**given)
+        self.net = LAYERS[kind](**options)
         self.net.initialize()
         if kind != "batch":  # whose parameters and statistics are float32 whatever the data are
             self.net.cast(dtype)
-        self.call = self.net
 
     def kept(self):
-        return {"mean": self.net.running_mean, "var": self.net.running_var}
-
-    def running(self):
         if not hasattr(self.net, "running_mean"):
             return None
-        return {name: vector(kept.data().asnumpy()) for name, kept in self.kept().items()}
+        return self.net.running_mean.data(), self.net.running_var.data()
 
     def set_running(self, mean, var):
-        for name, values in (("mean", mean), ("var", var)):
-            self.kept()[name].set_data(mx.nd.array(values))
+        self.net.running_mean.set_data(mx.nd.array(mean))
+        self.net.running_var.set_data(mx.nd.array(var))
 
 
 class Operator(Recorded):
     def __init__(self, operator, channels, dtype, epsilon, momentum):
         self.operator = operator
         self.arguments = defaults(operator)
-        self.given = {"eps": epsilon, "momentum": momentum}
-        self.given = {name: value for name, value in self.given.items() if value is not None}
+        self.options = given(eps=epsilon, momentum=momentum)
         self.dtype = dtype
         self.gamma, self.beta = mx.nd.ones(channels), mx.nd.zeros(channels)
         self.mean, self.var = mx.nd.zeros(channels), mx.nd.ones(channels)
 
-    def call(self, data):
-        return self.operator(data, self.gamma, self.beta, self.mean, self.var, **self.given)
+    def net(self, data):
+        return self.operator(data, self.gamma, self.beta, self.mean, self.var, **self.options)
 
-    def running(self):
-        return {"mean": vector(self.mean.asnumpy()), "var": vector(self.var.asnumpy())}
+    def kept(self):
+        return self.mean, self.var
 
     def set_running(self, mean, var):
         self.mean[:] = mean
@@ -139,7 +119,7 @@ class Symbol(Operator):
     def __init__(self, operator, channels, dtype, epsilon, momentum):
         super().__init__(operator, channels, dtype, epsilon, momentum)
         parameters = (mx.sym.Variable(name) for name in ("data", "gamma", "beta"))
-        self.symbol = operator(*parameters, name="norm", **self.given)
+        self.symbol = operator(*parameters, name="norm", **self.options)
 
     def bound(self, x):
         data = self.enter(x)

@@ -5,7 +5,7 @@ import itertools
 import nnabla as nn
 import nnabla.parametric_functions as parametric
 import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import Unsupported, arguments_of, given, to_canonical, to_channels_last, vector, widen
 from nnabla.ext_utils import get_extension_context
 
 FRAMEWORK = "nnabla"
@@ -46,19 +46,18 @@ def versions():
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None, batch=1):
     if dtype not in CONFIGURATIONS:
         raise Unsupported("nnabla has no bfloat16.")
-    given = {"eps": epsilon, "decay_rate": momentum, "num_groups": groups}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = given(eps=epsilon, decay_rate=momentum, num_groups=groups)
     if variant == "NHWC":
-        given["axes" if kind == "batch" else "channel_axis"] = [3] if kind == "batch" else 3
+        options["axes" if kind == "batch" else "channel_axis"] = [3] if kind == "batch" else 3
     if variant == "channels":
-        given["batch_axis"] = [0, 1, 2]
+        options["batch_axis"] = [0, 1, 2]
     shape = (batch, channels) + tuple(spatial or ())
-    return Layer(kind, given, CONFIGURATIONS[dtype], variant in ("NHWC", "channels"), shape)
+    return Layer(kind, options, CONFIGURATIONS[dtype], variant in ("NHWC", "channels"), shape)
 
 
 class Layer(object):
-    def __init__(self, kind, given, configuration, last, shape):
-        self.kind, self.given, self.last = kind, given, last
+    def __init__(self, kind, options, configuration, last, shape):
+        self.kind, self.options, self.last = kind, options, last
         self.function = FUNCTIONS[kind]
         self.arguments = arguments_of(self.function)
         self.context = get_extension_context("cpu", type_config=configuration)
@@ -69,11 +68,11 @@ class Layer(object):
     def graph(self, x, training):
         x = to_channels_last(x) if self.last else x
         variable = nn.Variable.from_numpy_array(x, need_grad=True)
-        given = dict(self.given)
+        options = dict(self.options)
         if self.kind == "batch":
-            given["batch_stat"] = training
+            options["batch_stat"] = training
         with nn.context_scope(self.context), nn.parameter_scope(self.scope):
-            return variable, self.function(variable, **given)
+            return variable, self.function(variable, **options)
 
     def leave(self, y):
         y = widen(y)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import objax
-from layer_contract import arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import AdapterLayer, arguments_of, given
 
 FRAMEWORK = "objax"
 VARIANTS = {
@@ -22,46 +22,41 @@ def versions():
 
 
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None):
-    given = {"eps": epsilon, "momentum": momentum, "groups": groups}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = given(eps=epsilon, momentum=momentum, groups=groups)
     if kind == "group":
-        made, of = objax.nn.GroupNorm2D(channels, **given), objax.nn.GroupNorm2D
+        made, of = objax.nn.GroupNorm2D(channels, **options), objax.nn.GroupNorm2D
     elif variant == "NHWC":
-        made, of = objax.nn.BatchNorm((1, 1, 1, channels), (0, 1, 2), **given), objax.nn.BatchNorm
+        made, of = objax.nn.BatchNorm((1, 1, 1, channels), (0, 1, 2), **options), objax.nn.BatchNorm
     else:
         of = objax.nn.BatchNorm0D if variant == "2-D" else objax.nn.BatchNorm2D
-        made = of(channels, **given)
+        made = of(channels, **options)
     return Layer(made, arguments_of(of), dtype, variant == "NHWC")
 
 
-class Layer(object):
+class Layer(AdapterLayer):
     """Objax has no dtype argument: parameters and statistics are float32, and outputs as JAX promotes them."""
 
     def __init__(self, net, arguments, dtype, last):
         self.net, self.arguments, self.dtype, self.last = net, arguments, dtype, last
 
-    def enter(self, x):
-        return jnp.asarray(to_channels_last(x) if self.last else x, dtype=self.dtype)
+    def tensor(self, x):
+        return jnp.asarray(x, dtype=self.dtype)
 
-    def leave(self, y):
-        y = widen(y)
-        return to_canonical(y) if self.last else y
+    def array(self, y):
+        return y
 
-    def train(self, x):
-        return self.leave(self.net(self.enter(x), training=True))
+    def call(self, x, training):
+        return self.net(x, training=training)
 
     def backward(self, x, dy):
         dy = self.enter(dy)
         gradient = objax.Grad(lambda x: (self.net(x, training=True) * dy).sum(), self.net.vars(), input_argnums=(0,))
         return self.leave(gradient(self.enter(x))[0])
 
-    def evaluate(self, x):
-        return self.leave(self.net(self.enter(x), training=False))
-
-    def running(self):
+    def kept(self):
         if not hasattr(self.net, "running_mean"):
             return None
-        return {"mean": vector(self.net.running_mean.value), "var": vector(self.net.running_var.value)}
+        return self.net.running_mean.value, self.net.running_var.value
 
     def set_running(self, mean, var):
         for kept, values in ((self.net.running_mean, mean), (self.net.running_var, var)):

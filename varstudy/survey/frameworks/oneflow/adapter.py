@@ -2,7 +2,7 @@
 
 import numpy as np
 import oneflow
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector
+from layer_contract import AdapterLayer, Unsupported, arguments_of, given
 from oneflow import nn
 
 FRAMEWORK = "oneflow"
@@ -31,36 +31,29 @@ def versions():
 
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
     make = CLASSES.get((kind, variant)) or CLASSES[kind]
-    given = {"eps": epsilon, "momentum": momentum}
-    given = {name: value for name, value in given.items() if value is not None}
+    options = given(eps=epsilon, momentum=momentum)
     if momentum is not None and kind not in ("batch", "instance"):
         raise Unsupported("OneFlow's %s has no momentum." % make.__name__)
     if (kind, variant) == ("layer", "NCHW"):
         channels = (channels,) + tuple(spatial)
     sizes = (groups, channels) if kind == "group" else (channels,)
-    return Layer(make(*sizes, **given), make, dtype, variant == "channels")
+    return Layer(make(*sizes, **options), make, dtype, variant == "channels")
 
 
-class Layer(object):
+class Layer(AdapterLayer):
     def __init__(self, module, make, dtype, last):
         self.arguments = arguments_of(make.__init__)
         self.module, self.dtype, self.last = module.to(getattr(oneflow, dtype)), dtype, last
 
-    def enter(self, x):
-        x = to_channels_last(x) if self.last else x
+    def tensor(self, x):
         return oneflow.tensor(np.ascontiguousarray(x, np.float32)).to(getattr(oneflow, self.dtype))
 
-    def leave(self, y):
-        y = y.detach().to(oneflow.float32).numpy()
-        return to_canonical(y) if self.last else y
+    def array(self, y):
+        return y.detach().to(oneflow.float32).numpy()
 
-    def train(self, x):
-        self.module.train()
-        return self.leave(self.module(self.enter(x)))
-
-    def evaluate(self, x):
-        self.module.eval()
-        return self.leave(self.module(self.enter(x)))
+    def call(self, x, training):
+        self.module.train(training)
+        return self.module(x)
 
     def backward(self, x, dy):
         self.module.train()
@@ -68,14 +61,16 @@ class Layer(object):
         y = self.module(x)
         return self.leave(oneflow.autograd.grad(y, x, self.enter(dy))[0])
 
-    def running(self):
+    def kept(self):
         if getattr(self.module, "running_mean", None) is None:
             return None
-        kept = {"mean": self.module.running_mean, "var": self.module.running_var}
-        kept = {key: vector(value.to(oneflow.float32).numpy()) for key, value in kept.items()}
-        if getattr(self.module, "num_batches_tracked", None) is not None:
-            kept["count"] = self.module.num_batches_tracked.numpy()
-        return kept
+        return self.module.running_mean, self.module.running_var
+
+    def running(self):
+        found = AdapterLayer.running(self)
+        if found is not None and getattr(self.module, "num_batches_tracked", None) is not None:
+            found["count"] = self.module.num_batches_tracked.numpy()
+        return found
 
     def set_running(self, mean, var):
         self.module.running_mean.copy_(oneflow.tensor(mean))

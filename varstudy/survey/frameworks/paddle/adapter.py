@@ -2,7 +2,7 @@
 
 import paddle
 import paddle.incubate.nn.functional as incubated
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import AdapterLayer, Unsupported, arguments_of, given
 
 FRAMEWORK = "paddle"
 VARIANTS = {
@@ -39,49 +39,37 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
     if kind == "rms":
         return RootMeanSquare(channels, dtype, epsilon)
     of = paddle.nn.BatchNorm1D if kind == "batch" and variant == "2-D" else LAYERS[kind]
-    given = {"epsilon": epsilon, "momentum": momentum}
-    if variant == "NHWC":
-        given["data_format"] = "NHWC"
-    given = {name: value for name, value in given.items() if value is not None}
+    options = given(epsilon=epsilon, momentum=momentum, data_format="NHWC" if variant == "NHWC" else None)
     if kind == "group":
-        net = of(groups, channels, **given)
+        net = of(groups, channels, **options)
     else:
         whole = kind == "layer" and variant == "NCHW"
-        net = of((channels,) + tuple(spatial) if whole else channels, **given)
+        net = of((channels,) + tuple(spatial) if whole else channels, **options)
     net.to(dtype=dtype)
     return Layer(net, arguments_of(of), dtype, variant in ("NHWC", "channels"))
 
 
-class Layer(object):
+class Layer(AdapterLayer):
     def __init__(self, net, arguments, dtype, last=False):
         self.net, self.arguments, self.dtype, self.last = net, arguments, dtype, last
 
-    def enter(self, x):
-        return paddle.to_tensor(to_channels_last(x) if self.last else x).astype(self.dtype)
+    def tensor(self, x):
+        return paddle.to_tensor(x).astype(self.dtype)
 
-    def leave(self, y):
-        y = widen(y.astype("float32").numpy())
-        return to_canonical(y) if self.last else y
+    def array(self, y):
+        return y.astype("float32").numpy()
 
-    def train(self, x):
-        self.net.train()
-        return self.leave(self.net(self.enter(x)))
+    def call(self, x, training):
+        (self.net.train if training else self.net.eval)()
+        return self.net(x)
 
     def backward(self, x, dy):
-        self.net.train()
         x = self.enter(x)
         x.stop_gradient = False
-        return self.leave(paddle.grad(self.net(x), x, self.enter(dy))[0])
+        return self.leave(paddle.grad(self.call(x, True), x, self.enter(dy))[0])
 
-    def evaluate(self, x):
-        self.net.eval()
-        return self.leave(self.net(self.enter(x)))
-
-    def running(self):
-        if not hasattr(self.net, "_mean"):
-            return None
-        kept = {"mean": self.net._mean, "var": self.net._variance}
-        return {name: vector(value.astype("float32").numpy()) for name, value in kept.items()}
+    def kept(self):
+        return (self.net._mean, self.net._variance) if hasattr(self.net, "_mean") else None
 
     def set_running(self, mean, var):
         self.net._mean.set_value(mean)
@@ -94,12 +82,8 @@ class RootMeanSquare(Layer):
     def __init__(self, channels, dtype, epsilon):
         if epsilon is None:
             raise Unsupported("fused_rms_norm has no default epsilon.")
-        scale = paddle.ones([channels], dtype)
         Layer.__init__(self, None, arguments_of(incubated.fused_rms_norm), dtype)
-        self.train = self.evaluate = lambda x: self.leave(self.call(self.enter(x)))
-        self.call = lambda x: incubated.fused_rms_norm(x, scale, None, epsilon, 1)[0]
+        self.scale, self.epsilon = paddle.ones([channels], dtype), epsilon
 
-    def backward(self, x, dy):
-        x = self.enter(x)
-        x.stop_gradient = False
-        return self.leave(paddle.grad(self.call(x), x, self.enter(dy))[0])
+    def call(self, x, training):
+        return incubated.fused_rms_norm(x, self.scale, None, self.epsilon, 1)[0]

@@ -3,7 +3,7 @@
 import numpy as np
 import sonnet as snt
 import tensorflow as tf
-from layer_contract import arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import AdapterLayer, arguments_of, given, vector
 
 FRAMEWORK = "sonnet"
 VARIANTS = {
@@ -39,36 +39,31 @@ def set_threads(n):
 
 
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None, batch=1):
-    given = {"eps": epsilon, "decay_rate": momentum, "groups": groups}
+    options = given(eps=epsilon, decay_rate=momentum, groups=groups)
     if kind == "layer":
-        given["axis"] = slice(1, None) if variant == "NCHW" else -1
+        options["axis"] = slice(1, None) if variant == "NCHW" else -1
     if variant == "NCHW":
-        given["data_format"] = "channels_first"
-    given = {name: value for name, value in given.items() if value is not None}
+        options["data_format"] = "channels_first"
     shape = (batch, channels) + tuple(spatial or ())
-    return Layer(kind, given, dtype, variant in ("NHWC", "channels"), shape)
+    return Layer(kind, options, dtype, variant in ("NHWC", "channels"), shape)
 
 
-class Layer(object):
-    def __init__(self, kind, given, dtype, last, shape):
+class Layer(AdapterLayer):
+    def __init__(self, kind, options, dtype, last, shape):
         self.kind, self.dtype, self.last = kind, dtype, last
         self.arguments = arguments_of(MODULES[kind].__init__)
-        self.net = MODULES[kind](create_scale=True, create_offset=True, **given)
+        self.net = MODULES[kind](create_scale=True, create_offset=True, **options)
         if kind == "batch":  # the first call makes the variables, whichever it is
             self.call(self.enter(np.zeros(shape)), False)
 
-    def enter(self, x):
-        return tf.cast(to_channels_last(x) if self.last else x, self.dtype)
+    def tensor(self, x):
+        return tf.cast(x, self.dtype)
 
-    def leave(self, y):
-        y = widen(tf.cast(y, "float32").numpy())
-        return to_canonical(y) if self.last else y
+    def array(self, y):
+        return tf.cast(y, "float32").numpy()
 
     def call(self, x, training):
         return self.net(x, is_training=training) if self.kind == "batch" else self.net(x)
-
-    def train(self, x):
-        return self.leave(self.call(self.enter(x), True))
 
     def backward(self, x, dy):
         x = self.enter(x)
@@ -76,9 +71,6 @@ class Layer(object):
             tape.watch(x)
             y = self.call(x, True)
         return self.leave(tape.gradient(y, x, self.enter(dy)))
-
-    def evaluate(self, x):
-        return self.leave(self.call(self.enter(x), False))
 
     def running(self):
         if self.kind != "batch":

@@ -32,7 +32,7 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
 
 
 class Layer(keras_layers.Layer):
-    def cast(self, x):
+    def tensor(self, x):
         return tf.cast(tf.convert_to_tensor(x), self.dtype)
 
     def named(self, y):
@@ -41,7 +41,7 @@ class Layer(keras_layers.Layer):
     def numpy(self, y):
         return y.numpy()
 
-    def kept(self, variable):
+    def value_of(self, variable):
         return variable.numpy()
 
     def backward(self, x, dy):

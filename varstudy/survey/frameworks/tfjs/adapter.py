@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import numpy as np
-from layer_contract import Unsupported
+from layer_contract import AdapterLayer, Unsupported, given
 
 FRAMEWORK = "tfjs"
 VARIANTS = {
@@ -76,32 +76,22 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
         raise Unsupported("TensorFlow.js has no %s on its JavaScript back end." % dtype)
     if kind != "batch" and momentum is not None:
         raise Unsupported("Only batchNormalization has a momentum.")
-    options = {"epsilon": epsilon, "momentum": momentum}
+    options = given(epsilon=epsilon, momentum=momentum)
     if variant == "NCHW":
         options["axis"] = 1 if kind == "batch" else [1, 2, 3]
-    options = {name: value for name, value in options.items() if value is not None}
     last = variant in ("NHWC", "channels")
     shape = [None, channels] + list(spatial or ())
     shape = [None] + list(spatial) + [channels] if last else shape
     return Layer(ask("layer", name=NAMES[kind], options=options, shape=shape), last)
 
 
-class Layer:
+class Layer(AdapterLayer):
     def __init__(self, made, last):
         self.number, self.arguments, self.last = made["number"], made["arguments"], last
+        self.tensor, self.array = encode, decode
 
-    def enter(self, x):
-        return encode(np.moveaxis(x, 1, -1) if self.last else x)
-
-    def leave(self, answer):
-        y = decode(answer)
-        return np.moveaxis(y, -1, 1) if self.last else y
-
-    def train(self, x):
-        return self.leave(ask("forward", number=self.number, x=self.enter(x), training=True))
-
-    def evaluate(self, x):
-        return self.leave(ask("forward", number=self.number, x=self.enter(x), training=False))
+    def call(self, x, training):
+        return ask("forward", number=self.number, x=x, training=training)
 
     def backward(self, x, dy):
         return self.leave(ask("backward", number=self.number, x=self.enter(x), dy=self.enter(dy)))

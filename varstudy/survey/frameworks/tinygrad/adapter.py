@@ -6,7 +6,7 @@ os.environ.setdefault("DEV", "CPU")
 os.environ.setdefault("CC", "clang-14")
 
 import numpy as np
-from layer_contract import Unsupported, arguments_of, to_canonical, to_channels_last, vector, widen
+from layer_contract import AdapterLayer, Unsupported, arguments_of, check_dtype, given, vector
 from tinygrad import Context, Tensor, dtypes, nn
 
 FRAMEWORK = "tinygrad"
@@ -36,25 +36,21 @@ def versions():
 
 
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
-    given = {}
-    if epsilon is not None:
-        given["eps"] = epsilon
-    if momentum is not None:
-        given["momentum"] = momentum
+    options = given(eps=epsilon, momentum=momentum)
     if kind == "batch":
-        made = nn.BatchNorm(channels, **given)
+        made = nn.BatchNorm(channels, **options)
     elif kind == "layer":
-        made = nn.LayerNorm((channels, *spatial) if variant == "NCHW" else channels, **given)
+        made = nn.LayerNorm((channels, *spatial) if variant == "NCHW" else channels, **options)
     elif kind == "group":
-        made = nn.GroupNorm(groups, channels, **given)
+        made = nn.GroupNorm(groups, channels, **options)
     elif kind == "instance":
-        made = nn.InstanceNorm(channels, **given)
+        made = nn.InstanceNorm(channels, **options)
     else:
-        made = nn.RMSNorm(channels, **given)
+        made = nn.RMSNorm(channels, **options)
     return Layer(made, DTYPES[dtype], variant == "channels")
 
 
-class Layer:
+class Layer(AdapterLayer):
     """Scale, shift and statistics are cast to the dtype of the input: otherwise the output is not in it."""
 
     def __init__(self, made, dtype, last):
@@ -67,29 +63,26 @@ class Layer:
                 setattr(made, name, getattr(made, name).cast(dtype).contiguous().realize())
 
     def tensor(self, x):
-        x = to_channels_last(np.asarray(x)) if self.last else np.ascontiguousarray(x)
-        return Tensor(x).cast(self.dtype).contiguous().realize()
+        return Tensor(np.ascontiguousarray(x)).cast(self.dtype).contiguous().realize()
 
     def array(self, y):
-        if y.dtype != self.dtype:
-            raise TypeError(f"{self.dtype} went in and {y.dtype} came out")
+        check_dtype(y.dtype, self.dtype)
         y = y.contiguous().realize()  # in its own dtype first: a cast fused into the kernel would skip the rounding
         wide = dtypes.float64 if self.dtype == dtypes.float64 else dtypes.float32
-        y = widen(y.cast(wide).numpy())
-        return to_canonical(y) if self.last else y
+        return y.cast(wide).numpy()
 
     def train(self, x):
         with Context(TRAINING=1):
-            return self.array(self.made(self.tensor(x)))
+            return self.leave(self.made(self.enter(x)))
 
     def backward(self, x, dy):
         with Context(TRAINING=1):
-            x = self.tensor(x)
-            return self.array(self.made(x).gradient(x, gradient=self.tensor(dy))[0])
+            x = self.enter(x)
+            return self.leave(self.made(x).gradient(x, gradient=self.enter(dy))[0])
 
     def evaluate(self, x):
         with Context(TRAINING=0):
-            return self.array(self.made(self.tensor(x)))
+            return self.leave(self.made(self.enter(x)))
 
     def running(self):
         if not hasattr(self.made, "running_mean"):

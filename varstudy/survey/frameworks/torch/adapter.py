@@ -1,8 +1,7 @@
 """PyTorch: torch.nn's normalisation modules on the CPU, eager, with torch.autograd."""
 
-import numpy as np
 import torch
-from layer_contract import Unsupported, arguments_of, vector, widen
+from layer_contract import AdapterLayer, Unsupported, arguments_of, check_dtype, given, vector
 
 FRAMEWORK = "torch"
 VARIANTS = {
@@ -43,11 +42,7 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
     if dtype not in DTYPES:
         raise Unsupported(f"The torch adapter has no dtype {dtype}.")
     kept = torch.float32 if "mixed" in variant else DTYPES[dtype]
-    given = {"dtype": kept}
-    if epsilon is not None:
-        given["eps"] = epsilon
-    if momentum is not None:
-        given["momentum"] = momentum
+    options = given(dtype=kept, eps=epsilon, momentum=momentum)
     if kind == "batch":
         make, first = (torch.nn.BatchNorm1d if variant == "2-D" else torch.nn.BatchNorm2d), (channels,)
     elif kind == "layer":
@@ -58,44 +53,36 @@ def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None,
         make, first = torch.nn.InstanceNorm2d, (channels,)
     else:
         make, first = torch.nn.RMSNorm, (channels,)
-    return Layer(make(*first, **given), DTYPES[dtype], variant)
+    return Layer(make(*first, **options), DTYPES[dtype], variant)
 
 
-class Layer:
+class Layer(AdapterLayer):
     def __init__(self, module, dtype, variant):
         self.arguments = arguments_of(type(module))
         self.module = module
         self.dtype = dtype
-        self.permuted = variant == "channels"
+        self.last = variant == "channels"
         self.channels_last = variant == "channels-last"
 
     def tensor(self, x):
-        x = torch.tensor(np.asarray(x)).to(self.dtype)  # a copy, so that nothing is shared with the caller
-        if self.channels_last:
-            x = x.contiguous(memory_format=torch.channels_last)
-        return x.permute(0, 2, 3, 1).contiguous() if self.permuted else x
+        x = torch.tensor(x).to(self.dtype)  # a copy, so that nothing is shared with the caller
+        return x.contiguous(memory_format=torch.channels_last) if self.channels_last else x
 
     def array(self, y):
-        if y.dtype != self.dtype:
-            raise TypeError(f"{self.dtype} went in and {y.dtype} came out")
-        y = y.detach().permute(0, 3, 1, 2) if self.permuted else y.detach()
+        check_dtype(y.dtype, self.dtype)
         wide = torch.float64 if self.dtype == torch.float64 else torch.float32
-        return widen(y.to(wide).contiguous().numpy())
+        return y.detach().to(wide).contiguous().numpy()
 
-    def train(self, x):
-        self.module.train()
-        return self.array(self.module(self.tensor(x)))
+    def call(self, x, training):
+        self.module.train(training)
+        with torch.set_grad_enabled(training):
+            return self.module(x)
 
     def backward(self, x, dy):
         self.module.train()
-        x = self.tensor(x).requires_grad_(True)
-        self.module(x).backward(self.tensor(dy))
-        return self.array(x.grad)
-
-    def evaluate(self, x):
-        self.module.eval()
-        with torch.no_grad():
-            return self.array(self.module(self.tensor(x)))
+        x = self.enter(x).requires_grad_(True)
+        self.module(x).backward(self.enter(dy))
+        return self.leave(x.grad)
 
     def running(self):
         if getattr(self.module, "running_mean", None) is None:

@@ -7,7 +7,7 @@ fact of TVM's. The gradient is Relax's own, after the pass that decomposes opera
 import ml_dtypes
 import numpy as np
 import tvm
-from layer_contract import Unsupported, arguments_of, vector, widen
+from layer_contract import Unsupported, arguments_of, given, vector, widen
 from tvm import relax
 
 FRAMEWORK = "tvm"
@@ -44,8 +44,7 @@ def versions():
 def layer(kind, variant, channels, dtype="float32", epsilon=None, momentum=None, groups=None, spatial=None):
     if momentum is not None and kind != "batch":
         raise Unsupported("Only batch_norm has a momentum.")
-    arguments = {"epsilon": epsilon, "momentum": momentum, "num_groups": groups}
-    arguments = {name: value for name, value in arguments.items() if value is not None}
+    arguments = given(epsilon=epsilon, momentum=momentum, num_groups=groups)
     last = variant in ("NHWC", "channels")
     if kind == "batch":
         arguments["axis"] = 3 if last else 1

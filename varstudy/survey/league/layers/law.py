@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...findings import measured as conventions
 from ...findings.properties import FindingStatus
+from ...findings.property_values import EpsilonPlace
 
 __all__ = ["RESOLUTION", "Law", "implied", "laws"]
 
@@ -34,24 +35,24 @@ class Law:
 
     def variance(self, slope: float) -> float:
         """The variance of which d = `slope` (dx / dy) is made; 0 where d is the floor."""
-        if self.place == "added to the deviation":
+        if self.place == EpsilonPlace.ADDED:
             return (slope - self.epsilon) ** 2
         if self.place.startswith("floor"):
-            floor = self.epsilon if self.place == "floor of the variance" else self.epsilon**2
+            floor = self.epsilon if self.place == EpsilonPlace.VARIANCE_FLOOR else self.epsilon**2
             return 0.0 if slope**2 <= floor * (1 + RESOLUTION) else slope**2
-        return slope**2 - (self.epsilon if self.place == "inside the root" else 0.0)
+        return slope**2 - (self.epsilon if self.place == EpsilonPlace.INSIDE else 0.0)
 
     def spread(self, variance: float) -> float:
         """By how much an error of d squared is larger in the variance, relative to each; infinite where d is a floor.
 
         d squared is the variance and epsilon; d is the deviation and epsilon.
         """
-        if self.place == "inside the root":
+        if self.place == EpsilonPlace.INSIDE:
             return 1 + self.epsilon / variance
-        if self.place == "added to the deviation":
+        if self.place == EpsilonPlace.ADDED:
             return 1 + self.epsilon / math.sqrt(variance)
         if self.place.startswith("floor"):
-            floor = self.epsilon if self.place == "floor of the variance" else self.epsilon**2
+            floor = self.epsilon if self.place == EpsilonPlace.VARIANCE_FLOOR else self.epsilon**2
             return math.inf if variance <= floor else 1.0
         return 1.0
 
