@@ -26,7 +26,7 @@ __all__ = ["accumulate", "compile_ahead", "dispatcher", "moments", "signature"]
 
 def _empty(formula: Formula, accumulator: Format) -> Any:
     zero: Any = SmallZero(accumulator) if accumulator.precision < 24 else accumulator.dtype.type(0)
-    return formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+    return formula.empty(zero)
 
 
 def signature(formula: Formula, storage: Format, accumulator: Format) -> tuple[Any, ...]:

@@ -11,7 +11,6 @@ an unevaluated sum of two numbers, so that a large mean costs a merge nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -170,7 +169,7 @@ def fast_moments(view: NDArray[Any], storage: Format) -> NDArray[np.float64]:
     if threads == 1 or (rows == 1 and segments > 1):
         return _rows(view, storage)
     if rows == 1:
-        return _tree(view, storage, -(-length // BLOCK), -(-length // (2 * threads)), threads)
+        return _tree(view, storage, -(-length // (2 * threads)), threads)
     share = -(-rows // (2 * threads))
     groups = [view[:, r : r + share] for r in range(0, rows, share)]
     return np.concatenate(run_all(lambda group: _rows(group, storage), groups, threads))
@@ -186,37 +185,20 @@ def _rows(view: NDArray[Any], storage: Format) -> NDArray[np.float64]:
     return out
 
 
-def _tree(view: NDArray[Any], storage: Format, blocks: int, small: int, threads: int) -> NDArray[np.float64]:
+def _tree(view: NDArray[Any], storage: Format, small: int, threads: int) -> NDArray[np.float64]:
     """One long row, cut at the nodes of its own tree of blocks into parts of `small` values or less."""
-
-    def split(begin: int, count: int) -> Any:
-        if count * BLOCK <= max(small, BLOCK):
-            return (begin, count)
-        left = 1 << ((count - 1).bit_length() - 1)  # as a counter in binary carries
-        return [split(begin, left), split(begin + left, count - left)]
-
-    def leaves(node: Any) -> Iterator[tuple[int, int]]:
-        if isinstance(node, tuple):
-            yield node
-        else:
-            yield from leaves(node[0])
-            yield from leaves(node[1])
-
-    def values(leaf: tuple[int, int]) -> NDArray[Any]:
-        return view[:, :, leaf[0] * BLOCK : (leaf[0] + leaf[1]) * BLOCK]
-
-    root = split(0, blocks)
-    order = list(leaves(root))
-    found = dict(zip(order, run_all(lambda leaf: _rows(values(leaf), storage)[0], order, threads), strict=True))
-
-    def joined(node: Any) -> tuple[int, Any]:
-        if isinstance(node, tuple):
-            return values(node).size, found[node]
-        (na, a), (nb, b) = joined(node[0]), joined(node[1])
-        with np.errstate(all="ignore"):
-            return na + nb, merge(na, a, b, nb)
-
-    return np.array([joined(root)[1]])
+    size = BLOCK << max((small // BLOCK).bit_length() - 1, 0)
+    cuts = [view[:, :, begin : begin + size] for begin in range(0, view.shape[2], size)]
+    stack: list[tuple[int, Any]] = []
+    for carry, found in enumerate(run_all(lambda cut: _rows(cut, storage)[0], cuts, threads), 1):
+        stack.append((cuts[carry - 1].size, found))
+        last = carry == len(cuts)
+        while len(stack) > 1 and (carry & 1 == 0 or last):  # as a counter in binary carries
+            (na, a), (nb, b) = stack[-2:]
+            with np.errstate(all="ignore"):
+                stack[-2:] = [(na + nb, merge(na, a, b, nb))]
+            carry >>= 1  # noqa: PLW2901
+    return np.array([stack[0][1]])
 
 
 def _fold(parts, n, places, state, counts, out):  # type: ignore[no-untyped-def]

@@ -181,7 +181,9 @@ def splat(typingctx, value):  # type: ignore[no-untyped-def]
     return FLOATS(types.float64), codegen
 
 
-def _binary(name: str) -> Any:
+def _binary(symbol: Any, name: str) -> None:
+    """Compile an operator of two float64 vectors to LLVM's instruction of that name."""
+
     @intrinsic
     def operation(typingctx, a, b):  # type: ignore[no-untyped-def]
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -189,29 +191,14 @@ def _binary(name: str) -> Any:
 
         return FLOATS(FLOATS, FLOATS), codegen
 
-    return operation
+    @overload(symbol)
+    def compiled(a, b):  # type: ignore[no-untyped-def]
+        return (lambda a, b: operation(a, b)) if a == b == FLOATS else None  # noqa: PLW0108 - numba wants a function
 
 
-_add, _sub, _mul = _binary("fadd"), _binary("fsub"), _binary("fmul")
-
-
-def _floats(a: Any, b: Any) -> bool:
-    return bool(a == b == FLOATS)
-
-
-@overload(operator.add)
-def _add_overload(a, b):  # type: ignore[no-untyped-def]
-    return (lambda a, b: _add(a, b)) if _floats(a, b) else None  # noqa: PLW0108 - numba wants a function
-
-
-@overload(operator.sub)
-def _sub_overload(a, b):  # type: ignore[no-untyped-def]
-    return (lambda a, b: _sub(a, b)) if _floats(a, b) else None  # noqa: PLW0108 - numba wants a function
-
-
-@overload(operator.mul)
-def _mul_overload(a, b):  # type: ignore[no-untyped-def]
-    return (lambda a, b: _mul(a, b)) if _floats(a, b) else None  # noqa: PLW0108 - numba wants a function
+_binary(operator.add, "fadd")
+_binary(operator.sub, "fsub")
+_binary(operator.mul, "fmul")
 
 
 @intrinsic

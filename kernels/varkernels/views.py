@@ -30,7 +30,7 @@ from .formats import Format, format_of
 from .layouts import LAYOUTS, NORMS, Layout, Norm
 from .matching import nearest
 
-__all__ = ["LAYOUTS", "NORMS", "Layout", "Norm", "rows_of", "view"]
+__all__ = ["LAYOUTS", "NORMS", "Layout", "Norm", "axes_of", "groups_of", "rows_of", "view"]
 
 
 def _one_of(argument: str, value: object, known: Sequence[str]) -> None:
@@ -69,29 +69,49 @@ def view(x: ArrayLike, norm: str, *, layout: str = "NCHW", groups: int | None = 
         raise ValueError(f"groups={groups!r}: norm {norm!r} {need} number of groups")
     if norm == "flat":
         return array.reshape(1, 1, -1)
-    axes = Layout(layout)
-    if array.ndim != axes.rank:
-        raise ValueError(
-            f"x has rank {array.ndim} and shape {array.shape}, but layout={str(layout)!r} needs rank {axes.rank}"
-        )
+    axes = axes_of(layout, array.shape)
     n, c = array.shape[0], array.shape[axes.channel_axis]
     pixels = math.prod(array.shape[a] for a in axes.spatial_axes)
     if norm == "layer":
         return array.reshape(1, n, c * pixels)
     if norm == "batch":
         return array.reshape(n * pixels, c, 1) if axes.channels_last else array.reshape(n, c, pixels)
-    cut = _groups(groups, c) if norm == "group" else c
+    cut = groups_of(groups, c) if norm == "group" else c
     each = c // cut if cut else 0
     if axes.channels_last:
         return array.reshape(n, pixels, cut, each)
     return array.reshape(1, n * cut, each * pixels)
 
 
-def _groups(groups: object, channels: int) -> int:
+def axes_of(layout: str, shape: tuple[int, ...]) -> Layout:
+    """A layout that fits a shape.
+
+    Raises
+    ------
+    ValueError
+        The layout is unknown, or has another rank.
+    """
+    _one_of("layout", layout, LAYOUTS)
+    layout, axes = str(layout), Layout(layout)
+    if len(shape) != axes.rank:
+        raise ValueError(
+            f"x has rank {len(shape)} and shape {shape}, but layout={str(layout)!r} needs rank {axes.rank}"
+        )
+    return axes
+
+
+def groups_of(groups: object, channels: int, hint: str = "give another number") -> int:
+    """A number of groups that divides the channels; `hint` ends the sentence where it does not.
+
+    Raises
+    ------
+    ValueError
+        It is no whole number, or does not divide the channels.
+    """
     if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
         raise ValueError(f"groups={groups!r} is not a whole number")
     if groups < 1 or channels % groups:
-        raise ValueError(f"groups={groups} does not divide the {channels} channels")
+        raise ValueError(f"groups={groups} does not divide the {channels} channels: {hint}")
     return int(groups)
 
 

@@ -100,12 +100,9 @@ def float_to_float(to: str, source: str, mode: str) -> Lower:
         elif to == source:
             e.put(d, to, e.get(x, source))
         elif to == "f64":
-            value = e.wide(x, source)
-            wide = e.new(f"fpext float {value} to double")
-            if source == "f32":  # keep the payload, made quiet
-                value = e.get(x, source)
-                wide = e.new(f"fpext float {value} to double")
-            e.put(d, to, wide)
+            # From f32 the payload is kept, made quiet.
+            value = e.get(x, source) if source == "f32" else e.wide(x, source)
+            e.put(d, to, e.new(f"fpext float {value} to double"))
         elif to == "f32" and source in ("f16", "bf16"):
             e.put(d, to, e.wide(x, source))
         elif (to, source, mode) == ("f32", "f64", "rn"):

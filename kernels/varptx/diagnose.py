@@ -23,8 +23,6 @@ from .memory import Memory
 from .parse import WIDTHS, Entry, Instruction
 from .prelude import CTX, FIRST_ID, FRAME, ID_SHIFT, LOCAL_ID, SHARED_ID
 
-WAITING = {prelude.SHUFFLE, prelude.BARRIER, prelude.WARP, prelude.VOTE, prelude.REDUX}
-
 
 def error(
     entry: Entry,

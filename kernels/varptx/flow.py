@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from .errors import UnsupportedPTX
 from .parse import Entry, Instruction, Operand
 
-NAN_TYPES = ("f32",)
 _COPIES = ("mov", "selp")
 
 
@@ -67,13 +66,9 @@ def analyse(entry: Entry, defs: list[int], arithmetic: list[str]) -> Flow:
         targets.append(follows)
     index = {name: i for i, name in enumerate(entry.registers)}
     live = liveness(code, targets, leaders, index, defs)
-    floats = {name: choice for name, kind in entry.registers.items() if (choice := kept_as(kind))}
+    floats = {name: kind for name, kind in entry.registers.items() if kind in ("f32", "f64")}
     floats |= votes(entry)
     return Flow(leaders, live, index, raw_registers(entry, floats, defs, arithmetic), floats)
-
-
-def kept_as(kind: str) -> str:
-    return kind if kind in ("f32", "f64") else ""
 
 
 def votes(entry: Entry) -> dict[str, str]:
@@ -120,7 +115,7 @@ def liveness(
 
 
 def raw_registers(entry: Entry, floats: dict[str, str], defs: list[int], arithmetic: list[str]) -> set[str]:
-    candidates = {name for name, kind in floats.items() if kind in NAN_TYPES}
+    candidates = {name for name, kind in floats.items() if kind == "f32"}
     copies: list[tuple[str, list[str]]] = []
     for ins, n, made in zip(entry.instructions, defs, arithmetic, strict=True):
         for name in written(ins, n):

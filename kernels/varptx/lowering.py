@@ -7,6 +7,8 @@ wait are kept in the frame.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from . import opcodes
 from .errors import UnknownInstruction
 from .flow import Flow, analyse, fusible
@@ -143,12 +145,10 @@ class Lowering(Suspending):
             return "early"
         return "yes" if name in self.named else ""
 
-    @property
+    @cached_property
     def named(self) -> set[str]:
-        if not hasattr(self, "_named"):
-            self._named = {n for ins in self.entry.instructions for o in ins.operands for n in o.registers()}
-            self._named |= {ins.guard for ins in self.entry.instructions if ins.guard}
-        return self._named
+        code = self.entry.instructions
+        return {n for ins in code for o in ins.operands for n in o.registers()} | {ins.guard for ins in code}
 
 
 def lower(entry: Entry, allow_unrounded: bool) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -183,10 +184,9 @@ def tuning(made: Entry, text: str, line: int) -> None:
             raise UnsupportedPTX(f"line {line}: the values of '.{directive}' are not understood")
         numbers = [whole(part, 1 << 31, f"the value of .{directive}", line) for part in parts]
         if directive == "reqntid":
-            made.reqntid = ([*numbers, 1, 1][0], [*numbers, 1, 1][1], [*numbers, 1, 1][2])
+            x, y, z = [*numbers, 1, 1, 1][:3]
+            made.reqntid = x, y, z
         elif directive == "maxntid":
-            made.maxntid = 1
-            for each in numbers:
-                made.maxntid *= each
+            made.maxntid = math.prod(numbers)
         elif directive not in ("minnctapersm", "maxnreg", "noreturn"):
             raise UnsupportedPTX(f"line {line}: the directive '.{directive}' is not supported")

@@ -11,8 +11,6 @@ from .flow import Flow
 from .parse import WIDTHS, Entry, Instruction, Operand
 from .prelude import CANONICAL, CTX, FRAME
 
-MASK32 = 0xFFFFFFFF
-
 
 @dataclass(frozen=True)
 class Form:

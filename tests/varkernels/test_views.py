@@ -258,7 +258,7 @@ def test_groups_that_do_not_fit(layout: str, shape: tuple[int, ...]) -> None:
     for norm in ("batch", "layer", "instance", "flat"):
         refusal(f"groups=2: norm {norm!r} takes no number of groups", x, norm, layout=layout, groups=2)
     for groups in (4, 5, 7, 12, 0, -1, -6, np.int64(4)):
-        message = f"groups={groups} does not divide the 6 channels"
+        message = f"groups={groups} does not divide the 6 channels: give another number"
         refusal(message, x, "group", layout=layout, groups=groups)
     for wrong in (True, False, 2.0, 0.5, "2", np.float64(3), np.True_, [2]):
         message = f"groups={wrong!r} is not a whole number"

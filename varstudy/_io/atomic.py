@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import re
 import shutil
 import tempfile
@@ -12,50 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from varkernels.atomic import host, temporary_prefix, write_whole
+
 __all__ = ["prepare_folder", "remove_unfinished", "scratch_folder", "write_whole"]
 
 # .NAME.HOST.PID.RANDOM.tmp: the next run knows from it whether the process that wrote it still runs.
 _UNFINISHED = re.compile(r"\..*\.(?P<host>[\w-]*)\.(?P<pid>\d{1,9})\.\w+\.tmp")
-
-
-def _host() -> str:
-    return re.sub(r"[^\w-]", "-", platform.node())[:40]
-
-
-def _prefix(name: str) -> str:
-    return f".{name[:100]}.{_host()}.{os.getpid()}."
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's content: write a temporary file next to it, flush it to disk, and rename it.
-
-    Raises
-    ------
-    OSError
-        It cannot be written (a full disk, no permission); what was there before is untouched.
-    """
-    handle, name = tempfile.mkstemp(prefix=_prefix(path.name), suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def prepare_folder(folder: Path) -> None:
@@ -76,7 +37,7 @@ def prepare_folder(folder: Path) -> None:
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """A temporary folder in another one; `remove_unfinished` removes it where its process was killed."""
     with tempfile.TemporaryDirectory(
-        prefix=_prefix("scratch"), suffix=".tmp", dir=parent, ignore_cleanup_errors=True
+        prefix=temporary_prefix("scratch"), suffix=".tmp", dir=parent, ignore_cleanup_errors=True
     ) as folder:
         yield Path(folder)
 
@@ -89,7 +50,7 @@ def remove_unfinished(folder: Path) -> None:
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             found = _UNFINISHED.fullmatch(path.name)
-            if not found or found["host"] != _host() or _runs(int(found["pid"])):
+            if not found or found["host"] != host() or _runs(int(found["pid"])):
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from varkernels.layouts import LAYOUTS, NORMS
+from varkernels.storages import STORAGES
 
 from .._io.matching import nearest
 from .console import Problem
@@ -31,8 +32,6 @@ __all__ = [
     "Known",
     "level_options",
 ]
-
-STORAGES = ("float16", "bfloat16", "float32", "float64")
 
 
 class Known(_Type):

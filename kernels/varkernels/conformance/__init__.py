@@ -141,7 +141,9 @@ def check_algorithm(
 
 
 class Conformance:
-    """The checks as a test class: derive one, whose name starts with Test, and give it an algorithm.
+    """The checks as a test class with a test for each, such as ``test_strides``.
+
+    Derive a class whose name starts with Test, and give it an algorithm.
 
     Attributes
     ----------
@@ -157,38 +159,15 @@ class Conformance:
         found = failures(self.algorithm, exact=self.exact, storages=self.storages, checks=(name,))
         assert not found, "\n".join(found)
 
-    def test_exact_examples(self) -> None:
-        self._check("exact_examples")
 
-    def test_one_value(self) -> None:
-        self._check("one_value")
+def _test_of(name: str) -> Callable[[Conformance], None]:
+    def test(self: Conformance) -> None:
+        self._check(name)
 
-    def test_empty_rows(self) -> None:
-        self._check("empty_rows")
+    test.__name__, test.__qualname__ = f"test_{name}", f"Conformance.test_{name}"
+    test.__doc__ = CHECKS[name].__doc__
+    return test
 
-    def test_non_finite(self) -> None:
-        self._check("non_finite")
 
-    def test_rows_apart(self) -> None:
-        self._check("rows_apart")
-
-    def test_strides(self) -> None:
-        self._check("strides")
-
-    def test_repeatable(self) -> None:
-        self._check("repeatable")
-
-    def test_input_kept(self) -> None:
-        self._check("input_kept")
-
-    def test_answers(self) -> None:
-        self._check("answers")
-
-    def test_accuracy(self) -> None:
-        self._check("accuracy")
-
-    def test_verbs_in_python(self) -> None:
-        self._check("verbs_in_python")
-
-    def test_merge_laws(self) -> None:
-        self._check("merge_laws")
+for _name in CHECKS:
+    setattr(Conformance, f"test_{_name}", _test_of(_name))

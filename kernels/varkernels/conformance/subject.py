@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -22,6 +23,7 @@ __all__ = [
     "bits_of",
     "exact_moments",
     "limits_of",
+    "misses",
     "off",
     "rows_of_benign",
     "same",
@@ -72,9 +74,6 @@ class Subject:
         return self.run(self.store(values).reshape(1, 1, -1))
 
 
-"""A check yields a sentence for each thing that is wrong."""
-
-
 # Numbers ----------------------------------------------------------------------------------------------------
 
 
@@ -111,6 +110,15 @@ def limits_of(values: Any, fmt: Format) -> tuple[Fraction, Fraction]:
 def off(got: Any, wanted: Fraction, limit: Fraction) -> bool:
     number = float(got)
     return not np.isfinite(number) or abs(Fraction(number) - wanted) > limit
+
+
+def misses(
+    mean: Any, m2: Any, wanted: tuple[Fraction, Fraction], limits: tuple[Fraction, Fraction]
+) -> Iterator[tuple[str, Any, Fraction, Fraction]]:
+    """Name, answer, wanted number and limit of whichever of mean and M2 errs by more than its limit."""
+    for name, got, exact, limit in zip(("mean", "M2"), (mean, m2), wanted, limits, strict=True):
+        if off(got, exact, limit):
+            yield name, got, exact, limit
 
 
 def benign(subject: Subject) -> NDArray[Any]:

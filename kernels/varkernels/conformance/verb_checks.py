@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..formulas import Formula
-from .subject import CENTRE, EXACT, Subject, benign, bits_of, exact_moments, limits_of, off
+from .subject import CENTRE, EXACT, Subject, benign, bits_of, exact_moments, limits_of, misses
 
 
 def _taken(formula: Formula, empty: Any, values: Any, centre: tuple[Any, Any] | None) -> Any:
@@ -42,7 +42,7 @@ def _verbs(subject: Subject, values: Any) -> tuple[Formula, Any, Any, list[Any]]
     scalars = list(subject.accumulator.rounded(subject.store(values).astype(np.float64)))
 
     def empty_of(formula: Formula) -> Any:
-        return formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+        return formula.empty(zero)
 
     return formula, empty_of(formula), _centre(formula, empty_of, scalars, zero), scalars
 
@@ -89,17 +89,12 @@ def merge_laws(subject: Subject) -> Iterator[str]:
                     ("merge(a, b)", merge(a, cut, b, n - cut)),
                     ("merge(b, a)", merge(b, n - cut, a, cut)),
                 ):
-                    answer = formula.read(state, n)
-                    mean, m2 = exact_moments(scalars)
+                    mean, m2 = formula.read(state, n)
                     limits = limits_of(scalars, subject.accumulator)
                     if subject.exact and values in exact and cut == halves:
                         limits = Fraction(0), Fraction(0)
-                    for name, got, wanted, limit in (
-                        ("mean", answer[0], mean, limits[0]),
-                        ("M2", answer[1], m2, limits[1]),
-                    ):
-                        if off(got, wanted, limit):
-                            yield (
-                                f"{order} of {cut} and {n - cut} of the values {values} has the {name} "
-                                f"{got}, wanted {float(wanted):.17g} to within {float(limit):.2g}"
-                            )
+                    for name, got, wanted, limit in misses(mean, m2, exact_moments(scalars), limits):
+                        yield (
+                            f"{order} of {cut} and {n - cut} of the values {values} has the {name} "
+                            f"{got}, wanted {float(wanted):.17g} to within {float(limit):.2g}"
+                        )

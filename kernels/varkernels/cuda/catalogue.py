@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,7 +26,16 @@ _FORMULAS: dict[str, Formula] = {name: formula for name, formula in EVERY.items(
 for _formula in _FORMULAS.values():
     learn(_formula)
 
-ORDERS = ("thread", "columns", "block", "block4", "grid", "grid4", "held")
+_ORDER_WORDS = {
+    "thread": "one thread a row",
+    "columns": "several threads a row, side by side over rows",
+    "block": "a block a row",
+    "block4": "a block a row, four lanes a thread",
+    "grid": "several blocks a row",
+    "grid4": "several blocks a row, four lanes a thread",
+    "held": "a block a row, the row held in shared memory",
+}
+ORDERS = tuple(_ORDER_WORDS)
 
 ACCUMULATORS = (FLOAT32, FLOAT64)
 WARPS = 8  # in a block, at most
@@ -86,11 +94,6 @@ class Kernel:
         """The stem of the file in ptx/ that has it where both builds are one text; else the build is added."""
         return f"{self.formula.name}_{self.accumulator.name}"
 
-    @property
-    def fields(self) -> int:
-        """How many numbers a state is."""
-        return len(self.formula.state._fields)  # type: ignore[attr-defined]
-
 
 @dataclass(frozen=True)
 class Algorithm:
@@ -117,17 +120,6 @@ class Algorithm:
         """The formulas of its sweeps: a two-pass formula's centre first."""
         centre = self.formula.centre
         return [centre, self.formula] if isinstance(centre, Formula) else [self.formula]
-
-
-_ORDER_WORDS = {
-    "thread": "one thread a row",
-    "columns": "several threads a row, side by side over rows",
-    "block": "a block a row",
-    "block4": "a block a row, four lanes a thread",
-    "grid": "several blocks a row",
-    "grid4": "several blocks a row, four lanes a thread",
-    "held": "a block a row, the row held in shared memory",
-}
 
 
 def _runs(formula: Formula, order: str) -> bool:
@@ -171,21 +163,11 @@ def get(name: str) -> Algorithm:
     return table[name]
 
 
-def _sweeps() -> Iterator[Formula]:
-    """Every formula that is a sweep of an algorithm, once."""
-    seen = set()
-    for algorithm in _table().values():
-        for formula in algorithm.sweeps:
-            if formula.name not in seen:
-                seen.add(formula.name)
-                yield formula
-
-
 @cache
 def kernels() -> dict[str, Kernel]:
     """Every kernel of the committed PTX by its name."""
     found = []
-    for formula in _sweeps():
+    for formula in dict.fromkeys(formula for algorithm in _table().values() for formula in algorithm.sweeps):
         merges = formula.merge is not None
         for accumulator in ACCUMULATORS:
             for contracted in (True, False):

@@ -215,7 +215,7 @@ def plan(
         kernel = Kernel(formula, kind, share.lanes, storage, accumulator, contracted)
         if share.parts > 1:
             states, counts = f"states{len(launches)}", f"counts{len(launches)}"
-            buffers[states] = (accumulator.dtype, jobs * kernel.fields)
+            buffers[states] = (accumulator.dtype, jobs * formula.fields)
             buffers[counts] = (np.dtype(np.int32), jobs)
         launches.append(Launch(kernel, grid, block, (*fixed, centres, states, counts, answers)))
         if share.parts > 1:

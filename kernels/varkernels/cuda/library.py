@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .errors import DeviceError
 
-__all__ = ["FOLDER", "TARGETS", "digest", "entry", "functions_of", "manifest", "source_hash", "stale", "text"]
+__all__ = [
+    "FOLDER", "TARGETS", "checked_text", "digest", "entries", "entry", "file_texts", "functions_of", "manifest",
+    "source_hash", "stale", "text",
+]  # fmt: skip
 
 FOLDER = Path(__file__).parent.parent / "ptx"
 TARGETS = ("sm_80", "sm_90")
@@ -98,29 +102,28 @@ def manifest() -> dict[str, Any]:
 
 
 @cache
-def _entries() -> dict[str, dict[str, Any]]:
+def entries() -> dict[str, dict[str, Any]]:
+    """The manifest's kernels by name."""
     return {entry["name"]: entry for entry in manifest()["kernels"]}
 
 
-def split(whole: str) -> tuple[str, dict[str, str]]:
-    """A file's head, and its kernels' texts by name."""
-    head, *parts = whole.split(MARK)
-    found = {}
-    for part in parts:
-        name, _, body = part.partition("\n")
-        found[name] = body
-    return head, found
-
-
 @cache
-def _file(name: str) -> tuple[str, dict[str, str]]:
+def file_texts(name: str) -> tuple[str, dict[str, str]]:
+    """The head of a file of ptx/, and its kernels' texts by their entries.
+
+    Raises
+    ------
+    DeviceError
+        It cannot be read.
+    """
     path = FOLDER / name
     try:
-        return split(path.read_text(encoding="utf-8"))
+        head, *parts = path.read_text(encoding="utf-8").split(MARK)
     except OSError as problem:
         raise DeviceError(
             f"the compiled kernels {path} cannot be read ({problem.strerror}): run python -m varkernels.cuda.build"
         ) from None
+    return head, {name: body for name, _, body in (part.partition("\n") for part in parts)}
 
 
 @cache
@@ -137,24 +140,36 @@ def text(name: str, target: str = TARGETS[0]) -> str:
     DeviceError
         The file is missing, or its text is not the one that the manifest names.
     """
-    found = _entries().get(name)
+    found = entries().get(name)
     if found is None or target not in TARGETS:
         raise DeviceError(
             f"no kernel {name!r} for {target} is among the compiled ones: run python -m varkernels.cuda.build"
         )
-    head, bodies = _file(found["file"])
-    body = bodies.get(found["entry"], "")
-    if digest(body) != found["sha256"]:
+    head, body = checked_text(found)
+    return head.replace(f".target {TARGETS[0]}", f".target {target}") + body
+
+
+def checked_text(kernel: Mapping[str, Any]) -> tuple[str, str]:
+    """The head and the text of a kernel, given its entry in the manifest.
+
+    Raises
+    ------
+    DeviceError
+        The file cannot be read, or its text is not the one that the manifest names.
+    """
+    head, texts = file_texts(kernel["file"])
+    body = texts.get(kernel["entry"], "")
+    if digest(body) != kernel["sha256"]:
         raise DeviceError(
-            f"kernel {name!r} in {FOLDER / found['file']} is not the text that the manifest names: "
+            f"kernel {kernel['name']!r} in {FOLDER / kernel['file']} is not the text that the manifest names: "
             "run python -m varkernels.cuda.build"
         )
-    return head.replace(f".target {TARGETS[0]}", f".target {target}") + body
+    return head, body
 
 
 def entry(name: str) -> str:
     """What the kernel of that name is called in its PTX."""
-    return str(_entries()[name]["entry"])
+    return str(entries()[name]["entry"])
 
 
 def stale(formulas: dict[str, Any]) -> list[str]:
@@ -162,7 +177,7 @@ def stale(formulas: dict[str, Any]) -> list[str]:
 
     formulas : the formula of each kernel that there should be, by the kernel's name.
     """
-    have, sources = _entries(), manifest()["sources"]
+    have, sources = entries(), manifest()["sources"]
     changed = {f.name for f in set(formulas.values()) if sources.get(f.name) != source_hash(f)}
     return [name for name in formulas if name not in have or formulas[name].name in changed] + [
         name for name in have if name not in formulas

@@ -28,7 +28,7 @@ __all__ = ["moments"]
 
 @inline
 def join(a, na, b, nb):  # type: ignore[no-untyped-def]
-    """The state of both samples, either of which may be empty."""
+    """The state of both samples, either of which may be empty; compiled even where Numba simulates the device."""
     if nb == 0:
         return a
     if na == 0:
@@ -109,8 +109,7 @@ def alone(values, empty, centres, out, lanes, width, threads, parts):  # type: i
 @cache
 def _compiled(formula: Formula, accumulator: Format) -> tuple[Any, Any]:
     """The replay for one type of state, and the empty state."""
-    zero = accumulator.dtype.type(0)
-    empty = formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+    empty = formula.empty(accumulator.dtype.type(0))
     name = f"mirror-{formula.state.__name__}-{accumulator}"
     return cached_njit(replay if formula.mergeable else alone, name), empty
 

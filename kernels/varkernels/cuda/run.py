@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..formats import Format
 from ..row_moments import Moments
 from .catalogue import Algorithm, get
-from .errors import DeviceError
 from .inputs import checked
 from .launch_plan import MOST_BLOCKS, Geometry, Plan, geometry_of, plan
 
@@ -105,4 +104,3 @@ def moments(
 
 
 _device = device
-__all__ += ["DeviceError"]

@@ -12,7 +12,6 @@ order of their own. No atomics: the same bits on every run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numba import types
@@ -49,7 +48,7 @@ __all__ = ["function"]
 def sweep_kernel(formula: Formula, storage: Format, accumulator: Format, lanes: int) -> Callable[..., None]:
     """Blocks of threads over rows: one block a row, or `parts` blocks that leave partial states."""
     number, size = NUMBERS[accumulator.name], storage.dtype.itemsize
-    slots = WARPS * len(formula.state._fields)  # type: ignore[attr-defined]
+    slots = WARPS * formula.fields
     width = step_width(lanes, storage)
     rounds = width // lanes
     fetch = fetcher(storage.name, number)
@@ -149,8 +148,7 @@ def thread_kernel(formula: Formula, storage: Format, accumulator: Format) -> Cal
 def finish_kernel(formula: Formula, accumulator: Format) -> Callable[..., None]:
     """One warp a row merges the row's parts: lane t those of index t, t + 32, ..., then the lanes."""
     number = NUMBERS[accumulator.name]
-    zero = accumulator.dtype.type(0)
-    empty: Any = formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+    empty = formula.empty(accumulator.dtype.type(0))
     get, get_count = fetcher(accumulator.name, number), fetcher("int32", types.int64)
     answer = answerer(accumulator)
 
@@ -185,10 +183,9 @@ def held_kernel(formula: Formula, storage: Format, accumulator: Format) -> Calla
     assert isinstance(first, Formula)
     number, size = NUMBERS[accumulator.name], storage.dtype.itemsize
     capacity = HELD_BYTES // accumulator.dtype.itemsize
-    slots = WARPS * max(len(f.state._fields) for f in (formula, first))  # type: ignore[attr-defined]
+    slots = WARPS * max(formula.fields, first.fields)
     zero = accumulator.dtype.type(0)
-    empty: Any = formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
-    empty_first: Any = first.state(*[zero for _ in first.state._fields])  # type: ignore[attr-defined]
+    empty, empty_first = formula.empty(zero), first.empty(zero)
     width = step_width(4, storage)
     rounds = width // 4
     fetch = fetcher(storage.name, number)

@@ -155,8 +155,7 @@ def reader(storage: Format, number: Any, width: int) -> Any:
 
 def beginner(formula: Formula, accumulator: Format) -> Any:
     """The function that makes a row's empty state."""
-    zero = accumulator.dtype.type(0)
-    empty: Any = formula.state(*[zero for _ in formula.state._fields])  # type: ignore[attr-defined]
+    empty = formula.empty(accumulator.dtype.type(0))
     get = fetcher(accumulator.name, NUMBERS[accumulator.name])
 
     @inline

@@ -233,7 +233,7 @@ def block_wide(values, bits, s, r, i, n, following, fraction, field, unit, row, 
 # The rows of a view --------------------------------------------------------------------------------------------------
 
 
-def add_value(bits: Any, fraction: Any, field: Any, r: Any, digits: Any, squares: Any, special: Any) -> None:
+def add_value(*of: Any) -> None:
     """`add_narrow` or `add_wide`, by the type of the bits: within kernels only."""
     raise RuntimeError("add_value() runs within compiled kernels only")
 
@@ -243,21 +243,7 @@ def _add_value(bits, fraction, field, r, digits, squares, special):  # type: ign
     return add_wide if bits == types.int64 else add_narrow
 
 
-def block(
-    values: Any,
-    bits: Any,
-    s: Any,
-    r: Any,
-    i: Any,
-    n: Any,
-    following: Any,
-    fraction: Any,
-    field: Any,
-    unit: Any,
-    row: Any,
-    digits: Any,
-    squares: Any,
-) -> bool:
+def block(*of: Any) -> bool:
     """`block_narrow` or `block_wide`, by the type of the bits: within kernels only."""
     raise RuntimeError("block() runs within compiled kernels only")
 

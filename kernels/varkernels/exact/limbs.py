@@ -79,7 +79,7 @@ def carried(digits, r, first, last, width, limbs):  # type: ignore[no-untyped-de
 
 
 def pack(digits, squares, unit, s1, s2, exponent, wide):  # type: ignore[no-untyped-def]
-    """Rows of digits (weights 2^(unit + 8 k) and 4^(unit + 8 k), as in `superaccumulator`) as limbs and an exponent.
+    """Rows of digits (weights 2^(unit + 8 k) and 4^(unit + 8 k), as in `accumulator`) as limbs and an exponent.
 
     The digits of a row are zeroed, unless it does not fit: then wide[r] is set.
     """

@@ -21,9 +21,9 @@ __all__ = [
     "MEAN",
     "OPPOSITE",
     "OVERFLOW",
+    "STD",
     "VARIANCE",
-    "quotients",
-    "roots",
+    "answers",
 ]
 
 # Limbs of a product.
@@ -33,7 +33,7 @@ _P = 2 * S1 + 2
 EMPTY, DEGREES, OPPOSITE, INVALID, OVERFLOW = 1, 2, 4, 8, 16
 
 # What is asked for.
-MEAN, VARIANCE, M2 = 0, 1, 2
+MEAN, VARIANCE, M2, STD = 0, 1, 2, 3
 
 _U63 = np.uint64(63)
 
@@ -185,56 +185,6 @@ def rounded(q, sticky, exponent, precision, emin, emax):  # type: ignore[no-unty
     return math.ldexp(np.float64(k), unit)
 
 
-def quotients(s1, s2, exponent, count, special, what, above, below, precision, emin, emax, out):  # type: ignore[no-untyped-def]
-    """The rows' means, variances with the correction above / below, or M2s (what: MEAN, VARIANCE, M2), each rounded
-    once: out[r].
-
-    count below 2^31, and count below - above too. Answers what there is to warn of.
-    """
-    notes = 0
-    a, p = np.zeros(S1, np.uint64), np.zeros(_P, np.uint64)
-    for r in range(s1.shape[0]):
-        n = count[r]
-        divisor = np.int64(1) if what == M2 else n * below - above
-        nan, plus, minus = special[r, 0] != 0, special[r, 1] != 0, special[r, 2] != 0
-        out[r] = math.nan
-        negative = False
-        if what == MEAN:
-            if n == 0:
-                notes |= EMPTY
-                continue
-            if nan or plus or minus:
-                if not nan and plus and minus:
-                    notes |= OPPOSITE
-                elif not nan:
-                    out[r] = math.inf if plus else -math.inf
-                continue
-            size, negative = magnitude(s1, r, p)
-            q = np.uint64(n)
-            unit = exponent[r]
-        else:
-            if divisor <= 0 or n == 0:
-                notes |= DEGREES
-                continue
-            if nan or plus or minus:
-                if not nan:
-                    notes |= OPPOSITE if plus and minus else INVALID
-                continue
-            size = deviations(s1, s2, r, n, below, a, p)
-            q = np.uint64(n) * np.uint64(divisor)
-            unit = 2 * exponent[r]
-        if size == 0:
-            out[r] = 0.0
-            continue
-        _, middle, low, shift, lost = top(p, size, bit_length(q) + 62)
-        quotient, rest = divided(middle, low, q)
-        value = rounded(quotient, lost or rest != U0, unit + shift, precision, emin, emax)
-        if math.isinf(value):
-            notes |= OVERFLOW
-        out[r] = -value if negative else value
-    return notes
-
-
 @inline
 def square(x):  # type: ignore[no-untyped-def]
     """x^2 in two words, for x < 2^63."""
@@ -271,36 +221,69 @@ def root_of(high, low):  # type: ignore[no-untyped-def]
     return root, h == high and t == low
 
 
-def roots(s1, s2, exponent, count, special, above, below, precision, emin, emax, out):  # type: ignore[no-untyped-def]
-    """The rows' standard deviations, each the exact variance's root rounded once; as `quotients`."""
+@inline
+def root(p, size, q):  # type: ignore[no-untyped-def]
+    """The root of p / q, rounded down to 61 bits: root 2^exponent, that exponent, and whether anything was cut off."""
+    # A quotient of 121 or 122 bits, times an even power of two.
+    width = bit_length(q) + 121
+    length = 32 * (size - 1) + bit_length(p[size - 1])
+    width -= (length - width) & 1
+    high, middle, low, shift, lost = top(p, size, width)
+    upper, rest = divided(high, middle, q)
+    lower, rest = divided(rest, low, q)
+    found, whole = root_of(upper, lower)
+    return found, shift >> 1, lost or rest != U0 or not whole
+
+
+def answers(s1, s2, exponent, count, special, what, above, below, precision, emin, emax, out):  # type: ignore[no-untyped-def]
+    """The rows' means, variances or standard deviations with the correction above / below, or M2s (what: MEAN,
+    VARIANCE, STD, M2), each rounded once: out[r].
+
+    count below 2^31, and count below - above too. Answers what there is to warn of.
+    """
     notes = 0
     a, p = np.zeros(S1, np.uint64), np.zeros(_P, np.uint64)
     for r in range(s1.shape[0]):
         n = count[r]
-        divisor = n * below - above
+        divisor = np.int64(1) if what == M2 else n * below - above
+        nan, plus, minus = special[r, 0] != 0, special[r, 1] != 0, special[r, 2] != 0
         out[r] = math.nan
-        if divisor <= 0 or n == 0:
-            notes |= DEGREES
-            continue
-        if special[r, 0] != 0 or special[r, 1] != 0 or special[r, 2] != 0:
-            if special[r, 0] == 0:
-                notes |= OPPOSITE if special[r, 1] != 0 and special[r, 2] != 0 else INVALID
-            continue
-        size = deviations(s1, s2, r, n, below, a, p)
+        negative = False
+        if what == MEAN:
+            if n == 0:
+                notes |= EMPTY
+                continue
+            if nan or plus or minus:
+                if not nan and plus and minus:
+                    notes |= OPPOSITE
+                elif not nan:
+                    out[r] = math.inf if plus else -math.inf
+                continue
+            size, negative = magnitude(s1, r, p)
+            q = np.uint64(n)
+            unit = exponent[r]
+        else:
+            if divisor <= 0 or n == 0:
+                notes |= DEGREES
+                continue
+            if nan or plus or minus:
+                if not nan:
+                    notes |= OPPOSITE if plus and minus else INVALID
+                continue
+            size = deviations(s1, s2, r, n, below, a, p)
+            q = np.uint64(n) * np.uint64(divisor)
+            unit = exponent[r] if what == STD else 2 * exponent[r]
         if size == 0:
             out[r] = 0.0
             continue
-        q = np.uint64(n) * np.uint64(divisor)
-        # A quotient of 121 or 122 bits, times an even power of two.
-        width = bit_length(q) + 121
-        length = 32 * (size - 1) + bit_length(p[size - 1])
-        width -= (length - width) & 1
-        high, middle, low, shift, lost = top(p, size, width)
-        upper, rest = divided(high, middle, q)
-        lower, rest = divided(rest, low, q)
-        root, whole = root_of(upper, lower)
-        value = rounded(root, lost or rest != U0 or not whole, exponent[r] + (shift >> 1), precision, emin, emax)
+        if what == STD:
+            quotient, shift, sticky = root(p, size, q)
+        else:
+            _, middle, low, shift, lost = top(p, size, bit_length(q) + 62)
+            quotient, rest = divided(middle, low, q)
+            sticky = lost or rest != U0
+        value = rounded(quotient, sticky, unit + shift, precision, emin, emax)
         if math.isinf(value):
             notes |= OVERFLOW
-        out[r] = value
+        out[r] = -value if negative else value
     return notes

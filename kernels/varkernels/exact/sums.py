@@ -1,11 +1,11 @@
-"""Exact sums of x and x^2 over the rows of a view: no rounding anywhere. How: see `superaccumulator`."""
+"""Exact sums of x and x^2 over the rows of a view: no rounding anywhere. How: see `accumulator`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numba import types
@@ -218,8 +218,11 @@ def _sweep_group(view: NDArray[Any], fmt: Format, threads: int, begin: int, sink
         sink.put(begin + r, integer_sums(n, special, s1, s2, fmt.emin - fmt.precision))
 
 
-def sweep_into(view: ArrayLike, sink_of: Callable[[NDArray[np.int64]], Sink]) -> None:
-    """Give the sums of every row of a view to a sink, which is made from the rows' counts; see `exact_sums`."""
+AnySink = TypeVar("AnySink", bound=Sink)
+
+
+def sweep_into(view: ArrayLike, sink_of: Callable[[NDArray[np.int64]], AnySink]) -> AnySink:
+    """A sink made from the rows' counts, with the sums of every row of a view; see `exact_sums`."""
     array, fmt = rows_of(view)
     threads = get_threads() if array.size >= WORTHWHILE else 1
     blocks, segments, rows, length = array.shape
@@ -230,6 +233,7 @@ def sweep_into(view: ArrayLike, sink_of: Callable[[NDArray[np.int64]], Sink]) ->
     else:
         for begin, group in groups:
             _sweep_group(group, fmt, threads, begin, sink)
+    return sink
 
 
 class _Sums:
@@ -269,11 +273,4 @@ def exact_sums(view: ArrayLike) -> list[ExactSums]:
     ValueError
         The view has neither three nor four dimensions.
     """
-    made: list[_Sums] = []
-
-    def sink(count: NDArray[np.int64]) -> _Sums:
-        made.append(_Sums(count))
-        return made[0]
-
-    sweep_into(view, sink)
-    return list(made[0].rows)
+    return sweep_into(view, _Sums).rows

@@ -29,9 +29,6 @@ _NOTES = {
 }
 
 
-Of = Callable[[ExactSums], float]
-
-
 def _array(kind: Any, dimensions: int) -> Any:
     return types.Array(kind, dimensions, "C")
 
@@ -39,15 +36,13 @@ def _array(kind: Any, dimensions: int) -> Any:
 _LIMBS, _FLAGS = _array(types.uint32, 2), _array(types.boolean, 1)
 _LONG, _TABLE = _array(types.int64, 1), _array(types.int64, 2)
 _SUMS = (_LIMBS, _LIMBS, _LONG)
-_ROUNDING = (types.int64,) * 5
 _KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
     "pack": (limbs.pack, (_TABLE, _TABLE, types.int64, *_SUMS, _FLAGS)),
     "join": (limbs.join, (_TABLE, *_SUMS, _FLAGS, *_SUMS, _FLAGS)),
-    "quotients": (
-        rounding_many.quotients,
-        (*_SUMS, _LONG, _TABLE, types.int64, *_ROUNDING, _array(types.float64, 1)),
+    "answers": (
+        rounding_many.answers,
+        (*_SUMS, _LONG, _TABLE, *(types.int64,) * 6, _array(types.float64, 1)),
     ),
-    "roots": (rounding_many.roots, (*_SUMS, _LONG, _TABLE, *_ROUNDING, _array(types.float64, 1))),
 }
 
 
@@ -175,7 +170,7 @@ class SumTable(Sequence[ExactSums]):
         return found
 
     def _answers(
-        self, kernel: str, kind: tuple[int, ...], ratio: tuple[int, int], fmt: Format, notes: MutableSet[str], of: Of
+        self, what: int, ratio: tuple[int, int], fmt: Format, notes: MutableSet[str], of: Callable[[ExactSums], float]
     ) -> NDArray[Any]:
         """The compiled answers of what is packed; what is not, or what that rounding does not take, by itself."""
         out = np.empty(len(self))
@@ -183,53 +178,44 @@ class SumTable(Sequence[ExactSums]):
             out[:] = [of(row) for row in self]
             return fmt.rounded(out)
         if len(self) > len(self.apart):
-            arguments = (self.s1, self.s2, self.exponent, self.counts, self.special, *kind, *ratio)
-            found = _kernel(kernel)(*arguments, fmt.precision, fmt.emin, fmt.emax, out)
+            sums = (self.s1, self.s2, self.exponent, self.counts, self.special)
+            found = _kernel("answers")(*sums, what, *ratio, fmt.precision, fmt.emin, fmt.emax, out)
             notes |= {text for bit, text in _NOTES.items() if found & bit}
         for r, row in self.apart.items():
             out[r] = of(row)
         return fmt.rounded(out)
 
     def means(self, fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
-        """`exactly.mean_of` of each row, in the format's dtype."""
-
-        def of(row: ExactSums) -> float:
-            return rounding_one.mean_of(row, fmt, notes)
-
-        return self._answers("quotients", (rounding_many.MEAN,), (0, 1), fmt, notes, of)
+        """`rounding_one.mean_of` of each row, in the format's dtype."""
+        return self._answers(rounding_many.MEAN, (0, 1), fmt, notes, lambda row: rounding_one.mean_of(row, fmt, notes))
 
     def variances(self, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
-        """`exactly.variance_of` of each row, in the format's dtype."""
-
-        def of(row: ExactSums) -> float:
-            return rounding_one.variance_of(row, correction, fmt, notes)
-
-        return self._answers("quotients", (rounding_many.VARIANCE,), correction, fmt, notes, of)
+        """`rounding_one.variance_of` of each row, in the format's dtype."""
+        return self._answers(
+            rounding_many.VARIANCE,
+            correction,
+            fmt,
+            notes,
+            lambda row: rounding_one.variance_of(row, correction, fmt, notes),
+        )
 
     def m2s(self, fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
         """M2 of each row, in the format's dtype: what a divisor of 1 makes of the variance."""
-
-        def of(row: ExactSums) -> float:
-            return rounding_one.variance_of(row, (row.count - 1, 1), fmt, notes)
-
-        return self._answers("quotients", (rounding_many.M2,), (0, 1), fmt, notes, of)
+        return self._answers(
+            rounding_many.M2,
+            (0, 1),
+            fmt,
+            notes,
+            lambda row: rounding_one.variance_of(row, (row.count - 1, 1), fmt, notes),
+        )
 
     def stds(self, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
-        """`exactly.std_of` of each row, in the format's dtype."""
-
-        def of(row: ExactSums) -> float:
-            return rounding_one.std_of(row, correction, fmt, notes)
-
-        return self._answers("roots", (), correction, fmt, notes, of)
+        """`rounding_one.std_of` of each row, in the format's dtype."""
+        return self._answers(
+            rounding_many.STD, correction, fmt, notes, lambda row: rounding_one.std_of(row, correction, fmt, notes)
+        )
 
 
 def exact_table(view: ArrayLike) -> SumTable:
     """`exact_sums` of the rows of a view, packed: the same parameters, errors and rows."""
-    made: list[SumTable] = []
-
-    def sink(count: NDArray[np.int64]) -> SumTable:
-        made.append(SumTable(count))
-        return made[0]
-
-    sweep_into(view, sink)
-    return made[0]
+    return sweep_into(view, SumTable)

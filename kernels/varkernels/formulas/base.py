@@ -83,6 +83,15 @@ class Formula:
         return centre.needs_centre if isinstance(centre, Formula) else centre == "given"
 
     @property
+    def fields(self) -> int:
+        """How many numbers a state is."""
+        return len(self.state._fields)  # type: ignore[attr-defined]
+
+    def empty(self, zero: Any) -> Any:
+        """The empty state, each number of it `zero`, whose type is the accumulator's."""
+        return self.state(*[zero] * self.fields)
+
+    @property
     def study_orders(self) -> tuple[str, ...]:
         """The orders in which the study runs it on the CPU."""
         if self.orders is not None:

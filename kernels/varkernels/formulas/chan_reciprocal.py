@@ -9,11 +9,11 @@ one unit roundoff more in each step of the mean.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from . import chan
 from .base import Formula, like
-from .bounding import Bound, Setting
 from .welford import recurrence_bound
 
 
@@ -35,11 +35,6 @@ def merge(a, na, b, nb):  # type: ignore[no-untyped-def]
     return ChanReciprocal(a.mean + d * w, a.m2 + b.m2 + d * d * (like(d, na) * w))
 
 
-def bound(a: Setting) -> Bound:
-    """The recurrence's, with one rounding more in each step of the mean."""
-    return recurrence_bound(a, reciprocal=True)
-
-
 CHAN_RECIPROCAL = Formula(
     name="chan_reciprocal",
     title="Chan, by a reciprocal",
@@ -49,7 +44,8 @@ CHAN_RECIPROCAL = Formula(
     update=update,
     read=chan.read,
     merge=merge,
-    bound=bound,
+    # The recurrence's, with one rounding more in each step of the mean.
+    bound=partial(recurrence_bound, reciprocal=True),
     orders=(),
     cuda="all",
     place=130,

@@ -9,11 +9,11 @@ flash-attention and Apex merge the statistics of threads and devices in this way
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from . import chan
 from .base import Formula, like
-from .bounding import Bound, Setting
 from .welford import recurrence_bound
 
 
@@ -36,11 +36,6 @@ def merge(a, na, b, nb):  # type: ignore[no-untyped-def]
     return ChanWeighted((ka * a.mean + kb * b.mean) / k, a.m2 + b.m2 + d * d * (ka * kb / k))
 
 
-def bound(a: Setting) -> Bound:
-    """The recurrence's, whose merged means are rounded in proportion to themselves."""
-    return recurrence_bound(a, weighted=True)
-
-
 CHAN_WEIGHTED = Formula(
     name="chan_weighted",
     title="Chan, mean as weighted average",
@@ -50,7 +45,8 @@ CHAN_WEIGHTED = Formula(
     update=update,
     read=chan.read,
     merge=merge,
-    bound=bound,
+    # The recurrence's, whose merged means are rounded in proportion to themselves.
+    bound=partial(recurrence_bound, weighted=True),
     orders=(),
     cuda="merging",
     place=140,

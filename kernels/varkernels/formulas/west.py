@@ -8,10 +8,10 @@ West 1979, doi:10.1145/359146.359153.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from .base import Formula, like
-from .bounding import Bound, Setting
 from .welford import recurrence_bound
 
 
@@ -30,11 +30,6 @@ def read(state, n):  # type: ignore[no-untyped-def]
     return state.mean, state.m2
 
 
-def bound(a: Setting) -> Bound:
-    """The recurrence's, whose increments do not see the rounding of the new mean."""
-    return recurrence_bound(a, west=True)
-
-
 WEST = Formula(
     name="west",
     title="West",
@@ -43,6 +38,7 @@ WEST = Formula(
     state=West,
     update=update,
     read=read,
-    bound=bound,
+    # The recurrence's, whose increments do not see the rounding of the new mean.
+    bound=partial(recurrence_bound, west=True),
     place=80,
 )

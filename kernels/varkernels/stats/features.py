@@ -21,8 +21,9 @@ from ..exact.rounding_one import correction_ratio
 from ..exact.table import SumTable
 from ..fast import fast_joined, fast_moments
 from ..formats import FLOAT64, Format
+from ..layouts import NORMS
 from ..row_moments import Moments as Planes
-from ..views import LAYOUTS, NORMS, Layout
+from ..views import axes_of, groups_of
 from .inputs import FLOATS, array_of, result_format
 from .sums import row_sums
 
@@ -92,27 +93,6 @@ class FeatureMoments:
         return self.format.rounded(values).reshape(self.shape)
 
 
-def _checked(norms: str | Iterable[str], layout: str, shape: tuple[int, ...], groups: Any) -> tuple[str, ...]:
-    norms = (norms,) if isinstance(norms, str) else tuple(norms)
-    for norm in norms:
-        if norm not in NORMS:
-            raise ValueError(f"norms has {norm!r}, which is unknown: use some of {', '.join(NORMS)}")
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout={layout!r} is unknown: use one of {', '.join(LAYOUTS)}")
-    axes = Layout(layout)
-    if len(shape) != axes.rank:
-        raise ValueError(f"x has shape {shape}, but layout={str(layout)!r} needs rank {axes.rank}")
-    if "group" in norms:
-        channels = shape[axes.channel_axis]
-        if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
-            raise ValueError(f"groups={groups!r} is not a whole number")
-        if groups < 1 or channels % groups:
-            raise ValueError(
-                f"groups={groups} does not divide the {channels} channels: give another number, or leave 'group' out"
-            )
-    return norms
-
-
 def feature_moments(
     x: Any,
     norms: str | Iterable[str] = ("batch", "layer", "instance", "group"),
@@ -158,11 +138,15 @@ def feature_moments(
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError("x is a masked array, and a feature map has a value everywhere: use varstudy.var for it")
     array = array_of(x)
-    norms = _checked(norms, layout, array.shape, groups)
+    norms = (norms,) if isinstance(norms, str) else tuple(norms)
+    for norm in norms:
+        if norm not in NORMS:
+            raise ValueError(f"norms has {norm!r}, which is unknown: use some of {', '.join(NORMS)}")
+    axes = axes_of(layout, array.shape)
     fmt = result_format(array.dtype, dtype)
-    spatial = Layout(layout).spatial_axes
+    spatial = axes.spatial_axes
     samples, channels = (n for a, n in enumerate(array.shape) if a not in spatial)
-    groups = int(groups) if "group" in norms else 1
+    groups = groups_of(groups, channels, "give another number, or leave 'group' out") if "group" in norms else 1
     places = np.arange(samples * channels).reshape(samples, channels)
     tables = {
         "batch": ((channels,), places.T),
@@ -171,17 +155,12 @@ def feature_moments(
         "group": ((samples, groups), places.reshape(samples * groups, channels // groups)),
         "flat": ((), places.reshape(1, -1)),
     }
+    fold: Fold
     if method == "exact":
-        sums = _plane_sums(array, spatial)
-        return {
-            norm: FeatureMoments(shape, fmt, sums.join(table))
-            for norm, (shape, table) in ((norm, tables[norm]) for norm in norms)
-        }
-    fold = _fast_fold(array, spatial) if method == "fast" and array.size else _fold(array, spatial, method)
-    return {
-        norm: FeatureMoments(shape, fmt, fold(table))
-        for norm, (shape, table) in ((norm, tables[norm]) for norm in norms)
-    }
+        fold = _plane_sums(array, spatial).join
+    else:
+        fold = _fast_fold(array, spatial) if method == "fast" and array.size else _fold(array, spatial, method)
+    return {norm: FeatureMoments(tables[norm][0], fmt, fold(tables[norm][1])) for norm in norms}
 
 
 def _plane_sums(array: NDArray[Any], spatial: tuple[int, ...]) -> SumTable:
@@ -203,7 +182,7 @@ def _planes(array: NDArray[Any], spatial: tuple[int, ...]) -> NDArray[Any]:
 
 
 # From a table of places, a row of planes for each answer, to the moments of each row's planes together.
-Fold = Callable[[NDArray[np.intp]], Planes]
+Fold = Callable[[NDArray[np.intp]], SumTable | Planes]
 
 
 def _fast_fold(array: NDArray[Any], spatial: tuple[int, ...]) -> Fold:

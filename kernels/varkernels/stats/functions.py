@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, MutableSet
+from collections.abc import Iterable, MutableSet
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from ..exact.rounding_one import (
     std_of,
     variance_of,
 )
-from ..exact.sums import ExactSums, exact_row
+from ..exact.sums import exact_row
 from ..fast import fast_moments
 from ..formats import FORMATS, Format
 from .inputs import FLOATS, given, is_pandas
@@ -48,9 +48,10 @@ _ERRSTATE: dict[str, str | None] = {
 
 # Half the largest number of each format.
 _HALF = {fmt.name: float(fmt.largest) / 2 for fmt in FORMATS.values()}
+_DEVIATION = {"var": variance_of, "std": std_of}
 
 
-def _tell(notes: Iterable[str], stacklevel: int = 3) -> None:
+def _tell(notes: Iterable[str]) -> None:
     """Warn the public functions' caller, as numpy.errstate has it."""
     settings: dict[str, Any] = dict(np.geterr())
     for text in (text for text in _ERRSTATE if text in notes):
@@ -59,33 +60,7 @@ def _tell(notes: Iterable[str], stacklevel: int = 3) -> None:
         if mode == "raise":
             raise FloatingPointError(text)
         if mode != "ignore":
-            warnings.warn(text, RuntimeWarning, stacklevel=stacklevel)
-
-
-def _answers(x: Any, request: Request, notes: MutableSet[str]) -> list[Any]:
-    if is_pandas(x):
-        return answer_table(x, request, notes)
-    return answer(given(x, request.where), request, notes)
-
-
-def _plain(x: Any, method: str) -> ExactSums | None:
-    """The exact sums of a plain array that lies in one piece; None for anything else."""
-    if type(x) is not np.ndarray or method != "exact" or not x.size or not x.flags.c_contiguous:
-        return None
-    fmt = FLOATS.get(x.dtype)
-    return None if fmt is None else exact_row(x, fmt)
-
-
-def _plain_fast(x: Any, correction: Any) -> Any:
-    """What the general way answers for method="fast", for a plain array in one piece; None where it has to decide."""
-    if type(x) is not np.ndarray or not x.size or not x.flags.c_contiguous or type(correction) not in (float, int):
-        return None
-    fmt = FLOATS.get(x.dtype)
-    if fmt is None:
-        return None
-    divisor = float(x.size) - correction
-    value = float(fast_moments(x.reshape(1, 1, -1), fmt)[0, 2]) / divisor if divisor > 0 else math.nan
-    return _stored(value, fmt) if value < _HALF[fmt.name] else None  # neither NaN nor near the format's end
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def _stored(value: float, fmt: Format) -> Any:
@@ -93,16 +68,51 @@ def _stored(value: float, fmt: Format) -> Any:
     return fmt.rounded(value)[()] if fmt.precision == 8 else fmt.dtype.type(value)
 
 
-Deviation = Callable[[ExactSums, tuple[int, int], Format, MutableSet[str]], float]
-
-
-def _quickly(of: Deviation, sums: ExactSums, correction: Any, fmt: Format, notes: MutableSet[str]) -> Any:
-    """Variance or standard deviation of a plain array, and its warnings: called by the public functions."""
-    value = of(sums, NO_CORRECTION if correction is NOT_GIVEN else correction_ratio(correction), fmt, notes)
-    answer = _stored(value, fmt)
+def _reduced(
+    wants: tuple[str, ...],
+    x: Any,
+    axis: Any,
+    correction: Any,
+    ddof: Any,
+    keepdims: bool,
+    dtype: Any,
+    method: str,
+    where: Any,
+    nan_policy: str,
+) -> list[Any]:
+    """The wanted answers and their warnings, for the public functions; a plain array takes a short way."""
+    notes: set[str] = set()
+    found = None
+    if axis is None and where is True and not keepdims and dtype is ddof is None and nan_policy == "propagate":
+        found = _quickly(wants, x, correction, method, notes)
+    if found is None:
+        request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+        found = answer_table(x, request, notes) if is_pandas(x) else answer(given(x, where), request, notes)
     if notes:
-        _tell(notes, stacklevel=4)
-    return answer
+        _tell(notes)
+    return found
+
+
+def _quickly(wants: tuple[str, ...], x: Any, correction: Any, method: str, notes: MutableSet[str]) -> list[Any] | None:
+    """The answers for all values of a plain array in one piece; None where the general way has to decide."""
+    if type(x) is not np.ndarray or not x.size or not x.flags.c_contiguous:
+        return None
+    fmt = FLOATS.get(x.dtype)
+    if fmt is None:
+        return None
+    if method == "exact":
+        sums = exact_row(x, fmt)
+        ratio = NO_CORRECTION if correction is NOT_GIVEN else correction_ratio(correction)
+        return [
+            _stored(mean_of(sums, fmt, notes) if want == "mean" else _DEVIATION[want](sums, ratio, fmt, notes), fmt)
+            for want in wants
+        ]
+    if method == "fast" and wants == ("var",) and type(correction) in (float, int):
+        divisor = float(x.size) - correction
+        value = float(fast_moments(x.reshape(1, 1, -1), fmt)[0, 2]) / divisor if divisor > 0 else math.nan
+        if value < _HALF[fmt.name]:  # neither NaN nor near the format's end
+            return [_stored(value, fmt)]
+    return None
 
 
 def var(
@@ -174,16 +184,7 @@ def var(
     >>> float(varstudy.var(x, correction=1))
     0.03125
     """
-    notes: set[str] = set()
-    if axis is None and where is True and not keepdims and dtype is ddof is None and nan_policy == "propagate":
-        sums = _plain(x, method)
-        if sums is not None:
-            return _quickly(variance_of, sums, correction, FLOATS[x.dtype], notes)
-        if method == "fast" and (found := _plain_fast(x, correction)) is not None:
-            return found
-    request = Request(("var",), axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
-    (result,) = _answers(x, request, notes)
-    _tell(notes)
+    (result,) = _reduced(("var",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
     return result
 
 
@@ -212,14 +213,7 @@ def std(
     >>> float(varstudy.std([3e200, -3e200]))
     3e+200
     """
-    notes: set[str] = set()
-    if axis is None and where is True and not keepdims and dtype is ddof is None and nan_policy == "propagate":
-        sums = _plain(x, method)
-        if sums is not None:
-            return _quickly(std_of, sums, correction, FLOATS[x.dtype], notes)
-    request = Request(("std",), axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
-    (result,) = _answers(x, request, notes)
-    _tell(notes)
+    (result,) = _reduced(("std",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
     return result
 
 
@@ -250,18 +244,7 @@ def mean(
     >>> float(varstudy.mean([1e300, 1.0, -1e300]))
     0.3333333333333333
     """
-    notes: set[str] = set()
-    if axis is None and where is True and not keepdims and dtype is None and nan_policy == "propagate":
-        sums = _plain(x, method)
-        if sums is not None:
-            fmt = FLOATS[x.dtype]
-            plain = _stored(mean_of(sums, fmt, notes), fmt)
-            if notes:
-                _tell(notes)
-            return plain
-    request = Request(("mean",), axis, NOT_GIVEN, None, keepdims, dtype, method, where, nan_policy)
-    (result,) = _answers(x, request, notes)
-    _tell(notes)
+    (result,) = _reduced(("mean",), x, axis, NOT_GIVEN, None, keepdims, dtype, method, where, nan_policy)
     return result
 
 
@@ -289,14 +272,5 @@ def mean_var(
     >>> float(mean), float(variance)
     (2.3333333333333335, 2.3333333333333335)
     """
-    notes: set[str] = set()
-    if axis is None and where is True and not keepdims and dtype is ddof is None and nan_policy == "propagate":
-        sums = _plain(x, method)
-        if sums is not None:
-            fmt = FLOATS[x.dtype]
-            plain = _stored(mean_of(sums, fmt, notes), fmt)
-            return plain, _quickly(variance_of, sums, correction, fmt, notes)
-    request = Request(("mean", "var"), axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
-    first, second = _answers(x, request, notes)
-    _tell(notes)
+    first, second = _reduced(("mean", "var"), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
     return first, second

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+from dataclasses import astuple
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -262,18 +263,7 @@ class Moments:
         head = struct.pack(">HB", len(name), len(fmt)) + name + fmt
         if self._method != "exact":
             return head + _integer(self._pair.n) + struct.pack(">ddd", *self._pair[1:])
-        return head + b"".join(
-            _integer(value)
-            for value in (
-                self._sums.count,
-                self._sums.nan,
-                self._sums.posinf,
-                self._sums.neginf,
-                self._sums.s1,
-                self._sums.s2,
-                self._sums.exponent,
-            )
-        )
+        return head + b"".join(map(_integer, astuple(self._sums)))
 
     def to_bytes(self) -> bytes:
         """The moments as bytes of one form, with a version and a SHA-256 digest: equal moments, equal bytes."""

@@ -102,7 +102,7 @@ def test_which_formulas_are_contracted_here() -> None:
 )
 def test_build_makes_the_committed_text(name: str) -> None:
     kernel = kernels()[f"{name}_contracted"]
-    top, bodies = compiling._texts(kernel)
+    top, bodies = compiling.texts(kernel)
     assert set(bodies) == {f"{name}_contracted", f"{name}_separate"}
     for each, text in bodies.items():
         assert library.text(each) == top + text

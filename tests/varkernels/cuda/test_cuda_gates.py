@@ -376,11 +376,10 @@ def some_row(kernel: str = "a", target: str = "sm_80", **given: int) -> Row:
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     rows = [some_row(kernel, target) for kernel in "ba" for target in TARGETS]
     path = tmp_path / "resources.csv"
-    resources.write(resources.render(rows, "13.0.88"), path)
+    path.write_text(resources.render(rows, "13.0.88"), encoding="utf-8")
     table = resources.read(path)
     assert table.ptxas == "13.0.88"
     assert list(table.rows) == [(kernel, target) for kernel in "ab" for target in TARGETS]
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An empty folder in the place of ptx/."""
 
     def forget() -> None:
-        for function in (library.manifest, library._entries, library._file, library.text):
+        for function in (library.manifest, library.entries, library.file_texts, library.text):
             function.cache_clear()  # type: ignore[attr-defined]
 
     monkeypatch.setattr(library, "FOLDER", tmp_path)

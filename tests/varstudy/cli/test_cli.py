@@ -150,7 +150,7 @@ def test_version_and_module() -> None:
 def test_the_names_that_help_shows_are_the_real_ones() -> None:
     assert options.NORMS == views.NORMS == tuple(list_commands.NORM_SUMMARIES)
     assert set(options.LAYOUTS) == set(views.LAYOUTS)
-    assert set(options.STORAGES) == set(FORMATS)
+    assert tuple(FORMATS) == options.STORAGES
 
 
 # ------------------------------------------------------------------------------------------------ bad usage

@@ -13,9 +13,8 @@ from ...survey.league import layers, league_record
 from ...survey.league.league_record import CaseResult, LeagueFact, LeagueProblem, LeagueRow
 from ...survey.league.ranking import LeagueStanding, together
 from ...survey.libraries.declaring import SHORT
-from ..model.facts import decimal_digits
+from ..model.facts import decimal_digits, shade
 from ..words import clean, code, count, digits, listing
-from .layers_heat import shade
 from .wide_table import GROUP_TITLES
 
 __all__ = ["LeagueLine", "LeagueTable", "divisor", "layers_table", "league_table", "short_error"]

@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 
 from varkernels.formats import FORMATS
+from varkernels.storages import STORAGES, WIDE
 
 from .case import DEFAULT, FULL, QUICK, Array, Case
 from .storing import Maker, fill, generator, indices, store
@@ -48,8 +49,6 @@ __all__ = [
     "values",
 ]
 
-ALL = ("float16", "bfloat16", "float32", "float64")
-WIDE = ("float32", "float64")
 CGL = "Chan, Golub and LeVeque (1983), doi:10.1080/00031305.1983.10483115"
 
 
@@ -375,7 +374,7 @@ def cases() -> tuple[Case, ...]:
             "normal/standard",
             normal,
             "The benign control: centred normal values, which every algorithm should get right.",
-            storages=ALL,
+            storages=STORAGES,
             kappa=1.0,
             sigma2=1.0,
         ),
@@ -392,7 +391,7 @@ def cases() -> tuple[Case, ...]:
             ulp_lattice,
             "A number and its neighbour in the format alternate, so that the mean lies between two numbers "
             "and a formula that trusts its rounded mean is wrong by the whole variance.",
-            storages=ALL,
+            storages=STORAGES,
         ),
         _row(
             "ramp/slow",
@@ -426,7 +425,7 @@ def cases() -> tuple[Case, ...]:
             partial(constant, number=0.1),
             "All values are equal but their mean is not representable after an odd number of rounded sums: "
             "the variance is exactly 0, and anything else is rounding error, of either sign.",
-            storages=ALL,
+            storages=STORAGES,
             shape=(5, 4, 113, 113),
             levels=QUICK,
         ),
@@ -479,7 +478,7 @@ def cases() -> tuple[Case, ...]:
             "overflow/squares",
             partial(near_overflow, what="squares"),
             "The squares of the values overflow the format although the variance is an ordinary number.",
-            storages=ALL,
+            storages=STORAGES,
             shape=(4, 8, 4, 4),
             levels=QUICK,
             kappa=math.sqrt(1.0 + 64.0**2),
@@ -488,7 +487,7 @@ def cases() -> tuple[Case, ...]:
             "overflow/spread",
             partial(near_overflow, what="spread"),
             "The variance is finite but N times the variance is not, so that even Welford's and Chan's M2 overflow.",
-            storages=ALL,
+            storages=STORAGES,
             shape=(16, 8, 16, 16),
             kappa=1.0,
         ),
@@ -496,7 +495,7 @@ def cases() -> tuple[Case, ...]:
             "underflow/subnormal-squares",
             partial(near_underflow, what="subnormal"),
             "The squares are subnormal: they keep few of their digits, in every formula.",
-            storages=ALL,
+            storages=STORAGES,
             shape=(16, 8, 16, 16),
             kappa=1.0,
         ),
@@ -504,7 +503,7 @@ def cases() -> tuple[Case, ...]:
             "underflow/zero-squares",
             partial(near_underflow, what="zero"),
             "The squares round to zero, and with them the variance of values that are not equal.",
-            storages=ALL,
+            storages=STORAGES,
             shape=(16, 8, 16, 16),
             kappa=1.0,
         ),
@@ -528,7 +527,7 @@ def cases() -> tuple[Case, ...]:
             "shape/one-value",
             partial(normal, mean=3.0),
             "One value a channel (N H W = 1): the population variance is 0 and the sample variance does not exist.",
-            storages=ALL,
+            storages=STORAGES,
             shape=(1, 16, 1, 1),
             levels=QUICK,
             corrections=(0.0, 1.0),
@@ -573,7 +572,7 @@ def cases() -> tuple[Case, ...]:
             nonfinite,
             "Rows with NaN and with infinities beside a clean row: they must be counted and answered as "
             "such, and spoil no other row.",
-            storages=ALL,
+            storages=STORAGES,
             shape=(4, 4, 8, 8),
             sigma2=1.0,
         ),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from varkernels.storages import STORAGES, WIDE
+
 from .case import DEFAULT, FULL, QUICK, Case
-from .families import ALL, CGL, WIDE, exact, exact_kappa, normal, offset, stagnation
+from .families import CGL, exact, exact_kappa, normal, offset, stagnation
 from .storing import generator
 
 __all__ = ["BESSEL_COUNTS", "GROWTH_EXPONENTS", "KAPPAS", "bessel", "growth", "kappa_sweep"]
@@ -20,8 +22,8 @@ KAPPAS = (
     *(float(f"1e{k}") for k in (8, 9, 10, 12, 14, 15, 16, 17)),
 )
 EXACT_KAPPAS = {
-    1.0: ALL,
-    1e2: ALL,
+    1.0: STORAGES,
+    1e2: STORAGES,
     1e3: ("float16", "float32", "float64"),
     1e7: ("float32", "float64"),
     1e11: ("float64",),
@@ -46,7 +48,7 @@ def kappa_sweep() -> tuple[Case, ...]:
             shape=SWEEP_MAP,
             layout="NCHW",
             norms=("batch",),
-            storages=tuple(s for s in ALL if kappa <= LIMITS[s]),
+            storages=tuple(s for s in STORAGES if kappa <= LIMITS[s]),
             rationale=f"Normal values whose mean is {kappa:g} times their spread: the error of each formula "
             "against the condition number, beside its theory line.",
             source=CGL,

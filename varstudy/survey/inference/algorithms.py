@@ -34,6 +34,7 @@ from functools import lru_cache
 import numpy as np
 
 from varkernels import moments
+from varkernels.formulas import ORDERS
 
 from ..findings.properties import FindingStatus
 from ..probes import questions
@@ -46,7 +47,8 @@ __all__ = ["BLAMED", "SQUARES", "STABLE", "TWO_PASS", "algorithm", "ours"]
 
 NAME = "algorithm"
 STABLE, TWO_PASS, SQUARES = "stable", "two-pass, sequential mean", "E[x^2] - E[x]^2"
-_ORDERS = ("running", "pairwise", "lanes32", "blocked128")
+# Committed findings name the orders in this sequence.
+_ORDERS = tuple(sorted(ORDERS, reverse=True))
 _NAIVE = tuple(f"naive/{order}" for order in _ORDERS)
 ROUNDED_MEAN = "two_pass about the mean rounded to float32,"
 # Ours by class, with the accumulator.

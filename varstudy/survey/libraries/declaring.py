@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varkernels.enums import StrEnum
+from varkernels.storages import STORAGES, WIDE
 
 from ..environments import Environment
 
@@ -22,9 +23,8 @@ class Eats(StrEnum):
 
 
 # The formats that a function takes.
-ALL = ("float16", "bfloat16", "float32", "float64")
-NUMPY = ("float16", "float32", "float64")
-WIDE = ("float32", "float64")
+ALL = STORAGES
+NUMPY = ("float16", *WIDE)
 
 # The longest rows that a function gets: as many values as a loop over Python's floats gets through in seconds, and all.
 SHORT = 20_000

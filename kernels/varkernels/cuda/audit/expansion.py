@@ -53,7 +53,7 @@ def _kernel(op: str, times: int) -> str:
 
 
 def costs(target: str, folder: Path) -> dict[str, Counter[str]]:
-    """The floating-point instructions in place of each opcode in `ptxfacts.EXPANDED`.
+    """The floating-point instructions in place of each opcode in `ptx_facts.EXPANDED`.
 
     Raises
     ------

@@ -46,12 +46,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ...atomic import write_whole
 from ...formats import FORMATS
 from .. import library, toolkit
 from ..errors import DeviceError
 from . import expansion, ptx_facts, sass
 from .ptx_facts import ARITHMETIC, Loop
-from .resources import PATH, TARGETS, Row, render, row_names, write
+from .resources import PATH, TARGETS, Row, render, row_names
 
 __all__ = ["Examined", "Wanted", "examine", "main", "ptx_gates", "sass_gates", "wanted"]
 
@@ -63,7 +64,7 @@ class Wanted:
     Attributes
     ----------
     vectors : whether 16-byte loads feed its lanes.
-    arithmetic, expanded, bare, unwanted : see `ptxfacts`.
+    arithmetic, expanded, bare, unwanted : see `ptx_facts`.
     wide : its loads of 16 bytes.
     loop : its main loop, None for a kernel that merges states.
     """
@@ -291,30 +292,22 @@ def _committed(pattern: str) -> list[_Batch]:
     """The committed kernels whose names in the table the pattern matches."""
     manifest = library.manifest()["kernels"]
     rows = row_names(manifest)
-    read: dict[str, tuple[str, dict[str, str]]] = {}
     batches: list[_Batch] = []
     done = set()
     for kernel in manifest:
-        name, file, entry = rows[kernel["name"]], kernel["file"], kernel["entry"]
+        name, entry = rows[kernel["name"]], kernel["entry"]
         if name in done or not fnmatch.fnmatchcase(name, pattern):
             continue
         done.add(name)
-        if file not in read:
-            read[file] = library.split((library.FOLDER / file).read_text(encoding="utf-8"))
-        head, texts = read[file]
-        if library.digest(texts.get(entry, "")) != kernel["sha256"]:
-            raise DeviceError(
-                f"kernel {kernel['name']!r} in {file} is not the text that the manifest names: run "
-                "python -m varkernels.cuda.build"
-            )
+        head, text = library.checked_text(kernel)
         # Both builds of a kernel have the same entry, so they are in two modules.
         fits = (one for one in batches if one.head == head and entry not in one.texts and len(one.texts) < _MOST)
         batch = next(fits, None)
         if batch is None:
             batch = _Batch(head, {}, {})
             batches.append(batch)
-        batch.texts[entry] = texts[entry]
-        batch.wants[entry] = wanted(name, kernel, texts[entry])
+        batch.texts[entry] = text
+        batch.wants[entry] = wanted(name, kernel, text)
     return batches
 
 
@@ -394,6 +387,6 @@ def main(
         print("\n".join(difference), file=sys.stderr) if difference else None
         print(f"{words}: every gate holds, the table {'differs' if difference else 'is the committed one'}")
         return 1 if difference and chosen.check else 0
-    write(made, path)
+    write_whole(path, made.encode())
     print(f"{words}: every gate holds; {len(examined.rows)} lines in {path}")
     return 0

@@ -5,11 +5,8 @@ Made by ``python -m varkernels.cuda.audit``, read by the report. Reading needs n
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
@@ -19,7 +16,7 @@ from typing import Any
 from ..errors import DeviceError
 from ..library import FOLDER
 
-__all__ = ["PATH", "TARGETS", "Row", "Table", "parse", "read", "render", "row_names", "write"]
+__all__ = ["PATH", "TARGETS", "Row", "Table", "parse", "read", "render", "row_names"]
 
 PATH = FOLDER / "resources.csv"
 TARGETS = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120")
@@ -149,25 +146,3 @@ def read(path: Path = PATH) -> Table:
             f"the table of the kernels' resources {path} cannot be read ({problem}): run "
             "python -m varkernels.cuda.audit"
         ) from None
-
-
-def write(text: str, path: Path = PATH) -> None:
-    """Write the table, whole or not at all.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; what was there before is untouched.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

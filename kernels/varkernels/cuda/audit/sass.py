@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 
 __all__ = ["Code", "Usage", "codes", "usages", "warnings"]
 
-# In the body's counts: flushing arithmetic, arithmetic of 16 bits, and what belongs to float64.
-EXTRA = ("FTZ", "HALF", "DOUBLE")
-
 
 @dataclass(frozen=True)
 class Usage:
@@ -33,7 +30,8 @@ class Code:
 
     Attributes
     ----------
-    counts : floating-point instructions of the kernel's own body, by class.
+    counts : floating-point instructions of the kernel's own body, by class; FTZ: those that flush, HALF: arithmetic of
+        16 bits, DOUBLE: what belongs to float64.
     loads : instructions that load from global memory, by their width in bits.
     size : bytes of all its instructions, called routines included, without the padding.
     """

@@ -14,10 +14,8 @@ import contextlib
 import importlib.util
 import json
 import multiprocessing
-import os
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +23,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ...atomic import write_whole
 from .. import abi
 from ..catalogue import Kernel, kernels
 from ..contraction import contracted as contract
@@ -32,7 +31,7 @@ from ..contraction import explicit
 from ..library import FOLDER, MARK, SCHEMA, TARGETS, digest, source_hash
 from .text import body, head
 
-__all__ = ["build", "compiled", "differences", "main", "write"]
+__all__ = ["build", "compiled", "differences", "main", "texts", "write"]
 
 # NVVM unrolls the trees and the tails, which triples the text for nothing; the main loop it leaves alone anyway.
 _NO_UNROLLING = """
@@ -88,7 +87,7 @@ def _ptx(modules: list[str], target: str, contracted: bool) -> str:
     return str(made.decode().strip("\x00").strip())
 
 
-def _texts(kernel: Kernel) -> tuple[str, dict[str, str]]:
+def texts(kernel: Kernel) -> tuple[str, dict[str, str]]:
     """The head of a module, and the bodies of a kernel in both builds by name."""
     modules = _lowered(kernel)
     ours = _lowered(replace(kernel, formula=contract(kernel.formula))) if explicit(kernel.formula) else modules
@@ -125,7 +124,7 @@ def _group(name: str) -> tuple[str, dict[str, str]]:
     bodies: dict[str, str] = {}
     for kernel in kernels().values():
         if kernel.contracted and kernel.file == name:
-            top, more = _texts(kernel)
+            top, more = texts(kernel)
             bodies |= more
     return top, bodies
 
@@ -220,18 +219,7 @@ def write(files: dict[str, bytes], folder: Path = FOLDER) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in sorted(files.items(), key=lambda item: item[0] == "manifest.json"):
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(folder / name)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-            raise
+        write_whole(folder / name, data)
     for path in folder.glob("*.ptx"):
         if path.name not in files:
             path.unlink()
