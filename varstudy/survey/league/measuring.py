@@ -20,7 +20,7 @@ from .asking import SECONDS, Asked, ask
 from .identifying import Candidates, candidates, match
 from .league_record import NAMED, OURS, LeagueFact, LeagueRow, LeagueStatus
 from .league_rows import Matrix, packed
-from .scoring import Answers, Exacts, answer_text, score
+from .scoring import Answers, Exacts, answer_text, repeated, score
 
 if TYPE_CHECKING:
     from ..._io.progress import Progress
@@ -86,10 +86,7 @@ def measure(
     by_storage: dict[str, list[Matrix]] = {}
     for matrix in matrices:
         by_storage.setdefault(matrix.storage, []).append(matrix)
-    league.cases = {
-        storage: [{"case": m.case, "group": m.group, "rows": len(m.values), "values": m.length} for m in of_storage]
-        for storage, of_storage in by_storage.items()
-    }
+    league.cases = {storage: [matrix.described() for matrix in each] for storage, each in by_storage.items()}
     judge = _Judge(by_storage)
     rows = packed(matrices)
     adapters: dict[tuple[str, Path], list[Function]] = {}
@@ -166,22 +163,12 @@ def _measured(
     fact.empty = answer_text(answers_to["no value, default"])
     fact.with_nan = answer_text(answers_to["a NaN, default"])
     fact.max_length = function.max_length
-    again = [_differing(line, runs[threads[0], k].answers[function.name]) for k in range(1, repeats)]
-    fact.repeated = "run once" if not again else _alike(max(again))
-    across = [_differing(line, runs[count, 0].answers[function.name]) for count in threads[1:]]
-    fact.threads_alike = "one number tried" if not across else _alike(max(across))
+    answers = {run: asked.answers[function.name]["answers"] for run, asked in runs.items()}
+    again = [answers[threads[0], k] for k in range(1, repeats)]
+    fact.repeated = repeated(line["answers"], again, "run once")
+    across = [answers[count, 0] for count in threads[1:]]
+    fact.threads_alike = repeated(line["answers"], across, "one number tried")
     return fact
-
-
-def _alike(differing: int) -> str:
-    return "same bits" if not differing else f"{differing} rows differ"
-
-
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> int:
-    """Rows that two runs answer differently."""
-    if a["answers"].keys() != b["answers"].keys():
-        return max(1, abs(len(a["answers"]) - len(b["answers"])))
-    return sum(x != y for key in a["answers"] for x, y in zip(a["answers"][key], b["answers"][key], strict=True))
 
 
 def default_correction(answer: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from ...frameworks.declaring import Framework
 from ...frameworks.observing import place
 from ..league_record import LeagueRow, LeagueStatus
 from ..league_rows import Matrix
-from ..scoring import Answers, Exacts, score
+from ..scoring import Answers, Exacts, repeated, score
 from .asking import KINDS, SECONDS, ask, packed, tables
 from .law import RESOLUTION, Law, implied, laws
 from .layers_record import LAYER, LONGEST, STORAGE, LayerFact, content
@@ -90,8 +90,7 @@ def measure(
     repeats : how often each framework is asked, to see whether its outputs are the same bits.
     """
     made = Layers()
-    made.cases = {STORAGE: [{"case": m.case, "group": m.group, "rows": len(m.values), "values": m.length}
-                            for m in given]}  # fmt: skip
+    made.cases = {STORAGE: [matrix.described() for matrix in given]}
     judge = _Judge(given, tables(given))
     known = conventions.committed() if findings is None else findings
     if progress is not None:
@@ -153,11 +152,8 @@ class _Judge:
                 continue
             rule, layer_fact.read_as = found
             layer_fact.correction, layer_fact.epsilon, layer_fact.place = rule.correction, rule.epsilon, rule.place
-            differ = [_differing(layer["answers"], other[key]) for other in again if key in other]
-            if differ:
-                layer_fact.repeated = f"{max(differ)} rows differ" if max(differ) else "same bits"
-            else:
-                layer_fact.repeated = "run once"
+            others = [_rows(other[key]) for other in again if key in other]
+            layer_fact.repeated = repeated(_rows(layer["answers"]), others, "run once")
             number = next(iter(observed["versions"].values()), "")
             made.rows.append(self.row(layer_fact, framework, number, layer["answers"], rule))
 
@@ -216,10 +212,6 @@ def _at_least(found: float, true: float, resolution: float) -> float:
     return true * (1 + resolution)
 
 
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> int:
-    """Rows whose outputs are other bits in another run."""
-    if a.keys() != b.keys():
-        return max(1, abs(len(a) - len(b)))
-    return sum(
-        x != y for key in a for x, y in zip(a[key].get("rows", [a[key]]), b[key].get("rows", [b[key]]), strict=False)
-    )
+def _rows(answers: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What a layer answered for each row of each table; for a table for which it raised, that alone."""
+    return {key: answer.get("rows", [answer]) for key, answer in answers.items()}
