@@ -219,10 +219,12 @@ def _notes(lines: Sequence[_Standing]) -> tuple[Markup, ...]:
                 count(len(ahead), "function of a library does", "functions of libraries do") if ahead else "none does",
             )
         )  # fmt: skip
-    told = {line.standing.name for line in theirs if line.standing.told}
-    if told:
+    identified = {line.standing.name for line in theirs if line.standing.identity}
+    if identified:
         notes.append(
-            Markup("{} of them are bit-identical to one of our algorithms, which identifies them.").format(len(told))
+            Markup("{} of them are bit-identical to one of our algorithms, which identifies them.").format(
+                len(identified)
+            )
         )
     bad = [line.standing for line in theirs if line.row.negative]
     if bad:

@@ -17,7 +17,7 @@ from ...environments import EnvironmentProblem, Interpreter
 from ...findings import measured as conventions
 from ...frameworks.declaring import Framework
 from ...frameworks.observing import place
-from ..league_record import LeagueRow
+from ..league_record import LeagueRow, LeagueStatus
 from ..league_rows import Matrix
 from ..scoring import Answers, Exacts, score
 from .asking import KINDS, SECONDS, ask, packed, tables
@@ -133,23 +133,23 @@ class _Judge:
         try:
             there = where(framework)
         except EnvironmentProblem as problem:
-            made.facts.append(fact("", "", "not measured", str(problem)))
+            made.facts.append(fact("", "", LeagueStatus.NOT_MEASURED, str(problem)))
             return
         runs = [ask(framework, there, self.packed, seconds) for _ in range(repeats)]
-        said, failures = runs[0]
-        version = ", ".join(f"{name} {number}" for name, number in said["versions"].items())
-        python = str(said.get("python", ""))
+        observed, failures = runs[0]
+        version = ", ".join(f"{name} {number}" for name, number in observed["versions"].items())
+        python = str(observed.get("python", ""))
         for (kind, variant), sentence in failures.items():
-            made.facts.append(fact(kind, variant, "failed", sentence, version=version, python=python))
+            made.facts.append(fact(kind, variant, LeagueStatus.FAILED, sentence, version=version, python=python))
         again = [{(e["kind"], e["variant"]): e["answers"] for e in other["layers"]} for other, _ in runs[1:]]
-        for layer in said["layers"]:
+        for layer in observed["layers"]:
             key = layer["kind"], layer["variant"]
-            layer_fact = fact(*key, "measured", version=version, python=python, title=layer["title"])
+            layer_fact = fact(*key, LeagueStatus.MEASURED, version=version, python=python, title=layer["title"])
             layer_fact.seconds = layer["seconds"]
             found = law(*key)
             made.facts.append(layer_fact)
             if isinstance(found, str):
-                layer_fact.status, layer_fact.reason = "not measured", found
+                layer_fact.status, layer_fact.reason = LeagueStatus.NOT_MEASURED, found
                 continue
             rule, layer_fact.read_as = found
             layer_fact.correction, layer_fact.epsilon, layer_fact.place = rule.correction, rule.epsilon, rule.place
@@ -158,7 +158,7 @@ class _Judge:
                 layer_fact.repeated = f"{max(differ)} rows differ" if max(differ) else "same bits"
             else:
                 layer_fact.repeated = "run once"
-            number = next(iter(said["versions"].values()), "")
+            number = next(iter(observed["versions"].values()), "")
             made.rows.append(self.row(layer_fact, framework, number, layer["answers"], rule))
 
     def row(
