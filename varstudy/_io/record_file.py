@@ -23,8 +23,11 @@ MOST_BYTES = 1 << 28
 
 
 def encode(value: Any) -> Any:
-    """A cell for JSON, which has no NaN and no infinity: those are written as the strings nan, inf and -inf."""
-    if isinstance(value, float) and not math.isfinite(value):
+    """A cell for JSON, which has no NaN and no infinity: those are written as the strings nan, inf and -inf.
+
+    A member of an enum of strings becomes its string.
+    """
+    if isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
     return value
 

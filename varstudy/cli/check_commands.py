@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from varkernels.layouts import LAYOUTS, NORMS
+
 from .console import Problem, dump, many, number, paragraph, show_table, shown
-from .options import ACCUMULATOR, ALGORITHM, CORRECTION, JSON, LAYOUTS, NORMS, SEED, STORAGE, Known
+from .options import ACCUMULATOR, ALGORITHM, CORRECTION, JSON, SEED, STORAGE, Known
 from .program import sentences
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def explain(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Explain CASE: what it is, and each algorithm's answer beside the exact one.
+    """Explain CASE: what it is, and each algorithm's answer next to the exact one.
 
     Each answer is the one for the row that the algorithm gets most wrong.
     """

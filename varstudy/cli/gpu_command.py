@@ -20,7 +20,7 @@ __all__ = ["gpu"]
 def gpu(**given: Any) -> None:
     """Check the CUDA kernels on this machine's GPU, and time them.
 
-    Their answers are held against exact truth and against the executed PTX in every bit; their speed against a
+    Their answers are compared with the exact ones, and in every bit with the executed PTX; their speed with a
     device-to-device copy and, where it is installed, PyTorch. DIR/gpu.json is written, and the report is drawn again
     where DIR holds a study's results. Ends with exit code 3 where there is no GPU, 1 where a check failed.
     """

@@ -152,7 +152,7 @@ def _layers(
             [
                 str(each.place), each.name + (" *" if each.ours else ""), str(each.cases), str(each.wrong),
                 shown(max(0.0, each.digits_median)), shown(max(0.0, each.digits_worst)),
-                "a layer" if each.library.startswith(layers.LAYER) else each.told,
+                "a layer" if each.library.startswith(layers.LAYER) else each.identity,
             ]
             for each in lines
         ],
@@ -232,7 +232,7 @@ def _show(content: Mapping[str, Any]) -> None:
                 [
                     str(each.place), each.name + (" *" if each.ours else ""), each.threads, each.default_correction,
                     str(each.cases), str(each.wrong), shown(max(0.0, each.digits_median)),
-                    shown(max(0.0, each.digits_worst)), each.told,
+                    shown(max(0.0, each.digits_worst)), each.identity,
                 ]
                 for each in lines
             ],

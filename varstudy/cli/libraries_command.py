@@ -21,7 +21,7 @@ __all__ = ["libraries"]
     "as_layers",
     is_flag=True,
     help="Instead of functions, the frameworks' normalisation layers, by"
-    " the variance that their float32 outputs imply, beside the committed league; --only names frameworks.",
+    " the variance that their float32 outputs imply, with the committed league; --only names frameworks.",
 )
 @click.option("--quick", is_flag=True, help="The smallest set of cases.")
 @click.option("--storage", "storages", type=STORAGE, multiple=True, help="Only this storage format; may be repeated.")
@@ -37,9 +37,9 @@ __all__ = ["libraries"]
 def libraries(**given: Any) -> None:
     """Score the variance functions of numpy, torch, pandas, polars, databases and others on the study's rows.
 
-    Each is called in a process of its own, held against exact truth, told by the bits of its answers, and ranked among
-    our algorithms. By default those that are installed beside this program are measured; --all and --install measure in
-    environments with pinned versions.
+    Each is called in a process of its own, compared with the exact variance, identified by the bits of its answers, and
+    ranked among our algorithms. By default those that are installed in this environment are measured; --all and
+    --install measure in environments with pinned versions.
 
     With --layers, every normalisation layer of the frameworks takes part, by the variance that its outputs imply.
     """

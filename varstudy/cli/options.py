@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from varkernels.layouts import LAYOUTS, NORMS
 from varkernels.storages import STORAGES
 
 from .._io.matching import nearest
@@ -23,12 +22,9 @@ __all__ = [
     "ALGORITHM",
     "CORRECTION",
     "JSON",
-    "LAYOUTS",
-    "NORMS",
     "ONLY",
     "SEED",
     "STORAGE",
-    "STORAGES",
     "Known",
     "level_options",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ __all__ = ["compare", "report", "run"]
     type=click.Choice(["auto", "cpu", "ptx", "cuda"]),
     default="auto",
     show_default=True,
-    help="Beside the CPU's: the CUDA kernels on a GPU, by their PTX without one, or whichever there is.",
+    help="Also measure the CUDA kernels: on a GPU, by their PTX without one, or whichever there is.",
 )
 @click.option(
     "--anew/--no-anew",
@@ -65,8 +66,8 @@ def run(
     from ..study.runner import run as measure  # noqa: PLC0415
     from ..study.tasks import uncollected  # noqa: PLC0415
 
-    if parquet:
-        _needs("pyarrow", "parquet")
+    if parquet and find_spec("pyarrow") is None:
+        raise Problem("pyarrow is not installed: run pip install 'varstudy[parquet]'")
     companion = None
     if anew or (anew is None and only is None and level != "quick"):
         from ..survey.installed import installed_software  # noqa: PLC0415 - a quick study needs none of it
@@ -102,13 +103,6 @@ def run(
         return
     _summary(found)
     click.echo(str(page))
-
-
-def _needs(module: str, extra: str) -> None:
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    if find_spec(module) is None:
-        raise Problem(f"{module} is not installed: run pip install 'varstudy[{extra}]'")
 
 
 def draw(found: Results, folder: str) -> Path:
@@ -150,7 +144,7 @@ def _summary(found: Results) -> None:
 
 @click.command()
 @click.argument("results", default="reports")
-@click.option("--out", metavar="DIR", help="Folder of the report; beside the results by default.")
+@click.option("--out", metavar="DIR", help="Folder of the report; that of the results by default.")
 @JSON
 def report(results: str, out: str | None, as_json: bool) -> None:
     """Draw the report again from RESULTS, a results.json or its folder (default: reports)."""
@@ -171,7 +165,7 @@ def report(results: str, out: str | None, as_json: bool) -> None:
 @click.argument("before")
 @click.argument("after")
 @click.option(
-    "--tolerance", type=float, default=0.0, show_default=True, help="Relative change that is let pass, such as 0.01."
+    "--tolerance", type=float, default=0.0, show_default=True, help="Ignore relative changes below this, such as 0.01."
 )
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines of each kind to show.")
 @click.option("--html", metavar="FILE", help="Write a page with both side by side, regressions first.")

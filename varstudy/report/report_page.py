@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..study.results import Results
     from ..survey.findings.measured import FindingRow
 
-__all__ = ["CHAPTERS", "Chapter", "page"]
+__all__ = ["CHAPTERS", "render"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _kept(pick: Pick, held: float) -> str:
     return f"all {held:.1f} digits" if pick.digits >= held else f"{digits(pick.digits)} of {held:.1f} digits"
 
 
-def page(
+def render(
     results: Results,
     bench: Mapping[str, Any] | str | None = None,
     gpu_json: Mapping[str, Any] | str | None = None,
@@ -147,8 +147,13 @@ def page(
 ) -> str:
     """The report as one HTML document.
 
-    `bench` and `gpu_json` are the contents of bench.json and gpu.json, or why there is none to show; `fresh` and
-    `league` those of a measured.json and a league.json beside them, which stand in the place of the committed ones.
+    Parameters
+    ----------
+    results : a study's table and what is known of it, as `results.read` gives them.
+    bench : the content of a bench.json, for the section on speed; or a sentence why there is none to show.
+    gpu_json : the same of a gpu.json, for the section on the GPU's speed.
+    fresh, league : findings of frameworks and scores of libraries that were measured here, shown with the committed
+        ones.
     """
     facts = Facts(results)
     frame = facts.frame

@@ -105,7 +105,7 @@ def compare(a: results.Results, b: results.Results, *, tolerance: float = 0.0) -
     Parameters
     ----------
     a, b : the older and the newer results.
-    tolerance : the relative change that is let pass: 0.01 lets pass whatever moved by less than 1 %.
+    tolerance : smaller relative changes are ignored: 0.01 ignores whatever moved by less than 1 %.
 
     Raises
     ------

@@ -55,6 +55,7 @@ def run(
     device: str = "cpu",
     companion: Companion | None = None,
     say: Callable[[str], None] = silent,
+    crew: type[Crew] = Crew,
 ) -> results.Results:
     """Measure every algorithm on every feature map of a level, and write the table.
 
@@ -74,6 +75,7 @@ def run(
     companion : measured too, by one of the processes where there are several, else at the end.
     say : gets what the user should know, a line at a time: damaged cells, what the companion measures, and why it
         could not be measured.
+    crew : the processes that measure.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def run(
         progress.start(len(cells), len(cells) - len(missing))
     try:
         with scratch_folder(target) as scratch, interruptible() as asked:
-            for label, answer in _measured(missing, seed, own, folder, count, companion, scratch.absolute()):
+            for label, answer in _measured(missing, seed, own, folder, count, companion, scratch.absolute(), crew):
                 if not label:
                     beside, problem = answer
                 elif progress is not None:
@@ -190,6 +192,7 @@ def _measured(
     count: int,
     companion: Companion | None,
     scratch: Path,
+    crew: type[Crew],
 ) -> Iterator[tuple[str, Any]]:
     """Measure the cells, the largest first; (label, None) of each when it is done.
 
@@ -201,15 +204,15 @@ def _measured(
             compute(cell, seed, names, folder, cell.key(seed))
             yield cell.label, None
         return
-    with Crew(count) as crew:
-        for _ in crew.run((warm, *share, tuple(names)) for share in WARMING):
+    with crew(count) as workers:
+        for _ in workers.run((warm, *share, tuple(names)) for share in WARMING):
             pass
         tasks: list[Task] = [(compute, cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
         labels = [cell.label for cell in queue]
         if companion is not None:  # first, for it may take long
             tasks.insert(0, (accompany, companion, seed, scratch))
             labels.insert(0, "")
-        for index, answer in crew.run(tasks):
+        for index, answer in workers.run(tasks):
             yield labels[index], answer
 
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from varkernels import views
 from varkernels.formats import FLOAT32, FORMATS, Format
-from varstudy.study.ground_truth import Truth, reference_two_pass, round_to, truth, ulp
+from varkernels.rounding import round_to, ulp
+from varstudy.study.ground_truth import Truth, truth
 
 ALL = list(FORMATS.values())
 UNSIGNED = {2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -32,6 +33,40 @@ ROWS = 400
 LENGTHS = range(1, 9)
 
 formats = pytest.mark.parametrize("fmt", ALL, ids=str)
+
+
+def reference_two_pass(values: NDArray[Any], bits: int = 256) -> tuple[Any, Any]:
+    """Mean and sum of squared deviations as a textbook has them, in mpmath: what `truth` is checked against.
+
+    The working precision holds every bit of the values' squares twice over. So both answers round as the
+    exact ones do, unless the mean is no binary number and the exact M2 lies halfway between two numbers of
+    `bits` bits.
+
+    Parameters
+    ----------
+    values : at least one finite float16, bfloat16, float32 or float64 number.
+    bits : the precision of the answers.
+
+    Returns
+    -------
+    (mean, M2), two mpmath numbers, in the unit of the values and in its square.
+
+    Raises
+    ------
+    ValueError
+        There are no values, or some that are not finite.
+    """
+    floats = [float(v) for v in np.asarray(values)]
+    if not floats or not all(map(math.isfinite, floats)):
+        raise ValueError("values must be finite numbers, at least one")
+    exponents = [math.frexp(v)[1] for v in floats if v]
+    span = max(exponents) - min(exponents) + 53 if exponents else 0
+    with mpmath.workprec(bits + 4 * span + 2 * len(floats).bit_length() + 64):
+        x = [mpmath.mpf(v) for v in floats]  # rounds to the working precision: not before it is set
+        mean = sum(x, mpmath.mpf(0)) / len(x)
+        m2 = sum(((v - mean) ** 2 for v in x), mpmath.mpf(0))
+    with mpmath.workprec(bits):
+        return +mean, +m2
 
 
 @pytest.fixture(autouse=True)

@@ -200,9 +200,8 @@ def test_killed_at_any_moment_it_goes_on_and_ends_with_the_same_bytes(whole: Pat
     assert content(tmp_path) == content(whole)
 
 
-def test_finished_cells_are_not_measured_again(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_cells_are_not_measured_again(whole: Path) -> None:
     before = content(whole)
-    monkeypatch.setattr(runner, "compute", None)
     log = Log()
     runner.run(only=FEW, out=whole, progress=log)
     total = len(cells.plan(only=FEW))
@@ -403,19 +402,19 @@ def test_patterns_name_exactly_by_glob_or_by_part() -> None:
     assert [c.name for c in full] == ["norms/relu-large/NHWC"]
 
 
-def test_an_interrupt_that_was_swallowed_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = runner.compute
+class Swallowing(Log):
+    """Interrupts the run after each cell, and swallows the exception as a compiler's callback would."""
 
-    def swallow(*args: object) -> None:
-        original(*args)  # type: ignore[arg-type]
+    def advance(self, label: str) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
 
-    monkeypatch.setattr(runner, "compute", swallow)
+
+def test_an_interrupt_that_was_swallowed_is_not_forgotten(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        runner.run(only="higham/three-values", out=tmp_path, processes=1)
+        runner.run(only="higham/three-values", out=tmp_path, processes=1, progress=Swallowing())
     assert signal.getsignal(signal.SIGINT) is before
     assert len(list((tmp_path / "cells").glob("*.json"))) == 1
 
@@ -423,7 +422,7 @@ def test_an_interrupt_that_was_swallowed_is_not_forgotten(tmp_path: Path, monkey
 # -------------------------------------------------------------------------------- other people's software beside it
 
 
-class CrewHere:
+class CrewHere(Crew):
     """A crew that performs its tasks in this process, and compiles nothing ahead."""
 
     tasks: ClassVar[list[Any]] = []
@@ -434,7 +433,8 @@ class CrewHere:
     def __enter__(self) -> CrewHere:
         return self
 
-    def __exit__(self, *error: object) -> None: ...
+    def __exit__(self, *error: object) -> None:
+        pass
 
     def run(self, tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         for index, (function, *arguments) in enumerate(tasks):
@@ -467,15 +467,15 @@ class Neighbour:
         self.written.append((found, folder, (folder / "results.json").exists()))
 
 
-def test_one_of_several_processes_measures_the_companion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "Crew", CrewHere)
-    monkeypatch.setattr(CrewHere, "tasks", [])
+def test_one_of_several_processes_measures_the_companion(tmp_path: Path) -> None:
+    CrewHere.tasks.clear()
     before = tempfile.gettempdir()
     said: list[str] = []
     log, other = Log(), Neighbour()
     runner.run(
-        only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, companion=other, say=said.append
-    )
+        only="higham/three-values", out=tmp_path, seed=3, processes=2, progress=log, companion=other, say=said.append,
+        crew=CrewHere,
+    )  # fmt: skip
     assert said == ["what is here"]
     assert [seed for seed, _ in other.asked] == [3]
     assert other.written == [("found", tmp_path, True)]
@@ -488,13 +488,10 @@ def test_one_of_several_processes_measures_the_companion(tmp_path: Path, monkeyp
     assert not other.scratch[0].parent.exists()
 
 
-def test_a_companion_that_cannot_be_measured_costs_the_study_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner, "Crew", CrewHere)
+def test_a_companion_that_cannot_be_measured_costs_the_study_nothing(tmp_path: Path) -> None:
     said: list[str] = []
     other = Neighbour(RuntimeError("their clock is wrong"))
-    runner.run(only="higham/three-values", out=tmp_path, processes=2, companion=other, say=said.append)
+    runner.run(only="higham/three-values", out=tmp_path, processes=2, companion=other, say=said.append, crew=CrewHere)
     assert said[1:] == [
         "the frameworks and libraries that are here could not be measured: RuntimeError: their clock is wrong"
     ]

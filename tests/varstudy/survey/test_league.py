@@ -29,9 +29,9 @@ from varstudy.survey.league.league_record import LeagueProblem, LeagueRow
 from varstudy.survey.league.league_rows import Matrix, packed, rows
 from varstudy.survey.league.library_orders import schemes
 from varstudy.survey.league.measuring import default_correction
-from varstudy.survey.league.scoring import Answers, Exacts, said, score
+from varstudy.survey.league.scoring import Answers, Exacts, answer_text, score
 from varstudy.survey.libraries.catalogue import FUNCTIONS, LIBRARIES, chosen
-from varstudy.survey.libraries.declaring import EATS, Function, Library
+from varstudy.survey.libraries.declaring import Eats, Function, Library
 from varstudy.survey.probes import SCRIPTS
 
 TOY = """
@@ -109,7 +109,9 @@ Toy = Callable[..., Function]
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Function]:
     """Makes a function of a library whose adapter is `TOY`, or another text."""
 
-    def make(key: str, eats: str = "row", storages: tuple[str, ...] = ALL, text: str = TOY, **more: Any) -> Function:
+    def make(
+        key: str, eats: Eats = Eats.ROW, storages: tuple[str, ...] = ALL, text: str = TOY, **more: Any
+    ) -> Function:
         folder = tmp_path_factory.mktemp("toy") if text != TOY else known
         (folder / "adapter.py").write_text(text)
         library = Library("toy", Environment("toy", "3.11", ()), (), folder=folder)
@@ -151,11 +153,11 @@ def test_a_child_answers_in_bits(toy: Toy) -> None:
             values = each.values.astype(np.float32) if each.storage == "bfloat16" else each.values
             assert [float.fromhex(v) for v in line["answers"][each.key]] == np.var(values, axis=1).tolist()
         assert line["formats"] == {"float64": ["float64"], "float32": ["float32"], "bfloat16": ["float32"]}
-        assert said(line["facts"]["one value, ddof 1"]) == "NaN"
+        assert answer_text(line["facts"]["one value, ddof 1"]) == "NaN"
     fixed = found.answers["toy.fixed"]
     assert fixed["ddof"] is None
     assert default_correction(fixed["facts"]["four values, default"]) == "1"
-    assert said(fixed["facts"]["one value, ddof 0"]) == "no choice"
+    assert answer_text(fixed["facts"]["one value, ddof 0"]) == "no choice"
     assert found.answers["toy.small"]["formats"]["float64"] == ["bfloat16"]
     assert found.answers["toy.nothing"]["answers"][RAGGED[1].key] == [None]
 
@@ -188,7 +190,7 @@ def test_what_crashes_or_hangs_is_named_and_the_others_go_on(toy: Toy) -> None:
 def test_what_never_answers_for_no_value_has_answered_all_else(toy: Toy) -> None:
     found = ask([toy("void"), toy("burst"), toy("last")], packed(RAGGED), sys.executable, seconds=2)
     assert found.failures == {}
-    told = {name: said(line["facts"]["no value, default"]) for name, line in found.answers.items()}
+    told = {name: answer_text(line["facts"]["no value, default"]) for name, line in found.answers.items()}
     assert told == {
         "toy.void": "never answers",
         "toy.burst": "ends the process: it was killed by SIGABRT",
@@ -513,7 +515,7 @@ def test_every_function_has_its_adapter() -> None:
     declared: dict[Path, set[str]] = {}
     for each in FUNCTIONS.values():
         declared.setdefault(each.adapter, set()).add(each.key)
-        assert each.eats in EATS
+        assert each.eats in tuple(Eats)
         assert set(each.storages) <= set(FORMATS)
         assert (each.belongs_to.runs_in is None) == each.belongs_to.gpu
     assert declared == {path: keys_of(path) for path in declared}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,16 +22,26 @@ from ..words import clean
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LINE", "Column", "Facts", "Line", "decimal_digits", "order_word"]
+__all__ = ["LINE", "Column", "Facts", "Line", "decimal_digits", "shade"]
 
 # A line of the report's tables: a measurement without its algorithm.
 LINE = ("case", "norm", "groups", "storage", "accumulator", "correction", "device", "contraction")
-_STEPS = 7  # shades of a cell between no digit and all that the storage format has
+# Shades of a cell, from no digit to all that the storage format has.
+_SHADES = "bcdefgh"
 
 
 def decimal_digits(storage: str) -> float:
     """The digits that a format holds; NaN for a name that is none."""
     return held(FORMATS[storage]) if storage in FORMATS else float("nan")
+
+
+def shade(digits: float, storage: str) -> str:
+    """The class of a cell, by the share of a storage format's digits that are right; a: none, n: unknown."""
+    full = decimal_digits(storage)
+    if math.isnan(digits) or math.isnan(full):
+        return "n"
+    share = digits / full if math.isfinite(digits) else math.copysign(1.0, digits)
+    return "a" if share < 0 else _SHADES[min(len(_SHADES) - 1, int(share * len(_SHADES)))]
 
 
 def order_word(order: str) -> str:
@@ -190,7 +201,6 @@ def _cells(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     css: list[str] = []
     text: list[str] = []
     columns = ("storage", "scored", "beyond", "var_nan", "var_inf", "var_negative", "nonfinite_missed")
-    full = {name: decimal_digits(name) for name in FORMATS}
     for storage, scored, beyond, nan, inf, negative, missed, shown in zip(
         *(frame[name].tolist() for name in (*columns, "var_digits_worst")), strict=True
     ):
@@ -219,8 +229,7 @@ def _cells(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
         elif beyond:
             kind = "n"
         else:
-            share = min(max(shown / full.get(storage, 16.0), -1.0), 1.0)
-            kind = "a" if share < 0 else "bcdefgh"[min(_STEPS - 1, int(share * _STEPS))]
+            kind = shade(shown, storage)
         css.append(kind)
         text.append(word)
     return css, text

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ...survey.findings.measured import FindingRow
-from ..model.facts import decimal_digits
+from ..model.facts import shade
 from ..model.measured_layers import Layer, LayerGroup, answer, lines, title
 from ..words import clean, code, count, listing
 
-__all__ = ["COLUMNS", "LayersHeat", "error_cell", "heat", "shade"]
+__all__ = ["COLUMNS", "LayersHeat", "error_cell", "heat"]
 
 COLUMNS = tuple(f"accuracy.{mean}" for mean in ("1e4", "1e5", "1e6")) + tuple(
     f"{dtype}.{mean}" for dtype in ("float16", "bfloat16") for mean in (0, 4, 100)
 )
 GROUPS = (("float32", ("10⁴", "10⁵", "10⁶")), ("float16", ("0", "4", "100")), ("bfloat16", ("0", "4", "100")))
-_LETTERS = "bcdefgh"
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,6 @@ class LayersHeat:
     rows: int
     notes: tuple[Markup, ...] = ()
     formats: tuple[tuple[str, tuple[str, ...]], ...] = GROUPS
-
-
-def shade(digits: float, storage: str) -> str:
-    """The class of a cell, by the share of a storage format's digits that are right."""
-    full = decimal_digits(storage)
-    if math.isnan(digits) or math.isnan(full):
-        return "n"
-    share = digits / full if math.isfinite(digits) else math.copysign(1.0, digits)
-    return "a" if share < 0 else _LETTERS[min(len(_LETTERS) - 1, int(share * len(_LETTERS)))]
 
 
 def _storage(name: str) -> str:

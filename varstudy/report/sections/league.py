@@ -73,7 +73,7 @@ def _whole(content: Mapping[str, Any]) -> bool:
 
 def _here(committed: Mapping[str, Any], fresh: Mapping[str, Any]) -> tuple[Markup, ...]:
     """What was measured here, and what it changes."""
-    measured = [fact for fact in league_record.facts(fresh) if fact.status == "measured"]
+    measured = [fact for fact in league_record.facts(fresh) if fact.status == league_record.LeagueStatus.MEASURED]
     if not measured:
         return ()
     versions = dict.fromkeys(version for fact in measured for version in fact.version.split(", ") if version)
@@ -126,7 +126,7 @@ def _facts(known: Sequence[LeagueFact]) -> tuple[tuple[str, ...], ...]:
     """The cells of the functions that were measured; those of a library that are alike in all share a line."""
     found: dict[tuple[str, ...], list[LeagueFact]] = {}
     for fact in known:
-        if fact.status == "measured":
+        if fact.status == league_record.LeagueStatus.MEASURED:
             found.setdefault((fact.library, *_fact(fact)), []).append(fact)
     return tuple(
         (
@@ -151,7 +151,7 @@ def _absent(content: Mapping[str, Any], known: Sequence[LeagueFact]) -> tuple[tu
     """Names, and why: those of one reason together."""
     why: dict[str, list[str]] = {}
     for fact in known:
-        if fact.status != "measured":
+        if fact.status != league_record.LeagueStatus.MEASURED:
             why.setdefault(clean(f"{fact.status}: {fact.reason}" if fact.reason else fact.status), []).append(
                 fact.function
             )
@@ -162,7 +162,7 @@ def _absent(content: Mapping[str, Any], known: Sequence[LeagueFact]) -> tuple[tu
 
 
 def _lead(content: Mapping[str, Any], known: Sequence[LeagueFact], state: str) -> tuple[Markup, ...]:
-    measured = [fact for fact in known if fact.status == "measured"]
+    measured = [fact for fact in known if fact.status == league_record.LeagueStatus.MEASURED]
     cpu = content["provenance"].get("cpu")
     machine = cpu if isinstance(cpu, Mapping) else {}
     date = str(content["provenance"].get("made", ""))[:10]

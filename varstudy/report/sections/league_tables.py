@@ -13,9 +13,8 @@ from ...survey.league import layers, league_record
 from ...survey.league.league_record import CaseResult, LeagueFact, LeagueProblem, LeagueRow
 from ...survey.league.ranking import LeagueStanding, together
 from ...survey.libraries.declaring import SHORT
-from ..model.facts import decimal_digits
+from ..model.facts import decimal_digits, shade
 from ..words import clean, code, count, digits, listing
-from .layers_heat import shade
 from .wide_table import GROUP_TITLES
 
 __all__ = ["LeagueLine", "LeagueTable", "divisor", "layers_table", "league_table", "short_error"]
@@ -220,10 +219,12 @@ def _notes(lines: Sequence[_Standing]) -> tuple[Markup, ...]:
                 count(len(ahead), "function of a library does", "functions of libraries do") if ahead else "none does",
             )
         )  # fmt: skip
-    told = {line.standing.name for line in theirs if line.standing.told}
-    if told:
+    identified = {line.standing.name for line in theirs if line.standing.identity}
+    if identified:
         notes.append(
-            Markup("{} of them are bit-identical to one of our algorithms, which identifies them.").format(len(told))
+            Markup("{} of them are bit-identical to one of our algorithms, which identifies them.").format(
+                len(identified)
+            )
         )
     bad = [line.standing for line in theirs if line.row.negative]
     if bad:

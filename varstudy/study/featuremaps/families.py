@@ -24,15 +24,11 @@ from .storing import Maker, fill, generator, indices, store
 from .streams import Floats, Stream
 
 __all__ = [
-    "alternating_sign",
     "biased_rounding",
-    "bright_image",
     "cases",
     "constant",
     "exact",
     "exact_kappa",
-    "near_overflow",
-    "near_underflow",
     "nonfinite",
     "normal",
     "offset",
@@ -44,7 +40,6 @@ __all__ = [
     "stagnation",
     "step",
     "two_pieces",
-    "ulp_lattice",
     "uniform",
     "values",
 ]

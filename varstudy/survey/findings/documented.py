@@ -245,10 +245,10 @@ def contradicts_source(documented: Documented) -> bool | None:
     return _differ(documented.value, documented.source_value)
 
 
-def _differ(said: Any, found: Any, tolerance: float = 0.0) -> bool | None:
-    if said is None or found is None:
+def _differ(documented_value: Any, found: Any, tolerance: float = 0.0) -> bool | None:
+    if documented_value is None or found is None:
         return None
-    return not _same(said, found, tolerance)
+    return not _same(documented_value, found, tolerance)
 
 
 def _same(a: Any, b: Any, tolerance: float) -> bool:

@@ -122,37 +122,39 @@ def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
         return measured(NAME, "other", "; ".join(f"{offset}: {_words(one)}" for offset, one in found.items()))
     errors = {offset: one.best() for offset, one in found.items()}
     worst = {offset: max(abs(each.error) for each in best) for offset, best in errors.items()}
-    said = ", ".join(f"{offset}: {value:.2g}" for offset, value in worst.items())
+    shown_errors = ", ".join(f"{offset}: {value:.2g}" for offset, value in worst.items())
     like = _like(variant, errors)
     if len({name for name, _ in like}) == 1:
-        return measured(NAME, like[0][0], f"{said}: the errors of {_some([name for _, name in like])}")
+        return measured(NAME, like[0][0], f"{shown_errors}: the errors of {_some([name for _, name in like])}")
     welford, two_pass = (_error(variant, "1e6", name) for name in ("welford", "two_pass"))
     pairs = {offset: _pairs(one) for offset, one in found.items()}
     by_mean = all(_by_mean(each) for best in pairs.values() for each in best)
     surely = by_mean and all(_by_mean(each, tight=True) for each in pairs["1e6"])
     if surely and worst["1e6"] >= math.sqrt(welford * two_pass):
-        return measured(NAME, TWO_PASS, f"{said}: the square of the mean's error")
+        return measured(NAME, TWO_PASS, f"{shown_errors}: the square of the mean's error")
     limits = {o: max(_error(variant, o, n) for n in ("welford", "chan", "pairwise", "shifted_first")) for o in worst}
     coarse = {o: max(each.resolution for each in best) for o, best in errors.items()}
     if any(value > _LIKE * limits[o] + 2 * coarse[o] for o, value in worst.items()):
         kind = "the square of the mean's error" if surely else "of another kind than a naive one's"
-        return measured(NAME, "other", f"{said}: more than a stable algorithm's, {kind}")
+        return measured(NAME, "other", f"{shown_errors}: more than a stable algorithm's, {kind}")
     if all(_by_mean(each, tight=True) for best in pairs.values() for each in best):
-        return measured(NAME, STABLE, f"{said}: no more than the square of the mean's error")
+        return measured(NAME, STABLE, f"{shown_errors}: no more than the square of the mean's error")
     rounding = max(1e-6, worst["1e4"])  # of the sum itself, where a float32 mean is nearly exact
     if all(_about_float32(each, theirs, rounding) for each, theirs in _against_means(variant, errors["1e6"])):
         why = "in each group the square of the distance from the mean to a float32 number near it"
-        return measured(NAME, STABLE, f"{said}: {why}, about which it sums")
+        return measured(NAME, STABLE, f"{shown_errors}: {why}, about which it sums")
     # what a sum of squares in float64 would lose at most, and at least
     if any(value - coarse[o] > 3 * _error(variant, o, "naive", "float64") for o, value in worst.items()):
-        return measured(NAME, STABLE, f"{said}: as merges or recurrences in float32")
+        return measured(NAME, STABLE, f"{shown_errors}: as merges or recurrences in float32")
     if worst["1e6"] + coarse["1e6"] < _error(variant, "1e6", "naive/pairwise", "float64") / 16:
-        return measured(NAME, STABLE, f"{said}: less than E[x^2] - E[x]^2 would lose in float64")
+        return measured(NAME, STABLE, f"{shown_errors}: less than E[x^2] - E[x]^2 would lose in float64")
     if any(_rough_mean(each, offset) for offset, best in pairs.items() for each in best):
-        return measured(NAME, STABLE, f"{said}: about a mean that is off by more than its rounding, so not in float64")
+        return measured(
+            NAME, STABLE, f"{shown_errors}: about a mean that is off by more than its rounding, so not in float64"
+        )
     return undetermined(
         NAME,
-        f"{said}, told within {coarse['1e6']:.1g} at mean 1e6: what a stable algorithm loses, and what "
+        f"{shown_errors}, told within {coarse['1e6']:.1g} at mean 1e6: what a stable algorithm loses, and what "
         "E[x^2] - E[x]^2 loses in float64",
     )
 

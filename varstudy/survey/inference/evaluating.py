@@ -139,11 +139,11 @@ def _debias(variant: Variant, shares: dict[str, float], kept: Kept | None) -> st
         steps = sum(state is not None for state in run.after()) if run else 0
         if not 0 < decay < 1 or abs(share / (1 - decay**steps if steps else 1) - 1) > 1e-3:
             return numbers
-    said = f"1 - {short(Interval.about(decay, law.parameter.half))[0]:g}^k after k steps, 1 before any ({numbers})"
+    formula = f"1 - {short(Interval.about(decay, law.parameter.half))[0]:g}^k after k steps, 1 before any ({numbers})"
     initial = next((run.initial for question in shares if (run := variant.run(question)) and run.initial), None)
     if initial is not None and (initial["var"] == initial["var"][0]).all() and initial["var"][0] != 0:
-        return f"{said}, though the running variance begins with {initial['var'][0]:g}, not 0"
-    return said
+        return f"{formula}, though the running variance begins with {initial['var'][0]:g}, not 0"
+    return formula
 
 
 def _epsilons(found: list[tuple[str, tuple[Interval, str], Rule | None]], bare: bool) -> Finding:
@@ -155,13 +155,15 @@ def _epsilons(found: list[tuple[str, tuple[Interval, str], Rule | None]], bare: 
     ]
     if different:
         _, interval, place, rule = different[0]
-        said = "none" if 0.0 in interval else f"{short(interval)[0]:g}, {place}"
-        return measured(NAME, OTHER_EPSILON, f"epsilon {said}; training has {rule.epsilon.middle:.4g}, {rule.place}")
+        shown_epsilon = "none" if 0.0 in interval else f"{short(interval)[0]:g}, {place}"
+        return measured(
+            NAME, OTHER_EPSILON, f"epsilon {shown_epsilon}; training has {rule.epsilon.middle:.4g}, {rule.place}"
+        )
     if all(rule is None for *_, rule in found):
         interval, place = found[0][1]
         if interval.low > 0 or interval.high < 1e-12:
-            said = f"{short(interval)[0]:g}, {place}" if interval.low > 0 else f"at most {interval.high:.2g}"
-            return measured(NAME, RUNNING, f"epsilon {said}; training shows none to compare")
+            shown_epsilon = f"{short(interval)[0]:g}, {place}" if interval.low > 0 else f"at most {interval.high:.2g}"
+            return measured(NAME, RUNNING, f"epsilon {shown_epsilon}; training shows none to compare")
     known = [question for question, (interval, _), rule in found if rule is not None and _same(interval, rule, bare)]
     if not known:
         return undetermined(NAME, "the running statistics serve, but they hide the epsilon")

@@ -166,11 +166,11 @@ def _law(variant: Variant, kept: Kept, steps: Series, sizes: Series | None) -> l
         why = "the running statistics never move"
         return [not_applicable(update, why), not_applicable(weight, why)]
     new = [short(Interval.about(float(w), steps.error)) for w in np.diag(steps.weights)]
-    said = measured(weight, [value for value, _ in new], f"each within {steps.error:.1g}")
+    each_weight = measured(weight, [value for value, _ in new], f"each within {steps.error:.1g}")
     kept.first_weight = None if steps.delayed else float(steps.weights[0, 0])
     fitting = laws(steps.weights, steps.error)
     if len(fitting) > 1:
-        return [undetermined(update, listed(law.name for law in fitting)), said]
+        return [undetermined(update, listed(law.name for law in fitting)), each_weight]
     name = fitting[0].name if fitting else RunningLaw.OTHER
     detail = fitting[0].detail if fitting else "the weights of five batches fit no known law"
     if fitting and sizes is not None and not any(law.name == name for law in _sized(fitting[0], sizes)):
@@ -180,7 +180,7 @@ def _law(variant: Variant, kept: Kept, steps: Series, sizes: Series | None) -> l
         )
     elif fitting and sizes is None:
         if name == RunningLaw.PLAIN:
-            return [undetermined(update, "plain average or batch-size weighted: batches of one size only"), said]
+            return [undetermined(update, "plain average or batch-size weighted: batches of one size only"), each_weight]
         detail = "; ".join(part for part in (detail, "seen with batches of one size only") if part)
     if name == RunningLaw.DEBIASED:
         detail = "a decaying sum of the batches' divided by the sum of its weights"
@@ -191,8 +191,8 @@ def _law(variant: Variant, kept: Kept, steps: Series, sizes: Series | None) -> l
         if fitting[0].detail:  # the initial statistics count
             kept.initial_share = 1 - total
         if name in AVERAGES and fitting[0].parameter is None:
-            return [_average(update, name, detail, variant), said]
-    return [measured(update, name, detail), said]
+            return [_average(update, name, detail, variant), each_weight]
+    return [measured(update, name, detail), each_weight]
 
 
 def _average(update: str, name: str, detail: str, variant: Variant) -> Finding:
@@ -257,7 +257,7 @@ def _epsilon(variant: Variant, kept: Kept, normal: Normal) -> Finding:
         if not fitting:
             return undetermined(name, f"a constant channel adds {extra:.4g}, neither 0 nor epsilon, {eps:.3g}")
         formulas = listed(formula for _, formula in fitting)
-        told = f"a constant channel adds {extra:.4g} = {formulas}, epsilon is {eps:.3g}"
+        detail = f"a constant channel adds {extra:.4g} = {formulas}, epsilon is {eps:.3g}"
         values = {value for value, _ in fitting}
-        return measured(name, values.pop(), told) if len(values) == 1 else undetermined(name, told)
+        return measured(name, values.pop(), detail) if len(values) == 1 else undetermined(name, detail)
     return undetermined(name, "no epsilon is large enough to show in the running variance")

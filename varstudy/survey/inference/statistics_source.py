@@ -53,18 +53,18 @@ def whose(
     when = min(began, key=lambda one: began[one])
     since = began[when]
     if since < len(steps) and all(BATCH in one for one in steps[:since]):
-        told = next((t for t, one in enumerate(steps) if BATCH not in one), len(steps) - 1)
+        deciding = next((t for t, one in enumerate(steps) if BATCH not in one), len(steps) - 1)
         words = f"the running statistics as they are {when} the step"
         if since == 0:
-            return measured(NAME, "running", f"{words}, told from step {told + 1} on"), shown and told > 0
+            return measured(NAME, "running", f"{words}, told from step {deciding + 1} on"), shown and deciding > 0
         return measured(NAME, "running", f"{words}, from step {since + 1} on; the batch's own until then"), shown
     odd = next((t for t, one in enumerate(steps) if one <= {OFF}), 0)
-    said = (
+    described = (
         f"{first.value} with a fresh layer, and from step {odd + 1} on neither the batch's statistics nor the running"
     )
     if any(OFF in one for one in steps):
-        return undetermined(NAME, f"{said} ones; not all outputs lie on a line"), shown
-    return measured(NAME, "other", f"{said} ones"), shown
+        return undetermined(NAME, f"{described} ones; not all outputs lie on a line"), shown
+    return measured(NAME, "other", f"{described} ones"), shown
 
 
 def _since(steps: Sequence[set[str]], when: str) -> int:

@@ -179,11 +179,12 @@ def _judged(
     left: list[Hypothesis] = [Hypothesis(merge, correction) for merge in MERGES for correction in CORRECTIONS]
     for rank, statistics in enumerate(found):
         for channel in range(channels):
-            said = predictions([one[channel] for one in shards], rank)
+            predicted = predictions([one[channel] for one in shards], rank)
             left = [
                 way
                 for way in left
-                if way in said and _close(statistics[channel], (float(said[way][0]), float(said[way][1])))
+                if way in predicted
+                and _close(statistics[channel], (float(predicted[way][0]), float(predicted[way][1])))
             ]
     seen = f"rank 0, channel 0 has mean {found[0][0][0]:.6g}, variance {found[0][0][1]:.6g}"
     merges = [merge for merge in MERGES if any(way.merge == merge for way in left)]

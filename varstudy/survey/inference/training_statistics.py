@@ -127,8 +127,11 @@ def _epsilon(normal: Normal, both: list[Rule], argument: list[Rule], bare: bool,
     if len({(rule.correction, rule.place) for rule in both}) > 1:
         if len({rule.correction for rule in both}) == 1 and set(places) <= set(FLOORS):
             normal.default = one  # either does the same
-        said = listed(f"{rule.place} with {rule.epsilon.middle:.4g}" for rule in both)
-        return [undetermined(default, said), undetermined(place, f"{said}" + (f" ({refused})" if refused else ""))]
+        alternatives = listed(f"{rule.place} with {rule.epsilon.middle:.4g}" for rule in both)
+        return [
+            undetermined(default, alternatives),
+            undetermined(place, f"{alternatives}" + (f" ({refused})" if refused else "")),
+        ]
     normal.default = one
     value, unique = short(one.epsilon)
     return [

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .league_record import OURS, LeagueFact, LeagueRow, facts, results, rows
+from .league_record import OURS, LeagueFact, LeagueRow, LeagueStatus, facts, results, rows
 
 __all__ = ["LeagueChange", "compare"]
 
@@ -30,9 +30,9 @@ class LeagueChange:
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[LeagueChange]:
     """What differs in functions that both leagues measured, on the cases that both tried; what is worse first."""
     changes: list[LeagueChange] = []
-    old_facts = {fact.function: fact for fact in facts(before) if fact.status != "not measured"}
+    old_facts = {fact.function: fact for fact in facts(before) if fact.status != LeagueStatus.NOT_MEASURED}
     for fact in facts(after):
-        if fact.function in old_facts and fact.status != "not measured":
+        if fact.function in old_facts and fact.status != LeagueStatus.NOT_MEASURED:
             changes += _facts(old_facts[fact.function], fact)
     old = {key: row for row in rows(before) for key in _keys(row)}
     for row in rows(after):
@@ -49,7 +49,9 @@ def _keys(row: LeagueRow) -> list[tuple[str, str, str]]:
 def _facts(a: LeagueFact, b: LeagueFact) -> list[LeagueChange]:
     if a.status != b.status:
         return [
-            LeagueChange(b.function, "", "status", a.status, f"{b.status} {b.reason}".strip(), b.status == "failed")
+            LeagueChange(
+                b.function, "", "status", a.status, f"{b.status} {b.reason}".strip(), b.status == LeagueStatus.FAILED
+            )
         ]
     names = ("version", "default_correction", "one_value", "at_correction", "empty", "with_nan")
     return [

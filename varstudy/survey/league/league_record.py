@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from varkernels.enums import StrEnum
 from varkernels.formats import FLOAT64, FORMATS
 
 from ..._io import provenance
@@ -24,6 +25,7 @@ __all__ = [
     "LeagueFile",
     "LeagueProblem",
     "LeagueRow",
+    "LeagueStatus",
     "committed",
     "content",
     "facts",
@@ -103,6 +105,14 @@ class LeagueRow(Cells):
     marks: str = ""
 
 
+class LeagueStatus(StrEnum):
+    """Whether a function or a layer was measured; a reason stands with the other two."""
+
+    MEASURED = "measured"
+    FAILED = "failed"
+    NOT_MEASURED = "not measured"
+
+
 @dataclass
 class LeagueFact(Cells):
     """One function: what it is, and what it answers where the textbooks differ.
@@ -110,7 +120,7 @@ class LeagueFact(Cells):
     Attributes
     ----------
     function, library, environment : as of a `LeagueRow`. note : how it is called, where that is not plain.
-    status : ``measured``, ``failed`` or ``not measured``; reason says why. All below are of measured ones.
+    status : a `LeagueStatus`; reason says why. All below are of measured ones.
     version : of the library and what it builds on, each with its name. python : of the interpreter.
     date, machine : when, in UTC, as ``2026-08-31``, and the CPU's model.
     default_correction : 0, 1, ``none``, or what is known instead. choices : corrections that it can be asked for.

@@ -41,6 +41,10 @@ class Matrix:
     def length(self) -> int:
         return int(self.values.shape[1])
 
+    def described(self) -> dict[str, Any]:
+        """What it is, for the file of what was measured on it."""
+        return {"case": self.case, "group": self.group, "rows": len(self.values), "values": self.length}
+
 
 def rows(
     level: str = "default",

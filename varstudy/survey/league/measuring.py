@@ -18,9 +18,9 @@ from ..libraries.declaring import Function
 from . import league_record
 from .asking import SECONDS, Asked, ask
 from .identifying import Candidates, candidates, match
-from .league_record import NAMED, OURS, LeagueFact, LeagueRow
+from .league_record import NAMED, OURS, LeagueFact, LeagueRow, LeagueStatus
 from .league_rows import Matrix, packed
-from .scoring import Answers, Exacts, said, score
+from .scoring import Answers, Exacts, answer_text, repeated, score
 
 if TYPE_CHECKING:
     from ..._io.progress import Progress
@@ -86,10 +86,7 @@ def measure(
     by_storage: dict[str, list[Matrix]] = {}
     for matrix in matrices:
         by_storage.setdefault(matrix.storage, []).append(matrix)
-    league.cases = {
-        storage: [{"case": m.case, "group": m.group, "rows": len(m.values), "values": m.length} for m in of_storage]
-        for storage, of_storage in by_storage.items()
-    }
+    league.cases = {storage: [matrix.described() for matrix in each] for storage, each in by_storage.items()}
     judge = _Judge(by_storage)
     rows = packed(matrices)
     adapters: dict[tuple[str, Path], list[Function]] = {}
@@ -126,7 +123,7 @@ def _adapter(
     """All functions of one adapter."""
     place = where(functions[0])
     if isinstance(place, str):
-        league.facts += [_fact(each, "not measured", place) for each in functions]
+        league.facts += [_fact(each, LeagueStatus.NOT_MEASURED, place) for each in functions]
         return
     runs = {
         (count, k): ask(functions, rows, place.python, threads=count, seconds=seconds, variables=place.variables)
@@ -137,7 +134,7 @@ def _adapter(
         failed = [asked.failures[each.name] for asked in runs.values() if each.name in asked.failures]
         if failed:
             absent = not any(asked.versions for asked in runs.values()) and "ModuleNotFoundError" in failed[0]
-            league.facts.append(_fact(each, "not measured" if absent else "failed", failed[0]))
+            league.facts.append(_fact(each, LeagueStatus.NOT_MEASURED if absent else LeagueStatus.FAILED, failed[0]))
             continue
         league.rows += judge.rows(each, {count: runs[count, 0] for count in threads})
         league.facts.append(_measured(each, runs, threads, repeats))
@@ -154,39 +151,29 @@ def _measured(
     asked = runs[threads[0], 0]
     line = asked.answers[function.name]
     answers_to = line["facts"]
-    fact = _fact(function, "measured")
+    fact = _fact(function, LeagueStatus.MEASURED)
     fact.version = ", ".join(f"{name} {version}" for name, version in asked.versions.items())
     fact.python = asked.python
     fact.date = datetime.now(timezone.utc).date().isoformat()
     fact.machine = str(provenance.cpu()["model"])
     fact.default_correction = default_correction(answers_to["four values, default"])
     fact.choices = ", ".join(str(c) for c in (0, 1) if not answers_to[f"four values, ddof {c}"]["raised"]) or "none"
-    fact.one_value = said(answers_to["one value, default"])
-    fact.at_correction = said(answers_to["one value, ddof 1"])
-    fact.empty = said(answers_to["no value, default"])
-    fact.with_nan = said(answers_to["a NaN, default"])
+    fact.one_value = answer_text(answers_to["one value, default"])
+    fact.at_correction = answer_text(answers_to["one value, ddof 1"])
+    fact.empty = answer_text(answers_to["no value, default"])
+    fact.with_nan = answer_text(answers_to["a NaN, default"])
     fact.max_length = function.max_length
-    again = [_differing(line, runs[threads[0], k].answers[function.name]) for k in range(1, repeats)]
-    fact.repeated = "run once" if not again else _alike(max(again))
-    across = [_differing(line, runs[count, 0].answers[function.name]) for count in threads[1:]]
-    fact.threads_alike = "one number tried" if not across else _alike(max(across))
+    answers = {run: asked.answers[function.name]["answers"] for run, asked in runs.items()}
+    again = [answers[threads[0], k] for k in range(1, repeats)]
+    fact.repeated = repeated(line["answers"], again, "run once")
+    across = [answers[count, 0] for count in threads[1:]]
+    fact.threads_alike = repeated(line["answers"], across, "one number tried")
     return fact
-
-
-def _alike(differing: int) -> str:
-    return "same bits" if not differing else f"{differing} rows differ"
-
-
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> int:
-    """Rows that two runs answer differently."""
-    if a["answers"].keys() != b["answers"].keys():
-        return max(1, abs(len(a["answers"]) - len(b["answers"])))
-    return sum(x != y for key in a["answers"] for x, y in zip(a["answers"][key], b["answers"][key], strict=True))
 
 
 def default_correction(answer: Mapping[str, Any]) -> str:
     """The correction that a function uses unasked, from its answer for 1, 2, 4, 9: their M2 is 38."""
-    text = said(answer)
+    text = answer_text(answer)
     if answer["raised"] or answer["answer"] is None:
         return "none" if text == "no default" else f"undetermined: {text}"
     value = float.fromhex(answer["answer"])

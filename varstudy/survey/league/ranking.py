@@ -21,7 +21,7 @@ class LeagueStanding:
     place : from 1; equal ones share the better place. name, library, version, threads : whose.
     ours : whether it is an algorithm of this library.
     cases : scored. wrong : of them, by the judge, or raised. digits_median : of the worst rows.
-    digits_worst : of the worst case. negative, nan, raised : rows. told : what its bits say that it is.
+    digits_worst : of the worst case. negative, nan, raised : rows. identity : what its bits say that it is.
     default_correction : what it divides by unasked: n less this.
     """
 
@@ -38,11 +38,11 @@ class LeagueStanding:
     negative: int
     nan: int
     raised: int
-    told: str
+    identity: str
     default_correction: str
 
 
-def told(row: LeagueRow) -> str:
+def identity(row: LeagueRow) -> str:
     """What a row's bits say the function is, in a phrase; empty where nothing is claimed."""
     if not row.equal:
         return ""
@@ -108,7 +108,7 @@ def together(
             row.negative,
             row.nan,
             row.raised,
-            told(row),
+            identity(row),
             known[row.function].default_correction if row.function in known else "",
         )
         for key, row, scored in lines

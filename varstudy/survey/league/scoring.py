@@ -19,7 +19,7 @@ from ..callables.scoring import is_rounded
 from .league_record import LeagueRow, number, shown
 from .league_rows import Matrix
 
-__all__ = ["Answers", "Exacts", "said", "score"]
+__all__ = ["Answers", "Exacts", "answer_text", "repeated", "score"]
 
 
 @dataclass
@@ -92,9 +92,9 @@ def score(row: LeagueRow, matrices: Sequence[Matrix], answers: Mapping[str, Answ
         row.beyond_half_ulp += sum(
             not is_rounded(given.values[r], exact.values[r], row.storage) for r in np.flatnonzero(known)
         )
-        told = " ".join(f"{kind} {count}" for kind, count in counts.items() if count)
-        if told:
-            marks.append(f"{k}:{told}")
+        kinds = " ".join(f"{kind} {count}" for kind, count in counts.items() if count)
+        if kinds:
+            marks.append(f"{k}:{kinds}")
         if not len(off):
             worst.append("-")
             median.append("-")
@@ -119,7 +119,25 @@ def _larger(a: float, b: float) -> float:
     return b if math.isnan(a) else max(a, b)
 
 
-def said(answer: Mapping[str, Any]) -> str:
+def repeated(answers: Mapping[str, Sequence[Any]], others: Sequence[Mapping[str, Sequence[Any]]], none: str) -> str:
+    """Whether other runs gave the same bits, or how many rows of one of them differ at most.
+
+    Parameters
+    ----------
+    answers, others : the rows' answers by matrix, of the first run and of the other ones. none : where there are none.
+    """
+    counts = [
+        sum(x != y for key in answers for x, y in zip(answers[key], other[key], strict=False))
+        if answers.keys() == other.keys()
+        else max(1, abs(len(answers) - len(other)))
+        for other in others
+    ]
+    if not counts:
+        return none
+    return f"{max(counts)} rows differ" if max(counts) else "same bits"
+
+
+def answer_text(answer: Mapping[str, Any]) -> str:
     """An answer of a child to a question, for people."""
     raised = str(answer["raised"])
     if raised.startswith("Fixed: "):

@@ -6,14 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from varkernels.enums import StrEnum
 from varkernels.storages import STORAGES, WIDE
 
 from ..environments import Environment
 
-__all__ = ["ALL", "EATS", "LONG", "NUMPY", "SHORT", "WIDE", "Call", "Function", "Library"]
+__all__ = ["ALL", "LONG", "NUMPY", "SHORT", "WIDE", "Call", "Eats", "Function", "Library"]
 
-# What a function gets in one call: a row of one dimension; the rows of a matrix in memory; the columns of one.
-EATS = ("row", "rows", "columns")
+
+class Eats(StrEnum):
+    """What a function gets in one call: a row of one dimension, or a matrix whose rows or columns it reduces."""
+
+    ROW = "row"
+    ROWS = "rows"
+    COLUMNS = "columns"
+
 
 # The formats that a function takes.
 ALL = STORAGES
@@ -31,13 +38,13 @@ class Call:
     Attributes
     ----------
     key : its entry in the adapter. name : as its users write it; by default the library's name and the key.
-    eats : one of `EATS`. storages : the formats that its values may have; by default the library's.
+    eats : what it gets in one call. storages : the formats that its values may have; by default the library's.
     max_length : it gets no longer rows. note : one sentence on how it is called, where that is not plain.
     """
 
     key: str
     name: str = ""
-    eats: str = "row"
+    eats: Eats = Eats.ROW
     storages: tuple[str, ...] = ()
     max_length: int = LONG
     note: str = ""
@@ -95,7 +102,7 @@ class Function:
     name: str
     belongs_to: Library
     key: str
-    eats: str = "row"
+    eats: Eats = Eats.ROW
     storages: tuple[str, ...] = NUMPY
     max_length: int = LONG
     note: str = ""

@@ -46,14 +46,7 @@ CARRIED = (
 # What a port tells.
 PROPERTIES = (
     "correction.normalise",
-    "correction.running",
-    "running.keeps",
-    "running.update",
-    "momentum.multiplies",
-    "momentum.default",
-    "epsilon.default",
-    "epsilon.place",
-    "epsilon.in_running",
+    *CARRIED,
     "initial.mean",
     "initial.var",
     "one_value.output",

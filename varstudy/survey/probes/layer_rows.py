@@ -76,24 +76,24 @@ def write(path, content):
 
 
 def run(request, tables, save):
-    said = {"python": platform.python_version(), "versions": {}, "asking": "import", "layers": []}
-    save(said)
+    observed = {"python": platform.python_version(), "versions": {}, "asking": "import", "layers": []}
+    save(observed)
     adapter = adapters.load(request["adapter"])
-    said["versions"] = {str(key): str(value) for key, value in adapter.versions().items()}
+    observed["versions"] = {str(key): str(value) for key, value in adapter.versions().items()}
     if hasattr(adapter, "set_threads"):
         adapter.set_threads(request["threads"])
     for kind, variant, title in layers(adapter, request["kinds"]):
         if [kind, variant] in request["skip"]:
             continue
-        said["asking"] = [kind, variant]
-        save(said)
+        observed["asking"] = [kind, variant]
+        save(observed)
         start, answers = time.time(), {}
         for key, table in sorted(tables.items()):
             try:
                 answers[key] = ask(adapter, kind, variant, table)
             except (Exception, SystemExit) as error:
                 answers[key] = {"raised": text_of(error)}
-        said["layers"].append(
+        observed["layers"].append(
             {
                 "kind": kind,
                 "variant": variant,
@@ -102,8 +102,8 @@ def run(request, tables, save):
                 "seconds": round(time.time() - start, 2),
             }
         )
-    said["asking"] = None
-    save(said)
+    observed["asking"] = None
+    save(observed)
 
 
 def main():
@@ -117,7 +117,7 @@ def main():
     with np.load(tables_path) as held:
         tables = {name: held[name] for name in held.files}
     path = os.path.abspath(sys.argv[sys.argv.index("--out") + 1])
-    run(request, tables, lambda said: write(path, said))
+    run(request, tables, lambda observed: write(path, observed))
 
 
 if __name__ == "__main__":

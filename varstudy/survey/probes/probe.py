@@ -120,25 +120,25 @@ def begin(threads):
 def observe(options):
     """All of it; returns the observations, which are on disk too."""
     start = time.time()
-    said = begin(options.threads)
-    write(options.out, said)
-    with note(said):
+    observed = begin(options.threads)
+    write(options.out, observed)
+    with note(observed):
         adapter = adapters().load(options.adapter)
-        said["framework"] = adapter.FRAMEWORK
-        with note(said, "versions_error"):
-            said["versions"] = {str(key): str(value) for key, value in adapter.versions().items()}
+        observed["framework"] = adapter.FRAMEWORK
+        with note(observed, "versions_error"):
+            observed["versions"] = {str(key): str(value) for key, value in adapter.versions().items()}
         if hasattr(adapter, "set_threads"):
-            with note(said, "threads_error"):
+            with note(observed, "threads_error"):
                 adapter.set_threads(options.threads)
-        said["import_seconds"] = round(time.time() - start, 3)
-        ask_all(adapter, options, said, lambda: write(options.out, said))
-    said["seconds"] = round(time.time() - start, 3)
-    said["asking"] = None
-    write(options.out, said)
-    return said
+        observed["import_seconds"] = round(time.time() - start, 3)
+        ask_all(adapter, options, observed, lambda: write(options.out, observed))
+    observed["seconds"] = round(time.time() - start, 3)
+    observed["asking"] = None
+    write(options.out, observed)
+    return observed
 
 
-def ask_all(adapter, options, said, save):
+def ask_all(adapter, options, observed, save):
     """Every question of every kind and variant; `save` is called before each."""
     try:
         import questions
@@ -153,7 +153,7 @@ def ask_all(adapter, options, said, save):
                 continue
             ask = questions.Asking(adapter, kind, variant, record, note)
             answers = {}
-            said["variants"].append({"kind": kind, "variant": variant, "title": title, "answers": answers})
+            observed["variants"].append({"kind": kind, "variant": variant, "title": title, "answers": answers})
             for name, kinds, run in questions.QUESTIONS:
                 asked = not options.question or name in options.question
                 if kind not in kinds or not (asked or name == "order"):
@@ -161,7 +161,7 @@ def ask_all(adapter, options, said, save):
                 label = "%s, %s: %s" % (kind, variant, name)
                 if label in options.skip:
                     continue
-                said["asking"] = label
+                observed["asking"] = label
                 save()
                 answer = answers[name] = {}
                 start = time.time()
@@ -175,8 +175,8 @@ def main(words=None):
     options = arguments(words)
     sys.stdout.flush()
     os.dup2(2, 1)  # whatever a framework prints is no result
-    said = observe(options)
-    problem = said.get("error")
+    observed = observe(options)
+    problem = observed.get("error")
     if problem:
         sys.stderr.write("probe: %s\n" % problem)
     return 1 if problem else 0

@@ -230,13 +230,13 @@ class Asking(object):
     def out(self, table, array, at):
         array = np.asarray(array)
         got = gather(self.kind, self.variant, array, *table.shape)
-        said = {"dtype": str(array.dtype), "shape": list(array.shape)}
+        event = {"dtype": str(array.dtype), "shape": list(array.shape)}
         if at is None:
-            said["values"] = self.record(got)
+            event["values"] = self.record(got)
         else:
-            said["at"] = at
-            said["values"] = [self.record(got[r][where]) for r, where in enumerate(at)]
-        return said
+            event["at"] = at
+            event["values"] = [self.record(got[r][where]) for r, where in enumerate(at)]
+        return event
 
     def event(self, events, do, layer, batch=None, table=None, at=None, dy=None):
         """One call of the layer, what came of it and the running statistics after it. False if it failed."""

@@ -136,9 +136,9 @@ def run(request, rows, write, hang):
         started = time.time()
         function = adapter.FUNCTIONS[key]
         storage = wanted["storages"][-1]
-        told = {title: fact(function, eats, storage, values, ddof) for title, values, ddof in QUESTIONS}
+        facts = {title: fact(function, eats, storage, values, ddof) for title, values, ddof in QUESTIONS}
         # Where it has no choice of the correction, its own is scored.
-        ddof = 0 if not told["four values, ddof 0"]["raised"] else None
+        ddof = 0 if not facts["four values, ddof 0"]["raised"] else None
         answers, formats, raised = {}, {}, {}
         for name, stored in rows.items():
             storage = name.split(" ")[0]
@@ -157,7 +157,7 @@ def run(request, rows, write, hang):
         write(
             {
                 "end": key,
-                "facts": told,
+                "facts": facts,
                 "ddof": ddof,
                 "answers": answers,
                 "formats": formats,
@@ -167,9 +167,9 @@ def run(request, rows, write, hang):
         )
         faulthandler.dump_traceback_later(min(LAST_LIMIT, request["limit_s"]), exit=True, file=hang)
         title, values, ddof = LAST
-        told = fact(function, eats, wanted["storages"][-1], values, ddof)
+        facts = fact(function, eats, wanted["storages"][-1], values, ddof)
         faulthandler.cancel_dump_traceback_later()
-        write({"asked": key, "title": title, "fact": told})
+        write({"asked": key, "title": title, "fact": facts})
 
 
 def main():

@@ -8,40 +8,14 @@ from varstudy.survey.frameworks.shared_state import KERAS_STATE
 
 FRAMEWORKS = [
     Framework(
-        "keras-tensorflow",
-        "Keras 3 on tensorflow",
+        f"keras-{backend}",
+        f"Keras 3 on {backend}",
         CORE,
-        modules=("keras", "tensorflow"),
-        variables={"KERAS_BACKEND": "tensorflow"},
-        sync=True,
+        modules=("keras", backend),
+        variables={"KERAS_BACKEND": backend},
+        sync=backend == "tensorflow",
         state=KERAS_STATE,
-        order=20,
-    ),
-    Framework(
-        "keras-torch",
-        "Keras 3 on torch",
-        CORE,
-        modules=("keras", "torch"),
-        variables={"KERAS_BACKEND": "torch"},
-        state=KERAS_STATE,
-        order=30,
-    ),
-    Framework(
-        "keras-jax",
-        "Keras 3 on jax",
-        CORE,
-        modules=("keras", "jax"),
-        variables={"KERAS_BACKEND": "jax"},
-        state=KERAS_STATE,
-        order=40,
-    ),
-    Framework(
-        "keras-numpy",
-        "Keras 3 on numpy",
-        CORE,
-        modules=("keras", "numpy"),
-        variables={"KERAS_BACKEND": "numpy"},
-        state=KERAS_STATE,
-        order=50,
-    ),
+        order=order,
+    )
+    for order, backend in ((20, "tensorflow"), (30, "torch"), (40, "jax"), (50, "numpy"))
 ]

@@ -76,26 +76,26 @@ def ask(
     framework: Framework, there: Interpreter, packed: bytes, seconds: float
 ) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
     """What all layers of a framework answered, and what is not right with those that did not."""
-    said: dict[str, Any] = {"versions": {}, "layers": []}
+    observed: dict[str, Any] = {"versions": {}, "layers": []}
     failures: dict[tuple[str, str], str] = {}
     with tempfile.TemporaryDirectory(prefix="varstudy-") as held:
         request, given = Path(held) / "request.json", Path(held) / "tables.npz"
         given.write_bytes(packed)
         while True:
-            done = [[e["kind"], e["variant"]] for e in said["layers"]] + [list(key) for key in failures]
+            done = [[e["kind"], e["variant"]] for e in observed["layers"]] + [list(key) for key in failures]
             request.write_text(
                 json.dumps({"adapter": str(framework.script()), "threads": 1, "kinds": KINDS, "skip": done}), "utf-8"
             )
             end = child.run(there.python, SCRIPT, [str(request), str(given)], seconds=seconds, threads=1,
                               variables=there.variables)  # fmt: skip
             answer = end.answer if isinstance(end.answer, dict) else {}
-            said["versions"] = answer.get("versions") or said["versions"]
-            said["python"] = answer.get("python", "")
-            said["layers"] += answer.get("layers", [])
+            observed["versions"] = answer.get("versions") or observed["versions"]
+            observed["python"] = answer.get("python", "")
+            observed["layers"] += answer.get("layers", [])
             asking = answer.get("asking", "import")
             if end.ok:
-                return said, failures
+                return observed, failures
             if not isinstance(asking, list):
                 failures["", ""] = end.sentence
-                return said, failures
+                return observed, failures
             failures[asking[0], asking[1]] = end.sentence

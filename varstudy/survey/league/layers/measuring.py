@@ -17,9 +17,9 @@ from ...environments import EnvironmentProblem, Interpreter
 from ...findings import measured as conventions
 from ...frameworks.declaring import Framework
 from ...frameworks.observing import place
-from ..league_record import LeagueRow
+from ..league_record import LeagueRow, LeagueStatus
 from ..league_rows import Matrix
-from ..scoring import Answers, Exacts, score
+from ..scoring import Answers, Exacts, repeated, score
 from .asking import KINDS, SECONDS, ask, packed, tables
 from .law import RESOLUTION, Law, implied, laws
 from .layers_record import LAYER, LONGEST, STORAGE, LayerFact, content
@@ -90,8 +90,7 @@ def measure(
     repeats : how often each framework is asked, to see whether its outputs are the same bits.
     """
     made = Layers()
-    made.cases = {STORAGE: [{"case": m.case, "group": m.group, "rows": len(m.values), "values": m.length}
-                            for m in given]}  # fmt: skip
+    made.cases = {STORAGE: [matrix.described() for matrix in given]}
     judge = _Judge(given, tables(given))
     known = conventions.committed() if findings is None else findings
     if progress is not None:
@@ -133,32 +132,29 @@ class _Judge:
         try:
             there = where(framework)
         except EnvironmentProblem as problem:
-            made.facts.append(fact("", "", "not measured", str(problem)))
+            made.facts.append(fact("", "", LeagueStatus.NOT_MEASURED, str(problem)))
             return
         runs = [ask(framework, there, self.packed, seconds) for _ in range(repeats)]
-        said, failures = runs[0]
-        version = ", ".join(f"{name} {number}" for name, number in said["versions"].items())
-        python = str(said.get("python", ""))
+        observed, failures = runs[0]
+        version = ", ".join(f"{name} {number}" for name, number in observed["versions"].items())
+        python = str(observed.get("python", ""))
         for (kind, variant), sentence in failures.items():
-            made.facts.append(fact(kind, variant, "failed", sentence, version=version, python=python))
+            made.facts.append(fact(kind, variant, LeagueStatus.FAILED, sentence, version=version, python=python))
         again = [{(e["kind"], e["variant"]): e["answers"] for e in other["layers"]} for other, _ in runs[1:]]
-        for layer in said["layers"]:
+        for layer in observed["layers"]:
             key = layer["kind"], layer["variant"]
-            layer_fact = fact(*key, "measured", version=version, python=python, title=layer["title"])
+            layer_fact = fact(*key, LeagueStatus.MEASURED, version=version, python=python, title=layer["title"])
             layer_fact.seconds = layer["seconds"]
             found = law(*key)
             made.facts.append(layer_fact)
             if isinstance(found, str):
-                layer_fact.status, layer_fact.reason = "not measured", found
+                layer_fact.status, layer_fact.reason = LeagueStatus.NOT_MEASURED, found
                 continue
             rule, layer_fact.read_as = found
             layer_fact.correction, layer_fact.epsilon, layer_fact.place = rule.correction, rule.epsilon, rule.place
-            differ = [_differing(layer["answers"], other[key]) for other in again if key in other]
-            if differ:
-                layer_fact.repeated = f"{max(differ)} rows differ" if max(differ) else "same bits"
-            else:
-                layer_fact.repeated = "run once"
-            number = next(iter(said["versions"].values()), "")
+            others = [_rows(other[key]) for other in again if key in other]
+            layer_fact.repeated = repeated(_rows(layer["answers"]), others, "run once")
+            number = next(iter(observed["versions"].values()), "")
             made.rows.append(self.row(layer_fact, framework, number, layer["answers"], rule))
 
     def row(
@@ -216,10 +212,6 @@ def _at_least(found: float, true: float, resolution: float) -> float:
     return true * (1 + resolution)
 
 
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> int:
-    """Rows whose outputs are other bits in another run."""
-    if a.keys() != b.keys():
-        return max(1, abs(len(a) - len(b)))
-    return sum(
-        x != y for key in a for x, y in zip(a[key].get("rows", [a[key]]), b[key].get("rows", [b[key]]), strict=False)
-    )
+def _rows(answers: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What a layer answered for each row of each table; for a table for which it raised, that alone."""
+    return {key: answer.get("rows", [answer]) for key, answer in answers.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import BOTTLENECK
-from varstudy.survey.libraries.declaring import WIDE, Call, Library
+from varstudy.survey.libraries.declaring import WIDE, Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -11,8 +11,8 @@ LIBRARIES = [
         BOTTLENECK,
         [
             Call("nanvar"),
-            Call("nanvar, axis -1", "bottleneck.nanvar axis=-1", eats="rows"),
-            Call("nanvar, axis 0", "bottleneck.nanvar axis=0", eats="columns"),
+            Call("nanvar, axis -1", "bottleneck.nanvar axis=-1", eats=Eats.ROWS),
+            Call("nanvar, axis 0", "bottleneck.nanvar axis=0", eats=Eats.COLUMNS),
             Call("move_var", storages=WIDE, note="one window that holds all values; float16 takes it quadratic time"),
         ],
         order=100,

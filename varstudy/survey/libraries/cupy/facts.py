@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from varstudy.survey.libraries.declaring import Call, Library
+from varstudy.survey.libraries.declaring import Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -10,8 +10,8 @@ LIBRARIES = [
         None,
         [
             Call("var"),
-            Call("var, axis -1", "cupy.var axis=-1", eats="rows"),
-            Call("var, axis 0", "cupy.var axis=0", eats="columns"),
+            Call("var, axis -1", "cupy.var axis=-1", eats=Eats.ROWS),
+            Call("var, axis 0", "cupy.var axis=0", eats=Eats.COLUMNS),
         ],
         gpu=True,
         order=250,

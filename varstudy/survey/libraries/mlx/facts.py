@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import CORE
-from varstudy.survey.libraries.declaring import ALL, Call, Library
+from varstudy.survey.libraries.declaring import ALL, Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -11,8 +11,8 @@ LIBRARIES = [
         CORE,
         [
             Call("var"),
-            Call("var, axis -1", "mlx.var axis=-1", eats="rows"),
-            Call("var, axis 0", "mlx.var axis=0", eats="columns"),
+            Call("var, axis -1", "mlx.var axis=-1", eats=Eats.ROWS),
+            Call("var, axis 0", "mlx.var axis=0", eats=Eats.COLUMNS),
         ],
         storages=ALL,
         order=70,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import MXNET
-from varstudy.survey.libraries.declaring import Call, Library
+from varstudy.survey.libraries.declaring import Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -11,8 +11,8 @@ LIBRARIES = [
         MXNET,
         [
             Call("np.var"),
-            Call("np.var, axis -1", "mxnet.np.var axis=-1", eats="rows"),
-            Call("np.var, axis 0", "mxnet.np.var axis=0", eats="columns"),
+            Call("np.var, axis -1", "mxnet.np.var axis=-1", eats=Eats.ROWS),
+            Call("np.var, axis 0", "mxnet.np.var axis=0", eats=Eats.COLUMNS),
             Call("nd.moments"),
         ],
         order=60,

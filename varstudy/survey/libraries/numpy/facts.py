@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import DATA
-from varstudy.survey.libraries.declaring import Call, Library
+from varstudy.survey.libraries.declaring import Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -11,12 +11,12 @@ LIBRARIES = [
         DATA,
         [
             Call("1-D", "numpy.var"),
-            Call("axis -1", "numpy.var axis=-1", eats="rows"),
-            Call("axis 0", "numpy.var axis=0", eats="columns"),
+            Call("axis -1", "numpy.var axis=-1", eats=Eats.ROWS),
+            Call("axis 0", "numpy.var axis=0", eats=Eats.COLUMNS),
             Call(
                 "axis -1, Fortran order",
                 "numpy.var axis=-1, Fortran order",
-                eats="rows",
+                eats=Eats.ROWS,
                 note="the matrix in the other order",
             ),
             Call("nanvar"),

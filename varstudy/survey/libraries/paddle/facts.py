@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import PADDLE
-from varstudy.survey.libraries.declaring import ALL, Call, Library
+from varstudy.survey.libraries.declaring import ALL, Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -11,8 +11,8 @@ LIBRARIES = [
         PADDLE,
         [
             Call("var"),
-            Call("var, axis -1", "paddle.var axis=-1", eats="rows"),
-            Call("var, axis 0", "paddle.var axis=0", eats="columns"),
+            Call("var, axis -1", "paddle.var axis=-1", eats=Eats.ROWS),
+            Call("var, axis 0", "paddle.var axis=0", eats=Eats.COLUMNS),
         ],
         storages=ALL,
         order=50,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import BOTTLENECK, DATA
-from varstudy.survey.libraries.declaring import Call, Library
+from varstudy.survey.libraries.declaring import Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -11,8 +11,8 @@ LIBRARIES = [
         DATA,
         [
             Call("Series.var"),
-            Call("DataFrame.var, axis 0", "pandas.DataFrame.var axis=0", eats="columns"),
-            Call("DataFrame.var, axis 1", "pandas.DataFrame.var axis=1", eats="rows"),
+            Call("DataFrame.var, axis 0", "pandas.DataFrame.var axis=0", eats=Eats.COLUMNS),
+            Call("DataFrame.var, axis 1", "pandas.DataFrame.var axis=1", eats=Eats.ROWS),
             Call("groupby.var", note="one group that holds all values"),
             Call("rolling.var", note="one window that holds all values"),
             Call(
@@ -28,8 +28,8 @@ LIBRARIES = [
         BOTTLENECK,
         [
             Call("Series.var", "pandas.Series.var with bottleneck"),
-            Call("DataFrame.var, axis 0", "pandas.DataFrame.var axis=0 with bottleneck", eats="columns"),
-            Call("DataFrame.var, axis 1", "pandas.DataFrame.var axis=1 with bottleneck", eats="rows"),
+            Call("DataFrame.var, axis 0", "pandas.DataFrame.var axis=0 with bottleneck", eats=Eats.COLUMNS),
+            Call("DataFrame.var, axis 1", "pandas.DataFrame.var axis=1 with bottleneck", eats=Eats.ROWS),
             Call("groupby.var", "pandas.groupby.var with bottleneck", note="one group that holds all values"),
             Call("rolling.var", "pandas.rolling.var with bottleneck", note="one window that holds all values"),
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import DATA
-from varstudy.survey.libraries.declaring import Call, Library
+from varstudy.survey.libraries.declaring import Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -13,25 +13,25 @@ LIBRARIES = [
             Call(
                 "StandardScaler.fit",
                 "sklearn.StandardScaler.fit",
-                eats="columns",
+                eats=Eats.COLUMNS,
                 note="the rows are columns of one matrix",
             ),
             Call(
                 "StandardScaler.partial_fit",
                 "sklearn.StandardScaler.partial_fit",
-                eats="columns",
+                eats=Eats.COLUMNS,
                 note="in chunks of 1,000 values",
             ),
             Call(
                 "VarianceThreshold.fit",
                 "sklearn.VarianceThreshold.fit",
-                eats="columns",
+                eats=Eats.COLUMNS,
                 note="the rows are columns of one matrix",
             ),
             Call(
                 "mean_variance_axis",
                 "sklearn.mean_variance_axis of a sparse matrix",
-                eats="columns",
+                eats=Eats.COLUMNS,
                 note="in CSR, axis 0",
             ),
         ],

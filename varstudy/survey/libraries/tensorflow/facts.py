@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import CORE
-from varstudy.survey.libraries.declaring import ALL, Call, Library
+from varstudy.survey.libraries.declaring import ALL, Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -11,10 +11,10 @@ LIBRARIES = [
         CORE,
         [
             Call("reduce_variance", "tf.math.reduce_variance"),
-            Call("reduce_variance, axis -1", "tf.math.reduce_variance axis=-1", eats="rows"),
-            Call("reduce_variance, axis 0", "tf.math.reduce_variance axis=0", eats="columns"),
+            Call("reduce_variance, axis -1", "tf.math.reduce_variance axis=-1", eats=Eats.ROWS),
+            Call("reduce_variance, axis 0", "tf.math.reduce_variance axis=0", eats=Eats.COLUMNS),
             Call("moments", "tf.nn.moments"),
-            Call("moments, axis 0", "tf.nn.moments axes=[0]", eats="columns"),
+            Call("moments, axis 0", "tf.nn.moments axes=[0]", eats=Eats.COLUMNS),
             Call(
                 "sufficient_statistics",
                 "tf.nn.sufficient_statistics",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from varstudy.survey.environments.shared import CORE
-from varstudy.survey.libraries.declaring import ALL, Call, Library
+from varstudy.survey.libraries.declaring import ALL, Call, Eats, Library
 
 LIBRARIES = [
     Library(
@@ -11,8 +11,8 @@ LIBRARIES = [
         CORE,
         [
             Call("Tensor.var"),
-            Call("Tensor.var, axis -1", "tinygrad.Tensor.var axis=-1", eats="rows"),
-            Call("Tensor.var, axis 0", "tinygrad.Tensor.var axis=0", eats="columns"),
+            Call("Tensor.var, axis -1", "tinygrad.Tensor.var axis=-1", eats=Eats.ROWS),
+            Call("Tensor.var, axis 0", "tinygrad.Tensor.var axis=0", eats=Eats.COLUMNS),
         ],
         storages=ALL,
         order=80,
