@@ -346,14 +346,14 @@ def test_the_list_of_libraries_says_what_it_does_not_go_with(words: tuple[str, .
 
 
 DRIVER = """
-import sys, time, json
-from varstudy import study
-def compute(cell, seed, names, folder, *_):
-    key = cell.key(seed)
-    study.write_whole(folder / f"{key}.json", json.dumps(
-        {"key": key, "algorithms": list(names), "records": [], "problems": []}).encode())
+import signal, sys, time
+from varstudy.study import cells, runner
+from varstudy.study.cells import Measured
+def compute(cell, seed, names, folder, key):
+    cells.save(folder, key, names, Measured([], []))
     time.sleep(0.2)
-study.compute = compute
+runner.compute = compute
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where what started the tests ignores it
 from varstudy.cli import commands
 commands.main(sys.argv[1:], prog_name="python -m varstudy")
 """
