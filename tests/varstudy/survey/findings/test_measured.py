@@ -52,7 +52,7 @@ WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 
 
 def test_readme_counts_what_was_measured_of_batch_norm() -> None:
-    text = " ".join((Path(__file__).parents[3] / "README.md").read_text("utf-8").split())
+    text = " ".join((Path(__file__).parents[4] / "README.md").read_text("utf-8").split())
     found = re.search(r"epsilon has (\w+) defaults and (\w+) places", text)
     assert found is not None
     measured = {
