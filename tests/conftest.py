@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import settings
 # Machines are noisy, and the first call of a kernel compiles it: an example that takes long is no failure.
 settings.register_profile("varstudy", deadline=None)
 settings.load_profile("varstudy")
+# A shell ignores the interrupt in what it starts in the background, and children inherit that: the tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

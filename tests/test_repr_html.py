@@ -88,7 +88,16 @@ def study(*digits: tuple[str, float]) -> results.Results:
     blank = {"str": "x", "int": 3, "float": 0.1}
     record = {c.name: blank[c.kind] for c in results.COLUMNS}
     return results.from_records(
-        [record | {"algorithm": name, "var_digits_worst": worst} for name, worst in digits],
+        [
+            record
+            | {
+                "algorithm": name,
+                "var_digits_worst": worst,
+                "rows_wrong": int(worst == -math.inf),
+                "nonfinite_missed": 0,
+            }
+            for name, worst in digits
+        ],
         cases={HOSTILE: {}},
         algorithms={name: {} for name, _ in digits},
         settings={},
