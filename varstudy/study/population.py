@@ -21,6 +21,7 @@ from varkernels.formats import FORMATS
 
 from .._io import provenance
 from .._io.atomic import remove_unfinished, write_whole
+from .._io.record_file import encode
 from . import featuremaps, results
 from .measuring import moments_of, reduction
 from .score import Status, Tally, judge
@@ -136,13 +137,13 @@ class Population:
 
     def record(self) -> dict[str, Any]:
         """All of it, for JSON."""
-        rows = [[*key, *asdict(worst).values()] for key, worst in sorted(self.worst.items())]
+        rows = [[*key, *map(encode, asdict(worst).values())] for key, worst in sorted(self.worst.items())]
         return {"provenance": dict(self.provenance), "rows": rows}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Population:
         """The inverse of `record`."""
-        return cls({tuple(row[:4]): Worst(*row[4:]) for row in record["rows"]}, record["provenance"])
+        return cls({tuple(row[:4]): Worst(float(row[4]), *row[5:]) for row in record["rows"]}, record["provenance"])
 
 
 def summarise(found: Iterable[Measurement], provenance: Mapping[str, Any] | None = None) -> Population:
@@ -201,7 +202,7 @@ def _read(path: Path) -> Population:
 def write(population: Population, path: Path) -> None:
     """Write a population whole, one row a line."""
     record = population.record()
-    rows = ",\n".join(json.dumps(row) for row in record["rows"])
+    rows = ",\n".join(json.dumps(row, allow_nan=False) for row in record["rows"])
     remove_unfinished(path.parent)
     head = json.dumps({"provenance": record["provenance"]}, indent=1)
     write_whole(path, f'{head[:-2]},\n "rows": [\n{rows}\n ]\n}}\n'.encode())
@@ -233,7 +234,10 @@ def _long_rows() -> Iterable[Measurement]:
 
 
 def _main(arguments: list[str]) -> None:
-    about = provenance.collect(["python", "-m", "varstudy.study.population", *arguments])
+    if len(arguments) != 1:
+        sys.exit("varstudy: give the folder of a default study's results, or --long-rows")
+    # A folder by its name alone: where it lies says nothing to others.
+    about = provenance.collect(["python", "-m", "varstudy.study.population", Path(arguments[0]).name])
     kept = {key: about[key] for key in ("made", "command", "versions")}
     if arguments == ["--long-rows"]:
         write(summarise(_long_rows(), kept), GROWN)
