@@ -24,7 +24,9 @@ STATUSES = {f"rows_{name}": name for name in ("right", "inaccurate", "wrong", "o
 
 
 def call(*words: object) -> str:
-    done = CliRunner().invoke(cli.commands, [str(word) for word in words], prog_name="varstudy")
+    # Wide enough that no name is broken into two lines.
+    runner = CliRunner(env={"COLUMNS": "200"})
+    done = runner.invoke(cli.commands, [str(word) for word in words], prog_name="varstudy")
     assert done.exit_code == 0, done.output
     return done.stdout
 
