@@ -14,7 +14,8 @@ import pytest
 
 from varkernels import views
 from varstudy.study import array_files, featuremaps
-from varstudy.study.featuremaps import FileProblem, from_file, load
+from varstudy.study.array_files import load
+from varstudy.study.featuremaps import FileProblem, from_file
 
 
 @pytest.fixture

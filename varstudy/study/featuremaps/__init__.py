@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from varkernels.matching import nearest
 
-from ..array_files import FileProblem, load
+from ..array_files import FileProblem
 from . import families, museum, networks, nist, photos, sweeps
 from .case import GROUPS, LEVELS, Case
 from .museum import LEFT_OUT
@@ -30,7 +30,6 @@ __all__ = [
     "cases",
     "find",
     "from_file",
-    "load",
 ]
 
 
