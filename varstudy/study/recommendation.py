@@ -31,6 +31,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from varkernels import Algorithm, algorithms
 from varkernels.formats import FORMATS
@@ -252,10 +253,16 @@ def preferred(choices: Mapping[str, Choice | None]) -> Choice | None:
     return min(safe, key=lambda c: (precision[c.accumulator] < narrow, precision[c.accumulator]), default=None)
 
 
+@cache
+def _promised(algorithm: Algorithm, storage: str, accumulator: str, n: int) -> float:
+    """Correct digits that an algorithm's bound promises for n values with condition number 1."""
+    bound = float(relative_bound(algorithm, FORMATS[accumulator], n, 1.0)[0])
+    return float(shown_digits(math.inf if math.isnan(bound) else bound, FORMATS[storage]))
+
+
 def _pick(algorithm: Algorithm, worst: Worst, storage: str, accumulator: str, longest: int, every: Worst) -> Pick:
     fmt = FORMATS[storage]
-    bound = float(relative_bound(algorithm, FORMATS[accumulator], longest, 1.0)[0])
-    promised = float(shown_digits(math.inf if math.isnan(bound) else bound, fmt))
+    promised = _promised(algorithm, storage, accumulator, longest)
     reason = ""
     if every.negative:
         reason = f"a variance of {every.negative} comes out negative"
