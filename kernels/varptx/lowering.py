@@ -13,8 +13,7 @@ from . import opcodes
 from .errors import UnknownInstruction
 from .flow import Flow, analyse, fusible
 from .parse import Entry, Instruction
-from .prelude import CTX, E_BUDGET, E_TRAP, EXITED, HEADER_BYTES, HELPERS
-from .schedule import FAIL
+from .prelude import CTX, E_BUDGET, E_TRAP, EXITED, FAIL, HEADER_BYTES, HELPERS
 from .sync import Suspending
 from .values import Form
 
