@@ -42,11 +42,11 @@ class Lowering(Suspending):
                 run, over = self.label("run"), self.label("over")
                 self.branch(ins, run, over)
                 self.emit(f"{run}:")
-                form.lower(self, ins)
+                form.lower(self, *ins.operands)
                 self.emit(f"br label %{over}")
                 self.emit(f"{over}:")
             else:
-                form.lower(self, ins)
+                form.lower(self, *ins.operands)
         # Running off the end is a return.
         if open_block:
             self.emit(f"br label %I{len(code)}")
