@@ -323,15 +323,16 @@ def test_a_key_is_all_that_decides_a_cell(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_new_module_is_part_of_a_key(tmp_path: Path) -> None:
     keys = []
-    for number, name in enumerate(("", "verdict.py", "new.py", "featuremaps/new.py")):
+    names = ("", "verdict.py", "population.json", "new.py", "featuremaps/new.py", "featuremaps/museum.json")
+    for number, name in enumerate(names):
         copy = tmp_path / str(number)
         shutil.copytree(Path(cells.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
         if name:
             (copy / name).write_text("# other\n")
         keys.append(cells.sources_hash(copy))
-    # What a verdict says decides no record.
-    assert keys[0] == keys[1] == cells.sources_hash()
-    assert len(set(keys)) == 3
+    # What a verdict says, and the measurements that it starts from, decide no record.
+    assert keys[0] == keys[1] == keys[2] == cells.sources_hash()
+    assert len(set(keys)) == 4
 
 
 def test_every_module_that_a_measurement_imports_is_part_of_its_key(tmp_path: Path) -> None:
