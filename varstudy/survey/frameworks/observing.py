@@ -47,8 +47,6 @@ def place(
     EnvironmentProblem
         There is none, or it cannot be made; a sentence says why.
     """
-    if not framework.measured:
-        raise EnvironmentProblem(f"{framework.name} is known by its documentation only: {framework.why}")
     if framework.importable() and not isolated:
         return Interpreter(sys.executable, framework.variables, "this environment")
     environment = framework.place()

@@ -149,7 +149,7 @@ def ask_all(adapter, options, observed, save):
                 start = time.time()
                 with note(answer), warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
-                    answer["events"] = run(ask)
+                    answer["events"] = ask.answer(run)
                 answer["seconds"] = round(time.time() - start, 3)
 
 
