@@ -56,15 +56,13 @@ NARROW = {
 IN_FUNCTIONS = {
     "varstudy.cli": (1, "a quick study does without the survey of what is installed"),
     "varstudy.study": (4, "the CUDA kernels' launchers are loaded where a device is measured"),
-    "varstudy.survey": (5, "the algorithms' entry points and the committed findings are read only where they are used"),
+    "varstudy.survey": (2, "the algorithms' entry points and the committed findings are read only where they are used"),
     "varkernels": (4, "each device of the CUDA kernels loads what it needs"),
 }
 
 LINES = 400
 # Longer modules, and why each is read at one go all the same.
 LONG = {
-    "varstudy.study.featuremaps.families": "a list of generators",
-    "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
     "varstudy.survey.probes.questions": "a list of questions; Python 3.6 syntax, and imports nothing",
 }
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,12 +74,7 @@ DOCUMENTED = {
     "source_value": None,
     "source": "",
 }
-LIBRARY_FACTS = """
-from varstudy.survey.environments.shared import DATA
-from varstudy.survey.libraries.declaring import Call, Library
-
-LIBRARIES = [Library("toystats", DATA, [Call("spread")])]
-"""
+LIBRARY_FACTS = [{"name": "toystats", "runs_in": "data", "calls": {"spread": {}}}]
 LIBRARY_ADAPTER = """
 import numpy as np
 from function_contract import keyword
@@ -128,7 +124,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (framework / "documented.json").write_text(
         json.dumps({"format": "varstudy-documented", "version": 1, "rows": [DOCUMENTED]})
     )
-    (library / "facts.py").write_text(LIBRARY_FACTS)
+    (library / "facts.json").write_text(json.dumps(LIBRARY_FACTS))
     (library / "adapter.py").write_text(LIBRARY_ADAPTER)
     return where
 
@@ -179,6 +175,37 @@ def test_a_folder_that_declares_nothing_is_named(tmp_path: Path) -> None:
         discovery.declared("frameworks", Framework, [tmp_path])
     (folder / "facts.py").unlink()
     assert discovery.declared("frameworks", Framework, [tmp_path]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[", "JSONDecodeError"),
+        ("3", "TypeError"),
+        ('[{"calls": {}}]', "missing 1 required positional argument: 'name'"),
+        ('[{"name": "a", "calls": {"b": {"eat": "rows"}}}]', "unexpected keyword argument 'eat'"),
+        ('[{"name": "a", "calls": {"b": {"eats": "row by row"}}}]', "KeyError: 'row by row'"),
+        ('[{"name": "a", "runs_in": "cor", "calls": {}}]', "no shared environment is named 'cor'; there are .*core"),
+    ],
+)
+def test_facts_that_cannot_be_used_are_named(tmp_path: Path, text: str, told: str) -> None:
+    folder = tmp_path / "libraries" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "facts.json").write_text(text)
+    with pytest.raises(discovery.DiscoveryProblem, match=rf"broken/facts\.json cannot be used .*{told}"):
+        discovery.declared("libraries", Library, [tmp_path])
+
+
+def test_facts_in_python_say_the_same_as_in_json(place: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "libraries" / "toystats"
+    folder.mkdir(parents=True)
+    (folder / "facts.py").write_text(
+        "from varstudy.survey.environments.shared import DATA\n"
+        "from varstudy.survey.libraries.declaring import Call, Library\n"
+        'LIBRARIES = [Library("toystats", DATA, [Call("spread")])]\n'
+    )
+    (one,), (other,) = (discovery.declared("libraries", Library, [where]) for where in (place, tmp_path))
+    assert replace(one, folder=other.folder) == other
 
 
 def test_a_name_belongs_to_one_folder(place: Path, tmp_path: Path) -> None:
