@@ -63,8 +63,6 @@ IN_FUNCTIONS = {
 LINES = 400
 # Longer modules, and why each is read at one go all the same.
 LONG = {
-    "varstudy.study.featuremaps.families": "a list of generators",
-    "varstudy.study.featuremaps.museum": "a list of reported bugs with their sources",
     "varstudy.survey.probes.questions": "a list of questions; Python 3.6 syntax, and imports nothing",
 }
 
