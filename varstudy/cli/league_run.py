@@ -128,8 +128,8 @@ def _layers(
         repeats=1 if once else 2,
         progress=progress("measured"),
     )
-    chosen_by = {"level": level, "seed": seed, "only": only, "repeats": 1 if once else 2, "left_out": left_out}
-    content = found.content(["varstudy", *sys.argv[1:]], chosen_by)
+    found.settings |= {"level": level, "seed": seed, "only": only, "repeats": 1 if once else 2, "left_out": left_out}
+    content = found.content(["varstudy", *sys.argv[1:]])
     _keep(out, layers.NAME, layers.write, content)
     if as_json:
         dump(content)

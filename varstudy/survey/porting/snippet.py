@@ -1,11 +1,15 @@
-"""Python code that carries a batch norm's state from one framework to another."""
+"""Python code that carries a batch norm's state from one framework to another; ``snippet.py.j2`` is its frame."""
 
 from __future__ import annotations
 
 import textwrap
 from fractions import Fraction
+from functools import cache
+from pathlib import Path
 
-from ..findings.property_values import EpsilonInRunning, EpsilonPlace, RunningSpread
+from jinja2 import Environment, StrictUndefined, Template
+
+from ..findings.property_values import EpsilonInRunning, EpsilonPlace, MomentumSide, RunningLaw, RunningSpread
 from ..frameworks.catalogue import FRAMEWORKS
 from ..frameworks.declaring import StateCode
 from .convention import Convention
@@ -14,25 +18,19 @@ from .settings import PortSettings
 
 __all__ = ["write_snippet"]
 
-DEVIATION: dict[str, str] = {
-    EpsilonPlace.INSIDE: "np.sqrt(var + {e})",
-    EpsilonPlace.ADDED: "np.sqrt(var) + {e}",
-    EpsilonPlace.VARIANCE_FLOOR: "np.sqrt(np.maximum(var, {e}))",
-    EpsilonPlace.DEVIATION_FLOOR: "np.maximum(np.sqrt(var), {e})",
-    EpsilonPlace.NONE: "np.sqrt(var)",
+# The divisor of a variance, that of a variance of 0, and the variance of a divisor.
+DIVISORS: dict[str, tuple[str, str, str]] = {
+    EpsilonPlace.INSIDE: ("np.sqrt(var + {e})", "np.sqrt({e})", "np.maximum(deviation**2 - {e}, 0)"),
+    EpsilonPlace.ADDED: ("np.sqrt(var) + {e}", "{e}", "(deviation - {e}) ** 2"),
+    EpsilonPlace.VARIANCE_FLOOR: ("np.sqrt(np.maximum(var, {e}))", "np.sqrt({e})", "deviation**2"),
+    EpsilonPlace.DEVIATION_FLOOR: ("np.maximum(np.sqrt(var), {e})", "{e}", "deviation**2"),
+    EpsilonPlace.NONE: ("np.sqrt(var)", "0.0", "deviation**2"),
 }
-FORM: dict[str, tuple[str, str]] = {
-    RunningSpread.VARIANCE: ("var", "var"),
-    RunningSpread.DEVIATION: ("var**2", "np.sqrt(var)"),
-    RunningSpread.INVERSE: ("1 / var**2", "1 / np.sqrt(var)"),
-}
-# The divisor of a variance of 0, and the variance of a divisor.
-STORED: dict[str, tuple[str, str]] = {
-    EpsilonPlace.INSIDE: ("np.sqrt({e})", "np.maximum(deviation**2 - {e}, 0)"),
-    EpsilonPlace.ADDED: ("{e}", "(deviation - {e}) ** 2"),
-    EpsilonPlace.VARIANCE_FLOOR: ("np.sqrt({e})", "deviation**2"),
-    EpsilonPlace.DEVIATION_FLOOR: ("{e}", "deviation**2"),
-    EpsilonPlace.NONE: ("0.0", "deviation**2"),
+# The variance of what is kept, and what is kept of a variance.
+FORMS: dict[str, tuple[str, str]] = {
+    RunningSpread.VARIANCE: ('state["var"]', "var"),
+    RunningSpread.DEVIATION: ('state["var"] ** 2', "np.sqrt(var)"),
+    RunningSpread.INVERSE: ('1 / state["var"] ** 2', "1 / np.sqrt(var)"),
 }
 
 
@@ -43,29 +41,50 @@ def write_snippet(plan: PortSettings) -> str:
     ----------
     plan : the two conventions and the settings, such as a `PortPlan`.
     """
-    source, target = plan.source, plan.target
-    reader, writer = _template(source), _template(target)
-    parts = [
-        _head(plan, reader, writer),
-        "\n".join(dict.fromkeys(["import numpy as np", *reader.imports.splitlines(), *writer.imports.splitlines()])),
-        _function(
-            "read(layer)",
-            f"The state of {source.framework}'s layer: {reader.layer}. Without a scale or a shift it has 1 or 0.",
-            reader.reads,
-        ),
-        _convert(plan),
-        _make(plan, writer),
-        _function(
-            "write(layer, state)",
-            f"Put a state into {target.framework}'s layer, one with a scale and a shift: {writer.layer}.",
-            writer.writes,
-        ),
-        _port(plan),
-    ]
-    return "\n\n\n".join([parts[0] + "\n\n" + parts[1], *parts[2:]]) + "\n"
+    sides = plan.source, plan.target
+    source, target = (side.framework for side in sides)
+    reader, writer = (_state_code(side) for side in sides)
+    forms = [FORMS[side.form] for side in sides if side.form is not None]
+    if len(forms) < 2:
+        raise PortError(f"{source} or {target} keeps no running variance: there is none to carry")
+    inference = _for_inference(plan)
+    missing = _missing(plan)
+    largest = max((each for each in _corrections(plan) if each is not None), default=Fraction(0))
+    given = {"epsilon": plan.target_epsilon, "momentum": plan.target_momentum}
+    if writer.momentum_needed and plan.target_momentum is None:
+        raise PortError(
+            f"{target}'s {writer.momentum} has no default, and {source}'s momentum is not known: give --momentum"
+        )
+    names = {"momentum": writer.momentum, "epsilon": writer.epsilon}
+    return _frame().render(
+        named=[f"{side.framework} {side.version}".strip() for side in sides],
+        source=source,
+        target=target,
+        imports=dict.fromkeys(["import numpy as np", *reader.imports.splitlines(), *writer.imports.splitlines()]),
+        reader=reader,
+        writer=writer,
+        as_variance=forms[0][0],
+        kept=forms[1][1],
+        missing=missing,
+        least_count=_number(float(largest)) if largest > 0 else "",
+        training=[] if missing else _for_training(plan),
+        steps=_exponential(plan),
+        **inference,
+        said=[part for part, value in given.items() if value is not None],
+        unknown=[(part, names[part]) for part in names if given[part] is None and _has(plan.target, part)],
+        makes=_makes(plan, writer, {names[part]: given[part] for part in names}),
+        count=next((n for n in plan.values_per_channel if n > 1), 2),
+    )
 
 
-def _template(convention: Convention) -> StateCode:
+@cache
+def _frame() -> Template:
+    made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    made.filters["fill"] = lambda text: textwrap.fill(text, 100).replace("\n", "\n    ")
+    return made.from_string(Path(__file__).with_suffix(".py.j2").read_text("utf-8"))
+
+
+def _state_code(convention: Convention) -> StateCode:
     known = {name: each.state for name, each in FRAMEWORKS.items() if each.state}
     if convention.framework not in known:
         raise PortError(
@@ -75,71 +94,20 @@ def _template(convention: Convention) -> StateCode:
     return known[convention.framework]
 
 
-def _head(plan: PortSettings, reader: StateCode, writer: StateCode) -> str:
-    named = [f"{side.framework} {side.version}".strip() for side in (plan.source, plan.target)]
-    return f'"""From {named[0]} to {named[1]}: the state of a batch norm."""'
-
-
-def _function(signature: str, sentence: str, body: str) -> str:
-    text = textwrap.fill(sentence, 100).replace("\n", "\n    ")
-    return f'def {signature}:\n    """{text}"""\n' + textwrap.indent(body, "    ")
-
-
-def _make(plan: PortSettings, writer: StateCode) -> str:
-    given = {"momentum": plan.target_momentum, "epsilon": plan.target_epsilon}
-    names = {"momentum": writer.momentum, "epsilon": writer.epsilon}
-    text = ", ".join(f"{names[part]}={value!r}" for part, value in given.items() if value is not None)
-    fills = {"arguments": text, "comma": ", " if text else "", "variant": plan.target.variant}
+def _makes(plan: PortSettings, writer: StateCode, arguments: dict[str, float | None]) -> str:
+    """The body that makes a layer, with what is known of its arguments."""
+    text = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if value is not None)
     body = writer.makes
-    for name, value in fills.items():
+    for name, value in {"arguments": text, "comma": ", " if text else "", "variant": plan.target.variant}.items():
         body = body.replace("{" + name + "}", value)
-    source, target = plan.source.framework, plan.target.framework
-    if writer.momentum_needed and plan.target_momentum is None:
-        raise PortError(
-            f"{target}'s {writer.momentum} has no default, and {source}'s momentum is not known: give --momentum"
-        )
-    missing = [part for part, value in given.items() if value is None and _has(plan.target, part)]
-    unknown = "".join(
-        f"# {names[part]}: {target}'s default, since {source}'s is not known: give --{part}\n" for part in missing
-    )
-    said = " and ".join(part for part in ("epsilon", "momentum") if given[part] is not None)
-    sentence = f"A fresh layer of {target}" + (f" with the source's {said}." if said else ".")
-    return _function("make(channels)", sentence, unknown + body)
+    return body
 
 
 def _has(target: Convention, part: str) -> bool:
     """Whether a layer has such an argument."""
-    return target.place != "none" if part == "epsilon" else target["momentum.multiplies"] != "no argument"
-
-
-def _convert(plan: PortSettings) -> str:
-    source, target = plan.source, plan.target
-    forms = source.form, target.form
-    if forms[0] is None or forms[1] is None:
-        raise PortError(f"{source.framework} or {target.framework} keeps no running variance: there is none to carry")
-    body = [f"var = {FORM[forms[0]][0]}".replace("var**2", 'state["var"] ** 2').replace("= var", '= state["var"]')]
-    answer = f'return {{**state, "var": {FORM[forms[1]][1]}}}'
-    inference = _for_inference(plan)
-    missing = _missing(plan)
-    if missing:
-        body += ["if values_per_channel is not None:", f'    raise ValueError("{missing}")']
-    else:
-        body += ["if values_per_channel is not None:", *("    " + line for line in _for_training(plan))]
-        body += ["    " + answer] if inference else []
-    body += [*inference, answer]
-    sentence = """\
-The state for the target.
-
-Without values_per_channel the outputs of inference stay the source's. With the number of values that
-a channel has in a training batch, the running variance becomes what the target would have kept of the
-same batches: to train on, or to stand beside a model that was trained there."""
-    steps = ""
-    if _exponential(plan):
-        steps = ", steps=None"
-        sentence += """
-After few steps something of the initial value is left, which no factor belongs to: give their number."""
-    head = f'def convert(state, values_per_channel=None{steps}):\n    """' + textwrap.indent(sentence, "    ").lstrip()
-    return head + '\n    """\n' + textwrap.indent("\n".join(body), "    ")
+    if part == "epsilon":
+        return target.place != EpsilonPlace.NONE
+    return bool(target["momentum.multiplies"] != MomentumSide.NONE)
 
 
 def _corrections(plan: PortSettings) -> tuple[Fraction | None, Fraction | None]:
@@ -158,19 +126,11 @@ def _missing(plan: PortSettings) -> str:
 
 
 def _for_training(plan: PortSettings) -> list[str]:
-    a, b = _corrections(plan)
-    assert a is not None
-    assert b is not None
-    lines = ["n = values_per_channel"]
-    if max(a, b) > 0:
-        lines += [
-            f"if n <= {_number(float(max(a, b)))}:",
-            '    raise ValueError(f"{n} values a channel have no corrected variance")',
-        ]
+    """The lines that turn batches' variances into the target's."""
     if _exponential(plan):
-        return [*lines, *_after_few_steps(plan)]
+        return _after_few_steps(plan)
     inner = _other_kept(plan, "var", "")
-    return [*lines, f"var = {inner}", *_not_below_zero(plan)] if inner != "var" else lines
+    return [f"var = {inner}", *_not_below_zero(plan)] if inner != "var" else []
 
 
 def _not_below_zero(plan: PortSettings) -> list[str]:
@@ -202,33 +162,28 @@ def _other_kept(plan: PortSettings, kept: str, share: str) -> str:
 def _exponential(plan: PortSettings) -> bool:
     """Whether both sides keep exponential averages whose weight and start are known."""
     starts = [side.number(f"initial.{which}") for side in (plan.source, plan.target) for which in ("mean", "var")]
-    same = plan.source.law == plan.target.law == "exponential"
+    same = plan.source.law == plan.target.law == RunningLaw.EXPONENTIAL
     return same and not _missing(plan) and plan.weight is not None and None not in starts
 
 
 def _after_few_steps(plan: PortSettings) -> list[str]:
     """The running variance is a share of its initial value, and for the rest an average over batches."""
-    source, target = plan.source, plan.target
-    starts = {
-        which: [float(side.number(f"initial.{which}") or 0) for side in (source, target)] for which in ("mean", "var")
-    }
+    sides = plan.source, plan.target
+    means, variances = ([float(side.number(f"initial.{which}") or 0) for side in sides] for which in ("mean", "var"))
     assert plan.weight is not None
-    kept = float(1 - exact(plan.weight))
-    mine = _less("var", starts["var"][0])
+    left = float(1 - exact(plan.weight))
+    mine = f"(var - {_left(variances[0])})" if variances[0] else "var"
     batches = _other_kept(plan, mine, "(1 - left) * ")
-    if batches == mine and all(one == other for one, other in starts.values()):
+    if batches == mine and means[0] == means[1] and variances[0] == variances[1]:
         return []
-    lines = [f"left = 0.0 if steps is None else {kept!r} ** steps  # of the initial values"]
-    lines.append(f"var = {batches}" + (f" + {_left(starts['var'][1])}" if starts["var"][1] else ""))
-    lines += _not_below_zero(plan)
-    if starts["mean"][0] != starts["mean"][1]:
-        shift = starts["mean"][1] - starts["mean"][0]
-        lines.append(f'state = {{**state, "mean": state["mean"] + {_left(shift)}}}')
+    lines = [
+        f"left = 0.0 if steps is None else {left!r} ** steps  # of the initial values",
+        f"var = {batches}" + (f" + {_left(variances[1])}" if variances[1] else ""),
+        *_not_below_zero(plan),
+    ]
+    if means[0] != means[1]:
+        lines.append(f'state = {{**state, "mean": state["mean"] + {_left(means[1] - means[0])}}}')
     return lines
-
-
-def _less(name: str, start: float) -> str:
-    return f"({name} - {_left(start)})" if start else name
 
 
 def _left(start: float) -> str:
@@ -244,34 +199,15 @@ def _number(value: float) -> str:
     return f"{value:.15g}"
 
 
-def _for_inference(plan: PortSettings) -> list[str]:
+def _for_inference(plan: PortSettings) -> dict[str, str]:
+    """What becomes of the variance so that the target divides by what the source does: nothing, unknown or moved."""
     places = plan.source.place, plan.target.place
     if places[0] is None or places[1] is None:
-        return ["# where one of the two has its epsilon was not measured: compare outputs at a small variance"]
+        return {"inference": "unknown"}
     if places[0] == places[1]:
-        return []
+        return {"inference": "nothing"}
     if plan.epsilon is None:
         raise PortError("the source's epsilon was not measured: give it with --epsilon")
     e = repr(plan.epsilon)
-    least, stored = (each.format(e=e) for each in STORED[places[1]])
-    return [
-        f"deviation = {DEVIATION[places[0]].format(e=e)}  # what the source divides by",
-        f"least = {least}  # what the target divides by at least",
-        "if np.any(deviation < least * (1 - 1e-12)):",
-        '    raise ValueError("a variance is so small that the target cannot divide by as little as the source")',
-        "deviation = np.maximum(deviation, least)",
-        f"var = {stored}",
-    ]
-
-
-def _port(plan: PortSettings) -> str:
-    n = next((n for n in plan.values_per_channel if n > 1), 2)
-    steps, handed = (", steps=None", ", steps") if _exponential(plan) else ("", "")
-    return f'''\
-def port(layer, values_per_channel=None{steps}):
-    """A layer of {plan.target.framework} with the state of one of {plan.source.framework}.
-
-    port(layer) for inference; port(layer, {n}) to train on, after many batches of {n} values a channel.
-    """
-    state = read(layer)
-    return write(make(len(state["mean"])), convert(state, values_per_channel{handed}))'''
+    _, least, stored = (each.format(e=e) for each in DIVISORS[places[1]])
+    return {"inference": "moved", "deviation": DIVISORS[places[0]][0].format(e=e), "least": least, "stored": stored}

@@ -40,7 +40,7 @@ small = st.fractions(min_value=F(1, 10**6), max_value=100, max_denominator=10**6
 def test_settings_are_the_decimals_that_were_written() -> None:
     assert maths.exact(0.1) == F(1, 10)
     assert maths.exact(1e-05) == F(1, 100000)
-    assert maths.argument_for(maths.weight_of(maths.exact(0.1), "new"), "old") == F(9, 10)
+    assert maths.weight_of(maths.weight_of(maths.exact(0.1), "new"), "old") == F(9, 10)
 
 
 @given(n=st.integers(2, 10**6), v=small)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,13 +20,15 @@ from ...probes import SCRIPTS
 from ..league_rows import Matrix
 from .layers_record import LONGEST, STORAGE
 
-__all__ = ["KINDS", "SECONDS", "ask", "chosen", "packed", "tables"]
+__all__ = ["KINDS", "SECONDS", "Tables", "ask", "chosen", "tables"]
 
 SCRIPT = SCRIPTS / "layer_rows.py"
 # Batch norm in every variant of a framework; of the others the first that its adapter names.
 KINDS = {"batch": "every", "layer": "first", "group": "first", "instance": "first"}
 # For a process in which a framework's layers get all rows; JAX compiles each for each length.
 SECONDS = 600.0
+# Rows of equal length as one table, and of which matrix and row each is.
+Tables = Mapping[str, tuple[NDArray[Any], list[tuple[int, int]]]]
 
 
 def chosen(pattern: str | None) -> list[Framework]:
@@ -46,7 +47,7 @@ def chosen(pattern: str | None) -> list[Framework]:
     return found
 
 
-def tables(given: Sequence[Matrix]) -> dict[str, tuple[NDArray[Any], list[tuple[int, int]]]]:
+def tables(given: Sequence[Matrix]) -> Tables:
     """The rows of equal length as one table, and of which matrix and row each is; those with a NaN on their own.
 
     A table has an even number of rows, for layers with two groups: the first stands twice if need be.
@@ -63,13 +64,6 @@ def tables(given: Sequence[Matrix]) -> dict[str, tuple[NDArray[Any], list[tuple[
         whole = places + places[: len(places) % 2]
         made[key] = np.stack([given[k].values[r] for k, r in whole]).astype(np.float32), places
     return made
-
-
-def packed(laid: Mapping[str, tuple[NDArray[Any], list[tuple[int, int]]]]) -> bytes:
-    """The tables alone, as the file that a framework's process reads."""
-    stream = io.BytesIO()
-    np.savez(stream, **{key: table for key, (table, _) in laid.items()})  # type: ignore[arg-type]
-    return stream.getvalue()
 
 
 def ask(

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...._io import provenance
+from ...._io.progress import Progress, stepping
 from ....study.score import Exact
 from ...environments import EnvironmentProblem, Interpreter
 from ...findings import measured as conventions
 from ...frameworks.declaring import Framework
 from ...frameworks.observing import place
-from ..league_record import LeagueRow, LeagueStatus
-from ..league_rows import Matrix
+from ..league_record import LeagueRow, LeagueStatus, Scored
+from ..league_rows import Matrix, archive
 from ..scoring import Answers, Exacts, repeated, score
-from .asking import KINDS, SECONDS, ask, packed, tables
+from .asking import KINDS, SECONDS, Tables, ask, tables
 from .law import RESOLUTION, Law, implied, laws
-from .layers_record import LAYER, LONGEST, STORAGE, LayerFact, content
-
-if TYPE_CHECKING:
-    from ...._io.progress import Progress
+from .layers_record import LAYER, LONGEST, STORAGE, LayerFact
 
 __all__ = ["Layers", "measure"]
 
@@ -33,29 +30,22 @@ __all__ = ["Layers", "measure"]
 HIDDEN = 0.1
 
 
-@dataclass
-class Layers:
-    """What is measured, ready for `write`."""
+# What a file of layers says of how they were measured.
+DESCRIBED = {
+    "longest": LONGEST,
+    "kinds": KINDS,
+    "threads": 1,
+    "resolution": RESOLUTION,
+    "hidden": HIDDEN,
+    "errors": "of a worst row are at most what is written: no less than the resolution of its outputs",
+    "epsilon": "the framework's default; a row of whose variance it hides the first digit is left out",
+    "rows": "those of the league, in float32, up to the longest",
+    "laid_out": "rows of a length are the channels, samples or groups of one input; images are 1 x 2 or 1 x 1",
+}
 
-    rows: list[LeagueRow] = field(default_factory=list)
-    facts: list[LayerFact] = field(default_factory=list)
-    cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
-    def content(self, argv: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """All of it, for the file."""
-        described = {
-            "longest": LONGEST,
-            "kinds": KINDS,
-            "threads": 1,
-            "resolution": RESOLUTION,
-            "hidden": HIDDEN,
-            "errors": "of a worst row are at most what is written: no less than the resolution of its outputs",
-            "epsilon": "the framework's default; a row of whose variance it hides the first digit is left out",
-            "rows": "those of the league, in float32, up to the longest",
-            "laid_out": "rows of a length are the channels, samples or groups of one input; images are 1 x 2 or 1 x 1",
-            **(settings or {}),
-        }
-        return content(self.rows, self.facts, self.cases, described, argv)
+class Layers(Scored[LayerFact]):
+    """How the frameworks' layers did; ready for `write`."""
 
 
 class _Shown(Exacts):
@@ -89,31 +79,24 @@ def measure(
     findings : of the conventions, instead of the committed ones.
     repeats : how often each framework is asked, to see whether its outputs are the same bits.
     """
-    made = Layers()
-    made.cases = {STORAGE: [matrix.described() for matrix in given]}
+    made = Layers(cases={STORAGE: [matrix.described() for matrix in given]}, settings=dict(DESCRIBED))
     judge = _Judge(given, tables(given))
     known = conventions.committed() if findings is None else findings
-    if progress is not None:
-        progress.start(len(named), 0)
-    try:
+    with stepping(progress, len(named)) as finished:
         for framework in named:
             judge.framework(made, framework, where, laws(known, framework.name), repeats, seconds)
-            if progress is not None:
-                progress.advance(framework.name)
-    finally:
-        if progress is not None:
-            progress.stop()
+            finished(framework.name)
     return made
 
 
 class _Judge:
     """Asks frameworks and scores what they answer; the exact variances are computed once."""
 
-    def __init__(self, given: Sequence[Matrix], laid: Mapping[str, tuple[NDArray[Any], list[tuple[int, int]]]]) -> None:
+    def __init__(self, given: Sequence[Matrix], laid: Tables) -> None:
         self.given, self.laid = given, laid
         self.exacts = _Shown(given)
         self.machine = str(provenance.cpu()["model"])
-        self.packed = packed(laid)
+        self.packed = archive({key: table for key, (table, _) in laid.items()})
 
     def framework(
         self,
