@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .measured import PROBE, FindingRow, shown
+from .properties import is_number
 
-__all__ = ["Difference", "alike", "differences"]
+__all__ = ["Difference", "alike", "differences", "same_but_for_numbers"]
 
 # Numbers solved from float32 outputs agree to this; errors of an algorithm hang on the processor's vector length.
 SOLVED = 1e-3
@@ -63,16 +64,26 @@ def alike(name: str, one: Any, two: Any) -> bool:
     name : the property: those that begin with ``accuracy.``, ``float16.`` or ``bfloat16.`` are errors.
     one, two : the values, as `record.Row.plain` gives them.
     """
+    return same_but_for_numbers(one, two, _near_errors if name.startswith(MEASURED_ERRORS) else _near)
+
+
+def same_but_for_numbers(one: Any, two: Any, near: Callable[[float, float], bool]) -> bool:
+    """Whether two values are equal, where numbers, in lists too, need only be near each other."""
     if isinstance(one, list) and isinstance(two, list):
-        return len(one) == len(two) and all(alike(name, a, b) for a, b in zip(one, two, strict=True))
-    numbers = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in (one, two))
-    if not numbers:
-        return type(one) is type(two) and bool(one == two)
-    if name.startswith(MEASURED_ERRORS):
-        # Below float32's unit roundoff there is nothing to tell apart.
-        small, large = sorted(max(abs(float(each)), 2.0**-24) for each in (one, two))
-        return large <= ERRORS * small
+        return len(one) == len(two) and all(same_but_for_numbers(a, b, near) for a, b in zip(one, two, strict=True))
+    if is_number(one) and is_number(two):
+        return near(one, two)
+    return type(one) is type(two) and bool(one == two)
+
+
+def _near(one: float, two: float) -> bool:
     return math.isclose(one, two, rel_tol=SOLVED, abs_tol=1e-12)
+
+
+def _near_errors(one: float, two: float) -> bool:
+    """Below float32's unit roundoff there is nothing to tell apart."""
+    small, large = sorted(max(abs(float(each)), 2.0**-24) for each in (one, two))
+    return large <= ERRORS * small
 
 
 def _words(row: FindingRow | None) -> str:

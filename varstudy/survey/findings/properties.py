@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 from varkernels.enums import StrEnum
 
@@ -24,6 +25,7 @@ __all__ = [
     "LayerKind",
     "Property",
     "check",
+    "is_number",
     "properties_of",
     "property_of",
 ]
@@ -118,6 +120,11 @@ def properties_of(kind: str) -> list[Property]:
     return [one for one in PROPERTIES.values() if kind in one.kinds]
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number; True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def check(name: str, value: Value) -> None:
     """Refuse a value that a property cannot have; None, no value, is always one.
 
@@ -127,9 +134,8 @@ def check(name: str, value: Value) -> None:
         The property is unknown, or the value is none of its values.
     """
     known = property_of(name)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
     word = isinstance(value, str) and value in known.values and value not in (NUMBER, NUMBERS)
-    if value is None or word or (number and (NUMBER in known.values or value in known.values)):
+    if value is None or word or (is_number(value) and (NUMBER in known.values or value in known.values)):
         return
     if isinstance(value, list) and NUMBERS in known.values and all(isinstance(one, (int, float)) for one in value):
         return

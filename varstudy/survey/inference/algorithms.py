@@ -162,7 +162,7 @@ def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
 
 def _like(variant: Variant, errors: dict[str, list[Implied]]) -> list[tuple[str, str]]:
     """(class, algorithm) of ours with the same errors, in every group at every mean, as far as they are known."""
-    like = []
+    like: list[tuple[str, str]] = []
     for kind, names in CLASSES.items():
         for name, accumulator in names:
             theirs = {offset: _errors(variant, offset, name, accumulator) for offset in errors}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..findings.properties import FindingStatus
+from ..findings.properties import FindingStatus, is_number
 from ..findings.property_values import MomentumSide, RunningLaw
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, measured, not_applicable, short, undetermined
@@ -111,8 +111,7 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
             undetermined(default, found_series.detail),
         ]
     if kept.law is None:
-        why = "the law of the update is not known"
-        return [undetermined(multiplies, why), undetermined(default, why)]
+        return _neither("the law of the update is not known")
     name = kept.law.name
     if name in AVERAGES and kept.law.parameter is None:
         return _of_an_average(name, averaging(variant))
@@ -121,16 +120,14 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
     )
     value = found[0].parameter if found else None
     if value is None or kept.law.parameter is None:
-        why = f"two steps with the argument {questions.MOMENTUM} do not fit the law {name}"
-        return [undetermined(multiplies, why), undetermined(default, why)]
+        return _neither(f"two steps with the argument {questions.MOMENTUM} do not fit the law {name}")
     fresh = name not in (RunningLaw.DEBIASED, RunningLaw.ACCUMULATED)  # the parameter is the new batch's weight
     mine, other = (MomentumSide.NEW, MomentumSide.OLD) if fresh else (MomentumSide.OLD, MomentumSide.NEW)
     left = Interval(1 - value.high, 1 - value.low)
     which = other if questions.MOMENTUM in left else mine if questions.MOMENTUM in value else None
     if which is None:
         neither = f"neither {questions.MOMENTUM} nor {1 - questions.MOMENTUM}"
-        why = f"with the argument {questions.MOMENTUM} the law's parameter is {value.middle:.6g}, {neither}"
-        return [undetermined(multiplies, why), undetermined(default, why)]
+        return _neither(f"with the argument {questions.MOMENTUM} the law's parameter is {value.middle:.6g}, {neither}")
     own = kept.law.parameter
     own = own if which == mine else Interval(1 - own.high, 1 - own.low)
     number, unique = short(own)
@@ -138,6 +135,10 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
         multiplies, which, f"with the argument {questions.MOMENTUM}: the law's parameter {value.middle:.6g}"
     )
     return [said, measured(default, number, _signature(run, own) or ("" if unique else str(own)))]
+
+
+def _neither(why: str) -> list[Finding]:
+    return [undetermined("momentum.multiplies", why), undetermined("momentum.default", why)]
 
 
 def _of_an_average(name: str, found: Averaging) -> list[Finding]:
@@ -149,13 +150,12 @@ def _of_an_average(name: str, found: Averaging) -> list[Finding]:
     if found.argument == MomentumSide.NONE and found.stays:
         return [measured(multiplies, MomentumSide.NONE, f"{name}: {found.detail}"),
                 not_applicable(default, "the law has no parameter")]  # fmt: skip
-    why = f"{name}, and with an argument another law" if found.argument == "another law" else found.detail
-    return [undetermined(multiplies, why), undetermined(default, why)]
+    return _neither(f"{name}, and with an argument another law" if found.argument == "another law" else found.detail)
 
 
 def _signature(run: Run | None, own: Interval) -> str:
     given = run.signature if run else {}
     for name, default in given.items():
-        if isinstance(default, (int, float)) and not isinstance(default, bool) and default in own:
+        if is_number(default) and default in own:
             return f"the signature has {name}={default!r}"
     return ""

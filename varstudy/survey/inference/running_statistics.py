@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..findings.properties import properties_of
 from ..findings.property_values import EpsilonInRunning, RunningLaw, RunningSpread
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, listed, measured, not_applicable, short, undetermined
@@ -17,19 +18,9 @@ from .training_statistics import Normal
 
 __all__ = ["running"]
 
-NAMES = (
-    "running.update",
-    "running.weight",
-    "running.steps",
-    "running.keeps",
-    "correction.running",
-    "momentum.multiplies",
-    "momentum.default",
-    "epsilon.in_running",
-    "initial.mean",
-    "initial.var",
-    "running.when",
-)
+PARTS = ("running", "momentum", "initial")
+NAMES = (*(one.id for one in properties_of("batch") if one.id.startswith(PARTS)), "correction.running",
+         "epsilon.in_running")  # fmt: skip
 
 
 def running(variant: Variant, normal: Normal) -> Kept:

@@ -214,7 +214,7 @@ def _steps(variant: Variant, rule: Rule | None) -> list[set[str]]:
         y = run.table("train", index=t)
         if y is None or y.shape != table.shape:
             break
-        explained = {BATCH} if as_batch(table, y, True, rule) else set()
+        explained: set[str] = {BATCH} if as_batch(table, y, True, rule) else set()
         for when, statistics in ((BEFORE, before), (AFTER, after)):
             if _running(table, y, statistics):
                 explained.add(when)

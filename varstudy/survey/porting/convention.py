@@ -14,7 +14,7 @@ from typing import Any
 from ..._io.matching import nearest
 from ..findings.documented import Documented
 from ..findings.measured import FindingRow
-from ..findings.properties import FindingStatus
+from ..findings.properties import FindingStatus, is_number
 from ..findings.property_values import EpsilonInRunning, EpsilonPlace, Evaluation
 from ..frameworks.catalogue import FRAMEWORKS
 from .maths import FORMS, LAWS, SIDES, PortError, correction_for, exact, weight_of
@@ -103,10 +103,7 @@ class Convention:
         KeyError
             It is none of these.
         """
-        value = self[name]
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        return exact(value)
+        return exact(self[name]) if is_number(self[name]) else None
 
     @property
     def place(self) -> EpsilonPlace | None:

@@ -12,8 +12,8 @@ from ..findings import documented, measured
 from ..findings.measured import FindingRow
 from ..findings.property_values import EpsilonInRunning, EpsilonPlace
 from .convention import Convention, choose, conventions
-from .maths import PortError, after, denominator, kept, kept_for, relative
-from .settings import PortSettings, Sides, counts_of, float_of, momentum_of, setting, several
+from .maths import PortError, after, denominator, exact, kept, kept_for, relative
+from .settings import Sides, counts_of, float_of, momentum_of, setting, several
 from .snippet import write_snippet
 from .what_changes import PortChange, changes
 
@@ -70,11 +70,15 @@ class PortStep:
 
 
 @dataclass(frozen=True)
-class PortPlan(PortSettings):
+class PortPlan:
     """A layer of one framework with the state of one of another.
 
     Attributes
     ----------
+    source, target : the two conventions. epsilon, momentum : the source's settings, by default its own.
+    target_epsilon, target_momentum : the arguments to give to the target; None where not known.
+    weight : of the new batch in the running statistics.
+    values_per_channel : n of the training batches.
     variances : v of the training batches that the errors are given for.
     changes : one row a part of the convention. errors : one row for each n and variance.
     steps, steps_variance : the running variance over the steps, for the first n, and for batches of this variance: the
@@ -82,6 +86,14 @@ class PortPlan(PortSettings):
     notes : what no table can say.
     """
 
+    source: Convention
+    target: Convention
+    epsilon: float | None
+    momentum: float | None
+    target_epsilon: float | None
+    target_momentum: float | None
+    weight: float | None
+    values_per_channel: tuple[int, ...]
     variances: tuple[float, ...]
     steps_variance: float
     changes: tuple[PortChange, ...]
@@ -98,7 +110,8 @@ class PortPlan(PortSettings):
             One of the two is not among the frameworks whose state this knows how to read and write, or what the
             conversion hangs on is not known.
         """
-        return write_snippet(self)
+        e, m = (None if each is None else exact(each) for each in (self.epsilon, self.momentum))
+        return write_snippet(Sides(self.source, self.target, self.values_per_channel, e, m))
 
     def record(self) -> dict[str, Any]:
         """The plan as plain data, without the snippet."""
@@ -157,7 +170,7 @@ def port(
         target=other,
         epsilon=float_of(e),
         momentum=float_of(m),
-        target_epsilon=float_of(e) if other.place != EpsilonPlace.NONE else None,
+        target_epsilon=float_of(sides.target_epsilon),
         target_momentum=float_of(sides.argument),
         weight=float_of(sides.weight),
         values_per_channel=counts,

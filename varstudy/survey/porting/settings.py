@@ -7,32 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ..findings.property_values import EpsilonPlace
 from .convention import Convention
 from .maths import PortError, exact
 
-__all__ = ["PortSettings", "Sides", "counts_of", "float_of", "momentum_of", "setting", "several"]
-
-
-@dataclass(frozen=True)
-class PortSettings:
-    """The two sides of a port, and the numbers that the conversion uses.
-
-    Attributes
-    ----------
-    source, target : the two conventions. epsilon, momentum : the source's settings, by default its own.
-    target_epsilon, target_momentum : the arguments to give to the target; None where not known.
-    weight : of the new batch in the running statistics.
-    values_per_channel : n of the training batches.
-    """
-
-    source: Convention
-    target: Convention
-    epsilon: float | None
-    momentum: float | None
-    target_epsilon: float | None
-    target_momentum: float | None
-    weight: float | None
-    values_per_channel: tuple[int, ...]
+__all__ = ["Sides", "counts_of", "float_of", "momentum_of", "setting", "several"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +28,11 @@ class Sides:
     counts: tuple[int, ...]
     epsilon: Fraction | None
     momentum: Fraction | None
+
+    @property
+    def target_epsilon(self) -> Fraction | None:
+        """The epsilon to give to the target: none where it takes none."""
+        return None if self.target.place == EpsilonPlace.NONE else self.epsilon
 
     @property
     def weight(self) -> Fraction | None:

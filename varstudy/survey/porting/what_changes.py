@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ..findings.properties import is_number
 from ..findings.property_values import EpsilonInRunning, EpsilonPlace, Evaluation, MomentumSide, RunningLaw
 from .convention import EVIDENCE, UNKNOWN, Convention
 from .settings import Sides
@@ -114,7 +115,7 @@ def _evidence(sides: Sides, *names: str) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return NOT_MEASURED
-    return f"{value:.10g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+    return f"{value:.10g}" if is_number(value) else str(value)
 
 
 def _differ(one: Any, other: Any) -> bool | None:

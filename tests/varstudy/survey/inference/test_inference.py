@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,13 @@ def _quiet() -> Iterator[None]:
 
 
 def found(convention: Convention, kind: str = "batch", variant: str = "2-D", asked: list[str] | None = None) -> Any:
-    return {one["property"]: one for one in infer(observe(convention, kind, variant, asked))}
+    return _found(convention, kind, variant, None if asked is None else tuple(asked))
+
+
+@cache
+def _found(convention: Convention, kind: str, variant: str, asked: tuple[str, ...] | None) -> Any:
+    """Tests share what was inferred of a convention: they only read it."""
+    return {one["property"]: one for one in infer(observe(convention, kind, variant, asked and list(asked)))}
 
 
 def expected(c: Convention, kind: str = "batch") -> dict[str, Any]:

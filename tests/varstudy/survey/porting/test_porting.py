@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,15 @@ NEW = {"momentum__multiplies": "new", "momentum__default": 0.1, "correction__run
 F = Fraction
 
 small = st.fractions(min_value=F(1, 10**6), max_value=100, max_denominator=10**6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def committed_once() -> Iterator[None]:
+    """The committed findings, read once for all ports of this module."""
+    found = measured.committed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured, "committed", lambda: found)
+        yield
 
 
 # The arithmetic -------------------------------------------------------------------------------------------------
