@@ -132,8 +132,14 @@ def differences(
     return found
 
 
-def _count(rows: Sequence[FindingRow]) -> str:
-    return f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
+def _absent(
+    key: tuple[str, str, str, str, int], rows: Sequence[FindingRow], words: str, version: str, fails: bool = False
+) -> Difference:
+    """The difference of what there were findings of; one that did not start has no version to tell."""
+    count = f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
+    pair = (rows[0].version, version or rows[0].version)
+    same = pair[0] == pair[1]
+    return Difference(*key, count, words, same, pair, fails or same)
 
 
 def _told_by(trouble: FindingRow, row: FindingRow) -> bool:
@@ -147,10 +153,8 @@ def _unasked(known: Sequence[FindingRow], after: Sequence[FindingRow]) -> list[D
     for trouble in sorted((row for row in after if row.property == PROBE), key=FindingRow.key):
         mine = [row for row in known if _told_by(trouble, row)]
         if mine:
-            # One that did not start has no version to tell.
-            pair = (mine[0].version, trouble.version or mine[0].version)
             words = f"{trouble.status}: {trouble.detail}" if trouble.detail else trouble.status
-            found.append(Difference(*trouble.key(), _count(mine), words, pair[0] == pair[1], pair, fails=True))
+            found.append(_absent(trouble.key(), mine, words, trouble.version, fails=True))
     return found
 
 
@@ -171,8 +175,6 @@ def _lost(known: Sequence[FindingRow], after: Sequence[FindingRow], wanted: Iter
         for kind in sorted({row.kind for row in mine}) if there else [""]:
             these = [row for row in mine if kind in ("", row.kind)]
             if these:
-                pair = (these[0].version, there[0].version if there else these[0].version)
-                same = pair[0] == pair[1]
                 key = (framework, kind, "", PROBE, 1)
-                found.append(Difference(*key, _count(these), "not there", same, pair, same))
+                found.append(_absent(key, these, "not there", there[0].version if there else ""))
     return found

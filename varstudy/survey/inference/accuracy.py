@@ -13,8 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..findings.properties import FindingStatus
-from ..findings.property_values import RunningSpread
+from ..findings.properties import FindingStatus, RunningSpread
 from ..probes import questions
 from .finding import UNIT, Finding, measured, not_applicable, undetermined
 from .normalising import Rule

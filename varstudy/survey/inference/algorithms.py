@@ -36,8 +36,7 @@ import numpy as np
 from varkernels import moments
 from varkernels.formulas import ORDERS
 
-from ..findings.properties import FindingStatus
-from ..findings.property_values import AccuracyLoss
+from ..findings.properties import AccuracyLoss, FindingStatus
 from ..probes import questions
 from .accuracy import Implied, Measured, exact_moments
 from .finding import Finding, listed, measured, undetermined

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..findings.property_values import EpsilonPlace, Evaluation, RunningLaw
+from ..findings.properties import EpsilonPlace, Evaluation, RunningLaw
 from ..probes import questions
 from .finding import Finding, Interval, measured, short, undetermined
 from .normalising import SPREADS, Rule, as_batch, as_running, line

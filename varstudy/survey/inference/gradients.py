@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from ..findings.property_values import EpsilonPlace, Gradient
+from ..findings.properties import EpsilonPlace, Gradient
 from ..probes import questions
 from .finding import UNIT, Finding, listed, measured, undetermined
 from .normalising import FLOORS, Rule

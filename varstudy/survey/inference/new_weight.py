@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..findings.properties import FindingStatus, is_number
-from ..findings.property_values import MomentumSide, RunningLaw
+from ..findings.properties import FindingStatus, MomentumSide, RunningLaw, is_number
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, measured, not_applicable, short, undetermined
 from .reading import Run, Table, Variant

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..findings.property_values import EpsilonPlace, RunningSpread
+from ..findings.properties import EpsilonPlace, RunningSpread
 from .finding import UNIT, Interval
 from .reading import Statistics, Table
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..findings.property_values import RunningLaw
+from ..findings.properties import RunningLaw
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, undetermined
 from .reading import Statistics, Table, Variant

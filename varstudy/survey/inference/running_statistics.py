@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..findings.properties import properties_of
-from ..findings.property_values import EpsilonInRunning, RunningLaw, RunningSpread
+from ..findings.properties import EpsilonInRunning, RunningLaw, RunningSpread, properties_of
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, listed, measured, not_applicable, short, undetermined
 from .new_weight import AVERAGES, averaging, momentum

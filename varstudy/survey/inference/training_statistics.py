@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..findings.property_values import EpsilonPlace, TrainingStatistics
+from ..findings.properties import EpsilonPlace, TrainingStatistics
 from ..probes import questions
 from .finding import Finding, Interval, listed, measured, short, undetermined
 from .normalising import FLOORS, SLACK, SPREADS, Line, Rule, as_batch, as_running, line, moments_of, rules

@@ -14,8 +14,7 @@ from typing import Any
 from ..._io.matching import nearest
 from ..findings.documented import Documented
 from ..findings.measured import FindingRow
-from ..findings.properties import FindingStatus, is_number
-from ..findings.property_values import EpsilonInRunning, EpsilonPlace, Evaluation
+from ..findings.properties import EpsilonInRunning, EpsilonPlace, Evaluation, FindingStatus, is_number
 from ..frameworks.catalogue import FRAMEWORKS
 from .maths import FORMS, LAWS, SIDES, PortError, correction_for, exact, weight_of
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import mpmath
 
-from ..findings.property_values import EpsilonInRunning, EpsilonPlace, MomentumSide, RunningLaw, RunningSpread
+from ..findings.properties import EpsilonInRunning, EpsilonPlace, MomentumSide, RunningLaw, RunningSpread
 
 __all__ = [
     "FORMS",

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..findings import documented, measured
 from ..findings.measured import FindingRow
-from ..findings.property_values import EpsilonInRunning, EpsilonPlace
+from ..findings.properties import EpsilonInRunning, EpsilonPlace
 from .convention import Convention, choose, conventions
 from .maths import PortError, after, denominator, exact, kept, kept_for, relative
 from .settings import Sides, counts_of, float_of, momentum_of, setting, several

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..findings.property_values import EpsilonPlace
+from ..findings.properties import EpsilonPlace
 from .convention import Convention
 from .maths import PortError, exact
 

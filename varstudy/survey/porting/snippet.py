@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from ..findings.property_values import EpsilonInRunning, EpsilonPlace, MomentumSide, RunningLaw, RunningSpread
+from ..findings.properties import EpsilonInRunning, EpsilonPlace, MomentumSide, RunningLaw, RunningSpread
 from ..frameworks.catalogue import FRAMEWORKS
 from ..frameworks.declaring import StateCode
 from .convention import Convention

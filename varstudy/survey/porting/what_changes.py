@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..findings.properties import is_number
-from ..findings.property_values import EpsilonInRunning, EpsilonPlace, Evaluation, MomentumSide, RunningLaw
+from ..findings.properties import EpsilonInRunning, EpsilonPlace, Evaluation, MomentumSide, RunningLaw, is_number
 from .convention import EVIDENCE, UNKNOWN, Convention
 from .settings import Sides
 

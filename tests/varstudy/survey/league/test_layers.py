@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from varstudy.cli import commands
 from varstudy.survey.environments import Environment, EnvironmentProblem, Interpreter
 from varstudy.survey.findings import measured as conventions
-from varstudy.survey.findings.property_values import EpsilonPlace
+from varstudy.survey.findings.properties import EpsilonPlace
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS, Framework
 from varstudy.survey.league import layers as layer_league
 from varstudy.survey.league import league_record

@@ -21,8 +21,7 @@ from port_findings import real, rows
 import varstudy.cli as command
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.documented import Documented
-from varstudy.survey.findings.properties import property_of
-from varstudy.survey.findings.property_values import EpsilonPlace
+from varstudy.survey.findings.properties import EpsilonPlace, property_of
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS
 from varstudy.survey.porting import PortError, PortPlan, choose, conventions, maths, port
 

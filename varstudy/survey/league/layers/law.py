@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...findings import measured as conventions
-from ...findings.properties import FindingStatus
-from ...findings.property_values import EpsilonPlace, TrainingStatistics
+from ...findings.properties import EpsilonPlace, FindingStatus, TrainingStatistics
 from ...inference.accuracy import grid
 
 __all__ = ["RESOLUTION", "Law", "implied", "laws"]
