@@ -24,7 +24,7 @@ import click
 
 from varstudy import report
 from varstudy._io.atomic import write_whole
-from varstudy.report.model.embedded import columns
+from varstudy.report.sections.explorer_parts import columns
 from varstudy.study import results, runner
 
 REFERENCE = Path(__file__).resolve().parent / "reference" / "report.html"

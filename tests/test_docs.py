@@ -42,7 +42,6 @@ PACKAGES = (
     "varstudy.report",
     "varstudy.study.results",
     "varstudy.study.score",
-    "varstudy.study.metrics",
     "varstudy.study.recommendation",
     "varstudy.study.population",
     "varstudy.study.error_bounds",

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,12 +74,7 @@ DOCUMENTED = {
     "source_value": None,
     "source": "",
 }
-LIBRARY_FACTS = """
-from varstudy.survey.environments.shared import DATA
-from varstudy.survey.libraries.declaring import Call, Library
-
-LIBRARIES = [Library("toystats", DATA, [Call("spread")])]
-"""
+LIBRARY_FACTS = [{"name": "toystats", "runs_in": "data", "calls": {"spread": {}}}]
 LIBRARY_ADAPTER = """
 import numpy as np
 from function_contract import keyword
@@ -90,11 +86,15 @@ def versions():
 
 FUNCTIONS = {"spread": lambda x, storage, ddof: np.var(x, **keyword(ddof))}
 """
-# The report's sections and the tables of the documentation, as they are with the folders of VARSTUDY_SURVEY.
+# What the commands answer, the report's sections and the tables of the documentation, as they are with the folders of
+# VARSTUDY_SURVEY. One process, since each imports all of it.
 SHOWN = """
 import json, sys
+from pathlib import Path
+from click.testing import CliRunner
 sys.path.insert(0, "docs/extensions")
 import surveyed
+from varstudy.cli import commands
 from varstudy.report import report_page
 from varstudy.report.sections.frameworks import made
 from varstudy.report.sections.league import libraries
@@ -107,10 +107,22 @@ def page(chapter, **values):
     text = MACROS + '{% include "chapters/' + chapter + '.html.j2" %}'
     return report_page.environment().from_string(text).render(**values)
 
-rows = measured.rows(measured.read(sys.argv[1]))
-print(json.dumps({
+def call(*words):
+    done = CliRunner().invoke(commands, words, prog_name="varstudy")
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+out = Path(sys.argv[1])
+listed = call("frameworks", "--list", "--json", "toyflow")
+shown = call("frameworks", "toyflow", "--kind", "batch", "--out", str(out / "measured.json"))
+words = ["--only", "toystats", "--quick", "--once", "--threads", "1", "--storage", "float64"]
+call("libraries", *words, "--out", str(out))
+rows = measured.rows(measured.read(out / "measured.json"))
+(out / "shown.json").write_text(json.dumps({
+    "listed": json.loads(listed),
+    "shown": shown,
     "frameworks": page("conventions", conventions=made(rows, documented.committed())),
-    "league": page("libraries", libraries=libraries(league_record.read(sys.argv[2]))),
+    "league": page("libraries", libraries=libraries(league_record.read(out / "league.json"))),
     "docs": surveyed.filled(".. surveyed: frameworks\\n.. surveyed: libraries"),
 }))
 """
@@ -128,44 +140,36 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (framework / "documented.json").write_text(
         json.dumps({"format": "varstudy-documented", "version": 1, "rows": [DOCUMENTED]})
     )
-    (library / "facts.py").write_text(LIBRARY_FACTS)
+    (library / "facts.json").write_text(json.dumps(LIBRARY_FACTS))
     (library / "adapter.py").write_text(LIBRARY_ADAPTER)
     return where
 
 
-def python(place: Path, *words: str | Path) -> str:
+def test_a_folder_is_found_wherever_frameworks_and_libraries_are(place: Path, tmp_path: Path) -> None:
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
     environment = {**os.environ, discovery.PLACES: str(place), "PYTHONPATH": path, "COLUMNS": "200"}
     done = subprocess.run(
-        [sys.executable, *map(str, words)], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", SHOWN, tmp_path], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    shown = json.loads((tmp_path / "shown.json").read_text())
+    assert "Toyflow" in json.dumps(shown["listed"])
 
-
-def test_a_folder_is_found_wherever_frameworks_and_libraries_are(place: Path, tmp_path: Path) -> None:
-    listed = json.loads(python(place, "-m", "varstudy", "frameworks", "--list", "--json", "toyflow"))
-    assert "Toyflow" in json.dumps(listed)
-
-    found = tmp_path / "measured.json"
-    shown = python(place, "-m", "varstudy", "frameworks", "toyflow", "--kind", "batch", "--out", found)
-    assert "toyflow" in shown
-    rows = {row["property"]: row["value"] for row in json.loads(found.read_text())["rows"] if row["threads"] == 1}
+    assert "toyflow" in shown["shown"]
+    found = json.loads((tmp_path / "measured.json").read_text())["rows"]
+    rows = {row["property"]: row["value"] for row in found if row["threads"] == 1}
     assert rows["correction.running"] == "0"
     assert rows["momentum.default"] == "0.25"
     assert rows["running.update"] == '"exponential"'
 
-    league = tmp_path / "league.json"
-    words = ["libraries", "--only", "toystats", "--quick", "--once", "--threads", "1", "--storage", "float64"]
-    python(place, "-m", "varstudy", *words, "--out", tmp_path)
-    assert json.loads(league.read_text())["rows"][0]["function"] == "toystats.spread"
+    league = json.loads((tmp_path / "league.json").read_text())
+    assert league["rows"][0]["function"] == "toystats.spread"
 
-    pages = json.loads(python(place, "-c", SHOWN, found, league))
-    assert "Toyflow" in pages["frameworks"]
-    assert DOCUMENTED["where"] in pages["frameworks"]  # it contradicts the measurement
-    assert "toystats" in pages["league"]
-    assert "- Toyflow" in pages["docs"]
-    assert "- toystats" in pages["docs"]
+    assert "Toyflow" in shown["frameworks"]
+    assert DOCUMENTED["where"] in shown["frameworks"]  # it contradicts the measurement
+    assert "toystats" in shown["league"]
+    assert "- Toyflow" in shown["docs"]
+    assert "- toystats" in shown["docs"]
 
 
 def test_a_folder_that_declares_nothing_is_named(tmp_path: Path) -> None:
@@ -179,6 +183,37 @@ def test_a_folder_that_declares_nothing_is_named(tmp_path: Path) -> None:
         discovery.declared("frameworks", Framework, [tmp_path])
     (folder / "facts.py").unlink()
     assert discovery.declared("frameworks", Framework, [tmp_path]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[", "JSONDecodeError"),
+        ("3", "TypeError"),
+        ('[{"calls": {}}]', "missing 1 required positional argument: 'name'"),
+        ('[{"name": "a", "calls": {"b": {"eat": "rows"}}}]', "unexpected keyword argument 'eat'"),
+        ('[{"name": "a", "calls": {"b": {"eats": "row by row"}}}]', "KeyError: 'row by row'"),
+        ('[{"name": "a", "runs_in": "cor", "calls": {}}]', "no shared environment is named 'cor'; there are .*core"),
+    ],
+)
+def test_facts_that_cannot_be_used_are_named(tmp_path: Path, text: str, told: str) -> None:
+    folder = tmp_path / "libraries" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "facts.json").write_text(text)
+    with pytest.raises(discovery.DiscoveryProblem, match=rf"broken/facts\.json cannot be used .*{told}"):
+        discovery.declared("libraries", Library, [tmp_path])
+
+
+def test_facts_in_python_say_the_same_as_in_json(place: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "libraries" / "toystats"
+    folder.mkdir(parents=True)
+    (folder / "facts.py").write_text(
+        "from varstudy.survey.environments.shared import DATA\n"
+        "from varstudy.survey.libraries.declaring import Call, Library\n"
+        'LIBRARIES = [Library("toystats", DATA, [Call("spread")])]\n'
+    )
+    (one,), (other,) = (discovery.declared("libraries", Library, [where]) for where in (place, tmp_path))
+    assert replace(one, folder=other.folder) == other
 
 
 def test_a_name_belongs_to_one_folder(place: Path, tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ from . import opcodes
 from .errors import UnknownInstruction
 from .flow import Flow, analyse, fusible
 from .parse import Entry, Instruction
-from .prelude import CTX, E_BUDGET, E_TRAP, EXITED, HEADER_BYTES, HELPERS
-from .schedule import FAIL
+from .prelude import CTX, E_BUDGET, E_TRAP, EXITED, FAIL, HEADER_BYTES, HELPERS
 from .sync import Suspending
 from .values import Form
 
@@ -43,11 +42,11 @@ class Lowering(Suspending):
                 run, over = self.label("run"), self.label("over")
                 self.branch(ins, run, over)
                 self.emit(f"{run}:")
-                form.lower(self, ins)
+                form.lower(self, *ins.operands)
                 self.emit(f"br label %{over}")
                 self.emit(f"{over}:")
             else:
-                form.lower(self, ins)
+                form.lower(self, *ins.operands)
         # Running off the end is a return.
         if open_block:
             self.emit(f"br label %I{len(code)}")

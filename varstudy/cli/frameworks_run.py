@@ -22,10 +22,10 @@ from .framework_tables import plain, show
 from .output_folder import writing
 from .program import REGRESSION, alone, sentences
 
-__all__ = ["run_frameworks"]
+__all__ = ["frameworks"]
 
 
-def run_frameworks(
+def frameworks(
     names: tuple[str, ...],
     make: bool,
     everything: bool,
@@ -37,7 +37,7 @@ def run_frameworks(
     compare: bool,
     as_json: bool,
 ) -> None:
-    """Ask the frameworks; the parameters are the command's options."""
+    """Ask the frameworks, or show what is known of them."""
     with sentences():
         chosen = _chosen(names, make, everything or listing or committed, only)
     if listing:

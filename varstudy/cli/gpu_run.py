@@ -21,11 +21,11 @@ from .measured import leave, show_targets
 from .output_folder import prepared
 from .program import NO_DEVICE, REGRESSION
 
-__all__ = ["run_gpu"]
+__all__ = ["gpu"]
 
 
-def run_gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) -> None:
-    """Check and time the kernels; the parameters are the command's options."""
+def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) -> None:
+    """Check and time the kernels, write gpu.json and show it."""
     algorithms = measuring.chosen(kernels)
     try:
         machine = _machine()
@@ -35,7 +35,7 @@ def run_gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool
     except DeviceError as problem:
         say(f"varstudy: {problem}")
         raise click.exceptions.Exit(NO_DEVICE) from problem
-    leave(out, gpu_record.NAME, content, gpu_record.write, gpu_record.read, None if as_json else lambda: _show(content))
+    leave(out, gpu_record.FILE, content, None if as_json else lambda: _show(content))
     if not content["checks"]["passed"]:
         raise click.exceptions.Exit(REGRESSION)
 
@@ -56,10 +56,7 @@ def _show(content: Mapping[str, Any]) -> None:
     click.echo(f"{device['name']}, driver for CUDA {device.get('driver_cuda', '?')}\n")
     _show_checks(content["checks"])
     rows = gpu_record.rows(content)
-    parts: dict[tuple[str, str, str], list[GpuRow]] = {}
-    for row in rows:
-        parts.setdefault(("x".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
-    for (shape, layout, storage), part in parts.items():
+    for (shape, layout, storage), part in gpu_record.by_map(rows).items():
         _show_map(f"{shape} {layout}, {storage}", part)
     _show_absent(rows)
     absent = content["settings"]["torch"]["absent"]
@@ -72,13 +69,10 @@ def _show(content: Mapping[str, Any]) -> None:
 
 
 def _show_checks(checks: Mapping[str, Any]) -> None:
-    compared = (
-        f"not compared: {checks['not_compared']}"
-        if checks["not_compared"]
-        else f"{checks['compared']:,} answers compared, {many(checks['mismatches'], 'mismatch')}".replace(
-            "mismatchs", "mismatches"
-        )
-    )
+    mismatches = f"{checks['mismatches']} mismatch" + ("" if checks["mismatches"] == 1 else "es")
+    compared = f"{checks['compared']:,} answers compared, {mismatches}"
+    if checks["not_compared"]:
+        compared = f"not compared: {checks['not_compared']}"
     worst = "" if checks["worst"] is None else f"; the largest error is {number(checks['worst'])} of its bound"
     show_table(
         f"Checks: {many(checks['runs'], 'run')} of {many(len(checks['algorithms']), 'kernel')} "

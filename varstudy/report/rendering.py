@@ -6,13 +6,14 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .words import clean, code, code_in_pieces, count, digits, number, source_link
+from .words import clean, code, code_in_pieces, count, digits, listing, number, percent, source_link
 
-__all__ = ["SCRIPTS", "environment", "policy", "script", "style"]
+__all__ = ["SCRIPTS", "environment", "policy", "script", "sentence", "style"]
 
 # In the order of the page. Their digests are in its Content-Security-Policy: no other script runs.
 SCRIPTS = ("explorer.js", "tables.js")
@@ -28,9 +29,18 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, number=number)
+    made.filters.update(
+        clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, listing=listing, number=number,
+        percent=percent,
+    )  # fmt: skip
     made.globals.update(count=count, source_link=source_link)
     return made
+
+
+def sentence(name: str, **values: Any) -> Markup:
+    """What a macro of sentences.html.j2 says of some values, in one line."""
+    said = getattr(environment().get_template("sentences.html.j2").module, name)(**values)
+    return Markup(" ".join(line.strip() for line in said.strip().splitlines()))
 
 
 def _text(name: str) -> str:

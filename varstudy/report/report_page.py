@@ -18,14 +18,14 @@ from ..study.score import MAY_LOSE
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
 from .model.facts import Facts, decimal_digits
 from .model.summary import FEW_MAPS, headlines, recommendations
-from .rendering import environment, policy, style
-from .sections import contraction, cuda, every_line, gpu_speed, heat, museum, nist
+from .rendering import environment, policy, sentence, style
+from .sections import contraction, cuda, gpu_speed, museum, nist
 from .sections.explorer_parts import explorer
 from .sections.frameworks import conventions
 from .sections.league import libraries
 from .sections.pencil import examples
-from .sections.wide_table import GROUP_TITLES
-from .words import clean, code, count, digits, listing, number, superscript
+from .sections.wide_tables import GROUP_TITLES, group_tables, heat_maps
+from .words import clean, code, digits, listing, number, superscript
 
 if TYPE_CHECKING:
     from ..study.results import Results
@@ -84,45 +84,12 @@ CHAPTERS = (
 )
 
 
-@dataclass(frozen=True)
-class Term:
-    """A name with its value: text, or terms of its own where it is nested."""
-
-    name: str
-    value: str | tuple[Term, ...]
-
-
-def terms(value: Any, depth: int = 0) -> str | tuple[Term, ...]:
-    """Nested settings as terms; as text where they are not nested, or nested too deep."""
-    if isinstance(value, dict) and value and depth < 6:
-        return tuple(Term(clean(key), terms(inner, depth + 1)) for key, inner in value.items())
-    if isinstance(value, (list, tuple)):
-        return " ".join(clean(item) for item in value)
-    return "–" if value is None or value == "" else clean(value)
-
-
 def _bound(facts: Facts) -> Markup:
     used = facts.frame["bound_used"]
     finite = used[np.isfinite(used)]
-    if finite.empty:
-        return Markup("No measurement of this run has a finite bound.")
-    place = facts.frame.loc[finite.idxmax()]
+    place = None if finite.empty else facts.frame.loc[finite.idxmax()]
     over = int((finite > 1).sum())
-    return Markup(
-        "{} Of {} measurements {} have a finite bound; the largest ratio of an error to its bound is {} ({}, {}, {} "
-        "in {})."
-    ).format(
-        Markup("<b>No measurement exceeds its bound.</b>")
-        if not over
-        else Markup("<b>{} exceed their bound: a bound or a kernel is wrong.</b>").format(count(over, "measurement")),
-        f"{len(used):,}",
-        f"{len(finite):,}",
-        number(float(finite.max()), 4),
-        code(place["algorithm"]),
-        code(place["case"]),
-        clean(place["storage"]),
-        clean(place["accumulator"]),
-    )
+    return sentence("bound", place=place, over=over, measurements=len(used), finite=len(finite))
 
 
 def _formats() -> list[tuple[str, str, str, str, str]]:
@@ -160,7 +127,6 @@ def render(
     known = facts.columns_of(frame)
     template = environment().get_template("report.html.j2")
     names, references, nist_note = nist.references(facts)
-    only = facts.settings.get("only")
     html = template.render(
         style=style(),
         version=__version__,
@@ -169,7 +135,7 @@ def render(
         algorithms=len(known),
         level=clean(facts.settings.get("level", "")),
         seed=facts.seed,
-        only=terms(only) if only else "",
+        only=facts.settings.get("only") or "",
         device=clean(facts.device),
         devices=frame["device"].nunique(),
         chapters=CHAPTERS,
@@ -182,7 +148,7 @@ def render(
         tie=f"{TIE:g}",
         quotient=QUOTIENT,
         few_maps=FEW_MAPS,
-        heats=heat.heat_maps(facts),
+        heats=heat_maps(facts),
         policy=policy(),
         explorer=explorer(facts),
         kappa=kappa.draw(facts),
@@ -195,10 +161,10 @@ def render(
         speed=pareto.draw(bench),
         museum=museum.exhibition(facts),
         contraction=contraction.chapter(facts),
-        gpu=cuda.section(),
+        gpu=cuda.committed(),
         conventions=conventions(fresh),
         libraries=libraries(league),
-        parts=every_line.group_tables(facts),
+        parts=group_tables(facts),
         nist_names=names,
         nist=references,
         nist_note=nist_note,
@@ -208,7 +174,7 @@ def render(
         catalogue=[(c, dict(results.algorithms.get(c.algorithm, {}))) for c in known],
         titles=GROUP_TITLES,
         described=[(name, dict(info)) for name, info in results.cases.items()],
-        settings=terms(facts.settings),
-        provenance=terms(dict(results.provenance)) if results.provenance else "",
+        settings=facts.settings,
+        provenance=dict(results.provenance),
     )
     return clean(html)

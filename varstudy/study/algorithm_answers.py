@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,16 +49,21 @@ def algorithms_for(names: Iterable[str] = ()) -> list[Algorithm]:
     wanted = list(names)
     if wanted:
         return [varkernels.get(name) for name in wanted]
-    known = varkernels.algorithms()
-    chosen = {name for name, found in known.items() if "/" not in name and found.builtin and not found.needs_centre}
+    return [*_chosen(), *(found for found in varkernels.algorithms().values() if not found.builtin)]
+
+
+@cache
+def _chosen() -> tuple[Algorithm, ...]:
+    known = {name: found for name, found in varkernels.algorithms().items() if found.builtin}
+    chosen = {name for name, found in known.items() if "/" not in name and not found.needs_centre}
     found = committed()
     for pair in found.pairs():
         for length in LENGTHS:
-            choice = recommend(found, *pair, length)
+            choice = recommend(found, *pair, length, known)
             if choice is not None:
                 picks = (choice.cheapest, choice.runner_up, choice.accurate)
                 chosen |= {pick.algorithm for pick in picks if pick is not None}
-    return by_cost(known[name] for name in chosen) + [found for found in known.values() if not found.builtin]
+    return tuple(by_cost(known[name] for name in chosen))
 
 
 def accumulators_for(storage: str, wanted: str | None = None) -> tuple[str, ...]:

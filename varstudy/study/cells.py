@@ -70,22 +70,22 @@ class DamagedCell(ValueError):
 
 # What decides no record: the schedule of the cells, and what is concluded from the table.
 _NOT_MEASURING = (
-    "algorithm_answers", "cells", "comparison", "explanation", "metrics", "pool", "population", "recommendation",
-    "runner", "tasks", "verdict", "verdict_facts", "verdict_words",
+    "algorithm_answers", "cells", "comparison", "explanation", "growth", "pool", "population",
+    "recommendation", "runner", "tasks", "verdict", "verdict_facts", "verdict_words",
 )  # fmt: skip
 
 
 @cache
 def sources_hash(root: Path = Path(__file__).parent) -> str:
-    """A hash of every source file of this package that takes part in a measurement, and of mpmath's version.
+    """A hash of every file of this package that takes part in a measurement, and of mpmath's version.
 
     Parameters
     ----------
-    root : the package's folder. A module takes part unless it is listed here as one that does not.
+    root : the package's folder. A module, or a JSON file, takes part unless it is listed here as one that does not.
     """
     digest = hashlib.sha256(f"mpmath=={_version('mpmath')}".encode())
-    others = {root / f"{name}.py" for name in _NOT_MEASURING}
-    for path in sorted(set(root.rglob("*.py")) - others):
+    others = {root / f"{name}{end}" for name in _NOT_MEASURING for end in (".py", ".json")}
+    for path in sorted({*root.rglob("*.py"), *root.rglob("*.json")} - others):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

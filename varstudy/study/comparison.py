@@ -1,4 +1,7 @@
-"""Two results of the study side by side: what became worse, what better, and what only one of them has."""
+"""Two results of the study side by side: what became worse, what better, and what only one of them has.
+
+They are compared by `METRICS`: the columns of the results table that say how good an algorithm is.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,54 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import results
-from .metrics import METRICS
 
-__all__ = ["Change", "Comparison", "compare"]
+__all__ = ["METRICS", "Change", "Comparison", "Metric", "compare"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column that says how good an algorithm is.
+
+    Attributes
+    ----------
+    name, title, unit : the column's name in the table; the same for people; the unit of its numbers.
+    better : ``higher`` or ``lower``.
+    """
+
+    name: str
+    title: str
+    unit: str
+    better: str
+
+    @property
+    def worst(self) -> float:
+        """The worst value that there can be."""
+        return math.inf if self.better == "lower" else -math.inf
+
+
+_UNITS = {column.name: column.unit for column in results.COLUMNS}
+
+METRICS: dict[str, Metric] = {
+    name: Metric(name, title, _UNITS[name], "higher" if _UNITS[name] == "digits" else "lower")
+    for name, title in (
+        ("var_nan", "variances that are NaN"),
+        ("var_inf", "infinite variances"),
+        ("var_negative", "negative variances"),
+        ("nonfinite_missed", "NaN or infinity in the data, not in the answer"),
+        ("var_digits_worst", "correct digits of the variance, worst row"),
+        ("var_digits_median", "correct digits of the variance, median row"),
+        ("var_error_worst", "relative error of the variance, worst row"),
+        ("var_error_median", "relative error of the variance, median row"),
+        ("var_ulps_worst", "error of the variance, worst row"),
+        ("var_ulps_median", "error of the variance, median row"),
+        ("mean_digits_worst", "correct digits of the mean, worst row"),
+        ("mean_error_worst", "relative error of the mean, worst row"),
+        ("mean_ulps_worst", "error of the mean, worst row"),
+        ("y_error_worst", "error of the normalised output, worst row"),
+        ("y_error_median", "error of the normalised output, median row"),
+        ("bound_used", "error as a share of its bound"),
+    )
+}
 
 
 @dataclass(frozen=True)

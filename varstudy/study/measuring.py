@@ -22,10 +22,9 @@ from varkernels.views import rows_of
 from . import device_algorithms
 from .aggregates import summary
 from .device_algorithms import OnDevice
-from .error_bounds import bounds
+from .error_bounds import bounds, describe
 from .featuremaps import Case
 from .ground_truth import Truth, truth
-from .row_facts import describe
 from .score import Exact
 
 __all__ = ["ACCUMULATORS", "Reduction", "carrier_of", "measure", "moments_of", "reduction"]

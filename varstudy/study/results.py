@@ -62,74 +62,7 @@ class Column:
     meaning: str
 
 
-def _columns() -> tuple[Column, ...]:
-    s, i, f = "str", "int", "float"
-    none, rel = "", "relative"
-    return (
-        Column("case", s, none, "name of the feature map"),
-        Column("group", s, none, "figure that the case serves"),
-        Column("family", s, none, "generator's family"),
-        Column("shape", s, none, "extents of the array, joined by x"),
-        Column("layout", s, none, "what the axes are: NCHW, NHWC, NC"),
-        Column("norm", s, none, "batch, layer, instance, group or flat: which values are taken together"),
-        Column("groups", i, none, "number of groups of group norm; 0 for the other norms"),
-        Column("storage", s, none, "format of the values"),
-        Column("accumulator", s, none, "format of every operation"),
-        Column("algorithm", s, none, "name of the algorithm"),
-        Column("formula", s, none, "its formula"),
-        Column("order", s, none, "its order"),
-        Column("device", s, none, "cpu; ptx: compiled CUDA kernels, executed instruction by instruction; cuda: a GPU"),
-        Column("contraction", s, none, "on: a product and the sum that takes it are rounded as one, where compiled so"),
-        Column("correction", f, none, "the variance is M2 / (count - correction)"),
-        Column("rows", i, "rows", "rows that the norm takes together"),
-        Column("values", i, "values", "values in each row"),
-        Column("rows_nonfinite", i, "rows", "defined rows with a NaN or an infinity in the data: not scored"),
-        Column("rows_undefined", i, "rows", "rows whose count is not above the correction: not scored"),
-        Column("rows_scored", i, "rows", "rows that have an exact variance: the errors are over these"),
-        Column("rows_right", i, "rows", "scored rows with at most one digit less than the storage format holds"),
-        Column("rows_inaccurate", i, "rows", "scored rows with fewer digits, but with at least one"),
-        Column("rows_wrong", i, "rows", "scored rows without a correct digit: negative, NaN, infinite or far off"),
-        Column("rows_out_of_range", i, "rows", "scored rows whose exact variance is not normal in the accumulator"),
-        Column("rows_squares_overflow", i, "rows", "other scored rows whose sum of squared deviations overflows there"),
-        Column("kappa_requested", f, none, "condition number that the case asks for; nan where it asks for none"),
-        Column("kappa_median", f, none, "median of the exact condition numbers"),
-        Column("kappa_worst", f, none, "largest of the exact condition numbers; inf for a constant row"),
-        Column(
-            "var_error_worst",
-            f,
-            rel,
-            "largest |computed - exact| / exact of the variance; inf where it fails",
-        ),
-        Column("var_error_median", f, rel, "median of the same"),
-        Column("var_ulps_worst", f, "ulp", "largest error of the variance in ulps of the storage format"),
-        Column("var_ulps_median", f, "ulp", "median of the same"),
-        Column("var_digits_worst", f, "digits", "-log10(var_error_worst); inf: exact; -inf: NaN or infinite"),
-        Column("var_digits_median", f, "digits", "-log10(var_error_median)"),
-        Column("var_bias", f, rel, "mean of (computed - exact) / exact over the rows where it is finite"),
-        Column("var_negative", i, "rows", "variances below zero"),
-        Column("var_nan", i, "rows", "variances that are NaN"),
-        Column("var_inf", i, "rows", "variances that are infinite"),
-        Column("nonfinite_missed", i, "rows", "rows with a NaN or infinity whose variance came out finite"),
-        Column("mean_error_worst", f, rel, "largest |computed - exact| / |exact| of the mean"),
-        Column("mean_error_median", f, rel, "median of the same"),
-        Column("mean_ulps_worst", f, "ulp", "largest error of the mean in ulps of the storage format"),
-        Column("mean_digits_worst", f, "digits", "-log10(mean_error_worst)"),
-        Column("mean_bias", f, rel, "mean of (computed - exact) / |exact| of the mean"),
-        Column("y_error_worst", f, "y", "largest error of y = (x - mean) / sqrt(variance + 1e-5), y of order 1"),
-        Column("y_error_median", f, "y", "median over the rows of the same"),
-        Column("var_bound", f, rel, "rigorous bound of var_error_worst; inf: no guarantee; nan: none known"),
-        Column("mean_bound", f, rel, "rigorous bound of mean_error_worst"),
-        Column("bound_used", f, none, "largest ratio of an error to its bound, mean and variance; at most 1"),
-        Column("population_variance", f, none, "variance of the distribution sampled; nan where unknown"),
-        Column("sampling_error", f, rel, "root mean square of exact variance / population variance - 1"),
-        Column("storage_error", f, rel, "of the variance, by storing the exact decimals; nan where there is none"),
-        Column("worst_row", i, none, "index of the row with var_error_worst; -1 where none is scored"),
-        Column("computed", f, none, "the variance computed for that row"),
-        Column("exact", f, none, "its exact variance, rounded to float64"),
-    )
-
-
-COLUMNS = _columns()
+COLUMNS = tuple(Column(*row) for row in json.loads(Path(__file__).with_name("columns.json").read_text("utf-8")))
 KEY = ("case", "norm", "groups", "storage", "accumulator", "algorithm", "device", "contraction", "correction")
 
 

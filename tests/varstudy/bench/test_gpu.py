@@ -29,10 +29,10 @@ from varstudy.bench.gpu.card import Card
 from varstudy.bench.gpu.checks import MAPS, QUICK, Checks, check, parts
 from varstudy.bench.gpu.gpu_promises import judged
 from varstudy.bench.gpu.gpu_record import COPY, GpuProblem, GpuRow
-from varstudy.bench.gpu.measuring import GpuPlan, chosen, measure
-from varstudy.bench.gpu.racing import Torch, races, values
+from varstudy.bench.gpu.measuring import chosen, measure
+from varstudy.bench.gpu.racing import GpuPlan, Torch, races, values
 from varstudy.bench.targets import read_targets as judged_targets
-from varstudy.report.measured_files import measured_file
+from varstudy.report import measured_file
 from varstudy.report.sections import gpu_speed
 from varstudy.study import featuremaps, results
 from varstudy.study.measuring import measure as case_records
@@ -369,10 +369,8 @@ def test_no_memory_for_the_copy_leaves_the_kernels() -> None:
 
 
 def test_rows_too_long_to_be_held_say_so() -> None:
-    found = races(
-        FakeMachine(), [algorithms()["chan/grid4"], algorithms()["two_pass/held"]], NO_TORCH, shapes=[(1, 2, 70, 70)],
-        storages=["float64"], layouts=["NCHW"], norms=["batch", "layer"], groups=1, rounds=2, seed=0,
-    )  # fmt: skip
+    plan = GpuPlan(((1, 2, 70, 70),), ("float64",), ("NCHW",), ("batch", "layer"), groups=1, rounds=2)
+    found = races(FakeMachine(), [algorithms()["chan/grid4"], algorithms()["two_pass/held"]], NO_TORCH, plan)
     rows = {(row.norm, row.contender): row for _, part in found for row in part}
     assert rows["layer", "two_pass/held"].status == "not applicable"
     assert "holds up to 4096 of float64" in rows["layer", "two_pass/held"].reason

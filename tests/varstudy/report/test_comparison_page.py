@@ -16,8 +16,7 @@ from varstudy.cli import commands
 from varstudy.report import comparison_page
 from varstudy.report.model import changed_metrics
 from varstudy.study import results
-from varstudy.study.comparison import Change, compare
-from varstudy.study.metrics import METRICS
+from varstudy.study.comparison import METRICS, Change, compare
 from varstudy.study.results import KEY, Results
 
 EVIL = '<img src=x onerror="struck()"><script>alert(1)</script> {{ 7*7 }} \u202e'

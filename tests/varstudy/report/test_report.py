@@ -21,11 +21,11 @@ from varkernels import FORMATS, algorithms, moments
 from varstudy import report
 from varstudy.report import words
 from varstudy.report.figures import bessel, draw, growth, kappa, norms, output, precision
-from varstudy.report.model import embedded, summary
+from varstudy.report.model import summary
 from varstudy.report.model.facts import Facts, decimal_digits
 from varstudy.report.rendering import SCRIPTS
 from varstudy.report.report_page import CHAPTERS
-from varstudy.report.sections import every_line, heat, pencil
+from varstudy.report.sections import explorer_parts, pencil, wide_tables
 from varstudy.study.recommendation import recommend
 from varstudy.study.results import COLUMNS, Results
 
@@ -257,9 +257,9 @@ def test_the_sections_of_the_report_count_alike(study: Results) -> None:
     for name, (bad, total) in summary.museum_tally(facts, ["naive", "two_pass", "chan"]).items():
         mine = museum[museum.algorithm == name]
         assert (bad, total) == (mine[mine.wrong].case.nunique(), mine.case.nunique())
-    for part in heat.heat_maps(facts):
+    for part in wide_tables.heat_maps(facts):
         rows = frame[(frame.storage == part.storage) & (frame.accumulator == part.accumulator) & frame.judged]
-        rows = rows[rows.group.isin(heat.HEAT_GROUPS)]
+        rows = rows[rows.group.isin(wide_tables.HEAT_GROUPS)]
         for note in part.notes:
             worst = rows.groupby("algorithm").wrong.sum().max()
             assert f"on {worst} of " in note
@@ -288,7 +288,7 @@ def test_cells() -> None:
 
 
 def test_every_measurement_is_in_the_full_table(study: Results, html: str) -> None:
-    parts = every_line.group_tables(Facts(study))
+    parts = wide_tables.group_tables(Facts(study))
     assert sum(part.measurements for part in parts) == len(study.frame)
     lines = [line for part in parts for block in part.table.blocks for line in block.lines]
     assert sum(css in "abcdefghx" for line in lines for css, _ in line.cells) == len(study.frame)
@@ -412,7 +412,7 @@ def test_the_table_inside_the_page_is_the_table() -> None:
             continue
         values = [math.nan if v == "nan" else float(v) for v in kept]
         for value, exact in zip(values, found.frame[column.name].tolist(), strict=True):
-            assert value == pytest.approx(exact, rel=5 * 10.0**-embedded.DIGITS, nan_ok=True)
+            assert value == pytest.approx(exact, rel=5 * 10.0**-explorer_parts.DIGITS, nan_ok=True)
 
 
 # The chapters ---------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from varkernels import FORMATS
 from varkernels.algorithm import order_of
 from varstudy.study import error_bounds
 from varstudy.study.aggregates import summary
+from varstudy.study.ground_truth import truth
 from varstudy.study.measuring import ACCUMULATORS, Reduction, accumulators_of, moments_of, reduction
 
 BUILTIN = [a for a in varkernels.algorithms().values() if a.builtin]
@@ -206,3 +208,36 @@ def test_heights_are_what_the_schedules_do(order: str) -> None:
         b, m = order_of(order).geometry(n)
         assert updates == b
         assert merges <= m <= merges + (0 if order == "pairwise" else 1)
+
+
+# ----------------------------------------------------------------------------------------------------- the rows
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_rows_are_described_exactly(name: str) -> None:
+    x = np.array([[3.0, 5.0, 10.0], [1e-20, -3e-20, 2e-20], [7.0, 7.0, 7.0]]).astype(name)
+    view = x.reshape(1, 3, 3)
+    exact = truth(view)
+    rows = error_bounds.describe(exact, view, np.array([4.0, 0.0, 7.5]))
+    assert rows.n == 3
+    for r in range(3):
+        k = 2.0 ** int(rows.k[r])
+        values = [Fraction(float(v)) for v in x[r]]
+        m = sum(values) / 3
+        assert 0.5 <= max(abs(v) for v in values) / Fraction(k) < 1
+        for got, want in (
+            (rows.mean[r] * k, abs(m)),
+            (rows.s[r] * k**2, sum((v - m) ** 2 for v in values)),
+            (rows.q[r] * k**2, sum(v * v for v in values)),
+            (rows.spread[r] * k, max(values) - min(values)),
+            (rows.first[r] * k, abs(values[0] - m)),
+            (rows.centre[r] * k, abs(Fraction([4.0, 0.0, 7.5][r]) - m)),
+        ):
+            assert got == pytest.approx(float(want), rel=1e-15, abs=0)
+
+
+def test_rows_without_a_truth_are_nan() -> None:
+    view = np.array([[[1.0, math.nan], [1.0, 2.0], [math.inf, 1.0]]])
+    rows = error_bounds.describe(truth(view), view)
+    assert np.isnan(rows.s).tolist() == [True, False, True]
+    assert np.isnan(rows.centre).all()

@@ -17,7 +17,7 @@ from varstudy._io import record_file
 from varstudy._io.atomic import write_whole
 from varstudy._io.record_file import digest
 from varstudy.study import results
-from varstudy.study.metrics import METRICS
+from varstudy.study.comparison import METRICS
 
 
 def record(**changes: object) -> dict[str, object]:

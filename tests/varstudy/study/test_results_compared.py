@@ -9,9 +9,8 @@ import pytest
 
 from varkernels import algorithms
 from varstudy.study import featuremaps, results
-from varstudy.study.comparison import compare
+from varstudy.study.comparison import METRICS, compare
 from varstudy.study.measuring import measure
-from varstudy.study.metrics import METRICS
 
 NAMES = ("naive", "welford", "pairwise")
 

@@ -17,7 +17,6 @@ from varkernels.formats import Format
 from varstudy.study import aggregates, score
 from varstudy.study.aggregates import EPSILON
 from varstudy.study.ground_truth import truth
-from varstudy.study.row_facts import describe
 from varstudy.study.score import Exact, Status, judge
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -117,39 +116,6 @@ def test_a_variance_below_minus_epsilon_spoils_the_output() -> None:
         assert got[0] == math.inf
     small = normalised_error(means.rounded, np.array([-1e-7]), means, variances, low, high)
     assert 0 < small[0] < 0.01
-
-
-# ----------------------------------------------------------------------------------------------------- the rows
-
-
-@pytest.mark.parametrize("name", ["float32", "float64"])
-def test_rows_are_described_exactly(name: str) -> None:
-    x = np.array([[3.0, 5.0, 10.0], [1e-20, -3e-20, 2e-20], [7.0, 7.0, 7.0]]).astype(name)
-    view = x.reshape(1, 3, 3)
-    exact = truth(view)
-    rows = describe(exact, view, np.array([4.0, 0.0, 7.5]))
-    assert rows.n == 3
-    for r in range(3):
-        k = 2.0 ** int(rows.k[r])
-        values = [Fraction(float(v)) for v in x[r]]
-        m = sum(values) / 3
-        assert 0.5 <= max(abs(v) for v in values) / Fraction(k) < 1
-        for got, want in (
-            (rows.mean[r] * k, abs(m)),
-            (rows.s[r] * k**2, sum((v - m) ** 2 for v in values)),
-            (rows.q[r] * k**2, sum(v * v for v in values)),
-            (rows.spread[r] * k, max(values) - min(values)),
-            (rows.first[r] * k, abs(values[0] - m)),
-            (rows.centre[r] * k, abs(Fraction([4.0, 0.0, 7.5][r]) - m)),
-        ):
-            assert got == pytest.approx(float(want), rel=1e-15, abs=0)
-
-
-def test_rows_without_a_truth_are_nan() -> None:
-    view = np.array([[[1.0, math.nan], [1.0, 2.0], [math.inf, 1.0]]])
-    rows = describe(truth(view), view)
-    assert np.isnan(rows.s).tolist() == [True, False, True]
-    assert np.isnan(rows.centre).all()
 
 
 # ---------------------------------------------------------------------------------------------------- the statuses

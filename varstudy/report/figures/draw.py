@@ -20,6 +20,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends import backend_svg  # noqa: F401 - found by name when a figure is saved
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from matplotlib.transforms import blended_transform_factory
@@ -38,6 +39,7 @@ __all__ = [
     "decades",
     "legend",
     "plot",
+    "slim",
     "svg",
     "token",
 ]
@@ -231,8 +233,6 @@ def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Se
 
 def legend(fig: Figure, names: Sequence[str], extra: Sequence[Any] = ()) -> None:
     """One legend for all panels, above them, in as many columns as the width allows."""
-    from matplotlib.lines import Line2D  # noqa: PLC0415 - beside its only use
-
     handles: list[Any] = []
     for name in names:
         style = STYLES.get(name, Style("c7", "."))
@@ -252,6 +252,9 @@ _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
 _FONT = re.compile(r"font-family: [^;]*;? ?")
 _LOCAL = re.compile(r"url\(#([^)]*)\)")
+_USED = re.compile(r'(?:href="#|url\(#)([^")]*)')
+_ID = re.compile(r' id="([^"]*)"')
+_STILL = re.compile(r' transform="rotate\(-?0 [^")]*\)"')
 
 
 def _rounded(match: re.Match[str]) -> str:
@@ -298,3 +301,10 @@ def _attribute(name: str, value: str, key: str) -> str:
         value = _HEX.sub(lambda m: _VARIABLES.get(m[0], m[0]), value)
         value = _FONT.sub("", value)
     return _LOCAL.sub(lambda m: f"url(#{key}-{m[1]})", value)
+
+
+def slim(drawing: Markup) -> Markup:
+    """The same drawing without what no reader and no reference needs: ids that nothing names, turns by no angle."""
+    used = set(_USED.findall(drawing))
+    text = _ID.sub(lambda found: found[0] if found[1] in used else "", str(drawing))
+    return Markup(_STILL.sub("", text))

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from varkernels import FORMATS
 
 from ..model.facts import Facts
-from ..words import code, count, listing, number, superscript
+from ..rendering import sentence
+from ..words import code, listing, number, superscript
 from .draw import KNOWN, Drawn, Floats, Series, canvas, legend, plot, svg
 
 __all__ = ["draw"]
@@ -72,12 +73,7 @@ def draw(facts: Facts) -> Drawn:
             "growth",
             f"Relative error of the variance against the number of values, {len(panels)} panels",
         )
-    lead = Markup(
-        "One row of N values, the accumulator in the format of the data. The dashed level 1 is an error as large "
-        "as the variance. Of {} {} stand in the strip of NaN and infinities, {} in that of exact answers; the "
-        "axes hold all others."
-    ).format(count(total.points, "point"), total.failed, total.exact)
-    return Drawn(drawing, (lead, *notes))
+    return Drawn(drawing, (sentence("growth", total=total), *notes))
 
 
 def _note(family: str, storage: str, title: str, largest: int, curves: list[tuple[str, Floats, Floats]]) -> Markup:

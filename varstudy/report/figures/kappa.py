@@ -14,7 +14,8 @@ from varkernels import FORMATS
 
 from ...study.error_bounds import relative_bound
 from ..model.facts import Facts
-from ..words import code, count, digits, listing, number
+from ..rendering import sentence
+from ..words import code, digits, number
 from .draw import KNOWN, STYLES, Drawn, Floats, Series, canvas, decades, legend, plot, svg, token
 
 if TYPE_CHECKING:
@@ -81,20 +82,7 @@ def draw(facts: Facts) -> Drawn:
             f"Relative error of the variance against the condition number, {len(storages)} panels",
         )
     used = rows["bound_used"].max()
-    lead = Markup(
-        "Normal values round a growing mean. Each point is the worst row of a feature map; each dotted line is "
-        "the rigorous bound of the same algorithm, and it ends where nothing can be promised; bounds continue "
-        "above the panel. The dashed level 1 is an error as large as the variance itself. Where κ nears 1/u, the "
-        "stored values are a few neighbouring numbers, and an answer can be right by luck. Of {} {} stand in the "
-        "strip of NaN and infinities, {} in that of exact answers; the axes hold all others.{}"
-    ).format(
-        count(total.points, "point"),
-        total.failed,
-        total.exact,
-        Markup(" The largest ratio of a measured error to its bound here is {}.").format(number(used))
-        if np.isfinite(used)
-        else "",
-    )
+    lead = sentence("kappa", total=total, used=used if np.isfinite(used) else None)
     return Drawn(drawing, (lead, *notes))
 
 
@@ -111,13 +99,5 @@ def _note(panel: pd.DataFrame, storage: str, n: int, curves: list[tuple[str, Flo
             worst = float(error.max())
             shown = digits(-np.log10(worst)) if worst > 0 else "all"
             kept.append(Markup("{} ({} digits)").format(code(name), shown))
-    parts = [Markup("<b>{}</b>, {} a row.").format(storage, count(n, "value"))]
-    if lost:
-        parts.append(Markup(" The error first reaches the variance itself: {}.").format(listing(lost)))
-    if kept:
-        parts.append(
-            Markup(" It stays below it over the whole sweep, to κ = {}: {}.").format(
-                number(float(panel["kappa_worst"].max()), 2), listing(kept)
-            )
-        )
-    return Markup("").join(parts)
+    most = float(panel["kappa_worst"].max())
+    return sentence("kappa_panel", storage=storage, n=n, lost=lost, kept=kept, most=most)

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from ...survey.probes import questions
 from ..model.measured_layers import Layer, words
-from ..words import clean, code, count, listing, number, short
-from .draw import Drawn, Floats, canvas, decades, svg, token
-from .minify import slim
+from ..rendering import sentence
+from ..words import clean, code, listing, number, short
+from .draw import Drawn, Floats, canvas, decades, slim, svg, token
 
 __all__ = ["Law", "draw", "following", "laws", "stream"]
 
@@ -207,25 +207,16 @@ def _label(place: int, law: Law, layers: Sequence[Layer]) -> str:
 def _notes(made: Laws, curves: dict[Law, Floats], n: int) -> tuple[Markup, ...]:
     ends = {law: float(kept[-1, _STEADY]) for law, kept in curves.items()}
     low, high = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
-    lead = Markup(
-        "The same {} batches of {} values a channel for all, under each framework’s defaults; computed from the "
-        "measured law (weight of the new batch at each step, divisor, first value), which was solved from these very "
-        "batches. The legend has weight, divisor and start. {} among {}."
-    ).format(
-        questions.STEPS, n, count(len(curves), "law"),
-        count(len(_names([layer for group in made.found.values() for layer in group])), "framework"),
-    )  # fmt: skip
-    notes = [lead]
+    frameworks = len(_names([layer for group in made.found.values() for layer in group]))
+    notes = [sentence("running_variance", steps=questions.STEPS, n=n, laws=len(curves), frameworks=frameworks)]
     if len(curves) > 1:
-        notes.append(
-            Markup(
-                "After {} batches of the same variance the running variance is between {} ({}) and {} ({}): "
-                "statistics that are taken from one framework to another in the middle of training, or a momentum that "
-                "is carried over as a number, are not the same statistics."
-            ).format(
-                questions.STEPS, number(ends[low]), _some(made.found[low]), number(ends[high]), _some(made.found[high])
-            )
-        )
+        span = {
+            "low": ends[low],
+            "lowest": _some(made.found[low]),
+            "high": ends[high],
+            "highest": _some(made.found[high]),
+        }
+        notes.append(sentence("running_variance_span", steps=questions.STEPS, **span))
     for place, (law, layers) in enumerate(made.found.items()):
         notes.append(Markup("<b>{}</b> {}: {}.").format(_letter(place), law.sentence(), _all(layers, made)))
     notes += [Markup("Not drawn, {}: {}.").format(why, _all(layers, made)) for why, layers in made.without.items()]

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from ...study.metrics import METRICS
+from ...study.comparison import METRICS, Change
 from ..words import clean, number
-
-if TYPE_CHECKING:
-    from ...study.comparison import Change
 
 __all__ = ["both", "failing", "figure", "median_moved", "moved", "place", "rank", "title"]
 
@@ -21,12 +17,11 @@ _PLACES = {name: at for at, name in enumerate(METRICS)}
 def title(name: str) -> str:
     """A metric as a phrase with its unit, where the phrase does not say it."""
     metric = METRICS[name]
-    unit = {"ulp": " (ulp)", "relative": "", "digits": "", "rows": "", "y": ""}.get(metric.unit, "")
-    return clean(metric.title + unit)
+    return clean(metric.title + (" (ulp)" if metric.unit == "ulp" else ""))
 
 
 def place(change: Change) -> int:
-    """Which of a measurement's changes tells most: failures, digits, errors, in the order of `score.METRICS`."""
+    """Which of a measurement's changes tells most: failures, digits, errors, in the order of `comparison.METRICS`."""
     return _PLACES[change.metric]
 
 

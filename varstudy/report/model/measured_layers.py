@@ -67,8 +67,20 @@ class LayerGroup:
         return self.first.framework
 
     @property
+    def title(self) -> str:
+        return title(self.framework)
+
+    @property
     def variants(self) -> str:
-        return "; ".join(layer.variant for layer in self.layers)
+        return clean("; ".join(layer.variant for layer in self.layers))
+
+    @property
+    def version(self) -> str:
+        return short_version(self.framework, self.first.first.version) or "version unknown"
+
+    @property
+    def date(self) -> str:
+        return clean(self.first.first.date)
 
     def worst(self, name: str) -> FindingRow | None:
         """The row of the variant that does worst where a property is an error; the first one's otherwise."""

@@ -54,9 +54,6 @@ def section(gpu: Mapping[str, Any] | str | None) -> GpuSpeed:
         return GpuSpeed(problem=clean(gpu or "").rstrip("."))
     rows = gpu_record.rows(gpu)
     device, settings = gpu["device"], gpu["settings"]
-    parts: dict[tuple[str, str, str], list[GpuRow]] = {}
-    for row in rows:
-        parts.setdefault(("×".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
     absent = dict.fromkeys(
         f"{'×'.join(map(str, row.shape))} in {row.storage}, {row.contender}: {row.reason or row.status}"
         for row in rows
@@ -67,7 +64,7 @@ def section(gpu: Mapping[str, Any] | str | None) -> GpuSpeed:
         clean(f"{device.get('name', 'a GPU')}, driver for CUDA {device.get('driver_cuda', '?')}"),
         _checks(gpu["checks"]),
         tuple(map(_target, read_targets(gpu["targets"]))),
-        tuple(_part(key, part) for key, part in parts.items()),
+        tuple(_part(*where, part) for where, part in gpu_record.by_map(rows).items()),
         tuple(clean(rule).rstrip(".") for rule in settings.get("rules", {}).values()),
         tuple(clean(line).rstrip(".") for line in ([f"PyTorch: {torch}"] if torch else []) + list(absent)),
     )
@@ -109,7 +106,7 @@ def _cell(row: GpuRow | None) -> str:
     return " · ".join(word for word in words if word)
 
 
-def _part(key: tuple[str, str, str], part: Sequence[GpuRow]) -> SpeedTable:
+def _part(shape: str, layout: str, storage: str, part: Sequence[GpuRow]) -> SpeedTable:
     """The copy and PyTorch's first, then the kernels, fastest first."""
     norms = tuple(dict.fromkeys(row.norm for row in part))
     cells = {(row.kind, row.contender, row.norm): row for row in part}
@@ -120,7 +117,7 @@ def _part(key: tuple[str, str, str], part: Sequence[GpuRow]) -> SpeedTable:
     kinds = ("copy", "torch", "kernel")
     order = sorted(best, key=lambda name: (kinds.index(name[0]) if name[0] in kinds else len(kinds), -best[name]))
     return SpeedTable(
-        clean(f"{key[0]} {key[1]}, {key[2]}"),
+        clean(f"{shape.replace('x', '×')} {layout}, {storage}"),
         norms,
         tuple((code(name[1]), tuple(_cell(cells.get((*name, norm))) for norm in norms)) for name in order),
     )

@@ -10,8 +10,9 @@ from markupsafe import Markup
 from ...study.results import reproduce
 from ..figures.draw import KNOWN
 from ..model.facts import Column, Facts
-from ..words import clean, code, digits, number, percent, source_link
-from .wide_table import kappa
+from ..rendering import sentence
+from ..words import clean, digits, number, percent, source_link
+from .wide_tables import kappa
 
 __all__ = ["NistLine", "references"]
 
@@ -61,13 +62,8 @@ def references(facts: Facts) -> tuple[tuple[str, ...], tuple[NistLine, ...], Mar
     if len(known):
         worse = known[known["storage_error"] > known["var_error_worst"]]
         place = known.loc[known["storage_error"].idxmax()]
-        note = Markup(
-            "Storing alone costs most for {} in {}: a relative error of {} before any arithmetic. On {} of {} "
-            "measurements here the storage error is larger than the algorithm’s."
-        ).format(
-            code(place["case"]), clean(place["storage"]), number(float(place["storage_error"])),
-            f"{len(worse):,}", f"{len(known):,}",
-        )  # fmt: skip
+        error = float(place["storage_error"])
+        note = sentence("stored", place=place, error=error, worse=len(worse), known=len(known))
     return names, tuple(made), note
 
 

@@ -11,16 +11,16 @@ rounding, its float16 data are scaled by a power of two so that they stay below 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from varkernels.formats import FORMATS
-from varkernels.storages import STORAGES, WIDE
+from varkernels.storages import WIDE
 
-from .case import DEFAULT, FULL, QUICK, Array, Case
-from .storing import Maker, fill, generator, indices, store
+from .case import DEFAULT, FULL, Array, Case
+from .case_list import listed_case, read_list
+from .storing import fill, generator, indices, store
 from .streams import Floats, Stream
 
 __all__ = [
@@ -43,9 +43,6 @@ __all__ = [
     "uniform",
     "values",
 ]
-
-CGL = "Chan, Golub and LeVeque (1983), doi:10.1080/00031305.1983.10483115"
-
 
 # ---------------------------------------------------------------------------------------------- plain samples
 
@@ -290,287 +287,45 @@ def nonfinite(storage: str, stream: Stream, rows: int, length: int) -> Array:
 
 # -------------------------------------------------------------------------------------------------- the cases
 
-MAP = (16, 4, 64, 64)  # 4 channels of 65,536 values each, in 16 pieces
-LONG = (1, 1 << 20)
 KAMAT_NANDI = "Kamat and Nandi (2015), arXiv:1509.04349"
 
 
-def _family(
-    name: str,
-    maker: Maker,
-    rationale: str,
-    *,
-    storages: tuple[str, ...] = WIDE,
-    shape: tuple[int, ...] = MAP,
-    layout: str = "NCHW",
-    norm: str = "batch",
-    levels: frozenset[str] = DEFAULT,
-    kappa: float | None = None,
-    sigma2: float | None = None,
-    source: str = "",
-    corrections: tuple[float, ...] = (0.0,),
+def _kamat_nandi(
+    label: str, about: str, shape: tuple[int, int], shift: float, storages: tuple[str, ...], levels: frozenset[str]
 ) -> Case:
+    """A published experiment: shifted uniform values, in runs or in one row."""
+    norm = "layer" if shape[0] > 1 else "flat"
     return Case(
-        name=name,
-        family=name.split("/", maxsplit=1)[0],
+        name=f"kamat-nandi/{label}",
+        family="kamat-nandi",
         group="families",
         shape=shape,
-        layout=layout,
+        layout="NC",
         norms=(norm,),
         storages=storages,
-        rationale=rationale,
-        source=source,
-        levels=levels,
-        kappa_requested=kappa,
-        population_variance=sigma2,
-        corrections=corrections,
-        generate=generator(maker, norm, shape, layout),
-    )
-
-
-_row = partial(_family, shape=LONG, layout="NC", norm="flat")
-
-
-def _kamat_nandi(k: int, levels: frozenset[str]) -> Case:
-    shift = float(f"1e{k}")
-    return _row(
-        f"kamat-nandi/shift=1e{k:02d}",
-        partial(uniform, low=shift),
-        f"A published experiment repeated: 100 runs of 10,000 uniform values shifted by 10^{k}, "
-        "where one-pass formulas lose two digits for each digit of the shift.",
-        storages=WIDE if k <= 5 else ("float64",),
-        shape=(100, 10_000),
-        norm="layer",
-        levels=levels,
-        kappa=math.sqrt(1.0 + 12.0 * (shift + 0.5) ** 2),
-        sigma2=1.0 / 12.0,
+        rationale=f"A published experiment repeated: {about}",
         source=KAMAT_NANDI,
+        levels=levels,
+        kappa_requested=math.sqrt(1.0 + 12.0 * (shift + 0.5) ** 2),
+        population_variance=1.0 / 12.0,
+        generate=generator(partial(uniform, low=shift), norm, shape, "NC"),
     )
 
 
-def _kamat_nandi_growth(k: int) -> Case:
-    return _row(
-        f"kamat-nandi/N=1e{k:02d}",
-        partial(uniform, low=1e5),
-        f"A published experiment repeated: 10^{k} uniform values shifted by 10^5, whose error grows with their number.",
-        storages=WIDE,
-        shape=(1, 10**k),
-        levels=FULL,
-        kappa=math.sqrt(1.0 + 12.0 * (1e5 + 0.5) ** 2),
-        sigma2=1.0 / 12.0,
-        source=KAMAT_NANDI,
+def _shifted(k: int) -> Case:
+    about = (
+        f"100 runs of 10,000 uniform values shifted by 10^{k}, where one-pass formulas lose two digits for each digit"
     )
+    storages, levels = WIDE if k <= 5 else ("float64",), DEFAULT if k in (5, 10) else FULL
+    return _kamat_nandi(f"shift=1e{k:02d}", f"{about} of the shift.", (100, 10_000), float(f"1e{k}"), storages, levels)
+
+
+def _grown(k: int) -> Case:
+    about = f"10^{k} uniform values shifted by 10^5, whose error grows with their number."
+    return _kamat_nandi(f"N=1e{k:02d}", about, (1, 10**k), 1e5, WIDE, FULL)
 
 
 def cases() -> tuple[Case, ...]:
-    """The cases of the group ``families``, in a fixed order."""
-    return (
-        _family(
-            "normal/standard",
-            normal,
-            "The benign control: centred normal values, which every algorithm should get right.",
-            storages=STORAGES,
-            kappa=1.0,
-            sigma2=1.0,
-        ),
-        _family(
-            "offset/mean=1000",
-            partial(normal, mean=1000.0),
-            "Values of spread 1 round 1000, as after a large bias: kappa^2 = 10^6 eats float32's digits in raw sums.",
-            kappa=math.sqrt(1.0 + 1e6),
-            sigma2=1.0,
-            source=CGL,
-        ),
-        _family(
-            "ulp-lattice/alternating",
-            ulp_lattice,
-            "A number and its neighbour in the format alternate, so that the mean lies between two numbers "
-            "and a formula that trusts its rounded mean is wrong by the whole variance.",
-            storages=STORAGES,
-        ),
-        _row(
-            "ramp/slow",
-            partial(ramp, start=2.0**20, step=0.0625),
-            "Each value of the ramp would move the running mean by less than half an ulp, so that "
-            "Welford's and West's mean stands still and the variance comes out four times too large.",
-            kappa=math.sqrt(1.0 + 12.0 * (2.0**20 + 2.0**15) ** 2 / 2.0**32),
-        ),
-        _row(
-            "ramp/range-1",
-            partial(ramp, start=1e4, step=2.0**-20),
-            "A drift of 1 in 10,000 over a million values, finer than the storage's lattice: the running mean stalls.",
-            kappa=math.sqrt(1.0 + 12.0 * 10000.5**2),
-        ),
-        _family(
-            "sawtooth/range-1",
-            partial(sawtooth, start=1e4, period=1024),
-            "The same drift in teeth of 1024 values: the mean settles at once, so that running sums fail "
-            "where a running mean does not.",
-            kappa=math.sqrt(1.0 + 12.0 * 10000.5**2),
-        ),
-        _family(
-            "step/half",
-            step,
-            "The mean changes by 1 at half time, when each further value moves the running mean by less "
-            "than half an ulp.",
-            storages=("bfloat16", "float32", "float64"),
-        ),
-        _family(
-            "constant/0.1",
-            partial(constant, number=0.1),
-            "All values are equal but their mean is not representable after an odd number of rounded sums: "
-            "the variance is exactly 0, and anything else is rounding error, of either sign.",
-            storages=STORAGES,
-            shape=(5, 4, 113, 113),
-            levels=QUICK,
-        ),
-        _family(
-            "spike/first",
-            partial(spike, height=1000.0, at=0, noise="normal"),
-            "The first value is an outlier, so that shifting by the first value makes the shifted data "
-            "worse than the data.",
-            storages=("bfloat16", "float32", "float64"),
-            levels=QUICK,
-        ),
-        _row(
-            "spike/stagnation-first",
-            partial(spike, height=None, at=0, noise="signs"),
-            "An outlier comes first and its square is so large that every later square is rounded away in "
-            "a running sum.",
-            storages=("bfloat16", "float32"),
-        ),
-        _row(
-            "spike/stagnation-last",
-            partial(spike, height=None, at=-1, noise="signs"),
-            "The same values with the outlier last, which costs nothing: it is the order of summation that fails.",
-            storages=("bfloat16", "float32"),
-        ),
-        _row(
-            "biased-rounding/0.1",
-            partial(biased_rounding, kappa=1e3),
-            "Values next to 0.1 make a running sum round the same way for long stretches, so that errors "
-            "add up like N, not like its square root.",
-            kappa=math.sqrt(1.0 + 1e6),
-        ),
-        _family(
-            "alternating/1000",
-            partial(alternating_sign, height=1000.0),
-            "Large values of alternating sign have condition number 1, yet a running sum of a million squares errs.",
-            storages=("bfloat16", "float32", "float64"),
-            kappa=1.0,
-            sigma2=1e6 + 1.0,
-        ),
-        _family(
-            "bright-image/uint8",
-            bright_image,
-            "An overexposed photograph, integers of 250 to 255: real data of condition number 148.",
-            storages=("float16", "bfloat16", "float32"),
-            levels=QUICK,
-            kappa=math.sqrt(1.0 + 12.0 * 252.5**2 / 35.0),
-            sigma2=35.0 / 12.0,
-        ),
-        _family(
-            "overflow/squares",
-            partial(near_overflow, what="squares"),
-            "The squares of the values overflow the format although the variance is an ordinary number.",
-            storages=STORAGES,
-            shape=(4, 8, 4, 4),
-            levels=QUICK,
-            kappa=math.sqrt(1.0 + 64.0**2),
-        ),
-        _family(
-            "overflow/spread",
-            partial(near_overflow, what="spread"),
-            "The variance is finite but N times the variance is not, so that even Welford's and Chan's M2 overflow.",
-            storages=STORAGES,
-            shape=(16, 8, 16, 16),
-            kappa=1.0,
-        ),
-        _family(
-            "underflow/subnormal-squares",
-            partial(near_underflow, what="subnormal"),
-            "The squares are subnormal: they keep few of their digits, in every formula.",
-            storages=STORAGES,
-            shape=(16, 8, 16, 16),
-            kappa=1.0,
-        ),
-        _family(
-            "underflow/zero-squares",
-            partial(near_underflow, what="zero"),
-            "The squares round to zero, and with them the variance of values that are not equal.",
-            storages=STORAGES,
-            shape=(16, 8, 16, 16),
-            kappa=1.0,
-        ),
-        _row(
-            "merge/one-left-over",
-            partial(two_pieces, first=65_536, means=(0.0, 1000.0)),
-            "65,536 values and then a single one far away: a tree or a lane merges a huge part with a part "
-            "of one value.",
-        ),
-        _row(
-            "merge/tail",
-            partial(normal, mean=100.0),
-            "Rows of 1025 values: every block and every lane is full but one, which holds a single value.",
-            shape=(64, 1025),
-            norm="layer",
-            storages=("bfloat16", "float32", "float64"),
-            kappa=math.sqrt(1.0 + 1e4),
-            sigma2=1.0,
-        ),
-        _family(
-            "shape/one-value",
-            partial(normal, mean=3.0),
-            "One value a channel (N H W = 1): the population variance is 0 and the sample variance does not exist.",
-            storages=STORAGES,
-            shape=(1, 16, 1, 1),
-            levels=QUICK,
-            corrections=(0.0, 1.0),
-            sigma2=1.0,
-        ),
-        replace(
-            _family(
-                "shape/odd",
-                partial(normal, mean=3.0),
-                "65 channels and odd extents in channels-last order: no axis is a multiple of a "
-                "vector, a warp or a block, where padded lanes and miscounted tails show.",
-                storages=("float16", "bfloat16", "float32"),
-                shape=(3, 7, 11, 65),
-                layout="NHWC",
-                kappa=math.sqrt(1.0 + 9.0),
-                sigma2=1.0,
-            ),
-            norms=("batch", "layer", "instance", "group"),
-            groups=5,
-        ),
-        _family(
-            "eps/hidden",
-            partial(normal, mean=1.0, sigma=1e-4),
-            "The variance, 10^-8, is far below the usual eps of 10^-5: the normalised output hides an "
-            "error of the variance but not an error of the mean.",
-            kappa=math.sqrt(1.0 + 1e8),
-            sigma2=1e-8,
-        ),
-        _row(
-            "higham/three-values",
-            partial(values, numbers=(10000.0, 10001.0, 10002.0)),
-            "Higham's three values, whose sample variance is 1: the one-pass formula answers 0 in float32.",
-            storages=WIDE,
-            shape=(1, 3),
-            levels=QUICK,
-            source="Higham (2002), Accuracy and Stability of Numerical Algorithms, section 1.9",
-            corrections=(1.0,),
-            kappa=math.sqrt(1.0 + 10001.0**2 * 1.5),
-        ),
-        _family(
-            "nonfinite/nan-and-inf",
-            nonfinite,
-            "Rows with NaN and with infinities beside a clean row: they must be counted and answered as "
-            "such, and spoil no other row.",
-            storages=STORAGES,
-            shape=(4, 4, 8, 8),
-            sigma2=1.0,
-        ),
-        *(_kamat_nandi(k, DEFAULT if k in (5, 10) else FULL) for k in range(1, 16)),
-        *(_kamat_nandi_growth(k) for k in range(1, 9)),
-    )
+    """The cases of the group ``families``, in a fixed order: those of ``families.json``, then an experiment."""
+    listed = (listed_case(globals(), group="families", **entry) for entry in read_list("families")["cases"])
+    return (*listed, *map(_shifted, range(1, 16)), *map(_grown, range(1, 9)))

@@ -11,12 +11,13 @@ from typing import Protocol
 import numpy as np
 
 from varkernels.formats import FORMATS
+from varkernels.layouts import Layout
 from varkernels.rounding import round_to
 
 from .case import Array, Generator
 from .streams import Floats, Stream
 
-__all__ = ["BLOCK", "Maker", "channels", "fill", "flat", "generator", "indices", "lines", "round_fraction", "store"]
+__all__ = ["BLOCK", "Maker", "channels", "fill", "generator", "indices", "lines", "round_fraction", "store"]
 
 BLOCK = 1 << 15
 """Values made at a time: they stay in cache, and a large array needs no float64 copy of itself."""
@@ -73,38 +74,21 @@ def fill(storage: str, rows: int, length: int, values: Callable[[int, int, int],
     return out
 
 
-def channels(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, ...], layout: str) -> Array:
-    """A map whose CHANNELS are the maker's rows, so that batch norm reduces each row in its order."""
-    if layout == "NCHW":
-        n, c, h, w = shape
-        rows = maker(storage, stream, c, n * h * w).reshape(c, n, h, w)
-        return np.ascontiguousarray(rows.transpose(1, 0, 2, 3))
-    if layout == "NHWC":
-        n, h, w, c = shape
-        rows = maker(storage, stream, c, n * h * w).reshape(c, n, h, w)
-        return np.ascontiguousarray(rows.transpose(1, 2, 3, 0))
-    n, c = shape
-    return np.ascontiguousarray(maker(storage, stream, c, n).T)
+def channels(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, ...], axis: int) -> Array:
+    """A map whose CHANNELS, along an axis, are the maker's rows, so that batch norm reduces each row in its order."""
+    others = shape[:axis] + shape[axis + 1 :]
+    rows = maker(storage, stream, shape[axis], math.prod(others))
+    return np.ascontiguousarray(np.moveaxis(rows.reshape(-1, *others), 0, axis))
 
 
-def lines(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, int]) -> Array:
-    """An (N, C) array whose LINES are the maker's rows, so that layer norm reduces each row in its order."""
-    return maker(storage, stream, shape[0], shape[1])
-
-
-def flat(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, ...]) -> Array:
-    """An array of any shape that holds one row of the maker in memory order."""
-    size = 1
-    for extent in shape:
-        size *= extent
-    return maker(storage, stream, 1, size).reshape(shape)
+def lines(storage: str, stream: Stream, *, maker: Maker, shape: tuple[int, ...], rows: int) -> Array:
+    """An array of any shape that holds rows of the maker in memory order."""
+    return maker(storage, stream, rows, math.prod(shape) // rows).reshape(shape)
 
 
 def generator(maker: Maker, norm: str, shape: tuple[int, ...], layout: str) -> Generator:
     """What fills an array with a maker's rows, so that a norm reduces each: its channels for batch norm, the lines of
     an (N, C) array for layer norm, else the whole array as one row."""
     if norm == "batch":
-        return partial(channels, maker=maker, shape=shape, layout=layout)
-    if norm == "layer" and layout == "NC":
-        return partial(lines, maker=maker, shape=(shape[0], shape[1]))
-    return partial(flat, maker=maker, shape=shape)
+        return partial(channels, maker=maker, shape=shape, axis=Layout(layout).channel_axis)
+    return partial(lines, maker=maker, shape=shape, rows=shape[0] if norm == "layer" and layout == "NC" else 1)

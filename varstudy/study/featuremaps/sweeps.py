@@ -7,11 +7,12 @@ from functools import partial
 from varkernels.storages import STORAGES, WIDE
 
 from .case import DEFAULT, FULL, QUICK, Case
-from .families import CGL, exact, exact_kappa, normal, offset, stagnation
+from .families import exact, exact_kappa, normal, offset, stagnation
 from .storing import generator
 
 __all__ = ["BESSEL_COUNTS", "GROWTH_EXPONENTS", "KAPPAS", "bessel", "growth", "kappa_sweep"]
 
+CGL = "Chan, Golub and LeVeque (1983), doi:10.1080/00031305.1983.10483115"
 SWEEP_MAP = (16, 8, 16, 16)  # 8 channels of 4096 values
 
 # Where each storage leaves the sweep: past 1/u and within reach of 4096 values a row.

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Environment", "Interpreter", "Need", "library"]
 
@@ -76,6 +77,13 @@ class Environment:
     megabytes: int = 0
     quirk: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Environment:
+        """An environment from JSON: an object with the attributes that are not the defaults."""
+        given: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in facts.items()}
+        given["needs"] = tuple(Need(**each) for each in facts.get("needs", ()))
+        return cls(**given)
 
     def digest(self) -> str:
         """What decides the content of its folder, as hexadecimal digits."""

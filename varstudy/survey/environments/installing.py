@@ -84,28 +84,22 @@ def variables(environment: Environment) -> dict[str, str]:
     return found
 
 
-def _marked(environment: Environment) -> str:
-    """The digest in the marker; empty where there is none that can be read."""
+def _marker(environment: Environment) -> dict[str, Any]:
+    """What the marker says of the environment in the folder; nothing where there is none that can be read."""
     try:
         marker = json.loads((folder(environment) / MARKER).read_text("utf-8"))
     except (OSError, ValueError):
-        return ""
-    return str(marker.get("digest", "")) if isinstance(marker, dict) else ""
+        return {}
+    return marker if isinstance(marker, dict) else {}
 
 
 def installed(environment: Environment) -> Installed | None:
     """What is there of an environment, if it is installed whole and to these pins; None where that is not so."""
-    where = folder(environment)
-    try:
-        marker = json.loads((where / MARKER).read_text("utf-8"))
-    except (OSError, ValueError):
+    marker, python = _marker(environment), interpreter(environment)
+    packages = marker.get("packages")
+    if marker.get("digest") != environment.digest() or not python.exists() or not isinstance(packages, dict):
         return None
-    if not isinstance(marker, dict) or marker.get("digest") != environment.digest():
-        return None
-    python = interpreter(environment)
-    if not python.exists() or not isinstance(marker.get("packages"), dict):
-        return None
-    return Installed(where, python, {str(k): str(v) for k, v in marker["packages"].items()})
+    return Installed(folder(environment), python, {str(k): str(v) for k, v in packages.items()})
 
 
 def create_folder(environment: Environment, base: str, tool: str | None) -> None:
@@ -122,7 +116,7 @@ def create_folder(environment: Environment, base: str, tool: str | None) -> None
     """
     where = str(folder(environment))
     if tool is not None:
-        if _attempt(environment, [tool, "venv", "--seed", "--python", base, where]) is None:
+        if _attempt(environment, [tool, "venv", "--seed", "--python", base, where])[0]:
             return
         shutil.rmtree(where, ignore_errors=True)
     _do(environment, [base, "-I", "-m", "venv", where])
@@ -159,7 +153,7 @@ def install(
             return ready if ready is not None else _make(environment, say, create)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise EnvironmentProblem(failures.explain(failures.DISK, name, environment.python)) from error
+            raise _problem(environment, failures.DISK) from error
         raise EnvironmentProblem(f"{name}: {error.filename or root()} cannot be used ({error.strerror})") from error
 
 
@@ -180,7 +174,7 @@ def _make(
 ) -> Installed:
     where, python = folder(environment), interpreter(environment)
     # Whole, to other pins: what they brought must not stay. Without a mark it is half of this one.
-    if _marked(environment) not in ("", environment.digest()):
+    if _marker(environment).get("digest", "") not in ("", environment.digest()):
         say(f"{environment.name}: what is there has other pins; it is made afresh")
         shutil.rmtree(where)
     (where / MARKER).unlink(missing_ok=True)
@@ -238,9 +232,7 @@ def _brought(environment: Environment) -> str | None:
     tool = pythons.uv()
     if tool is None:
         return None
-    failed = _attempt(environment, [tool, "python", "install", environment.python])
-    if failed is not None:
-        raise EnvironmentProblem(failures.explain(failed, environment.name, environment.python))
+    _do(environment, [tool, "python", "install", environment.python])
     return pythons.find(environment.python)
 
 
@@ -248,10 +240,11 @@ def _packages(environment: Environment, tool: str | None, requirements: tuple[st
     """Install; where uv cannot (its index or its resolver is another's), pip is asked."""
     python = str(interpreter(environment))
     words = [tool or "", "pip", "install", "--python", python, *options, *requirements]
-    if tool is not None and _attempt(environment, words) is None:
-        return
-    if tool is not None and not _has_pip(interpreter(environment)):
-        _do(environment, [python, "-I", "-m", "ensurepip"])
+    if tool is not None:
+        if _attempt(environment, words)[0]:
+            return
+        if not _has_pip(interpreter(environment)):
+            _do(environment, [python, "-I", "-m", "ensurepip"])
     _do(environment, [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", *options, *requirements])
 
 
@@ -283,8 +276,7 @@ def _stubs(environment: Environment) -> None:
     try:
         stubs.make(library, environment.stubs, where / "links")
     except subprocess.CalledProcessError as error:
-        text = error.stderr or f"{error.cmd[0]} failed"
-        raise EnvironmentProblem(failures.explain(text, environment.name, environment.python)) from error
+        raise _problem(environment, error.stderr or f"{error.cmd[0]} failed") from error
 
 
 def _freeze(environment: Environment) -> dict[str, str]:
@@ -300,17 +292,20 @@ def _freeze(environment: Environment) -> dict[str, str]:
     return {str(each["name"]).lower().replace("_", "-"): str(each["version"]) for each in found}
 
 
+def _problem(environment: Environment, printed: str) -> EnvironmentProblem:
+    return EnvironmentProblem(failures.explain(printed, environment.name, environment.python))
+
+
 def _do(environment: Environment, words: list[str]) -> str:
     """What a command printed; EnvironmentProblem where it failed."""
-    out: list[str] = []
-    failed = _attempt(environment, words, out)
-    if failed is not None:
-        raise EnvironmentProblem(failures.explain(failed, environment.name, environment.python))
-    return out[0]
+    done, text = _attempt(environment, words)
+    if not done:
+        raise _problem(environment, text)
+    return text
 
 
-def _attempt(environment: Environment, words: list[str], out: list[str] | None = None) -> str | None:
-    """None where a command did its work, else all that it printed; it is kept in a log beside the folders."""
+def _attempt(environment: Environment, words: list[str]) -> tuple[bool, str]:
+    """Whether a command did its work, and all that it printed; that is kept in a log beside the folders."""
     # PYTHON* and VIRTUAL_ENV would make pip look elsewhere; its own settings (an index, a proxy) are the user's.
     given = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k != "VIRTUAL_ENV"}
     try:
@@ -325,7 +320,7 @@ def _attempt(environment: Environment, words: list[str], out: list[str] | None =
             start_new_session=True,
         )
     except FileNotFoundError:
-        return f"{words[0]} is not there"
+        return False, f"{words[0]} is not there"
     try:
         text, _ = process.communicate(timeout=PATIENCE)
         code = process.returncode
@@ -338,8 +333,4 @@ def _attempt(environment: Environment, words: list[str], out: list[str] | None =
         raise
     with contextlib.suppress(OSError):
         (root() / f".{environment.name}.log").write_text(text)
-    if code:
-        return text
-    if out is not None:
-        out.append(text)
-    return None
+    return not code, text

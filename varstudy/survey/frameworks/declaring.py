@@ -1,4 +1,4 @@
-"""What the ``facts.py`` of a framework's folder declares: the framework, and the code for its state.
+"""What the ``facts.json`` or ``facts.py`` of a framework's folder declares: the framework, and code for its state.
 
 These are calls of the frameworks' interfaces, no conventions: what a default or a number means is measured, elsewhere.
 Three functions of every snippet have the same names whatever the framework:
@@ -18,8 +18,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..environments import Environment, EnvironmentProblem
+from ..environments.shared import described
 
 __all__ = ["Framework", "StateCode", "reads", "reads_of"]
 
@@ -67,7 +69,7 @@ def reads(gamma: str, beta: str, mean: str, var: str, convert: str) -> str:
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework, or one back end of it, as the ``facts.py`` of its folder declares it.
+    """A framework, or one back end of it, as its folder declares it.
 
     Attributes
     ----------
@@ -93,6 +95,11 @@ class Framework:
     why: str = ""
     order: int = 1000
     folder: Path = Path()
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Framework:
+        """A framework from ``facts.json``: an object with the attributes that are not the defaults, and no `state`."""
+        return cls(**{**facts, "runs_in": described(facts.get("runs_in")), "modules": tuple(facts.get("modules", ()))})
 
     @property
     def environment(self) -> str:

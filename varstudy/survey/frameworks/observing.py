@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,6 @@ def place(
     EnvironmentProblem
         There is none, or it cannot be made; a sentence says why.
     """
-    if not framework.measured:
-        raise EnvironmentProblem(f"{framework.name} is known by its documentation only: {framework.why}")
     if framework.importable() and not isolated:
         return Interpreter(sys.executable, framework.variables, "this environment")
     environment = framework.place()
@@ -85,20 +84,21 @@ def probe(
     try:
         where = place(framework, make=make, isolated=isolated, say=say)
     except EnvironmentProblem as problem:
-        return [_trouble(framework, FindingStatus.NOT_RUN, str(problem), {}, threads[0], machine)]
+        return [_Observed(framework, {}, threads[0], machine).trouble(FindingStatus.NOT_RUN, str(problem))]
     found: list[FindingRow] = []
     for count in threads if only != SYNC else ():
         say(f"{framework.name}: probing in {where.title}, {count} thread{'s' if count > 1 else ''}")
-        observed, end = observe(framework, where, count, only)
-        now = _rows(framework, observed, count, machine)
-        if end.ok and not observed["variants"] and only is None:
+        answers, end = observe(framework, where, count, only)
+        observed = _Observed(framework, answers, count, machine)
+        now = observed.rows(infer) if answers.get("variants") else []
+        if end.ok and not answers["variants"] and only is None:
             end = Outcome("garbled", None, "its adapter offers no layer")
         if not end.ok:
             part = "; what it answered before is here" if now else ""
-            now.append(_trouble(framework, FindingStatus.FAILED, end.sentence + part, observed, count, machine))
+            now.append(observed.trouble(FindingStatus.FAILED, end.sentence + part))
         before = {row.key()[:4]: row for row in found}
         found += [row for row in now if not _same(before.get(row.key()[:4]), row)]
-        if not observed.get("variants"):
+        if not answers.get("variants"):
             return found  # it does not start at all
     if framework.sync and only in (None, SYNC):
         say(f"{framework.name}: several ranks in {where.title}")
@@ -112,16 +112,13 @@ def _synchronised(framework: Framework, where: Interpreter, threads: int, machin
     end = run(
         where.python, SCRIPTS / "sync.py", words, seconds=framework.seconds, threads=threads, variables=where.variables
     )
-    observed = end.answer if isinstance(end.answer, dict) else {}
-    if end.ok and not (isinstance(observed.get("runs"), list) and observed["runs"]):
-        end, observed = Outcome("garbled", None, "what it wrote are no observations"), {}
-    rows = _understood(framework, sync.findings, observed, threads, machine, SYNC) if observed else []
+    answers = end.answer if isinstance(end.answer, dict) else {}
+    if end.ok and not (isinstance(answers.get("runs"), list) and answers["runs"]):
+        end, answers = Outcome("garbled", None, "what it wrote are no observations"), {}
+    observed = _Observed(framework, answers, threads, machine, SYNC)
+    rows = observed.rows(sync.findings) if answers else []
     if not end.ok:
-        rows.append(
-            _trouble(
-                framework, FindingStatus.FAILED, f"several ranks: {end.sentence}", observed, threads, machine, SYNC
-            )
-        )
+        rows.append(observed.trouble(FindingStatus.FAILED, f"several ranks: {end.sentence}"))
     return rows
 
 
@@ -192,14 +189,6 @@ def _same(before: FindingRow | None, row: FindingRow) -> bool:
     return before is not None and (before.value, before.status) == (row.value, row.status)
 
 
-def _version(observed: Mapping[str, Any]) -> str:
-    """Every package and its version: ``keras 3.15.1, jax 0.10.2``."""
-    versions = observed.get("versions")
-    if not isinstance(versions, dict):
-        return ""
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
-
-
 def _text(value: Any) -> str:
     """JSON of a finding's value: empty for none; NaN and infinities as strings."""
     if value is None:
@@ -218,54 +207,45 @@ def _tidy(text: str) -> str:
     return " ".join(text.split())[:600]
 
 
-def _rows(framework: Framework, observed: Mapping[str, Any], threads: int, machine: str) -> list[FindingRow]:
-    return _understood(framework, infer, observed, threads, machine) if observed.get("variants") else []
+@dataclass(frozen=True)
+class _Observed:
+    """What a process with some threads observed of a framework on a machine; `kind` is of rows that tell of trouble."""
 
+    framework: Framework
+    answers: Mapping[str, Any]
+    threads: int
+    machine: str
+    kind: str = ""
 
-def _understood(
-    framework: Framework,
-    reading: Callable[[Mapping[str, Any]], list[dict[str, Any]]],
-    observed: Mapping[str, Any],
-    threads: int,
-    machine: str,
-    kind: str = "",
-) -> list[FindingRow]:
-    """Turn observations into rows; into one row with the reason where they cannot be understood."""
-    try:
-        findings = reading(observed)
-        return [
-            FindingRow(
-                framework.name,
-                str(finding["kind"]),
-                str(finding["variant"]),
-                str(finding["property"]),
-                _text(finding.get("value")),
-                str(finding["status"]),
-                _tidy(str(finding.get("detail") or "")),
-                _version(observed),
-                str(observed.get("python", "")),
-                threads,
-                str(observed.get("date", "")),
-                machine,
-            )
-            for finding in findings
-        ]
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
-        sentence = f"its observations cannot be understood ({type(error).__name__}: {error})"
-        return [_trouble(framework, FindingStatus.FAILED, sentence, observed, threads, machine, kind)]
+    def rows(self, reading: Callable[[Mapping[str, Any]], list[dict[str, Any]]]) -> list[FindingRow]:
+        """The findings that a reading of the answers gives; one row with the reason where it cannot read them."""
+        try:
+            return [
+                self._row(
+                    str(finding["kind"]),
+                    str(finding["variant"]),
+                    str(finding["property"]),
+                    _text(finding.get("value")),
+                    str(finding["status"]),
+                    str(finding.get("detail") or ""),
+                    str(self.answers.get("date", "")),
+                )
+                for finding in reading(self.answers)
+            ]
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
+            sentence = f"its observations cannot be understood ({type(error).__name__}: {error})"
+            return [self.trouble(FindingStatus.FAILED, sentence)]
 
+    def trouble(self, status: str, sentence: str) -> FindingRow:
+        """The row of a framework that could not be asked, or not to the end."""
+        date = str(self.answers.get("date") or time.strftime("%Y-%m-%d", time.gmtime()))
+        return self._row(self.kind, "", "probe", "", status, sentence, date)
 
-def _trouble(
-    framework: Framework,
-    status: str,
-    sentence: str,
-    observed: Mapping[str, Any],
-    threads: int,
-    machine: str,
-    kind: str = "",
-) -> FindingRow:
-    date = str(observed.get("date") or time.strftime("%Y-%m-%d", time.gmtime()))
-    version, python = _version(observed), str(observed.get("python", ""))
-    return FindingRow(
-        framework.name, kind, "", "probe", "", status, _tidy(sentence), version, python, threads, date, machine
-    )
+    def _row(self, kind: str, variant: str, name: str, value: str, status: str, detail: str, date: str) -> FindingRow:
+        """A row; its version has every package: ``keras 3.15.1, jax 0.10.2``."""
+        versions = self.answers.get("versions")
+        pairs = versions.items() if isinstance(versions, dict) else ()
+        version = ", ".join(f"{package} {number}" for package, number in pairs)
+        python = str(self.answers.get("python", ""))
+        return FindingRow(self.framework.name, kind, variant, name, value, status, _tidy(detail), version, python,
+                          self.threads, date, self.machine)  # fmt: skip

@@ -1,15 +1,17 @@
-"""What the ``facts.py`` of a library's folder declares: the library, and how each of its functions is called."""
+"""What the ``facts.json`` of a library's folder declares: the library, and how each of its functions is called."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from varkernels.enums import StrEnum
 from varkernels.storages import STORAGES, WIDE
 
 from ..environments import Environment
+from ..environments.shared import described
 
 __all__ = ["ALL", "LONG", "NUMPY", "SHORT", "WIDE", "Call", "Eats", "Function", "Library"]
 
@@ -29,6 +31,18 @@ NUMPY = ("float16", *WIDE)
 # The longest rows that a function gets: as many values as a loop over Python's floats gets through in seconds, and all.
 SHORT = 20_000
 LONG = 70_000
+
+# What a facts.json may write by name.
+NAMED: dict[str, Mapping[str, Any]] = {
+    "eats": {each.value: each for each in Eats},
+    "storages": {"all": ALL, "wide": WIDE},
+    "max_length": {"short": SHORT},
+}
+
+
+def _attributes(facts: Mapping[str, Any]) -> dict[str, Any]:
+    found = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return {name: NAMED[name][v] if name in NAMED and isinstance(v, str) else v for name, v in found.items()}
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Library:
-    """A library as the ``facts.py`` of its folder declares it.
+    """A library as its folder declares it.
 
     Attributes
     ----------
@@ -74,6 +88,16 @@ class Library:
     without: tuple[str, ...] = ()
     order: int = 1000
     folder: Path = Path()
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Library:
+        """A library from ``facts.json``: an object with the attributes that are not the defaults.
+
+        ``calls`` maps the key of each call to its other attributes. ``storages`` may be ``all`` or ``wide``, and
+        ``max_length`` may be ``short``.
+        """
+        calls = [Call(key, **_attributes(call)) for key, call in facts["calls"].items()]
+        return cls(**{**_attributes(facts), "runs_in": described(facts.get("runs_in")), "calls": calls})
 
     def functions(self) -> Iterator[Function]:
         """Its functions, in the order of `calls`."""

@@ -36,6 +36,16 @@ def only(ddof, fixed):
         raise Fixed(f"it has no choice of the correction: it is {fixed}")
 
 
+def fixed(correction, function):
+    """An adapter's function of one that takes the values alone and has no choice of the correction."""
+
+    def call(x, storage, ddof):
+        only(ddof, correction)
+        return function(x)
+
+    return call
+
+
 def chunks(x, size=1000):
     """A one-dimensional array in parts of so many values; an empty array is one empty part."""
     return [x[k : k + size] for k in range(0, max(1, len(x)), size)]

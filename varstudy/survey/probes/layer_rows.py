@@ -7,12 +7,10 @@ called is the business of `questions`. The file is written whole
 before each layer, with the layer under way in "asking", so that a process that dies tells where.
 """
 
-import json
 import os
 import platform
 import sys
 import time
-import warnings
 
 import adapters
 import numpy as np
@@ -42,12 +40,6 @@ def outputs(row, y):
     }
 
 
-def text_of(error):
-    """What was raised, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -=\t")]
-    return ("%s: %s" % (type(error).__name__, lines[0] if lines else "")).rstrip(": ")[:200]
-
-
 def layers(adapter, kinds):
     """(kind, variant, sentence) of the layers that are asked: every variant, or the first that an adapter names."""
     for kind, which in sorted(kinds.items()):
@@ -68,13 +60,6 @@ def ask(adapter, kind, variant, table):
     return {"dtype": str(y.dtype), "rows": [outputs(row, out) for row, out in zip(table, y)]}
 
 
-def write(path, content):
-    part = path + ".part"
-    with open(part, "w") as stream:
-        json.dump(content, stream)
-    os.replace(part, path)
-
-
 def run(request, tables, save):
     observed = {"python": platform.python_version(), "versions": {}, "asking": "import", "layers": []}
     save(observed)
@@ -92,32 +77,18 @@ def run(request, tables, save):
             try:
                 answers[key] = ask(adapter, kind, variant, table)
             except (Exception, SystemExit) as error:
-                answers[key] = {"raised": text_of(error)}
-        observed["layers"].append(
-            {
-                "kind": kind,
-                "variant": variant,
-                "title": title,
-                "answers": answers,
-                "seconds": round(time.time() - start, 2),
-            }
-        )
+                answers[key] = {"raised": adapters.text_of(error)}
+        layer = {"kind": kind, "variant": variant, "title": title, "answers": answers}
+        observed["layers"].append(dict(layer, seconds=round(time.time() - start, 2)))
     observed["asking"] = None
     save(observed)
 
 
 def main():
-    warnings.simplefilter("ignore")
-    np.seterr(all="ignore")
     sys.stdout.flush()
     os.dup2(2, 1)  # whatever a framework prints is no answer
-    request_path, tables_path = sys.argv[1:3]
-    with open(request_path) as stream:
-        request = json.load(stream)
-    with np.load(tables_path) as held:
-        tables = {name: held[name] for name in held.files}
-    path = os.path.abspath(sys.argv[sys.argv.index("--out") + 1])
-    run(request, tables, lambda observed: write(path, observed))
+    path = adapters.out()
+    run(*adapters.handed(*sys.argv[1:3]), lambda observed: adapters.write(path, observed))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ way in "asking", so that a process that dies tells where; at the end "asking" is
 
 import argparse
 import contextlib
-import json
 import math
 import os
 import platform
@@ -20,6 +19,12 @@ import time
 import warnings
 
 import numpy as np
+
+try:
+    import adapters
+    import questions
+except ImportError:
+    from . import adapters, questions
 
 FORMAT = 1
 
@@ -69,20 +74,6 @@ def note(into, key="error"):
             into[key] = "%s: %s" % (type(problem).__name__, first_line(problem))
 
 
-def write(path, content):
-    """The whole file, or the one that was there."""
-    path = os.path.abspath(path)
-    part = "%s.%d.part" % (path, os.getpid())
-    try:
-        with open(part, "w") as file:
-            json.dump(content, file, allow_nan=False, indent=None, sort_keys=True)
-            file.write("\n")
-        os.replace(part, path)
-    finally:
-        if os.path.exists(part):
-            os.remove(part)
-
-
 def arguments(words):
     parser = argparse.ArgumentParser(description="Ask one framework's normalisation layers every question.")
     parser.add_argument("--adapter", required=True, help="the adapter's file")
@@ -93,15 +84,6 @@ def arguments(words):
     parser.add_argument("--question", action="append", help="a question's id; may be repeated")
     parser.add_argument("--skip", action="append", default=[], help='"KIND, VARIANT: ID", left out; may be repeated')
     return parser.parse_args(words)
-
-
-def adapters():
-    """The module beside this one, which is run by its path or imported."""
-    try:
-        import adapters
-    except ImportError:
-        from . import adapters
-    return adapters
 
 
 def begin(threads):
@@ -121,9 +103,14 @@ def observe(options):
     """All of it; returns the observations, which are on disk too."""
     start = time.time()
     observed = begin(options.threads)
-    write(options.out, observed)
+    out = os.path.abspath(options.out)
+
+    def save():
+        adapters.write(out, observed, allow_nan=False)
+
+    save()
     with note(observed):
-        adapter = adapters().load(options.adapter)
+        adapter = adapters.load(options.adapter)
         observed["framework"] = adapter.FRAMEWORK
         with note(observed, "versions_error"):
             observed["versions"] = {str(key): str(value) for key, value in adapter.versions().items()}
@@ -131,20 +118,15 @@ def observe(options):
             with note(observed, "threads_error"):
                 adapter.set_threads(options.threads)
         observed["import_seconds"] = round(time.time() - start, 3)
-        ask_all(adapter, options, observed, lambda: write(options.out, observed))
+        ask_all(adapter, options, observed, save)
     observed["seconds"] = round(time.time() - start, 3)
     observed["asking"] = None
-    write(options.out, observed)
+    save()
     return observed
 
 
 def ask_all(adapter, options, observed, save):
     """Every question of every kind and variant; `save` is called before each."""
-    try:
-        import questions
-    except ImportError:
-        from . import questions
-
     for kind, variants in adapter.VARIANTS.items():
         if options.only and kind not in options.only:
             continue
@@ -167,7 +149,7 @@ def ask_all(adapter, options, observed, save):
                 start = time.time()
                 with note(answer), warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
-                    answer["events"] = run(ask)
+                    answer["events"] = ask.answer(run)
                 answer["seconds"] = round(time.time() - start, 3)
 
 

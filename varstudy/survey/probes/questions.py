@@ -204,6 +204,7 @@ class Asking(object):
         self.mover = "train"
         self.alike = False
         self.parameters = None
+        self.events = []
 
     def layer(self, table, dtype="float32", **arguments):
         x = place(self.kind, self.variant, table)
@@ -238,104 +239,100 @@ class Asking(object):
             event["values"] = [self.record(got[r][where]) for r, where in enumerate(at)]
         return event
 
-    def event(self, events, do, layer, batch=None, table=None, at=None, dy=None):
+    def answer(self, question):
+        """The events of a question: each call of a layer, and what came of it."""
+        self.events = []
+        question(self)
+        return self.events
+
+    def start(self, table, **arguments):
+        """A fresh layer and its running statistics; None if it can't be made."""
+        event = {"do": "layer"}
+        if arguments:
+            event["arguments"] = dict(arguments)
+        self.events.append(event)
+        layer = None
+        with self.note(event):
+            layer = self.layer(table, **arguments)
+            event["signature"] = dict(getattr(layer, "arguments", None) or {})
+            # What the adapter had to set, since the framework leaves it to its caller.
+            event["chosen"] = dict(getattr(layer, "chosen", None) or {})
+        if layer is not None:
+            with self.note(event, "running_error"):
+                event["running"] = self.running(layer)
+        return layer
+
+    def event(self, do, layer, batch=None, table=None, at=None, dy=None):
         """One call of the layer, what came of it and the running statistics after it. False if it failed."""
         event = {"do": do}
-        events.append(event)
+        self.events.append(event)
         if batch is not None:
             event["batch"] = batch
         with self.note(event):
+            if not hasattr(layer, do):
+                raise Unsupported("the adapter has no " + do)
             if do in ("train", "evaluate"):
-                if not hasattr(layer, do):
-                    raise Unsupported("the adapter has no " + do)
                 event["y"] = self.out(table, getattr(layer, do)(self.array(layer, table)), at)
             elif do == "backward":
-                if not hasattr(layer, "backward"):
-                    raise Unsupported("the adapter has no backward")
                 dx = layer.backward(self.array(layer, table), self.array(layer, dy))
                 event["dx"] = self.out(table, dx, at)
             elif do == "update":
                 layer.update()
+            elif do == "set_running":
+                layer.set_running(*set_statistics(table.shape[0]))
         with self.note(event, "running_error"):
             event["running"] = self.running(layer)
         return "error" not in event
 
-    def step(self, events, layer, batch, table, at=None):
+    def step(self, layer, batch, table, at=None):
         """A training step, in the way in which this layer's running statistics move."""
-        if not self.event(events, "train", layer, batch, table, at):
+        if not self.event("train", layer, batch, table, at):
             return False
         if self.mover == "backward":
-            return self.event(events, "backward", layer, batch, table, at, dy=table)
+            return self.event("backward", layer, batch, table, at, dy=table)
         if hasattr(layer, "update"):
-            return self.event(events, "update", layer)
+            return self.event("update", layer)
         return True
-
-
-def _start(ask, events, table, **arguments):
-    """A fresh layer and its running statistics; None if it can't be made."""
-    event = {"do": "layer"}
-    if arguments:
-        event["arguments"] = dict(arguments)
-    events.append(event)
-    layer = None
-    with ask.note(event):
-        layer = ask.layer(table, **arguments)
-        event["signature"] = dict(getattr(layer, "arguments", None) or {})
-        # What the adapter had to set, since the framework leaves it to its caller.
-        event["chosen"] = dict(getattr(layer, "chosen", None) or {})
-    if layer is not None:
-        with ask.note(event, "running_error"):
-            event["running"] = ask.running(layer)
-    return layer
 
 
 def ask_order(ask):
     """When do running statistics move? Forward, forward, backward, and the separate call if there is one."""
-    events = []
     first, second, third, _ = batches("order", ask.kind, ask.variant)
-    layer = _start(ask, events, first)
+    layer = ask.start(first)
     if layer is None:
-        return events
-    if ask.event(events, "train", layer, 0, first):
+        return
+    if ask.event("train", layer, 0, first):
         if hasattr(layer, "update"):
-            ask.event(events, "update", layer)
-        ask.event(events, "train", layer, 1, second)
-        ask.event(events, "backward", layer, 2, third, dy=third)
-    seen = [event.get("running") for event in events]
+            ask.event("update", layer)
+        ask.event("train", layer, 1, second)
+        ask.event("backward", layer, 2, third, dy=third)
+    seen = [event.get("running") for event in ask.events]
     if len(seen) > 3 and seen[-1] is not None and seen[0] == seen[1] == seen[2] and seen[-1] != seen[0]:
         ask.mover = "backward"
-    return events
 
 
 def _one_pass(question, **arguments):
     def run(ask):
-        events = []
         table = batches(question, ask.kind, ask.variant)[0]
-        layer = _start(ask, events, table, **arguments)
-        if layer is not None and ask.step(events, layer, 0, table):
-            ask.event(events, "evaluate", layer, 0, table)
-        return events
+        layer = ask.start(table, **arguments)
+        if layer is not None and ask.step(layer, 0, table):
+            ask.event("evaluate", layer, 0, table)
 
     return run
 
 
 def _steps(question, **arguments):
     def run(ask):
-        events = []
         tables = batches(question, ask.kind, ask.variant)
         evaluated = None if question == "sizes" else tables.pop()
-        layer = _start(ask, events, tables[0], **arguments)
-        if layer is None:
-            return events
-        for t, table in enumerate(tables):
-            if not ask.step(events, layer, t, table):
-                return events
+        layer = ask.start(tables[0], **arguments)
+        if layer is None or not all(ask.step(layer, t, table) for t, table in enumerate(tables)):
+            return
         if question == "steps":
             with ask.note({}):  # what cannot be read weighs nothing alike
-                ask.alike = _alike(events[-1].get("running"))
+                ask.alike = _alike(ask.events[-1].get("running"))
         if evaluated is not None:
-            ask.event(events, "evaluate", layer, len(tables), evaluated)
-        return events
+            ask.event("evaluate", layer, len(tables), evaluated)
 
     return run
 
@@ -352,82 +349,63 @@ def _alike(running):
 def _of_averages(run):
     """A question for those alone whose running statistics weigh the batches alike, as after "steps"."""
 
-    return lambda ask: run(ask) if ask.alike else []
+    return lambda ask: run(ask) if ask.alike else None
 
 
 def ask_long(ask):
     """What is left of the first batch after many others; the last step is written down."""
-    events = []
     first, other = batches("long", ask.kind, ask.variant)
-    layer = _start(ask, events, first)
+    layer = ask.start(first)
     if layer is None:
-        return events
+        return
     for t in range(LONG):
-        step = []
-        if not ask.step(step, layer, min(t, 1), other if t else first, [[], []]) or t == LONG - 1:
-            return events + step
-    return events
+        del ask.events[1:]
+        if not ask.step(layer, min(t, 1), other if t else first, [[], []]):
+            return
 
 
 def ask_one_value(ask):
     """One value a group: with a fresh layer, and with one that has seen a batch."""
     single, usual = batches("one_value", ask.kind, ask.variant)
-    events = []
-    layer = _start(ask, events, single)
+    layer = ask.start(single)
     if layer is not None:
-        ask.step(events, layer, 0, single)
-    layer = _start(ask, events, usual) if ask.kind == "batch" else None
-    if layer is not None and ask.step(events, layer, 1, usual):
-        ask.step(events, layer, 0, single)
-    return events
+        ask.step(layer, 0, single)
+    layer = ask.start(usual) if ask.kind == "batch" else None
+    if layer is not None and ask.step(layer, 1, usual):
+        ask.step(layer, 0, single)
 
 
 def ask_set_running(ask):
     """Evaluation with statistics that were put in, under the default epsilon and under the argument."""
     table = batches("set_running", ask.kind, ask.variant)[0]
-    events = []
     for arguments in ({}, {"epsilon": EPSILON}):
-        layer = _start(ask, events, table, **arguments)
-        if layer is None:
-            continue
-        event = {"do": "set_running"}
-        events.append(event)
-        with ask.note(event):
-            if not hasattr(layer, "set_running"):
-                raise Unsupported("the adapter has no set_running")
-            layer.set_running(*set_statistics(table.shape[0]))
-            event["running"] = ask.running(layer)
-        if "error" not in event:
-            ask.event(events, "evaluate", layer, 0, table)
-    return events
+        layer = ask.start(table, **arguments)
+        if layer is not None and ask.event("set_running", layer, table=table):
+            ask.event("evaluate", layer, 0, table)
 
 
 def ask_gradient(ask):
     """The gradient of sum(y * dy)."""
     table = batches("gradient", ask.kind, ask.variant)[0]
-    events = []
     for arguments in ({}, {"epsilon": EPSILON}):
-        layer = _start(ask, events, table, **arguments)
+        layer = ask.start(table, **arguments)
         if layer is not None:
-            ask.event(events, "backward", layer, 0, table, dy=gradient_out(ask.kind, ask.variant))
-    return events
+            ask.event("backward", layer, 0, table, dy=gradient_out(ask.kind, ask.variant))
 
 
 def _accuracy(question, dtype="float32"):
     def run(ask):
         table = batches(question, ask.kind, ask.variant)[0]
         at = [positions(row) for row in table]
-        events = []
         trials = [{}]
         if ask.kind == "batch" and dtype == "float32":
             trials += [{"momentum": 0.0}, {"momentum": 1.0}]  # one of them gives the new batch the weight 1
         for arguments in trials:
             if dtype != "float32":
                 arguments["dtype"] = dtype
-            layer = _start(ask, events, table, **arguments)
+            layer = ask.start(table, **arguments)
             if layer is not None:
-                ask.step(events, layer, 0, table, [[] for _ in at] if "momentum" in arguments else at)
-        return events
+                ask.step(layer, 0, table, [[] for _ in at] if "momentum" in arguments else at)
 
     return run
 

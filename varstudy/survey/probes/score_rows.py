@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 import time
-import warnings
+from collections import Counter
 
 import adapters
 import numpy as np
@@ -35,13 +35,6 @@ LAST_LIMIT = 10
 
 class NoNumber(Exception):
     """The function answered something that is no number a row."""
-
-
-def text_of(error):
-    """What was raised, in one line."""
-    lines = str(error).strip().splitlines()
-    words = "{}: {}".format(type(error).__name__, lines[0] if lines else "").rstrip(": ")
-    return words[:200]
 
 
 def values_of(stored, storage):
@@ -83,7 +76,7 @@ def numbers(result, count):
     try:
         return [None if v is None else float(v).hex() for v in given], name
     except (TypeError, ValueError) as error:
-        raise NoNumber(f"it answered no number ({text_of(error)})") from error
+        raise NoNumber(f"it answered no number ({adapters.text_of(error)})") from error
 
 
 def fed(matrix, eats):
@@ -103,15 +96,14 @@ def fed(matrix, eats):
 
 def answer(function, matrix, storage, eats, ddof):
     """What a function answers for the rows of a matrix: hexadecimal floats and nulls, the answer's format, a text."""
-    found, formats, raised = [], set(), {}
+    found, formats, raised = [], set(), Counter()
     for x, count in fed(matrix, eats):
         try:
             hexes, name = numbers(function(x, storage, ddof), count)
             found += hexes
             formats.add(name)
         except Exception as error:
-            words = text_of(error)
-            raised[words] = raised.get(words, 0) + count
+            raised[adapters.text_of(error)] += count
             found += ["raised"] * count
     return found[: len(matrix)], sorted(formats), raised
 
@@ -146,13 +138,9 @@ def run(request, rows, write, hang):
                 continue
             found, kinds, words = answer(function, values_of(stored, storage), storage, eats, ddof)
             answers[name] = found
-            for kind in kinds:
-                formats.setdefault(storage, [])
-                if kind not in formats[storage]:
-                    formats[storage].append(kind)
-            for word, count in words.items():
-                raised.setdefault(storage, {})
-                raised[storage][word] = raised[storage].get(word, 0) + count
+            known = formats.setdefault(storage, [])
+            known += [kind for kind in kinds if kind not in known]
+            raised.setdefault(storage, Counter()).update(words)
         faulthandler.cancel_dump_traceback_later()
         write(
             {
@@ -173,13 +161,8 @@ def run(request, rows, write, hang):
 
 
 def main():
-    warnings.simplefilter("ignore")
-    np.seterr(all="ignore")
     request_path, rows_path, out_path = sys.argv[1:4]
-    with open(request_path) as stream:
-        request = json.load(stream)
-    with np.load(rows_path) as held:
-        rows = {name: held[name] for name in held.files}
+    request, rows = adapters.handed(request_path, rows_path)
     with open(out_path, "a") as out, open(out_path + ".hang", "w") as hang:
 
         def write(line):
@@ -188,8 +171,7 @@ def main():
             os.fsync(out.fileno())
 
         run(request, rows, write, hang)
-    with open(sys.argv[sys.argv.index("--out") + 1], "w") as stream:
-        json.dump({"done": True}, stream)
+    adapters.write(adapters.out(), {"done": True})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 
 import numpy as np
 from layer_contract import Unsupported
-from sync_shards import CHANNELS, SIZES, WORLDS, out, run, write
+from sync_shards import CHANNELS
 
 PADDING = 1000.0
 
@@ -39,9 +39,3 @@ def split(y, shards, statistics, before):
     ys = [np.asarray(y[rank])[: len(one)] for rank, one in enumerate(shards)]
     after = [{"mean": mean[rank].reshape(-1), "var": var[rank].reshape(-1)} for rank in range(len(shards))]
     return ys, [before] * len(shards), after
-
-
-def main(script, mechanism, what, step):
-    """Observe a layer in every world; `step` as of `sync_shards.run`."""
-    path = out()
-    write(path, script, [run(mechanism, what, sizes, world, step) for world in WORLDS for sizes in SIZES])

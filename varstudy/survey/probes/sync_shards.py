@@ -20,12 +20,16 @@ ranks:
 """
 
 import argparse
-import json
 import os
 import platform
 import time
 
 import numpy as np
+
+try:
+    import adapters
+except ImportError:
+    from . import adapters
 
 FORMAT = 1
 EPSILON = 2.0**-10
@@ -77,6 +81,21 @@ def run(mechanism, what, sizes, world, step):
     return found
 
 
+def joined(mechanism, what, sizes, world, answers):
+    """The record of one run whose ranks are processes: each answered [y, before, after], or says what went wrong."""
+
+    def step(_):
+        for answer in answers:
+            if isinstance(answer, str):
+                raise RuntimeError(answer)
+        return tuple(zip(*answers))
+
+    one = run(mechanism, what, sizes, world, step)
+    if "error" in one:
+        one["error"] = one["error"].partition(": ")[2]
+    return one
+
+
 def out():
     """The file that the command line asks for."""
     parser = argparse.ArgumentParser(description="Observe a framework's synchronised batch normalisation on the CPU.")
@@ -85,22 +104,15 @@ def out():
 
 
 def write(path, script, runs):
-    """Write the whole file, or leave the one that is there.
-
-    `script` is the path of the caller's file; next to it is the adapter, which knows the framework's name and versions.
-    """
-    from adapters import load
-
-    adapter = load(os.path.join(os.path.dirname(os.path.abspath(script)), "adapter.py"))
+    """Write the observations, under the name and the versions of the adapter next to `script`, the caller's file."""
+    adapter = adapters.load(os.path.join(os.path.dirname(os.path.abspath(script)), "adapter.py"))
     said = {"format": FORMAT, "framework": adapter.FRAMEWORK, "versions": adapter.versions()}
     said["python"] = platform.python_version()
     said.update(date=time.strftime("%Y-%m-%d", time.gmtime()), runs=runs)
-    text = json.dumps(said, sort_keys=True)  # NaN as NaN: a result of the framework's
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        with open(part, "w") as file:
-            file.write(text + "\n")
-        os.replace(part, path)
-    finally:
-        if os.path.exists(part):
-            os.remove(part)
+    adapters.write(path, said)  # NaN as NaN: a result of the framework's
+
+
+def main(script, mechanism, what, step):
+    """Observe a layer in every world; `step` as of `run`, `script` as of `write`."""
+    path = out()
+    write(path, script, [run(mechanism, what, sizes, world, step) for world in WORLDS for sizes in SIZES])

@@ -1,11 +1,11 @@
 """Observes Equinox's batch norm over the devices of jax.pmap: ``python probes/sync.py``."""
 
-from sync_pmap import main, split, stacked
+from sync_pmap import split, stacked
 
 import equinox as eqx
 import jax
 import numpy as np
-from sync_shards import CHANNELS, EPSILON, MOMENTUM
+from sync_shards import CHANNELS, EPSILON, MOMENTUM, main
 
 
 def step_on_devices(shards):
@@ -24,9 +24,5 @@ def step_on_devices(shards):
 
 
 if __name__ == "__main__":
-    main(
-        __file__,
-        "axis_name, mode batch",
-        "equinox.nn.BatchNorm(axis_name=('batch', 'devices'), mode='batch') under vmap and pmap",
-        step_on_devices,
-    )
+    what = "equinox.nn.BatchNorm(axis_name=('batch', 'devices'), mode='batch') under vmap and pmap"
+    main(__file__, "axis_name, mode batch", what, step_on_devices)

@@ -1,7 +1,5 @@
 """Flax Linen: where it runs, and how its batch norm's state is read and written."""
 
-from __future__ import annotations
-
 from varstudy.survey.environments.shared import CORE
 from varstudy.survey.frameworks.declaring import Framework, StateCode, reads_of
 

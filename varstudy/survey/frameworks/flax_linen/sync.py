@@ -1,11 +1,11 @@
 """Observes Flax Linen's batch norm over the devices of jax.pmap: ``python probes/sync.py``."""
 
-from sync_pmap import main, padded, split
+from sync_pmap import padded, split
 
 import jax
 import numpy as np
 from flax import linen
-from sync_shards import EPSILON, MOMENTUM
+from sync_shards import EPSILON, MOMENTUM, main
 
 
 def step_on_devices(shards):
@@ -23,9 +23,5 @@ def step_on_devices(shards):
 
 
 if __name__ == "__main__":
-    main(
-        __file__,
-        "axis_name and mask",
-        "flax.linen.BatchNorm(axis_name=...) with a mask, under pmap",
-        step_on_devices,
-    )
+    what = "flax.linen.BatchNorm(axis_name=...) with a mask, under pmap"
+    main(__file__, "axis_name and mask", what, step_on_devices)

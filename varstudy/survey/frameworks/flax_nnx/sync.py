@@ -1,11 +1,11 @@
 """Observes Flax NNX's batch norm over the devices of jax.pmap: ``python probes/sync.py``."""
 
-from sync_pmap import main, padded, split
+from sync_pmap import padded, split
 
 import jax
 import numpy as np
 from flax import nnx
-from sync_shards import CHANNELS, EPSILON, MOMENTUM
+from sync_shards import CHANNELS, EPSILON, MOMENTUM, main
 
 
 def step_on_devices(shards):
@@ -24,9 +24,5 @@ def step_on_devices(shards):
 
 
 if __name__ == "__main__":
-    main(
-        __file__,
-        "axis_name and mask",
-        "flax.nnx.BatchNorm(axis_name=...) with a mask, under pmap",
-        step_on_devices,
-    )
+    what = "flax.nnx.BatchNorm(axis_name=...) with a mask, under pmap"
+    main(__file__, "axis_name and mask", what, step_on_devices)

@@ -1,11 +1,11 @@
 """Observes Haiku's batch norm over the devices of jax.pmap: ``python probes/sync.py``."""
 
-from sync_pmap import main, split, stacked
+from sync_pmap import split, stacked
 
 import haiku as hk
 import jax
 import numpy as np
-from sync_shards import EPSILON, MOMENTUM
+from sync_shards import EPSILON, MOMENTUM, main
 
 
 def step_on_devices(shards):
@@ -25,9 +25,5 @@ def step_on_devices(shards):
 
 
 if __name__ == "__main__":
-    main(
-        __file__,
-        "cross_replica_axis",
-        "haiku.BatchNorm(cross_replica_axis=...) under pmap; the hidden sums of its averages are kept",
-        step_on_devices,
-    )
+    what = "haiku.BatchNorm(cross_replica_axis=...) under pmap; the hidden sums of its averages are kept"
+    main(__file__, "cross_replica_axis", what, step_on_devices)

@@ -1,7 +1,5 @@
 """Keras 2.3 on Theano: where it runs, and how its batch norm's state is read and written."""
 
-from __future__ import annotations
-
 from varstudy.survey.environments.shared import THEANO
 from varstudy.survey.frameworks.declaring import Framework, StateCode
 from varstudy.survey.frameworks.shared_state import KERAS_STATE, OLD_KERAS_READS

@@ -10,7 +10,7 @@ os.environ["MXNET_CPU_WORKER_NTHREADS"] = "8"  # a rank that waits for the other
 
 import mxnet as mx
 from mxnet.gluon.contrib.nn import SyncBatchNorm
-from sync_shards import CHANNELS, EPSILON, MOMENTUM, SIZES, WORLDS, out, run, write
+from sync_shards import CHANNELS, EPSILON, MOMENTUM, main
 
 
 def kept(layer, contexts):
@@ -48,12 +48,5 @@ def step(shards):
     return [found[number] for number in range(len(shards))], before, kept(layer, contexts)
 
 
-def main():
-    path = out()
-    what = "gluon.contrib.nn.SyncBatchNorm, a thread and a context for each rank"
-    runs = [run("SyncBatchNorm", what, sizes, world, step) for world in WORLDS for sizes in SIZES]
-    write(path, __file__, runs)
-
-
 if __name__ == "__main__":
-    main()
+    main(__file__, "SyncBatchNorm", "gluon.contrib.nn.SyncBatchNorm, a thread and a context for each rank", step)

@@ -1,7 +1,5 @@
 """ONNX Runtime: where it runs, and how its batch norm's state is read and written."""
 
-from __future__ import annotations
-
 from varstudy.survey.environments.shared import CORE
 from varstudy.survey.frameworks.declaring import Framework
 from varstudy.survey.frameworks.shared_state import ONNX_STATE

@@ -8,7 +8,7 @@ import tempfile
 
 import paddle
 import paddle.distributed as dist
-from sync_shards import CHANNELS, EPSILON, MOMENTUM, SIZES, WORLDS, named, out, plain, run, shards, write
+from sync_shards import CHANNELS, EPSILON, MOMENTUM, SIZES, WORLDS, joined, named, out, plain, shards, write
 
 
 def kept(layer):
@@ -81,22 +81,11 @@ def together(world):
 
 def main():
     path = out()
+    what = "paddle.nn.SyncBatchNorm in training mode"
     runs = []
     for world in WORLDS:
         found = together(world)
-        for sizes in SIZES:
-
-            def step(_, sizes=sizes, found=found):
-                answers = [one[sizes] for one in found]
-                for answer in answers:
-                    if isinstance(answer, str):
-                        raise RuntimeError(answer)
-                return tuple(zip(*answers, strict=True))
-
-            one = run("SyncBatchNorm", "paddle.nn.SyncBatchNorm in training mode", sizes, world, step)
-            if "error" in one:
-                one["error"] = one["error"].partition(": ")[2]
-            runs.append(one)
+        runs += [joined("SyncBatchNorm", what, sizes, world, [one[sizes] for one in found]) for sizes in SIZES]
     write(path, __file__, runs)
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from layer_contract import Unsupported
-from sync_shards import CHANNELS, EPSILON, MOMENTUM, SIZES, WORLDS, named, out, plain, run, shards, write
+from sync_shards import CHANNELS, EPSILON, MOMENTUM, SIZES, WORLDS, joined, named, out, plain, run, shards, write
 from torch.nn.modules._functions import SyncBatchNorm as Function
 
 LIMIT = timedelta(seconds=60)
@@ -95,18 +95,7 @@ def main():
         found = together(world)
         for name, (_, what) in LAYERS.items():
             for sizes in SIZES:
-
-                def step(_, key=f"{name}, {sizes}", found=found):
-                    answers = [one[key] for one in found]
-                    for answer in answers:
-                        if isinstance(answer, str):
-                            raise RuntimeError(answer)
-                    return tuple(zip(*answers, strict=True))
-
-                one = run(name, what, sizes, world, step)
-                if "error" in one:
-                    one["error"] = one["error"].partition(": ")[2]
-                runs.append(one)
+                runs.append(joined(name, what, sizes, world, [one[f"{name}, {sizes}"] for one in found]))
     for name, operator in OPERATORS.items():
 
         def alone(x, operator=operator):

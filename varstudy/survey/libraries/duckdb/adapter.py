@@ -3,7 +3,7 @@
 import duckdb
 import numpy as np
 import pyarrow as pa
-from function_contract import only
+from function_contract import fixed
 
 STATE = {"threads": 1}
 
@@ -22,9 +22,8 @@ def connection():
     return STATE["connection"]
 
 
-def aggregate(expression, fixed):
-    def call(x, storage, ddof):
-        only(ddof, fixed)
+def aggregate(expression):
+    def call(x):
         held = connection()
         held.register("given", pa.table({"x": pa.array(x)}))
         held.execute("CREATE OR REPLACE TABLE held AS SELECT x FROM given")
@@ -35,7 +34,7 @@ def aggregate(expression, fixed):
 
 
 FUNCTIONS = {
-    "var_pop": aggregate("var_pop(x)", 0),
-    "var_samp": aggregate("var_samp(x)", 1),
-    "variance": aggregate("variance(x)", 1),
+    "var_pop": fixed(0, aggregate("var_pop(x)")),
+    "var_samp": fixed(1, aggregate("var_samp(x)")),
+    "variance": fixed(1, aggregate("variance(x)")),
 }

@@ -2,7 +2,7 @@
 
 import numba
 import numpy as np
-from function_contract import only
+from function_contract import fixed
 
 
 @numba.njit
@@ -28,12 +28,4 @@ def set_threads(n):
     numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
 
 
-def of(function):
-    def call(x, storage, ddof):
-        only(ddof, 0)
-        return function(x)
-
-    return call
-
-
-FUNCTIONS = {"np.var": of(var), "np.nanvar": of(nanvar), "np.var, fastmath": of(fast_var)}
+FUNCTIONS = {"np.var": fixed(0, var), "np.nanvar": fixed(0, nanvar), "np.var, fastmath": fixed(0, fast_var)}

@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from function_contract import only
+from function_contract import fixed
 
 
 def versions():
@@ -13,16 +13,14 @@ def set_threads(n):
     cv2.setNumThreads(n)
 
 
-def deviation(x, storage, ddof):
-    only(ddof, 0)
+def deviation(x):
     return np.square(cv2.meanStdDev(x.reshape(1, -1))[1].reshape(-1))
 
 
-def covariance(x, storage, ddof):
-    only(ddof, 0)
+def covariance(x):
     flags = cv2.COVAR_NORMAL | cv2.COVAR_ROWS | cv2.COVAR_SCALE
     kind = cv2.CV_32F if x.dtype == np.float32 else cv2.CV_64F
     return cv2.calcCovarMatrix(x.reshape(-1, 1), None, flags, ctype=kind)[0].reshape(-1)
 
 
-FUNCTIONS = {"meanStdDev squared": deviation, "calcCovarMatrix": covariance}
+FUNCTIONS = {"meanStdDev squared": fixed(0, deviation), "calcCovarMatrix": fixed(0, covariance)}

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse
 import sklearn
-from function_contract import chunks, only
+from function_contract import chunks, fixed
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -13,22 +13,15 @@ def versions():
     return {"scikit-learn": sklearn.__version__, "numpy": np.__version__}
 
 
-def fit(x, storage, ddof):
-    only(ddof, 0)
-    return StandardScaler().fit(x).var_
-
-
-def partial(x, storage, ddof):
-    only(ddof, 0)
+def partial(x):
     scaler = StandardScaler()
     for part in chunks(x):
         scaler.partial_fit(part)
     return scaler.var_
 
 
-def threshold(x, storage, ddof):
+def threshold(x):
     """Where no variance is above the threshold, fit raises after it has computed them."""
-    only(ddof, 0)
     made = VarianceThreshold()
     try:
         made.fit(x)
@@ -38,14 +31,9 @@ def threshold(x, storage, ddof):
     return made.variances_
 
 
-def sparse(x, storage, ddof):
-    only(ddof, 0)
-    return mean_variance_axis(scipy.sparse.csr_matrix(x), axis=0)[1]
-
-
 FUNCTIONS = {
-    "StandardScaler.fit": fit,
-    "StandardScaler.partial_fit": partial,
-    "VarianceThreshold.fit": threshold,
-    "mean_variance_axis": sparse,
+    "StandardScaler.fit": fixed(0, lambda x: StandardScaler().fit(x).var_),
+    "StandardScaler.partial_fit": fixed(0, partial),
+    "VarianceThreshold.fit": fixed(0, threshold),
+    "mean_variance_axis": fixed(0, lambda x: mean_variance_axis(scipy.sparse.csr_matrix(x), axis=0)[1]),
 }

@@ -3,19 +3,14 @@
 import platform
 import statistics
 
-from function_contract import only
+from function_contract import fixed
 
 
 def versions():
     return {"statistics": platform.python_version()}
 
 
-def of(function, fixed):
-    def call(x, storage, ddof):
-        only(ddof, fixed)
-        return function(x.tolist())
-
-    return call
-
-
-FUNCTIONS = {"pvariance": of(statistics.pvariance, 0), "variance": of(statistics.variance, 1)}
+FUNCTIONS = {
+    "pvariance": fixed(0, lambda x: statistics.pvariance(x.tolist())),
+    "variance": fixed(1, lambda x: statistics.variance(x.tolist())),
+}

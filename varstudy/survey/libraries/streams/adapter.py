@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 import numpy as np
-from function_contract import Fixed, chunks
+from function_contract import Fixed, chunks, keyword
 
 
 def versions():
@@ -13,7 +13,10 @@ def versions():
 def river_one(x, storage, ddof):
     from river import stats
 
-    made = stats.Var() if ddof is None else stats.Var(ddof=ddof)
+    return fed(stats.Var(**keyword(ddof)), x)
+
+
+def fed(made, x):
     for value in x.tolist():
         made.update(value)
     return made.get()
@@ -22,7 +25,7 @@ def river_one(x, storage, ddof):
 def river_many(x, storage, ddof):
     from river import stats
 
-    made = stats.Var() if ddof is None else stats.Var(ddof=ddof)
+    made = stats.Var(**keyword(ddof))
     for part in chunks(x):
         made.update_many(part)
     return made.get()
@@ -32,10 +35,7 @@ def river_rolling(x, storage, ddof):
     """A window over all values: each is added, none leaves."""
     from river import stats, utils
 
-    made = utils.Rolling(stats.Var() if ddof is None else stats.Var(ddof=ddof), window_size=max(1, len(x)))
-    for value in x.tolist():
-        made.update(value)
-    return made.get()
+    return fed(utils.Rolling(stats.Var(**keyword(ddof)), window_size=max(1, len(x))), x)
 
 
 def runstats_one(module):
