@@ -65,7 +65,6 @@ def _size(values: int) -> str:
 
 
 def _show(content: dict[str, Any]) -> None:
-
     rows = bench_record.rows(content)
     parts: dict[tuple[int, str], list[BenchRow]] = {}
     for row in rows:
@@ -126,7 +125,6 @@ def _show_sizes(flat: Sequence[BenchRow], where: str) -> None:
 
 
 def _show_norms(rows: Sequence[BenchRow], where: str) -> None:
-
     if not rows:
         return
     names = list(dict.fromkeys(row.contender for row in rows if row.status == "ok"))

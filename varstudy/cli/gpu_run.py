@@ -14,7 +14,6 @@ from varkernels.cuda import DeviceError
 from ..bench.gpu import gpu_record, measuring
 from ..bench.gpu.card import Card
 from ..bench.gpu.gpu_record import GpuRow
-from ..bench.gpu.machine import Machine
 from ..bench.targets import read_targets
 from .console import command_words, many, number, progress, say, show_table
 from .measured import leave, show_targets
@@ -28,7 +27,7 @@ def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) ->
     """Check and time the kernels, write gpu.json and show it."""
     algorithms = measuring.chosen(kernels)
     try:
-        machine = _machine()
+        machine = Card()
         prepared(out)
         plan = replace(measuring.SHORT if quick else measuring.FULL, seed=seed)
         content = measuring.measure(machine, algorithms, plan, command_words(out=False), progress("measured"))
@@ -44,14 +43,7 @@ def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) ->
 SHOWN = 6
 
 
-def _machine() -> Machine:
-    """This machine's GPU; varkernels.cuda.DeviceError where there is none."""
-
-    return Card()
-
-
 def _show(content: Mapping[str, Any]) -> None:
-
     device = content["device"]
     click.echo(f"{device['name']}, driver for CUDA {device.get('driver_cuda', '?')}\n")
     _show_checks(content["checks"])

@@ -163,7 +163,6 @@ def _layers(asked: Asked, as_json: bool) -> None:
 
 
 def _earlier(before: str | None) -> dict[str, Any] | None:
-
     if before is None:
         return None
     try:
@@ -175,7 +174,6 @@ def _earlier(before: str | None) -> dict[str, Any] | None:
 
 
 def _list(functions: Sequence[Function], as_json: bool) -> None:
-
     try:
         known = {fact.function: fact for fact in league_record.facts(league_record.committed())}
     except (FileNotFoundError, LeagueProblem) as problem:
@@ -220,7 +218,6 @@ def _short(text: str) -> str:
 
 
 def _show(content: Mapping[str, Any]) -> None:
-
     for storage in content["cases"]:
         lines = together(content, storage, max_length=EVERYONE)
         show_table(
@@ -254,7 +251,6 @@ def _show(content: Mapping[str, Any]) -> None:
 
 
 def _compare(before: Mapping[str, Any], after: Mapping[str, Any], as_json: bool) -> None:
-
     changes = compare(before, after)
     worse = sum(change.worse for change in changes)
     if as_json:

@@ -75,11 +75,7 @@ def _entries(wanted: Sequence[str], level: str) -> Entries:
         listed["algorithms"] = [
             {
                 "name": name,
-                "title": algorithm.title,
-                "formula": algorithm.formula,
-                "order": algorithm.order,
-                "summary": algorithm.summary,
-                "source": algorithm.source,
+                **{field: getattr(algorithm, field) for field in ("title", "formula", "order", "summary", "source")},
                 "accumulators": list(algorithm.accumulators),
             }
             for name, algorithm in varkernels.algorithms().items()
@@ -113,16 +109,19 @@ def env(as_json: bool) -> None:
     if as_json:
         dump(facts)
         return
-    for name, version in found["versions"].items():
-        click.echo(f"{name:<14}{version}")
-    click.echo(f"{'executable':<14}{sys.executable}")
-    click.echo(f"{'system':<14}{found['system']}")
     cpu = found["cpu"]
-    click.echo(f"{'processor':<14}{cpu['model']}, {cpu['cores']} usable cores")
     vector = [flag for flag in cpu["flags"] if flag.startswith(("avx", "fma", "f16c", "sse4", "neon", "asimd", "sve"))]
-    click.echo(f"{'vector units':<14}{' '.join(vector) or 'unknown'}")
-    click.echo(f"{'commit':<14}{found['commit'] or 'not run from a checkout'}")
-    click.echo(f"{'kernel cache':<14}{cache_folder()}")
+    lines = {
+        **found["versions"],
+        "executable": sys.executable,
+        "system": found["system"],
+        "processor": f"{cpu['model']}, {cpu['cores']} usable cores",
+        "vector units": " ".join(vector) or "unknown",
+        "commit": found["commit"] or "not run from a checkout",
+        "kernel cache": cache_folder(),
+    }
+    for name, text in lines.items():
+        click.echo(f"{name:<14}{text}")
     for extra, there in extras.items():
         state = "installed" if there else f"missing: pip install 'varstudy[{extra}]'"
         click.echo(f"{'extra':<14}{extra}: {state}")

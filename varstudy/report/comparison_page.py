@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from .. import __version__
 from .._io.atomic import write_whole
-from ..study.results import KEY, reproduce
+from ..study.comparison import Change, Comparison
+from ..study.results import KEY, Results, reproduce
 from .model.changed_metrics import both, failing, figure, median_moved, moved, place, rank, title
-from .model.runs import apart, key_facts, run_facts
-from .rendering import environment, policy, script, style
+from .rendering import asset, environment, policy
 from .words import clean, code
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..study.comparison import Change, Comparison
-    from ..study.results import Results
 
 __all__ = ["render", "write"]
 
@@ -30,6 +26,9 @@ __all__ = ["render", "write"]
 SHOWN = 1000
 # Algorithms that are named above the lines themselves.
 TOP = 8
+# Of a longer list only what one of the runs alone has is shown.
+LONG = 12
+_ABSENT = "–"
 
 
 def _named(key: Sequence[Any], name: str) -> str:
@@ -145,6 +144,66 @@ def _maps(found: Comparison, seed: int) -> list[tuple[Markup, int, int, str]]:
     return [(code(name), worse[name], better[name], clean(reproduce(name, seed))) for name in names]
 
 
+# What two runs say of themselves: settings, versions, machine ---------------------------------------------------------
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {k: v for name, each in value.items() for k, v in _flat(each, f"{prefix}{name} ").items()}
+    return {prefix.strip(): value}
+
+
+def _run_facts(run: Results) -> dict[str, Any]:
+    """A run's settings and provenance, flat: a name of words each."""
+    return _flat({"settings": dict(run.settings), **dict(run.provenance)})
+
+
+def _text(name: str, value: Any, other: Any = None) -> str:
+    if value is None or value == "":
+        return _ABSENT
+    if not isinstance(value, (list, tuple)):
+        return clean(value)
+    words = [str(item) for item in value]
+    if name == "command":
+        return clean(shlex.join(words))
+    if len(words) <= LONG:
+        return clean(", ".join(words))
+    if not isinstance(other, (list, tuple)):
+        return f"{len(words)} of them"
+    known = {str(item) for item in other}
+    alone = [word for word in words if word not in known]
+    return clean(f"{len(words)} of them" + (f"; only here: {', '.join(alone)}" if alone else ""))
+
+
+def _apart(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]]]:
+    """What differs: name, before, after; and what is the same: name, value."""
+    names = [*old, *(name for name in new if name not in old)]
+    pairs = [(name, old.get(name), new.get(name)) for name in names]
+    differs = [str("" if x is None else x) != str("" if y is None else y) for _, x, y in pairs]
+    return (
+        [(clean(n), _text(n, x, y), _text(n, y, x)) for (n, x, y), d in zip(pairs, differs, strict=True) if d],
+        [(clean(n), _text(n, x)) for (n, x, _), d in zip(pairs, differs, strict=True) if not d],
+    )
+
+
+def _key_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Of what differs, that which may explain a difference: level, seed, choice of cases, versions and commit."""
+    chosen = {
+        name
+        for name in (*old, *new)
+        if name in ("settings level", "settings seed", "settings only", "commit", "cpu model", "system")
+        or name.startswith("versions ")
+    }
+    differing, _ = _apart({k: old[k] for k in old if k in chosen}, {k: new[k] for k in new if k in chosen})
+    return [
+        (name.removeprefix("settings ").removeprefix("versions "), *((x[:12], y[:12]) if name == "commit" else (x, y)))
+        for name, x, y in differing
+    ]
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
 def _verdict(found: Comparison, worse: int, better: int) -> str:
     """The page's first words."""
     if not found.shared:
@@ -175,12 +234,12 @@ def render(
     shared = Counter(_named(key, "algorithm") for key in _keys(before.frame) if key not in alone)
     parts = _part("regressions", found.regressions, shared), _part("improvements", found.improvements, shared)
     keys = [{change.key for change in changes} for changes in (found.regressions, found.improvements)]
-    runs = run_facts(before), run_facts(after)
-    facts, same = apart(*runs)
+    runs = _run_facts(before), _run_facts(after)
+    facts, same = _apart(*runs)
     html = environment().get_template("comparison.html.j2").render(
-        style=style(),
+        style=asset("style.css"),
         policy=policy("tables.js"),
-        scripts=(script("tables.js"),),
+        scripts=(asset("tables.js"),),
         version=__version__,
         before=clean(names[0]),
         after=clean(names[1]),
@@ -193,7 +252,7 @@ def render(
         shown=SHOWN,
         algorithms=_algorithms(before, after, found, shared),
         maps=_maps(found, seed),
-        between=key_facts(*runs),
+        between=_key_facts(*runs),
         seeds=[run.get("settings seed", "–") for run in runs],
         facts=facts,
         same=same,

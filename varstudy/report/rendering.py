@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from .words import clean, code, code_in_pieces, count, digits, listing, number, percent, source_link
 
-__all__ = ["SCRIPTS", "environment", "policy", "script", "sentence", "style"]
+__all__ = ["SCRIPTS", "asset", "environment", "policy", "sentence"]
 
 # In the order of the page. Their digests are in its Content-Security-Policy: no other script runs.
 SCRIPTS = ("explorer.js", "tables.js")
@@ -43,30 +43,18 @@ def sentence(name: str, **values: Any) -> Markup:
     return Markup(" ".join(line.strip() for line in said.strip().splitlines()))
 
 
-def _text(name: str) -> str:
-    return (files(__package__) / "templates" / name).read_text("utf-8")
-
-
-def style() -> Markup:
-    """The pages' style sheet."""
-    return Markup(_text("style.css"))
-
-
-def script(name: str) -> Markup:
-    """A script of the page, as it is between its tags."""
-    return Markup(_text(name))
+def asset(name: str) -> Markup:
+    """A style sheet or a script of the page, as it is between its tags."""
+    return Markup((files(__package__) / "templates" / name).read_text("utf-8"))
 
 
 def policy(*names: str) -> str:
     """A page's Content-Security-Policy: its own scripts (`SCRIPTS` by default) and styles, nothing from anywhere."""
-    digests = (base64.b64encode(hashlib.sha256(_inside(name)).digest()).decode() for name in names or SCRIPTS)
+    digests = (
+        base64.b64encode(hashlib.sha256(f"\n{asset(name)}\n".encode()).digest()).decode() for name in names or SCRIPTS
+    )
     scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
         "form-action 'none'"
     )
-
-
-def _inside(name: str) -> bytes:
-    """The text between a script's tags, byte for byte."""
-    return f"\n{_text(name)}\n".encode()

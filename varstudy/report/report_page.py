@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -12,76 +12,27 @@ from markupsafe import Markup
 from varkernels import FORMATS, algorithms
 
 from .. import __version__
-from ..study.recommendation import QUOTIENT, TIE, Pick
-from ..study.results import COLUMNS
+from ..study.recommendation import QUOTIENT, TIE
+from ..study.results import COLUMNS, Results
 from ..study.score import MAY_LOSE
+from ..survey.findings.measured import FindingRow
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
 from .model.facts import Facts, decimal_digits
 from .model.summary import FEW_MAPS, headlines, recommendations
-from .rendering import environment, policy, sentence, style
+from .rendering import asset, environment, policy, sentence
 from .sections import contraction, cuda, gpu_speed, museum, nist
 from .sections.explorer_parts import explorer
 from .sections.frameworks import conventions
 from .sections.league import libraries
 from .sections.pencil import examples
 from .sections.wide_tables import GROUP_TITLES, group_tables, heat_maps
-from .words import clean, code, digits, listing, number, superscript
-
-if TYPE_CHECKING:
-    from ..study.results import Results
-    from ..survey.findings.measured import FindingRow
+from .words import clean, code, listing, number, superscript
 
 __all__ = ["CHAPTERS", "render"]
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """A chapter of the page: its anchor, its line among the contents, and the anchors within it."""
-
-    key: str
-    title: str
-    parts: tuple[tuple[str, str], ...] = ()
-
-
 # Each is a template of its own; the contents stand after the first.
-CHAPTERS = (
-    Chapter("answer", "Which algorithm to use"),
-    Chapter("pencil", "What can go wrong"),
-    Chapter(
-        "algorithms",
-        "Algorithms and orders",
-        (
-            ("kappa", "condition number"),
-            ("heat", "heat map"),
-            ("explorer", "explore"),
-            ("choice", "rule of the recommendation"),
-        ),
-    ),
-    Chapter("growth", "Growth with N"),
-    Chapter("precision", "Precision"),
-    Chapter(
-        "devices",
-        "GPU and contraction",
-        (("contraction", "contraction"), ("gpu", "kernels"), ("gpu-speed", "speed on a GPU")),
-    ),
-    Chapter("bessel", "Bessel’s correction"),
-    Chapter(
-        "conventions",
-        "Frameworks",
-        (
-            ("running-variance", "running variance"),
-            ("layers", "every layer"),
-            ("contradictions", "contradictions"),
-            ("layers-heat", "accuracy"),
-        ),
-    ),
-    Chapter("libraries", "Libraries"),
-    Chapter("museum", "Bugs from the wild"),
-    Chapter("speed", "Speed against accuracy"),
-    Chapter("output", "What it does to a network’s output", (("norms", "four norms"),)),
-    Chapter("data", "The data", (("table", "every line"), ("nist", "NIST"))),
-    Chapter("method", "Method"),
-)
+CHAPTERS: list[dict[str, Any]] = json.loads(asset("chapters.json"))
 
 
 def _bound(facts: Facts) -> Markup:
@@ -98,11 +49,6 @@ def _formats() -> list[tuple[str, str, str, str, str]]:
          number(float(f.smallest_normal)))
         for f in FORMATS.values()
     ]  # fmt: skip
-
-
-def _kept(pick: Pick, held: float) -> str:
-    """The fewest digits that an algorithm keeps, next to those of the storage format."""
-    return f"all {held:.1f} digits" if pick.digits >= held else f"{digits(pick.digits)} of {held:.1f} digits"
 
 
 def render(
@@ -128,7 +74,7 @@ def render(
     template = environment().get_template("report.html.j2")
     names, references, nist_note = nist.references(facts)
     html = template.render(
-        style=style(),
+        style=asset("style.css"),
         version=__version__,
         measurements=len(frame),
         cases=frame["case"].nunique(),
@@ -141,7 +87,6 @@ def render(
         chapters=CHAPTERS,
         headlines=headlines(facts),
         choices=recommendations(facts),
-        kept=_kept,
         pencil=examples(),
         differences=listing([code(name) for name, found in algorithms().items() if found.difference]),
         lose=f"{MAY_LOSE:g}",

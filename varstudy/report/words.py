@@ -20,6 +20,7 @@ __all__ = [
     "number",
     "percent",
     "short",
+    "size",
     "source_link",
     "superscript",
 ]
@@ -54,6 +55,12 @@ def short(text: object, length: int = 44) -> str:
 def superscript(exponent: int, base: int = 10) -> str:
     """A power in plain characters: 10⁻³."""
     return str(base) + str(exponent).translate(_SUPERSCRIPT)
+
+
+def size(n: float) -> str:
+    """A number of values: a power of two as such."""
+    power = round(math.log2(n))
+    return superscript(power, 2) if n == 2**power else f"{n:,.0f}"
 
 
 def number(value: float, figures: int = 3) -> str:

@@ -157,7 +157,7 @@ def call(*words: str | Path) -> Any:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     machine = FakeMachine()
-    monkeypatch.setattr("varstudy.cli.gpu_run._machine", lambda: machine)
+    monkeypatch.setattr("varstudy.cli.gpu_run.Card", lambda: machine)
     monkeypatch.setattr(measuring, "SHORT", SMALL)
     monkeypatch.setattr(torch_peer, "load", lambda: (None, "torch is not installed"))
     return machine
@@ -529,7 +529,7 @@ def test_the_section_reads_what_lies_in_the_folder(measured: Any, tmp_path: Path
     assert isinstance(found, dict)
     shown = gpu_speed.section(found)
     assert shown.device == "Fake 100, driver for CUDA 13.0"
-    assert "0 mismatches" in shown.checks[0]
+    assert "0 mismatches" in shown.checks
     assert len(shown.parts) == 2 * 2 * 2
     part = shown.parts[0]
     assert (part.title, part.norms) == ("2×8×6×6 NCHW, float32", ("batch", "layer", "instance", "group"))
@@ -571,8 +571,8 @@ def test_the_section_says_what_is_missing_and_escapes() -> None:
     shown = gpu_speed.section(found)
     assert any("out of memory" in line for line in shown.absent)
     assert shown.absent[0].startswith("PyTorch: ")
-    assert "<script>" not in "".join(shown.checks)
-    assert "\u202e" not in "".join((*shown.checks, *shown.absent))
+    assert "<script>" not in shown.checks
+    assert "\u202e" not in "".join((shown.checks, *shown.absent))
 
 
 # ------------------------------------------------------------------------------------------------ PyTorch, the card

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ..model.facts import Facts
 from ..rendering import sentence
 from .draw import STYLES, Drawn, Floats, canvas, decades, svg, token
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["draw"]
 

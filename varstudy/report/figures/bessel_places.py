@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..model.measured_layers import Layer, words
+from ..model.measured_layers import Layer, is_number, words
 from ..rendering import sentence
 from ..words import clean, code, count, listing, number, percent
 from .draw import Drawn, canvas, slim, svg, token
@@ -50,7 +50,7 @@ def divisors(layers: Sequence[Layer], name: str) -> dict[float, list[str]]:
     found: dict[float, dict[str, list[str]]] = {}
     for layer in layers:
         value = layer.value(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
+        if is_number(value):
             found.setdefault(float(value), {}).setdefault(layer.framework, []).append(layer.variant)
     split = {f for f in {f for group in found.values() for f in group} if sum(f in g for g in found.values()) > 1}
     return {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,10 +17,7 @@ from ...study.error_bounds import relative_bound
 from ..model.facts import Facts
 from ..rendering import sentence
 from ..words import code, digits, number
-from .draw import KNOWN, STYLES, Drawn, Floats, Series, canvas, decades, legend, plot, svg, token
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .draw import KNOWN, STYLES, Drawn, Floats, canvas, decades, legend, plot, svg, token
 
 __all__ = ["draw"]
 
@@ -50,7 +48,7 @@ def draw(facts: Facts) -> Drawn:
     tall = (len(storages) + 1) // 2
     wide = min(2, len(storages))
     notes: list[Markup] = []
-    total = Series()
+    total: Counter[str] = Counter()
     names = [name for name in KNOWN if (rows["algorithm"] == name).any()]
     with canvas("kappa"):
         fig = Figure(figsize=(6.2 * wide + 2.6 * (wide == 1), 4.5 * tall + 0.7), layout="constrained")
@@ -58,7 +56,7 @@ def draw(facts: Facts) -> Drawn:
             panel = rows[rows["storage"] == storage]
             ax = fig.add_subplot(tall, wide, place + 1)
             curves = [_curve(panel, name) for name in names]
-            total.add(plot(ax, curves))
+            total.update(plot(ax, curves))
             low, high = panel["kappa_worst"].min(), panel["kappa_worst"].max()
             ax.set_xlim(low / 1.6, high * 1.6)
             grid = np.geomspace(max(low, 1.0), max(high, 1.001), 120)

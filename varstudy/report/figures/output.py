@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,9 +16,6 @@ from ..model.summary import ORDINARY
 from ..rendering import sentence
 from ..words import code, number
 from .draw import KNOWN, STYLES, Drawn, canvas, decades, svg, token
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["NAMES", "draw"]
 

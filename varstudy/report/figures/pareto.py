@@ -18,7 +18,7 @@ from varkernels import FORMATS
 from ...bench.cpu import bench_record
 from ...bench.cpu.bench_record import LIMIT, BenchRow
 from ..rendering import sentence
-from ..words import clean, code, count, number, percent, short, superscript
+from ..words import clean, code, count, number, percent, short, size
 from .draw import Drawn, Style, canvas, decades, svg, token
 
 __all__ = ["Part", "Speed", "draw", "front"]
@@ -109,11 +109,6 @@ def _measured(panel: Sequence[BenchRow]) -> list[BenchRow]:
     return [row for row in panel if row.status == "ok" and row.contender != LIMIT and row.of_limit > 0]
 
 
-def _size(values: int) -> str:
-    power = values.bit_length() - 1
-    return superscript(power, 2) if values == 1 << power else f"{values:,}"
-
-
 def _drawing(measured: Sequence[Sequence[BenchRow]]) -> Markup:
     names = [name for name in _STYLES if any(row.contender == name for rows in measured for row in rows)]
     others = [r.contender for rows in measured for r in rows if r.contender not in _STYLES]
@@ -122,7 +117,7 @@ def _drawing(measured: Sequence[Sequence[BenchRow]]) -> Markup:
         for place, rows in enumerate(measured):
             ax = fig.add_subplot(1, len(measured), place + 1)
             threads = count(rows[0].threads, "thread")
-            ax.set_title(f"{short(rows[0].dtype)}, {_size(rows[0].values)} values, {threads}")
+            ax.set_title(f"{short(rows[0].dtype)}, {size(rows[0].values)} values, {threads}")
             _panel(ax, rows)
         handles = [_mark(name) for name in (*names, *dict.fromkeys(others))]
         fig.legend(handles=handles, loc="outside upper center", ncols=5, columnspacing=1.6)
@@ -208,7 +203,7 @@ def _part(panel: Sequence[BenchRow], versions: Mapping[str, str]) -> Part:
     shown = sorted((row for row in panel if row.status == "ok"), key=lambda row: row.seconds)
     return Part(
         clean(panel[0].dtype),
-        _size(panel[0].values),
+        size(panel[0].values),
         panel[0].threads,
         tuple(
             {

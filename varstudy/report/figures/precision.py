@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -14,9 +13,6 @@ from ..model.facts import Facts, decimal_digits
 from ..rendering import sentence
 from ..words import code, count, listing
 from .draw import KNOWN, STYLES, Drawn, canvas, legend, svg, token
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["draw"]
 

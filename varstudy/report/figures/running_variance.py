@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...survey.probes import questions
-from ..model.measured_layers import Layer, words
+from ..model.measured_layers import Layer, is_number, words
 from ..rendering import sentence
 from ..words import clean, code, listing, number, short
 from .draw import Drawn, Floats, canvas, decades, slim, svg, token
@@ -116,20 +116,16 @@ def _law(layer: Layer) -> Law | str:
         return "its first statistics are given to it, not its own"
     values = [layer.value(name) for name in ("running.weight", "correction.running", "initial.var")]
     weights, correction, start = values
-    if not isinstance(weights, list) or len(weights) != questions.STEPS or not all(map(_number, weights)):
+    if not isinstance(weights, list) or len(weights) != questions.STEPS or not all(map(is_number, weights)):
         return "the weights of its batches were not determined"
-    if not _number(correction) or not _number(start):
+    if not is_number(correction) or not is_number(start):
         return "the divisor or the start of its running variance was not determined"
     epsilon, enters = layer.value("epsilon.default"), layer.value("epsilon.in_running")
-    if enters in (None, "no") or not _number(epsilon):
+    if enters in (None, "no") or not is_number(epsilon):
         epsilon = 0.0
     within = 0.0 if enters == "added" else epsilon  # the measured divisor has epsilon in it, too, where it belongs
     rounded = tuple(float(f"{weight:.4g}") for weight in weights)
     return Law(rounded, float(correction), float(start), float(epsilon - within), float(within))
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def _names(layers: Sequence[Layer]) -> list[str]:

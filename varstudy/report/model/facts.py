@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from varkernels import FORMATS
 from varkernels.formulas import ORDERS
@@ -18,9 +19,6 @@ from ...study.population import Population, grown, measurements, summarise
 from ...study.results import Results, judged, wrong
 from ...study.score import held
 from ..words import cell_digits, clean
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["LINE", "Column", "Facts", "decimal_digits", "shade"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from ...study.population import LENGTHS
@@ -13,9 +13,6 @@ from ...study.recommendation import Choice, Pick, recommend
 from ..rendering import sentence
 from ..words import digits
 from .facts import Facts, decimal_digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "FEW_MAPS",
@@ -44,7 +41,7 @@ def recommendations(facts: Facts) -> list[Choice]:
             if choice is None or (own and choice.longest <= own[-1].longest):
                 continue
             if own and _names(own[-1]) == _names(choice):
-                own[-1] = replace(choice)
+                own[-1] = choice
             else:
                 own.append(choice)
         found += own
@@ -52,10 +49,7 @@ def recommendations(facts: Facts) -> list[Choice]:
 
 
 def _names(choice: Choice) -> tuple[str | None, ...]:
-    def name(pick: Pick | None) -> str | None:
-        return None if pick is None else pick.algorithm
-
-    return name(choice.cheapest), name(choice.accurate), name(choice.runner_up)
+    return tuple(pick and pick.algorithm for pick in (choice.cheapest, choice.accurate, choice.runner_up))
 
 
 def first_choice(facts: Facts) -> Choice | None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from ..model.facts import Facts
 from ..rendering import sentence
 from ..words import clean, count, digits
 from .wide_tables import DEVICES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["ContractedKernel", "Contraction", "KernelBuild", "chapter"]
 

@@ -10,17 +10,15 @@ import base64
 import gzip
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from ...study.results import COLUMNS
 from ..figures.draw import STYLES
 from ..model.facts import Facts
-from ..rendering import SCRIPTS, script
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ..rendering import SCRIPTS, asset
 
 __all__ = ["DIGITS", "columns", "explorer", "packed"]
 
@@ -93,7 +91,7 @@ def explorer(facts: Facts) -> dict[str, Any]:
     return {
         "packed": packed(facts.frame),
         "styles": styles,
-        "scripts": [*map(script, SCRIPTS)],
+        "scripts": [*map(asset, SCRIPTS)],
         "menus": MENUS,
         "digits": DIGITS,
     }

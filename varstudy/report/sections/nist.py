@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -14,24 +14,10 @@ from ..rendering import sentence
 from ..words import clean, digits, number, percent, source_link
 from .wide_tables import kappa
 
-__all__ = ["NistLine", "references"]
+__all__ = ["references"]
 
 
-@dataclass(frozen=True)
-class NistLine:
-    """A line of NIST's table."""
-
-    name: Markup
-    again: str
-    storage: str
-    kappa: str
-    exact: str
-    stored: str
-    stored_digits: str
-    cells: tuple[tuple[str, str], ...]
-
-
-def references(facts: Facts) -> tuple[tuple[str, ...], tuple[NistLine, ...], Markup | None]:
+def references(facts: Facts) -> tuple[tuple[str, ...], list[dict[str, Any]], Markup | None]:
     """Names of algorithms, a line for each data set and storage (accumulator = storage), and what they show."""
     frame = facts.figures
     rows = frame[(frame["group"] == "nist") & frame["own"]]
@@ -43,19 +29,18 @@ def references(facts: Facts) -> tuple[tuple[str, ...], tuple[NistLine, ...], Mar
         first = line.iloc[0]
         stored = float(first["storage_error"])
         made.append(
-            NistLine(
-                source_link(
-                    facts.info(str(first["case"])).get("source", ""),
-                    clean(first["case"]).removeprefix("nist/"),
+            {
+                "name": source_link(
+                    facts.info(str(first["case"])).get("source", ""), clean(first["case"]).removeprefix("nist/")
                 ),
-                clean(reproduce(str(first["case"]), facts.seed)),
-                str(first["storage"]),
-                kappa(float(first["kappa_worst"])),
-                number(float(first["exact"]), 6),
-                "–" if np.isnan(stored) else percent(stored) if 0.001 < stored < 10 else number(stored, 2),
-                _log_digits(stored),
-                tuple(cells[int(first["line"])]),
-            )
+                "again": clean(reproduce(str(first["case"]), facts.seed)),
+                "storage": str(first["storage"]),
+                "kappa": kappa(float(first["kappa_worst"])),
+                "exact": number(float(first["exact"]), 6),
+                "stored": "–" if np.isnan(stored) else percent(stored) if 0.001 < stored < 10 else number(stored, 2),
+                "stored_digits": _log_digits(stored),
+                "cells": cells[int(first["line"])],
+            }
         )
     known = rows[np.isfinite(rows["storage_error"]) & (rows["storage_error"] > 0) & rows["scored"]]
     note = None
@@ -64,7 +49,7 @@ def references(facts: Facts) -> tuple[tuple[str, ...], tuple[NistLine, ...], Mar
         place = known.loc[known["storage_error"].idxmax()]
         error = float(place["storage_error"])
         note = sentence("stored", place=place, error=error, worse=len(worse), known=len(known))
-    return names, tuple(made), note
+    return names, made, note
 
 
 def _log_digits(error: float) -> str:

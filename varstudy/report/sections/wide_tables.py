@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from ...study.results import reproduce
@@ -18,9 +19,6 @@ from ..figures.draw import KNOWN
 from ..model.facts import Column, Facts, decimal_digits
 from ..rendering import sentence
 from ..words import clean, code, number
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["DEVICES", "GROUP_TITLES", "HEAT_GROUPS", "GroupTable", "HeatMap", "WideTable", "group_tables", "heat_maps",
            "kappa"]  # fmt: skip
