@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """The committed report: made from the default study, and held against what the code measures now.
 
-    python reports/make.py [--bench FILE]  # run the default study, write reports/reference/report.html
+    python reports/make.py [--bench FILE]  # run the default study, write reports/reference/report.html; exit code 1
+                                           # if that has a benchmark and none is given
     python reports/make.py --check DIR     # hold its table against the results in DIR; exit code 1 if they differ
 
 The table stands in the page, to seven digits. What must agree: the columns, and every measurement that both have. What
@@ -24,7 +25,7 @@ import click
 
 from varstudy import report
 from varstudy._io.atomic import write_whole
-from varstudy.report.model.embedded import columns
+from varstudy.report.sections.explorer_parts import columns
 from varstudy.study import results, runner
 
 REFERENCE = Path(__file__).resolve().parent / "reference" / "report.html"
@@ -71,6 +72,21 @@ def differences(committed: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return found
 
 
+def keep_bench(committed: str, bench: str | None) -> None:
+    """Refuse to lose the benchmark that the committed report has.
+
+    Raises
+    ------
+    click.ClickException
+        The report has one, and none is given.
+    """
+    if bench is None and 'id="pareto-' in committed:
+        raise click.ClickException(
+            f"{REFERENCE.name} has a benchmark and would lose it: add --bench FILE, a bench.json of "
+            "'python -m varstudy bench'"
+        )
+
+
 @click.command()
 @click.option("--check", metavar="DIR", help="Compare the committed report with the results in DIR.")
 @click.option("--bench", metavar="FILE", help="A bench.json of this machine, for the section on speed.")
@@ -84,6 +100,7 @@ def main(check: str | None, bench: str | None) -> None:
             print("The committed report is of other code: make it again with python reports/make.py")
             sys.exit(1)
         return
+    keep_bench(REFERENCE.read_text("utf-8") if REFERENCE.exists() else "", bench)
     with tempfile.TemporaryDirectory() as folder:
         made = runner.run(out=folder, device="ptx", argv=["python", "reports/make.py"])
         if bench is not None:

@@ -86,11 +86,15 @@ def versions():
 
 FUNCTIONS = {"spread": lambda x, storage, ddof: np.var(x, **keyword(ddof))}
 """
-# The report's sections and the tables of the documentation, as they are with the folders of VARSTUDY_SURVEY.
+# What the commands answer, the report's sections and the tables of the documentation, as they are with the folders of
+# VARSTUDY_SURVEY. One process, since each imports all of it.
 SHOWN = """
 import json, sys
+from pathlib import Path
+from click.testing import CliRunner
 sys.path.insert(0, "docs/extensions")
 import surveyed
+from varstudy.cli import commands
 from varstudy.report import report_page
 from varstudy.report.sections.frameworks import made
 from varstudy.report.sections.league import libraries
@@ -103,10 +107,22 @@ def page(chapter, **values):
     text = MACROS + '{% include "chapters/' + chapter + '.html.j2" %}'
     return report_page.environment().from_string(text).render(**values)
 
-rows = measured.rows(measured.read(sys.argv[1]))
-print(json.dumps({
+def call(*words):
+    done = CliRunner().invoke(commands, words, prog_name="varstudy")
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+out = Path(sys.argv[1])
+listed = call("frameworks", "--list", "--json", "toyflow")
+shown = call("frameworks", "toyflow", "--kind", "batch", "--out", str(out / "measured.json"))
+words = ["--only", "toystats", "--quick", "--once", "--threads", "1", "--storage", "float64"]
+call("libraries", *words, "--out", str(out))
+rows = measured.rows(measured.read(out / "measured.json"))
+(out / "shown.json").write_text(json.dumps({
+    "listed": json.loads(listed),
+    "shown": shown,
     "frameworks": page("conventions", conventions=made(rows, documented.committed())),
-    "league": page("libraries", libraries=libraries(league_record.read(sys.argv[2]))),
+    "league": page("libraries", libraries=libraries(league_record.read(out / "league.json"))),
     "docs": surveyed.filled(".. surveyed: frameworks\\n.. surveyed: libraries"),
 }))
 """
@@ -129,39 +145,31 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def python(place: Path, *words: str | Path) -> str:
+def test_a_folder_is_found_wherever_frameworks_and_libraries_are(place: Path, tmp_path: Path) -> None:
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
     environment = {**os.environ, discovery.PLACES: str(place), "PYTHONPATH": path, "COLUMNS": "200"}
     done = subprocess.run(
-        [sys.executable, *map(str, words)], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", SHOWN, tmp_path], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    shown = json.loads((tmp_path / "shown.json").read_text())
+    assert "Toyflow" in json.dumps(shown["listed"])
 
-
-def test_a_folder_is_found_wherever_frameworks_and_libraries_are(place: Path, tmp_path: Path) -> None:
-    listed = json.loads(python(place, "-m", "varstudy", "frameworks", "--list", "--json", "toyflow"))
-    assert "Toyflow" in json.dumps(listed)
-
-    found = tmp_path / "measured.json"
-    shown = python(place, "-m", "varstudy", "frameworks", "toyflow", "--kind", "batch", "--out", found)
-    assert "toyflow" in shown
-    rows = {row["property"]: row["value"] for row in json.loads(found.read_text())["rows"] if row["threads"] == 1}
+    assert "toyflow" in shown["shown"]
+    found = json.loads((tmp_path / "measured.json").read_text())["rows"]
+    rows = {row["property"]: row["value"] for row in found if row["threads"] == 1}
     assert rows["correction.running"] == "0"
     assert rows["momentum.default"] == "0.25"
     assert rows["running.update"] == '"exponential"'
 
-    league = tmp_path / "league.json"
-    words = ["libraries", "--only", "toystats", "--quick", "--once", "--threads", "1", "--storage", "float64"]
-    python(place, "-m", "varstudy", *words, "--out", tmp_path)
-    assert json.loads(league.read_text())["rows"][0]["function"] == "toystats.spread"
+    league = json.loads((tmp_path / "league.json").read_text())
+    assert league["rows"][0]["function"] == "toystats.spread"
 
-    pages = json.loads(python(place, "-c", SHOWN, found, league))
-    assert "Toyflow" in pages["frameworks"]
-    assert DOCUMENTED["where"] in pages["frameworks"]  # it contradicts the measurement
-    assert "toystats" in pages["league"]
-    assert "- Toyflow" in pages["docs"]
-    assert "- toystats" in pages["docs"]
+    assert "Toyflow" in shown["frameworks"]
+    assert DOCUMENTED["where"] in shown["frameworks"]  # it contradicts the measurement
+    assert "toystats" in shown["league"]
+    assert "- Toyflow" in shown["docs"]
+    assert "- toystats" in shown["docs"]
 
 
 def test_a_folder_that_declares_nothing_is_named(tmp_path: Path) -> None:

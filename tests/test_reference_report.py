@@ -8,6 +8,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 MAKE = Path(__file__).resolve().parents[1] / "reports" / "make.py"
@@ -49,3 +50,12 @@ def test_it_holds_no_path_of_the_machine_that_made_it(make: dict[str, Any]) -> N
     html = make["REFERENCE"].read_text("utf-8")
     assert not re.search(r"/(root|home|tmp|work)/", html)
     assert len(html) < 6_000_000
+
+
+def test_a_benchmark_is_not_lost(make: dict[str, Any]) -> None:
+    measured = '<svg><g id="pareto-figure_1">'
+    make["keep_bench"](measured, "bench.json")
+    make["keep_bench"]("", None)
+    with pytest.raises(click.ClickException, match="has a benchmark and would lose it: add --bench FILE") as refused:
+        make["keep_bench"](measured, None)
+    assert refused.value.exit_code == 1

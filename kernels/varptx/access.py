@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from .integers import Lower
-from .parse import WIDTHS, Instruction, Operand
+from .parse import WIDTHS, Operand
 from .prelude import E_MEMORY, FIRST_ID, ID_SHIFT, LOCAL_ID, ROW, ROW_WORDS
-from .values import Form, Values, ll
+from .values import Forms, Values, ll
 
 LOADED = [f"{sign}{bits}" for sign in "bus" for bits in (8, 16, 32, 64)] + ["f32", "f64"]
 SPACES = {"": "", "global": ".global", "shared": ".shared", "local": ".local"}
@@ -97,22 +96,18 @@ def elements(e: Values, operand: Operand, vector: int) -> tuple[Operand, ...]:
     return operand.parts
 
 
-def load(kind: str, space: str, vector: int) -> Lower:
+def load(e: Values, d: Operand, memory: Operand, *, kind: str, space: str, vector: int) -> None:
     size = WIDTHS[kind] // 8
-
-    def lower(e: Values, ins: Instruction) -> None:
-        if space == "param":
-            pointer = parameter(e, ins.operands[1], size * vector)
-        else:
-            pointer = checked(e, ins.operands[1], space, size * vector, True, False)
-        values = []
-        for i in range(vector):
-            at = e.new(f"getelementptr i8, ptr {pointer}, i64 {i * size}") if i else pointer
-            values.append(e.new(f"load {ll(kind)}, ptr {at}, align 1"))
-        for target, value in zip(elements(e, ins.operands[0], vector), values, strict=True):
-            e.put(target, kind, value, loose=True)
-
-    return lower
+    if space == "param":
+        pointer = parameter(e, memory, size * vector)
+    else:
+        pointer = checked(e, memory, space, size * vector, True, False)
+    values = []
+    for i in range(vector):
+        at = e.new(f"getelementptr i8, ptr {pointer}, i64 {i * size}") if i else pointer
+        values.append(e.new(f"load {ll(kind)}, ptr {at}, align 1"))
+    for target, value in zip(elements(e, d, vector), values, strict=True):
+        e.put(target, kind, value, loose=True)
 
 
 def parameter(e: Values, memory: Operand, size: int) -> str:
@@ -127,17 +122,13 @@ def parameter(e: Values, memory: Operand, size: int) -> str:
     return e.new(f"getelementptr i8, ptr %params, i64 {param.offset + at}")
 
 
-def store(kind: str, space: str, vector: int) -> Lower:
+def store(e: Values, memory: Operand, given: Operand, *, kind: str, space: str, vector: int) -> None:
     size = WIDTHS[kind] // 8
-
-    def lower(e: Values, ins: Instruction) -> None:
-        values = [e.get(source, kind, loose=True) for source in elements(e, ins.operands[1], vector)]
-        pointer = checked(e, ins.operands[0], space, size * vector, False, True)
-        for i, value in enumerate(values):
-            at = e.new(f"getelementptr i8, ptr {pointer}, i64 {i * size}") if i else pointer
-            e.emit(f"store {ll(kind)} {value}, ptr {at}, align 1")
-
-    return lower
+    values = [e.get(source, kind, loose=True) for source in elements(e, given, vector)]
+    pointer = checked(e, memory, space, size * vector, False, True)
+    for i, value in enumerate(values):
+        at = e.new(f"getelementptr i8, ptr {pointer}, i64 {i * size}") if i else pointer
+        e.emit(f"store {ll(kind)} {value}, ptr {at}, align 1")
 
 
 def combined(e: Values, op: str, kind: str, space: str, old: str, value: str) -> str:
@@ -165,26 +156,24 @@ def combined(e: Values, op: str, kind: str, space: str, old: str, value: str) ->
     return value
 
 
-def atomic(op: str, kind: str, space: str, returns: bool) -> Lower:
+def atomic(e: Values, d: Operand, memory: Operand, *given: Operand, op: str, kind: str, space: str) -> None:
     """Threads run one after another, so an atomic is its three steps; the order is that of the threads."""
-    size = WIDTHS[kind] // 8
+    values = [e.get(source, kind) for source in given]
+    pointer = checked(e, memory, space, WIDTHS[kind] // 8, True, True)
+    t = ll(kind)
+    old = e.new(f"load {t}, ptr {pointer}, align 1")
+    if op == "cas":
+        same = e.new(f"icmp eq {t} {old}, {values[0]}")
+        new = e.new(f"select i1 {same}, {t} {values[1]}, {t} {old}")
+    else:
+        new = combined(e, op, kind, space, old, values[0])
+    e.emit(f"store {t} {new}, ptr {pointer}, align 1")
+    e.put(d, kind, old)
 
-    def lower(e: Values, ins: Instruction) -> None:
-        memory, *given = ins.operands[1:] if returns else ins.operands
-        values = [e.get(source, kind) for source in given]
-        pointer = checked(e, memory, space, size, True, True)
-        t = ll(kind)
-        old = e.new(f"load {t}, ptr {pointer}, align 1")
-        if op == "cas":
-            same = e.new(f"icmp eq {t} {old}, {values[0]}")
-            new = e.new(f"select i1 {same}, {t} {values[1]}, {t} {old}")
-        else:
-            new = combined(e, op, kind, space, old, values[0])
-        e.emit(f"store {t} {new}, ptr {pointer}, align 1")
-        if returns:
-            e.put(ins.operands[0], kind, old)
 
-    return lower
+def reduce(e: Values, *operands: Operand, op: str, kind: str, space: str) -> None:
+    """An atomic whose old value nobody wants."""
+    atomic(e, Operand("sink"), *operands, op=op, kind=kind, space=space)
 
 
 ATOMICS = {
@@ -201,19 +190,17 @@ ATOMICS = {
 }
 
 
-def build() -> dict[str, Form]:
-    forms: dict[str, Form] = {}
+def build() -> Forms:
+    forms = Forms()
     for kind in LOADED:
         for vector in (1, 2, 4):
             if WIDTHS[kind] * vector > 128:
                 continue
             many = f".v{vector}" if vector > 1 else ""
             for space, shown in [*SPACES.items(), ("param", ".param")]:
-                name = f"ld{shown}{many}.{kind}"
-                forms[name] = Form(name, load(kind, space, vector), count=(2,))
+                forms.add(f"ld{shown}{many}.{kind}", 2, load, kind=kind, space=space, vector=vector)
                 if space != "param":
-                    name = f"st{shown}{many}.{kind}"
-                    forms[name] = Form(name, store(kind, space, vector), defs=0, count=(2,))
+                    forms.add(f"st{shown}{many}.{kind}", 2, store, defs=0, kind=kind, space=space, vector=vector)
     for op, kinds in ATOMICS.items():
         for kind in kinds:
             for space in ("", "global", "shared"):
@@ -221,9 +208,8 @@ def build() -> dict[str, Form]:
                 if (kind, space) == ("f32", ""):
                     continue
                 inputs = 3 if op == "cas" else 2
-                name = f"atom{SPACES[space]}.{op}.{kind}"
-                forms[name] = Form(name, atomic(op, kind, space, True), count=(inputs + 1,))
+                forms.add(f"atom{SPACES[space]}.{op}.{kind}", inputs + 1, atomic, op=op, kind=kind, space=space)
                 if op not in ("exch", "cas"):
                     name = f"red{SPACES[space]}.{op}.{kind}"
-                    forms[name] = Form(name, atomic(op, kind, space, False), defs=0, count=(inputs,))
+                    forms.add(name, inputs, reduce, defs=0, op=op, kind=kind, space=space)
     return forms

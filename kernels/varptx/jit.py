@@ -17,7 +17,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-from .schedule import SCHEDULER
+from .prelude import SCHEDULER
 
 # Raised whenever the lowering changes what it emits, so that no stale object code is used.
 LOWERING = 2

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from . import access, convert, floats, integers, sync
 from .errors import UnknownInstruction
-from .parse import Instruction
+from .parse import Instruction, Operand
 from .values import Form, Values
 
 
-def _by_control(e: Values, ins: Instruction) -> None:
+def _by_control(e: Values, *operands: Operand) -> None:
     raise AssertionError("control flow is lowered by Lowering itself")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from .floats import predicate
-from .integers import Lower
-from .parse import Instruction
+from .parse import Operand
 from .prelude import BARRIER, REDUX, SHUFFLE, VOTE, WARP
-from .values import Form, Values
+from .values import Forms, Values
 
 SHUFFLES = {"up": 0, "down": 1, "bfly": 2, "idx": 3}
 VOTES = {"all": 0, "any": 1, "uni": 2, "ballot": 3}
@@ -22,8 +21,9 @@ class Suspending(Values):
     points: int = 0
     kept: dict[str, int]
 
-    def suspend(self, ins: Instruction, kind: int, fields: dict[str, str]) -> None:
+    def suspend(self, kind: int, **fields: str) -> None:
         """End the step here, with what the thread waits for in its frame; the lines after this follow on resuming."""
+        ins = self.entry.instructions[self.at]
         self.points += 1
         stores = fields | {"resume": str(self.points), "kind": str(kind), "pc": str(self.at)}
         for name, value in stores.items():
@@ -48,76 +48,54 @@ class Suspending(Values):
         return self.new(f"load i32, ptr {self.frame(name)}")
 
 
-def shuffle(mode: int) -> Lower:
-    def lower(e: Values, ins: Instruction) -> None:
-        assert isinstance(e, Suspending)
-        d, *sources = ins.operands
-        a, b, c, mask = (e.get(operand, "b32") for operand in sources)
-        e.suspend(ins, SHUFFLE, {"a": a, "b": b, "c": c, "mask": mask, "mode": str(mode)})
-        targets = d.parts if d.kind == "pair" else (d,)
-        value, ok = e.result("result"), e.result("pred")
-        e.put(targets[0], "b32", value)
-        if len(targets) == 2:
-            e.put(targets[1], "pred", e.new(f"trunc i32 {ok} to i1"))
-
-    return lower
+def shuffle(e: Suspending, d: Operand, *sources: Operand, mode: int) -> None:
+    a, b, c, mask = (e.get(operand, "b32") for operand in sources)
+    e.suspend(SHUFFLE, a=a, b=b, c=c, mask=mask, mode=str(mode))
+    targets = d.parts if d.kind == "pair" else (d,)
+    value, ok = e.result("result"), e.result("pred")
+    e.put(targets[0], "b32", value)
+    if len(targets) == 2:
+        e.put(targets[1], "pred", e.new(f"trunc i32 {ok} to i1"))
 
 
-def vote(mode: int) -> Lower:
-    def lower(e: Values, ins: Instruction) -> None:
-        assert isinstance(e, Suspending)
-        d, p, m = ins.operands
-        a = e.new(f"zext i1 {predicate(e, p)} to i32")
-        e.suspend(ins, VOTE, {"a": a, "mask": e.get(m, "b32"), "mode": str(mode)})
-        value = e.result("result")
-        e.put(d, *("b32", value) if mode == VOTES["ballot"] else ("pred", e.new(f"trunc i32 {value} to i1")))
-
-    return lower
+def vote(e: Suspending, d: Operand, p: Operand, mask: Operand, *, mode: int) -> None:
+    a = e.new(f"zext i1 {predicate(e, p)} to i32")
+    e.suspend(VOTE, a=a, mask=e.get(mask, "b32"), mode=str(mode))
+    value = e.result("result")
+    e.put(d, *("b32", value) if mode == VOTES["ballot"] else ("pred", e.new(f"trunc i32 {value} to i1")))
 
 
-def redux(mode: int) -> Lower:
-    def lower(e: Values, ins: Instruction) -> None:
-        assert isinstance(e, Suspending)
-        d, x, m = ins.operands
-        e.suspend(ins, REDUX, {"a": e.get(x, "b32"), "mask": e.get(m, "b32"), "mode": str(mode)})
-        e.put(d, "b32", e.result("result"))
-
-    return lower
+def redux(e: Suspending, d: Operand, x: Operand, mask: Operand, *, mode: int) -> None:
+    e.suspend(REDUX, a=e.get(x, "b32"), mask=e.get(mask, "b32"), mode=str(mode))
+    e.put(d, "b32", e.result("result"))
 
 
-def barrier(aligned: bool) -> Lower:
-    def lower(e: Values, ins: Instruction) -> None:
-        assert isinstance(e, Suspending)
-        number, *count = ins.operands
-        if number.kind == "int" and not 0 <= number.value < 16:
-            raise e.refuse("barriers are numbered 0 to 15")
-        fields = {"bar": e.get(number, "b32"), "count": e.get(count[0], "b32") if count else "-1"}
-        e.suspend(ins, BARRIER, fields | {"mode": str(int(aligned))})
-
-    return lower
+def barrier(e: Suspending, number: Operand, count: Operand | None = None, *, aligned: bool) -> None:
+    if number.kind == "int" and not 0 <= number.value < 16:
+        raise e.refuse("barriers are numbered 0 to 15")
+    bar = e.get(number, "b32")
+    e.suspend(BARRIER, bar=bar, count=e.get(count, "b32") if count else "-1", mode=str(int(aligned)))
 
 
-def warp_barrier(e: Values, ins: Instruction) -> None:
-    assert isinstance(e, Suspending)
-    e.suspend(ins, WARP, {"mask": e.get(ins.operands[0], "b32")})
+def warp_barrier(e: Suspending, mask: Operand) -> None:
+    e.suspend(WARP, mask=e.get(mask, "b32"))
 
 
-def nothing(e: Values, ins: Instruction) -> None:
+def nothing(e: Values) -> None:
     """A fence: threads run one after another, so every write is seen already."""
 
 
-def build() -> dict[str, Form]:
-    forms: dict[str, Form] = {}
+def build() -> Forms:
+    forms = Forms()
     for name, mode in SHUFFLES.items():
-        forms[f"shfl.sync.{name}.b32"] = Form(f"shfl.sync.{name}.b32", shuffle(mode), count=(5,))
+        forms.add(f"shfl.sync.{name}.b32", 5, shuffle, mode=mode)
     for name, mode in VOTES.items():
-        full = f"vote.sync.{name}.{'b32' if name == 'ballot' else 'pred'}"
-        forms[full] = Form(full, vote(mode), count=(3,))
+        forms.add(f"vote.sync.{name}.{'b32' if name == 'ballot' else 'pred'}", 3, vote, mode=mode)
     for name, mode in REDUCTIONS.items():
-        forms[f"redux.sync.{name}"] = Form(f"redux.sync.{name}", redux(mode), count=(3,))
-    forms["bar.sync"] = Form("bar.sync", barrier(True), defs=0, count=(1, 2))
-    forms["barrier.sync"] = Form("barrier.sync", barrier(False), defs=0, count=(1, 2))
-    forms["bar.warp.sync"] = Form("bar.warp.sync", warp_barrier, defs=0, count=(1,))
+        forms.add(f"redux.sync.{name}", 3, redux, mode=mode)
+    forms.add("bar.sync", (1, 2), barrier, defs=0, aligned=True)
+    forms.add("barrier.sync", (1, 2), barrier, defs=0, aligned=False)
+    forms.add("bar.warp.sync", 1, warp_barrier, defs=0)
     for name in ("fence", "membar"):
-        forms[name] = Form(name, nothing, defs=0, count=(0,))
+        forms.add(name, 0, nothing, defs=0)
     return forms

@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from .errors import UnknownInstruction
 from .flow import Flow
-from .parse import WIDTHS, Entry, Instruction, Operand
+from .parse import WIDTHS, Entry, Operand
 from .prelude import CANONICAL, CTX, FRAME
 
 
@@ -16,15 +18,27 @@ from .prelude import CANONICAL, CTX, FRAME
 class Form:
     """One form of an instruction: how to lower it, and what the analysis of registers must know.
 
-    ``defs``: leading operands that are written. ``arithmetic``: the type whose NaN it makes, or "". ``count``: the
-    allowed numbers of operands.
+    ``lower``: takes the `Values` that it emits to, and the operands. ``defs``: leading operands that are written.
+    ``arithmetic``: the type whose NaN it makes, or "". ``count``: the allowed numbers of operands.
     """
 
     name: str
-    lower: Callable[[Values, Instruction], None]
+    lower: Callable[..., None]
     defs: int = 1
     arithmetic: str = ""
     count: tuple[int, ...] = (3,)
+
+
+class Forms(dict[str, Form]):
+    """Forms by their names."""
+
+    def add(
+        self, name: str, count: int | tuple[int, ...], lower: Callable[..., None], *,
+        defs: int = 1, arithmetic: str = "", **fixed: Any,
+    ) -> None:  # fmt: skip
+        """A form of so many operands; ``fixed`` are the arguments of ``lower`` besides the operands."""
+        counts = (count,) if isinstance(count, int) else count
+        self[name] = Form(name, partial(lower, **fixed), defs, arithmetic, counts)
 
 
 def ll(kind: str) -> str:

@@ -1,4 +1,4 @@
-"""A target of a benchmark: a ratio of two medians of one run, the wanted one next to the measured one."""
+"""What the benchmarks share: the norms of a feature map, and targets, the wanted ratio of two medians of one run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-__all__ = ["Target", "noise", "read_targets"]
+from varkernels.layouts import Norm
 
+__all__ = ["NORMS", "Target", "noise", "read_targets"]
+
+NORMS: tuple[str, ...] = (Norm.BATCH.value, Norm.LAYER.value, Norm.INSTANCE.value, Norm.GROUP.value)
 # Quartiles further apart than this share of the median make a ratio doubtful.
 NOISY = 0.25
 

@@ -18,10 +18,10 @@ from .console import Problem, command_words, number, show_table
 from .measured import leave, show_targets
 from .output_folder import prepared
 
-__all__ = ["run_bench"]
+__all__ = ["bench"]
 
 
-def run_bench(
+def bench(
     quick: bool,
     threads: tuple[int, ...],
     sizes: tuple[int, ...] | None,
@@ -32,7 +32,7 @@ def run_bench(
     out: str,
     as_json: bool,
 ) -> None:
-    """Measure, write bench.json and show it; the parameters are the command's options."""
+    """Measure, write bench.json and show it."""
     prepared(out)
     plan = launch.QUICK if quick else launch.FULL
     plan = replace(
@@ -45,14 +45,7 @@ def run_bench(
         contenders=_contenders(only),
     )
     content = launch.run(plan, command_words(out=False))
-    leave(
-        out,
-        bench_record.NAME,
-        content,
-        bench_record.write,
-        bench_record.read,
-        None if as_json else lambda: _show(content),
-    )
+    leave(out, bench_record.FILE, content, None if as_json else lambda: _show(content))
 
 
 def _contenders(only: str | None) -> tuple[str, ...]:
@@ -72,7 +65,6 @@ def _size(values: int) -> str:
 
 
 def _show(content: dict[str, Any]) -> None:
-
     rows = bench_record.rows(content)
     parts: dict[tuple[int, str], list[BenchRow]] = {}
     for row in rows:
@@ -133,7 +125,6 @@ def _show_sizes(flat: Sequence[BenchRow], where: str) -> None:
 
 
 def _show_norms(rows: Sequence[BenchRow], where: str) -> None:
-
     if not rows:
         return
     names = list(dict.fromkeys(row.contender for row in rows if row.status == "ok"))

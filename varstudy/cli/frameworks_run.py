@@ -22,10 +22,10 @@ from .framework_tables import plain, show
 from .output_folder import writing
 from .program import REGRESSION, alone, sentences
 
-__all__ = ["run_frameworks"]
+__all__ = ["frameworks"]
 
 
-def run_frameworks(
+def frameworks(
     names: tuple[str, ...],
     make: bool,
     everything: bool,
@@ -37,7 +37,7 @@ def run_frameworks(
     compare: bool,
     as_json: bool,
 ) -> None:
-    """Ask the frameworks; the parameters are the command's options."""
+    """Ask the frameworks, or show what is known of them."""
     with sentences():
         chosen = _chosen(names, make, everything or listing or committed, only)
     if listing:
@@ -67,7 +67,6 @@ def run_frameworks(
 
 
 def _chosen(names: Sequence[str], make: bool, everything: bool, only: str | None) -> list[Framework]:
-
     if names:
         found = named(names)
     elif everything or only is not None:
@@ -87,7 +86,6 @@ def _chosen(names: Sequence[str], make: bool, everything: bool, only: str | None
 
 
 def _measured(chosen: Sequence[Framework], make: bool, kind: str | None, out: str | None) -> list[FindingRow]:
-
     path = None if out is None else Path(out)
     if path is not None and (path.is_dir() or not path.parent.is_dir()):
         raise Problem(f"--out {out} is no file in a folder that is there: name one, such as measured.json")
@@ -103,7 +101,6 @@ def _measured(chosen: Sequence[Framework], make: bool, kind: str | None, out: st
 
 
 def _committed(chosen: Sequence[Framework], kind: str | None) -> list[FindingRow]:
-
     wanted = {framework.name for framework in chosen}
     return [row for row in measured.committed() if row.framework in wanted and (kind is None or row.kind in (kind, ""))]
 
@@ -118,7 +115,6 @@ def _say_what_is_not_committed(chosen: Sequence[Framework], kind: str | None, ro
 
 
 def _differences(chosen: Sequence[Framework], kind: str | None, rows: Sequence[FindingRow]) -> list[Difference]:
-
     before = measured.committed()
     new = {row.framework for row in rows} - {row.framework for row in before}
     if new:
@@ -128,7 +124,6 @@ def _differences(chosen: Sequence[Framework], kind: str | None, rows: Sequence[F
 
 
 def _list(chosen: Sequence[Framework], as_json: bool) -> None:
-
     lines: list[dict[str, Any]] = []
     for framework in chosen:
         line: dict[str, Any] = {

@@ -14,28 +14,27 @@ from varkernels.cuda import DeviceError
 from ..bench.gpu import gpu_record, measuring
 from ..bench.gpu.card import Card
 from ..bench.gpu.gpu_record import GpuRow
-from ..bench.gpu.machine import Machine
 from ..bench.targets import read_targets
 from .console import command_words, many, number, progress, say, show_table
 from .measured import leave, show_targets
 from .output_folder import prepared
 from .program import NO_DEVICE, REGRESSION
 
-__all__ = ["run_gpu"]
+__all__ = ["gpu"]
 
 
-def run_gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) -> None:
-    """Check and time the kernels; the parameters are the command's options."""
+def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) -> None:
+    """Check and time the kernels, write gpu.json and show it."""
     algorithms = measuring.chosen(kernels)
     try:
-        machine = _machine()
+        machine = Card()
         prepared(out)
         plan = replace(measuring.SHORT if quick else measuring.FULL, seed=seed)
         content = measuring.measure(machine, algorithms, plan, command_words(out=False), progress("measured"))
     except DeviceError as problem:
         say(f"varstudy: {problem}")
         raise click.exceptions.Exit(NO_DEVICE) from problem
-    leave(out, gpu_record.NAME, content, gpu_record.write, gpu_record.read, None if as_json else lambda: _show(content))
+    leave(out, gpu_record.FILE, content, None if as_json else lambda: _show(content))
     if not content["checks"]["passed"]:
         raise click.exceptions.Exit(REGRESSION)
 
@@ -44,22 +43,12 @@ def run_gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool
 SHOWN = 6
 
 
-def _machine() -> Machine:
-    """This machine's GPU; varkernels.cuda.DeviceError where there is none."""
-
-    return Card()
-
-
 def _show(content: Mapping[str, Any]) -> None:
-
     device = content["device"]
     click.echo(f"{device['name']}, driver for CUDA {device.get('driver_cuda', '?')}\n")
     _show_checks(content["checks"])
     rows = gpu_record.rows(content)
-    parts: dict[tuple[str, str, str], list[GpuRow]] = {}
-    for row in rows:
-        parts.setdefault(("x".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
-    for (shape, layout, storage), part in parts.items():
+    for (shape, layout, storage), part in gpu_record.by_map(rows).items():
         _show_map(f"{shape} {layout}, {storage}", part)
     _show_absent(rows)
     absent = content["settings"]["torch"]["absent"]
@@ -72,13 +61,10 @@ def _show(content: Mapping[str, Any]) -> None:
 
 
 def _show_checks(checks: Mapping[str, Any]) -> None:
-    compared = (
-        f"not compared: {checks['not_compared']}"
-        if checks["not_compared"]
-        else f"{checks['compared']:,} answers compared, {many(checks['mismatches'], 'mismatch')}".replace(
-            "mismatchs", "mismatches"
-        )
-    )
+    mismatches = f"{checks['mismatches']} mismatch" + ("" if checks["mismatches"] == 1 else "es")
+    compared = f"{checks['compared']:,} answers compared, {mismatches}"
+    if checks["not_compared"]:
+        compared = f"not compared: {checks['not_compared']}"
     worst = "" if checks["worst"] is None else f"; the largest error is {number(checks['worst'])} of its bound"
     show_table(
         f"Checks: {many(checks['runs'], 'run')} of {many(len(checks['algorithms']), 'kernel')} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,117 +20,115 @@ from .console import Problem, dump, many, progress, say, show_table, shown
 from .output_folder import prepared, writing
 from .program import REGRESSION, alone, sentences
 
-__all__ = ["run_libraries"]
+__all__ = ["libraries"]
 
 
-def run_libraries(
+def libraries(
     listing: bool,
-    everywhere: bool,
-    install: bool,
-    only: str | None,
     as_layers: bool,
-    quick: bool,
     storages: tuple[str, ...],
     threads: tuple[int, ...],
-    once: bool,
-    seed: int,
-    out: str | None,
     before: str | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
-    """Score the libraries; the parameters are the command's options."""
+    """Score the libraries, or list them."""
+    asked = Asked(**given)
     if as_layers:
         if listing or storages or threads or before:
             raise click.UsageError("--layers goes without --list, --storage, --threads and --compare")
-        _layers(only, everywhere, install, quick, seed, once, out, as_json)
+        _layers(asked, as_json)
         return
     with sentences():
-        functions = chosen(only)
+        functions = chosen(asked.only)
     if listing:
-        given = {
-            "--install": install, "--all": everywhere, "--quick": quick, "--storage": storages, "--threads": threads,
-            "--once": once, "--out": out, "--compare": before,
+        others = {
+            "--install": asked.install, "--all": asked.everywhere, "--quick": asked.quick, "--storage": storages,
+            "--threads": threads, "--once": asked.once, "--out": asked.out, "--compare": before,
         }  # fmt: skip
-        alone("--list measures and compares nothing", "--list", given)
+        alone("--list measures and compares nothing", "--list", others)
         _list(functions, as_json)
         return
     earlier = _earlier(before)
-    if out is not None:
-        prepared(out)
-    with sentences():
-        matrices, left_out = rows("quick" if quick else "default", storages=storages, seed=seed)
+    matrices, left_out = asked.cases(storages)
     league = measure(
         functions,
         matrices,
-        interpreters.pinned(install, say) if install or everywhere else interpreters.here,
+        interpreters.pinned(asked.install, say) if asked.install or asked.everywhere else interpreters.here,
         threads=tuple(dict.fromkeys(threads)) or (1, 2),
-        repeats=1 if once else 2,
+        repeats=asked.repeats,
         progress=progress("measured"),
     )
-    league.settings = {
-        "level": "quick" if quick else "default",
-        "seed": seed,
-        "only": only,
-        "max_length": LONG,
-        "max_rows": MAX_ROWS,
-        "max_values": MAX_VALUES,
-        "left_out": left_out,
-    }
+    limits = {"max_length": LONG, "max_rows": MAX_ROWS, "max_values": MAX_VALUES, "left_out": left_out}
+    league.settings = {"level": asked.level, "seed": asked.seed, "only": asked.only, **limits}
     content = league.content(["varstudy", *sys.argv[1:]])
-    _keep(out, league_record.NAME, league_record.write, content)
+    asked.keep(league_record.NAME, league_record.write, content)
     if earlier is not None:
         _compare(earlier, content, as_json)
-        return
-    if as_json:
+    elif as_json:
         dump(content)
     else:
         _show(content)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options that functions and layers share."""
+
+    everywhere: bool
+    install: bool
+    only: str | None
+    quick: bool
+    once: bool
+    seed: int
+    out: str | None
+
+    @property
+    def level(self) -> str:
+        return "quick" if self.quick else "default"
+
+    @property
+    def repeats(self) -> int:
+        return 1 if self.once else 2
+
+    def cases(self, storages: tuple[str, ...]) -> tuple[Any, Any]:
+        """The rows of the study's cases and what is left out of them; the output folder is prepared first."""
+        if self.out is not None:
+            prepared(self.out)
+        with sentences():
+            return rows(self.level, storages=storages, seed=self.seed)
+
+    def keep(self, name: str, write: Callable[[Path, Mapping[str, Any]], None], content: Mapping[str, Any]) -> None:
+        """Write what was measured into the output folder, if there is one."""
+        if self.out is not None:
+            path = Path(self.out) / name
+            with writing(self.out):
+                write(path, content)
+            say(str(path))
 
 
 # Cases of up to so many values: those that every function gets.
 EVERYONE = 20_000
 
 
-def _keep(
-    out: str | None, name: str, write: Callable[[Path, Mapping[str, Any]], None], content: Mapping[str, Any]
-) -> None:
-    if out is None:
-        return
-    path = Path(out) / name
-    with writing(out):
-        write(path, content)
-    say(str(path))
-
-
-def _layers(
-    only: str | None,
-    everywhere: bool,
-    install: bool,
-    quick: bool,
-    seed: int,
-    once: bool,
-    out: str | None,
-    as_json: bool,
-) -> None:
+def _layers(asked: Asked, as_json: bool) -> None:
     """The frameworks' layers instead of functions."""
-
     with sentences():
-        named = layers.chosen(only)
-    if out is not None:
-        prepared(out)
-    level = "quick" if quick else "default"
-    with sentences():
-        matrices, left_out = rows(level, storages=("float32",), seed=seed)
+        named = layers.chosen(asked.only)
+    matrices, left_out = asked.cases(("float32",))
+    isolated = asked.install or asked.everywhere
     found = layers.measure(
         named,
         matrices,
-        where=lambda framework: place(framework, make=install, isolated=install or everywhere, say=say),
-        repeats=1 if once else 2,
+        where=lambda framework: place(framework, make=asked.install, isolated=isolated, say=say),
+        repeats=asked.repeats,
         progress=progress("measured"),
     )
-    chosen_by = {"level": level, "seed": seed, "only": only, "repeats": 1 if once else 2, "left_out": left_out}
-    content = found.content(["varstudy", *sys.argv[1:]], chosen_by)
-    _keep(out, layers.NAME, layers.write, content)
+    found.settings |= {
+        "level": asked.level, "seed": asked.seed, "only": asked.only, "repeats": asked.repeats, "left_out": left_out,
+    }  # fmt: skip
+    content = found.content(["varstudy", *sys.argv[1:]])
+    asked.keep(layers.NAME, layers.write, content)
     if as_json:
         dump(content)
         return
@@ -165,7 +163,6 @@ def _layers(
 
 
 def _earlier(before: str | None) -> dict[str, Any] | None:
-
     if before is None:
         return None
     try:
@@ -177,7 +174,6 @@ def _earlier(before: str | None) -> dict[str, Any] | None:
 
 
 def _list(functions: Sequence[Function], as_json: bool) -> None:
-
     try:
         known = {fact.function: fact for fact in league_record.facts(league_record.committed())}
     except (FileNotFoundError, LeagueProblem) as problem:
@@ -222,7 +218,6 @@ def _short(text: str) -> str:
 
 
 def _show(content: Mapping[str, Any]) -> None:
-
     for storage in content["cases"]:
         lines = together(content, storage, max_length=EVERYONE)
         show_table(
@@ -256,7 +251,6 @@ def _show(content: Mapping[str, Any]) -> None:
 
 
 def _compare(before: Mapping[str, Any], after: Mapping[str, Any], as_json: bool) -> None:
-
     changes = compare(before, after)
     worse = sum(change.worse for change in changes)
     if as_json:

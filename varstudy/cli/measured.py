@@ -8,35 +8,29 @@ from typing import Any
 
 import click
 
+from .._io.record_file import RecordFile
 from ..bench.targets import Target
 from ..study import results
 from .console import dump, number, say, show_table
 from .output_folder import writing
-from .study_commands import draw
+from .study_run import draw
 
 __all__ = ["leave", "show_targets"]
 
 
-def leave(
-    out: str,
-    name: str,
-    content: Mapping[str, Any],
-    write: Callable[[Path, Mapping[str, Any]], None],
-    read: Callable[[Path], dict[str, Any]],
-    show: Callable[[], None] | None,
-) -> None:
+def leave(out: str, kind: RecordFile[Any], content: Mapping[str, Any], show: Callable[[], None] | None) -> None:
     """Write what was measured, draw the report again, show it, and print the report's path last, or the file's.
 
     Parameters
     ----------
-    out : the folder. name : the file's there. show : prints the tables; None for JSON instead.
+    out : the folder. kind : of the file there. show : prints the tables; None for JSON instead.
     """
-    path = Path(out) / name
+    path = Path(out) / kind.name
     with writing(out):
-        write(path, content)
+        kind.write(path, content)
         page = draw(results.read(out), out) if (path.parent / "results.json").exists() else None
     if show is None:
-        dump(read(path))
+        dump(kind.read(path))
         say(str(path))
         return
     show()

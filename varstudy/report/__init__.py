@@ -11,17 +11,42 @@ before it is drawn.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from .._io.atomic import prepare_folder, write_whole
 from ..bench.cpu import bench_record
 from ..bench.gpu import gpu_record
 from ..study.results import Results
+from ..survey.findings import measured
+from ..survey.findings.measured import FindingRow
 from ..survey.league import league_record
-from .measured_files import findings, measured_file
 from .report_page import render
 
-__all__ = ["render", "write"]
+__all__ = ["measured_file", "render", "write"]
+
+T = TypeVar("T")
+
+
+def measured_file(read: Callable[[Path], T], folder: Path) -> T | str | None:
+    """The content of a file in a folder; a sentence where it cannot be used, None where there is none.
+
+    Parameters
+    ----------
+    read : reads the file of one kind in a folder; it raises FileNotFoundError, or a ValueError with a sentence.
+    """
+    try:
+        return read(folder)
+    except FileNotFoundError:
+        return None
+    except ValueError as problem:
+        return str(problem)
+
+
+def findings(folder: Path) -> list[FindingRow]:
+    """The rows of a folder's measured.json; for `measured_file`."""
+    return measured.rows(measured.read(folder))
 
 
 def write(results: Results, folder: str | Path) -> Path:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from .. import __version__
 from .._io.atomic import write_whole
-from ..study.results import KEY, reproduce
+from ..study.comparison import Change, Comparison
+from ..study.results import KEY, Results, reproduce
 from .model.changed_metrics import both, failing, figure, median_moved, moved, place, rank, title
-from .model.runs import apart, key_facts, run_facts
-from .rendering import environment, policy, script, style
+from .rendering import asset, environment, policy
 from .words import clean, code
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..study.comparison import Change, Comparison
-    from ..study.results import Results
 
 __all__ = ["render", "write"]
 
@@ -31,52 +26,9 @@ __all__ = ["render", "write"]
 SHOWN = 1000
 # Algorithms that are named above the lines themselves.
 TOP = 8
-
-
-@dataclass(frozen=True)
-class ChangeLine:
-    """A change as the page tells it: of one metric, in one measurement."""
-
-    algorithm: Markup
-    change: str
-    before: str
-    after: str
-    metric: str
-    column: str
-    case: Markup
-    setting: str
-
-
-@dataclass(frozen=True)
-class ChangePart:
-    """The changes of one kind.
-
-    Attributes
-    ----------
-    key, title, became, sign : what the kind is called; the sign is next to its number.
-    lines : one a measurement, by the metric that tells most.
-    every : one a metric.
-    total, metrics : how many measurements and metrics there are, shown or not.
-    failed : measurements that fail in one of the runs and not in the other.
-    first_failed, farthest : the first of these, and of the others, where there are any.
-    algorithms : name, changed measurements, those that both runs have, and the farthest change.
-    named, cases : how many algorithms and feature maps are among them.
-    """
-
-    key: str
-    title: str
-    became: str
-    sign: str
-    lines: tuple[ChangeLine, ...]
-    every: tuple[ChangeLine, ...]
-    total: int
-    metrics: int
-    failed: int
-    first_failed: ChangeLine | None
-    farthest: ChangeLine | None
-    algorithms: tuple[tuple[Markup, int, int, ChangeLine], ...]
-    named: int
-    cases: int
+# Of a longer list only what one of the runs alone has is shown.
+LONG = 12
+_ABSENT = "–"
 
 
 def _named(key: Sequence[Any], name: str) -> str:
@@ -94,15 +46,23 @@ def _setting(key: Sequence[Any]) -> str:
     return clean(", ".join(words))
 
 
-def _line(change: Change) -> ChangeLine:
+def _line(change: Change) -> dict[str, str]:
+    """A change as the page tells it: of one metric, in one measurement."""
     before, after = both(change)
-    return ChangeLine(
-        code(_named(change.key, "algorithm")), moved(change), before, after, title(change.metric),
-        clean(change.metric), code(_named(change.key, "case")), _setting(change.key),
-    )  # fmt: skip
+    return {
+        "algorithm": code(_named(change.key, "algorithm")),
+        "change": moved(change),
+        "before": before,
+        "after": after,
+        "metric": title(change.metric),
+        "column": clean(change.metric),
+        "case": code(_named(change.key, "case")),
+        "setting": _setting(change.key),
+    }
 
 
-def _part(key: str, changes: Sequence[Change], shared: Mapping[str, int]) -> ChangePart:
+def _part(key: str, changes: Sequence[Change], shared: Mapping[str, int]) -> dict[str, Any]:
+    """The changes of one kind: a line a measurement, by the metric that tells most, and a line a metric."""
     by_key: dict[tuple[Any, ...], list[Change]] = {}
     for change in changes:
         by_key.setdefault(change.key, []).append(change)
@@ -112,24 +72,24 @@ def _part(key: str, changes: Sequence[Change], shared: Mapping[str, int]) -> Cha
     for change in lead:
         first.setdefault(_named(change.key, "algorithm"), change)
     many = Counter(_named(change.key, "algorithm") for change in lead)
-    return ChangePart(
-        key=key,
-        title=key.capitalize(),
-        became="worse" if key == "regressions" else "better",
-        sign="▼" if key == "regressions" else "▲",
-        lines=tuple(map(_line, lead[:SHOWN])),
-        every=tuple(map(_line, [change for mine in groups for change in mine][:SHOWN])),
-        total=len(groups),
-        metrics=len(changes),
-        failed=sum(map(failing, lead)),
-        first_failed=next((_line(change) for change in lead if failing(change)), None),
-        farthest=next((_line(change) for change in lead if not failing(change)), None),
-        algorithms=tuple(
-            (code(name), many[name], shared.get(name, 0), _line(first[name])) for name in list(first)[:TOP]
-        ),
-        named=len(first),
-        cases=len({_named(change.key, "case") for change in lead}),
-    )
+    worse = key == "regressions"
+    return {
+        "key": key,
+        "title": key.capitalize(),
+        "became": "worse" if worse else "better",
+        "sign": "▼" if worse else "▲",
+        "lines": [*map(_line, lead[:SHOWN])],
+        "every": [*map(_line, [change for mine in groups for change in mine][:SHOWN])],
+        "total": len(groups),
+        "metrics": len(changes),
+        # Measurements that fail in one of the runs and not in the other.
+        "failed": sum(map(failing, lead)),
+        "first_failed": next((_line(change) for change in lead if failing(change)), None),
+        "farthest": next((_line(change) for change in lead if not failing(change)), None),
+        "algorithms": [(code(name), many[name], shared.get(name, 0), _line(first[name])) for name in list(first)[:TOP]],
+        "named": len(first),
+        "cases": len({_named(change.key, "case") for change in lead}),
+    }
 
 
 def _keys(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -141,6 +101,15 @@ def _digits(frame: pd.DataFrame) -> dict[str, float]:
     return dict(own.groupby("algorithm", sort=False)["var_digits_worst"].median())
 
 
+def _changed(found: Comparison, column: str) -> tuple[Counter[str], Counter[str]]:
+    """How many measurements became worse and better, by what a column names."""
+    worse, better = (
+        Counter(_named(key, column) for key in {change.key for change in changes})
+        for changes in (found.regressions, found.improvements)
+    )
+    return worse, better
+
+
 def _algorithms(
     before: Results, after: Results, found: Comparison, shared: Mapping[str, int]
 ) -> list[tuple[Markup, str, str, str, int, int, int]]:
@@ -149,15 +118,11 @@ def _algorithms(
     The medians are over what both runs have: other measurements would be another scale. An algorithm of one run
     only has the median of that run.
     """
-    missing, added = set(found.missing), set(found.added)
     medians = []
-    for run, alone in ((before, missing), (after, added)):
+    for run, alone in ((before, set(found.missing)), (after, set(found.added))):
         kept = [key not in alone or _named(key, "algorithm") not in shared for key in _keys(run.frame)]
         medians.append(_digits(run.frame[kept]))
-    worse, better = (
-        Counter(_named(key, "algorithm") for key in {change.key for change in changes})
-        for changes in (found.regressions, found.improvements)
-    )
+    worse, better = _changed(found, "algorithm")
     there = [dict.fromkeys(map(str, run.frame["algorithm"])) for run in (before, after)]
     shown = []
     for name in {**there[0], **there[1]}:
@@ -168,23 +133,79 @@ def _algorithms(
         ]
         shown.append(
             (code(name), said[0], said[1], median_moved(old, new), worse[name], better[name], shared.get(name, 0))
-        )  # fmt: skip
+        )
     return sorted(shown, key=lambda line: (-line[4], -line[5]))
 
 
 def _maps(found: Comparison, seed: int) -> list[tuple[Markup, int, int, str]]:
     """Each feature map in which something changed, and the command that measures it again."""
-    worse, better = (
-        Counter(_named(key, "case") for key in {change.key for change in changes})
-        for changes in (found.regressions, found.improvements)
-    )
+    worse, better = _changed(found, "case")
     names = sorted({*worse, *better}, key=lambda name: (-worse[name], -better[name], name))
     return [(code(name), worse[name], better[name], clean(reproduce(name, seed))) for name in names]
 
 
-def _verdict(found: Comparison, parts: tuple[ChangePart, ChangePart]) -> str:
+# What two runs say of themselves: settings, versions, machine ---------------------------------------------------------
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {k: v for name, each in value.items() for k, v in _flat(each, f"{prefix}{name} ").items()}
+    return {prefix.strip(): value}
+
+
+def _run_facts(run: Results) -> dict[str, Any]:
+    """A run's settings and provenance, flat: a name of words each."""
+    return _flat({"settings": dict(run.settings), **dict(run.provenance)})
+
+
+def _text(name: str, value: Any, other: Any = None) -> str:
+    if value is None or value == "":
+        return _ABSENT
+    if not isinstance(value, (list, tuple)):
+        return clean(value)
+    words = [str(item) for item in value]
+    if name == "command":
+        return clean(shlex.join(words))
+    if len(words) <= LONG:
+        return clean(", ".join(words))
+    if not isinstance(other, (list, tuple)):
+        return f"{len(words)} of them"
+    known = {str(item) for item in other}
+    alone = [word for word in words if word not in known]
+    return clean(f"{len(words)} of them" + (f"; only here: {', '.join(alone)}" if alone else ""))
+
+
+def _apart(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]]]:
+    """What differs: name, before, after; and what is the same: name, value."""
+    names = [*old, *(name for name in new if name not in old)]
+    pairs = [(name, old.get(name), new.get(name)) for name in names]
+    differs = [str("" if x is None else x) != str("" if y is None else y) for _, x, y in pairs]
+    return (
+        [(clean(n), _text(n, x, y), _text(n, y, x)) for (n, x, y), d in zip(pairs, differs, strict=True) if d],
+        [(clean(n), _text(n, x)) for (n, x, _), d in zip(pairs, differs, strict=True) if not d],
+    )
+
+
+def _key_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Of what differs, that which may explain a difference: level, seed, choice of cases, versions and commit."""
+    chosen = {
+        name
+        for name in (*old, *new)
+        if name in ("settings level", "settings seed", "settings only", "commit", "cpu model", "system")
+        or name.startswith("versions ")
+    }
+    differing, _ = _apart({k: old[k] for k in old if k in chosen}, {k: new[k] for k in new if k in chosen})
+    return [
+        (name.removeprefix("settings ").removeprefix("versions "), *((x[:12], y[:12]) if name == "commit" else (x, y)))
+        for name, x, y in differing
+    ]
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+def _verdict(found: Comparison, worse: int, better: int) -> str:
     """The page's first words."""
-    worse, better = (part.total for part in parts)
     if not found.shared:
         return "Nothing to compare: the runs have no measurement in common"
     if worse:
@@ -213,16 +234,16 @@ def render(
     shared = Counter(_named(key, "algorithm") for key in _keys(before.frame) if key not in alone)
     parts = _part("regressions", found.regressions, shared), _part("improvements", found.improvements, shared)
     keys = [{change.key for change in changes} for changes in (found.regressions, found.improvements)]
-    runs = run_facts(before), run_facts(after)
-    facts, same = apart(*runs)
+    runs = _run_facts(before), _run_facts(after)
+    facts, same = _apart(*runs)
     html = environment().get_template("comparison.html.j2").render(
-        style=style(),
+        style=asset("style.css"),
         policy=policy("tables.js"),
-        scripts=(script("tables.js"),),
+        scripts=(asset("tables.js"),),
         version=__version__,
         before=clean(names[0]),
         after=clean(names[1]),
-        verdict=_verdict(found, parts),
+        verdict=_verdict(found, parts[0]["total"], parts[1]["total"]),
         shared=found.shared,
         unchanged=found.shared - len(keys[0] | keys[1]),
         twice=len(keys[0] & keys[1]),
@@ -231,7 +252,7 @@ def render(
         shown=SHOWN,
         algorithms=_algorithms(before, after, found, shared),
         maps=_maps(found, seed),
-        between=key_facts(*runs),
+        between=_key_facts(*runs),
         seeds=[run.get("settings seed", "–") for run in runs],
         facts=facts,
         same=same,

@@ -6,13 +6,14 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .words import clean, code, code_in_pieces, count, digits, number, source_link
+from .words import clean, code, code_in_pieces, count, digits, listing, number, percent, source_link
 
-__all__ = ["SCRIPTS", "environment", "policy", "script", "style"]
+__all__ = ["SCRIPTS", "asset", "environment", "policy", "sentence"]
 
 # In the order of the page. Their digests are in its Content-Security-Policy: no other script runs.
 SCRIPTS = ("explorer.js", "tables.js")
@@ -28,35 +29,32 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, number=number)
+    made.filters.update(
+        clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, listing=listing, number=number,
+        percent=percent,
+    )  # fmt: skip
     made.globals.update(count=count, source_link=source_link)
     return made
 
 
-def _text(name: str) -> str:
-    return (files(__package__) / "templates" / name).read_text("utf-8")
+def sentence(name: str, **values: Any) -> Markup:
+    """What a macro of sentences.html.j2 says of some values, in one line."""
+    said = getattr(environment().get_template("sentences.html.j2").module, name)(**values)
+    return Markup(" ".join(line.strip() for line in said.strip().splitlines()))
 
 
-def style() -> Markup:
-    """The pages' style sheet."""
-    return Markup(_text("style.css"))
-
-
-def script(name: str) -> Markup:
-    """A script of the page, as it is between its tags."""
-    return Markup(_text(name))
+def asset(name: str) -> Markup:
+    """A style sheet or a script of the page, as it is between its tags."""
+    return Markup((files(__package__) / "templates" / name).read_text("utf-8"))
 
 
 def policy(*names: str) -> str:
     """A page's Content-Security-Policy: its own scripts (`SCRIPTS` by default) and styles, nothing from anywhere."""
-    digests = (base64.b64encode(hashlib.sha256(_inside(name)).digest()).decode() for name in names or SCRIPTS)
+    digests = (
+        base64.b64encode(hashlib.sha256(f"\n{asset(name)}\n".encode()).digest()).decode() for name in names or SCRIPTS
+    )
     scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
         "form-action 'none'"
     )
-
-
-def _inside(name: str) -> bytes:
-    """The text between a script's tags, byte for byte."""
-    return f"\n{_text(name)}\n".encode()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -12,117 +12,35 @@ from markupsafe import Markup
 from varkernels import FORMATS, algorithms
 
 from .. import __version__
-from ..study.recommendation import QUOTIENT, TIE, Pick
-from ..study.results import COLUMNS
+from ..study.recommendation import QUOTIENT, TIE
+from ..study.results import COLUMNS, Results
 from ..study.score import MAY_LOSE
+from ..survey.findings.measured import FindingRow
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
 from .model.facts import Facts, decimal_digits
 from .model.summary import FEW_MAPS, headlines, recommendations
-from .rendering import environment, policy, style
-from .sections import contraction, cuda, every_line, gpu_speed, heat, museum, nist
+from .rendering import asset, environment, policy, sentence
+from .sections import contraction, cuda, gpu_speed, museum, nist
 from .sections.explorer_parts import explorer
 from .sections.frameworks import conventions
 from .sections.league import libraries
 from .sections.pencil import examples
-from .sections.wide_table import GROUP_TITLES
-from .words import clean, code, count, digits, listing, number, superscript
-
-if TYPE_CHECKING:
-    from ..study.results import Results
-    from ..survey.findings.measured import FindingRow
+from .sections.wide_tables import GROUP_TITLES, group_tables, heat_maps
+from .words import clean, code, listing, number, superscript
 
 __all__ = ["CHAPTERS", "render"]
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """A chapter of the page: its anchor, its line among the contents, and the anchors within it."""
-
-    key: str
-    title: str
-    parts: tuple[tuple[str, str], ...] = ()
-
-
 # Each is a template of its own; the contents stand after the first.
-CHAPTERS = (
-    Chapter("answer", "Which algorithm to use"),
-    Chapter("pencil", "What can go wrong"),
-    Chapter(
-        "algorithms",
-        "Algorithms and orders",
-        (
-            ("kappa", "condition number"),
-            ("heat", "heat map"),
-            ("explorer", "explore"),
-            ("choice", "rule of the recommendation"),
-        ),
-    ),
-    Chapter("growth", "Growth with N"),
-    Chapter("precision", "Precision"),
-    Chapter(
-        "devices",
-        "GPU and contraction",
-        (("contraction", "contraction"), ("gpu", "kernels"), ("gpu-speed", "speed on a GPU")),
-    ),
-    Chapter("bessel", "Bessel’s correction"),
-    Chapter(
-        "conventions",
-        "Frameworks",
-        (
-            ("running-variance", "running variance"),
-            ("layers", "every layer"),
-            ("contradictions", "contradictions"),
-            ("layers-heat", "accuracy"),
-        ),
-    ),
-    Chapter("libraries", "Libraries"),
-    Chapter("museum", "Bugs from the wild"),
-    Chapter("speed", "Speed against accuracy"),
-    Chapter("output", "What it does to a network’s output", (("norms", "four norms"),)),
-    Chapter("data", "The data", (("table", "every line"), ("nist", "NIST"))),
-    Chapter("method", "Method"),
-)
-
-
-@dataclass(frozen=True)
-class Term:
-    """A name with its value: text, or terms of its own where it is nested."""
-
-    name: str
-    value: str | tuple[Term, ...]
-
-
-def terms(value: Any, depth: int = 0) -> str | tuple[Term, ...]:
-    """Nested settings as terms; as text where they are not nested, or nested too deep."""
-    if isinstance(value, dict) and value and depth < 6:
-        return tuple(Term(clean(key), terms(inner, depth + 1)) for key, inner in value.items())
-    if isinstance(value, (list, tuple)):
-        return " ".join(clean(item) for item in value)
-    return "–" if value is None or value == "" else clean(value)
+CHAPTERS: list[dict[str, Any]] = json.loads(asset("chapters.json"))
 
 
 def _bound(facts: Facts) -> Markup:
     used = facts.frame["bound_used"]
     finite = used[np.isfinite(used)]
-    if finite.empty:
-        return Markup("No measurement of this run has a finite bound.")
-    place = facts.frame.loc[finite.idxmax()]
+    place = None if finite.empty else facts.frame.loc[finite.idxmax()]
     over = int((finite > 1).sum())
-    return Markup(
-        "{} Of {} measurements {} have a finite bound; the largest ratio of an error to its bound is {} ({}, {}, {} "
-        "in {})."
-    ).format(
-        Markup("<b>No measurement exceeds its bound.</b>")
-        if not over
-        else Markup("<b>{} exceed their bound: a bound or a kernel is wrong.</b>").format(count(over, "measurement")),
-        f"{len(used):,}",
-        f"{len(finite):,}",
-        number(float(finite.max()), 4),
-        code(place["algorithm"]),
-        code(place["case"]),
-        clean(place["storage"]),
-        clean(place["accumulator"]),
-    )
+    return sentence("bound", place=place, over=over, measurements=len(used), finite=len(finite))
 
 
 def _formats() -> list[tuple[str, str, str, str, str]]:
@@ -131,11 +49,6 @@ def _formats() -> list[tuple[str, str, str, str, str]]:
          number(float(f.smallest_normal)))
         for f in FORMATS.values()
     ]  # fmt: skip
-
-
-def _kept(pick: Pick, held: float) -> str:
-    """The fewest digits that an algorithm keeps, next to those of the storage format."""
-    return f"all {held:.1f} digits" if pick.digits >= held else f"{digits(pick.digits)} of {held:.1f} digits"
 
 
 def render(
@@ -160,29 +73,27 @@ def render(
     known = facts.columns_of(frame)
     template = environment().get_template("report.html.j2")
     names, references, nist_note = nist.references(facts)
-    only = facts.settings.get("only")
     html = template.render(
-        style=style(),
+        style=asset("style.css"),
         version=__version__,
         measurements=len(frame),
         cases=frame["case"].nunique(),
         algorithms=len(known),
         level=clean(facts.settings.get("level", "")),
         seed=facts.seed,
-        only=terms(only) if only else "",
+        only=facts.settings.get("only") or "",
         device=clean(facts.device),
         devices=frame["device"].nunique(),
         chapters=CHAPTERS,
         headlines=headlines(facts),
         choices=recommendations(facts),
-        kept=_kept,
         pencil=examples(),
         differences=listing([code(name) for name, found in algorithms().items() if found.difference]),
         lose=f"{MAY_LOSE:g}",
         tie=f"{TIE:g}",
         quotient=QUOTIENT,
         few_maps=FEW_MAPS,
-        heats=heat.heat_maps(facts),
+        heats=heat_maps(facts),
         policy=policy(),
         explorer=explorer(facts),
         kappa=kappa.draw(facts),
@@ -195,10 +106,10 @@ def render(
         speed=pareto.draw(bench),
         museum=museum.exhibition(facts),
         contraction=contraction.chapter(facts),
-        gpu=cuda.section(),
+        gpu=cuda.committed(),
         conventions=conventions(fresh),
         libraries=libraries(league),
-        parts=every_line.group_tables(facts),
+        parts=group_tables(facts),
         nist_names=names,
         nist=references,
         nist_note=nist_note,
@@ -208,7 +119,7 @@ def render(
         catalogue=[(c, dict(results.algorithms.get(c.algorithm, {}))) for c in known],
         titles=GROUP_TITLES,
         described=[(name, dict(info)) for name, info in results.cases.items()],
-        settings=terms(facts.settings),
-        provenance=terms(dict(results.provenance)) if results.provenance else "",
+        settings=facts.settings,
+        provenance=dict(results.provenance),
     )
     return clean(html)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
 __all__ = [
+    "cell_digits",
     "clean",
     "code",
     "code_in_pieces",
@@ -19,6 +20,7 @@ __all__ = [
     "number",
     "percent",
     "short",
+    "size",
     "source_link",
     "superscript",
 ]
@@ -55,6 +57,12 @@ def superscript(exponent: int, base: int = 10) -> str:
     return str(base) + str(exponent).translate(_SUPERSCRIPT)
 
 
+def size(n: float) -> str:
+    """A number of values: a power of two as such."""
+    power = round(math.log2(n))
+    return superscript(power, 2) if n == 2**power else f"{n:,.0f}"
+
+
 def number(value: float, figures: int = 3) -> str:
     """A number with its leading figures, and a power of ten where it is very large or very small."""
     value = float(value)
@@ -83,6 +91,11 @@ def digits(value: float) -> str:
     return f"{value:.1f}".replace("-", "−").replace("−0.0", "0.0")
 
 
+def cell_digits(value: float) -> str:
+    """The same in a cell of a table of digits, where an exact answer is a sign."""
+    return "=" if value == math.inf else digits(value)
+
+
 def count(value: int, one: str, many: str = "") -> str:
     """A whole number and its noun."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
@@ -93,11 +106,10 @@ def percent(value: float) -> str:
     return f"{100 * value:.3g}%"
 
 
-def listing(items: Sequence[Markup | str]) -> Markup:
+def listing(items: Iterable[Markup | str]) -> Markup:
     """a, b and c; each item escaped."""
-    if len(items) < 2:
-        return Markup("").join(items)
-    return Markup("{} and {}").format(Markup(", ").join(items[:-1]), items[-1])
+    *most, last = list(items) or [""]
+    return Markup("{} and {}").format(Markup(", ").join(most), last) if most else Markup("").join([last])
 
 
 def source_link(source: object, name: str = "") -> Markup:

@@ -119,7 +119,7 @@ def by_key(key: str) -> OnDevice:
 def code_hash() -> str:
     """A hash of what decides a CUDA kernel's bits beside varkernels' sources: its PTX, and what executes it."""
     digest = hashlib.sha256()
-    for folder, ends in ((files("varptx"), ".py"), (files("varkernels") / "ptx", (".ptx", ".json"))):
+    for folder, ends in ((files("varptx"), (".py", ".ll")), (files("varkernels") / "ptx", (".ptx", ".json"))):
         if not folder.is_dir():
             continue
         for path in sorted(folder.iterdir(), key=lambda path: path.name):

@@ -18,47 +18,15 @@ that needs a centre gets the number 2. Bits are compared but for the payload of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ..algorithm import Algorithm
 from ..formats import FORMATS, format_of
 from ..registry import get
-from .checks import (
-    accuracy,
-    answers,
-    empty_rows,
-    exact_examples,
-    input_kept,
-    non_finite,
-    one_value,
-    repeatable,
-    rows_apart,
-    strides,
-)
+from .checks import CHECKS
 from .subject import Subject
-from .verb_checks import merge_laws, verbs_in_python
 
 __all__ = ["CHECKS", "Conformance", "Subject", "check_algorithm", "failures"]
-
-Check = Callable[[Subject], Iterator[str]]
-
-CHECKS: dict[str, Check] = {
-    check.__name__: check
-    for check in (
-        exact_examples,
-        one_value,
-        empty_rows,
-        non_finite,
-        rows_apart,
-        strides,
-        repeatable,
-        input_kept,
-        answers,
-        accuracy,
-        verbs_in_python,
-        merge_laws,
-    )
-}
 
 
 def _subjects(algorithm: Algorithm | str, exact: bool, storages: tuple[str, ...]) -> list[Subject]:

@@ -1,7 +1,8 @@
-"""The checks that the device's and the mirror's moments share."""
+"""What a device gets to see of a view: its checks, which the mirror shares, and its bytes as one flat array."""
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..formats import FLOAT32, FLOAT64, Format, format_of
 from ..views import rows_of
 from .errors import DeviceError
 
-__all__ = ["checked"]
+__all__ = ["checked", "extent"]
 
 
 def checked(view: ArrayLike, accumulator: object) -> tuple[NDArray[Any], Format, Format]:
@@ -41,3 +42,15 @@ def checked(view: ArrayLike, accumulator: object) -> tuple[NDArray[Any], Format,
     if any(step % array.itemsize for step in array.strides):
         array = np.ascontiguousarray(array)
     return array, storage, fmt
+
+
+def extent(view: NDArray[Any]) -> tuple[NDArray[np.uint8], int]:
+    """The memory from the view's lowest to its highest byte, not copied, and where in it the first value lies.
+
+    The view must outlive the array.
+    """
+    address = view.__array_interface__["data"][0]
+    low = sum(min(0, step * (size - 1)) for step, size in zip(view.strides, view.shape, strict=True))
+    high = sum(max(0, step * (size - 1)) for step, size in zip(view.strides, view.shape, strict=True)) + view.itemsize
+    raw = (ctypes.c_ubyte * (high - low)).from_address(address + low)
+    return np.frombuffer(raw, dtype=np.uint8), -low

@@ -1,4 +1,4 @@
-"""Exact sums joined, and the one rounding at the end.
+"""The one rounding at the end of exact sums.
 
 With n values, s1 = sum x and s2 = sum x^2 as exact integers (times powers of two) and the correction c, which
 is taken as exactly the number that it is,
@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import MutableSet, Sequence
+from collections.abc import MutableSet
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 from ..formats import Format
 from ..rounding import round_to
-from .sums import ExactSums, joined
+from .sums import ExactSums
 
 __all__ = [
     "DEGREES",
@@ -30,11 +30,9 @@ __all__ = [
     "OVERFLOW",
     "SUBTRACT",
     "correction_ratio",
-    "join",
     "mean_of",
     "nearest",
     "std_of",
-    "total",
     "variance_of",
     "without_nan",
 ]
@@ -77,16 +75,6 @@ def correction_ratio(correction: object) -> tuple[int, int]:
     except (ValueError, OverflowError):
         raise ValueError(f"correction={correction!r}: give a finite number, such as 0 or 1") from None
     return int(p), int(q)
-
-
-def join(parts: Sequence[ExactSums]) -> ExactSums:
-    """The sums of several samples taken together: the same whatever the order and the grouping."""
-    return parts[0] if len(parts) == 1 else joined(parts)
-
-
-def total(integers: tuple[int, int], sums: ExactSums, exponent: int) -> ExactSums:
-    """`sums` with other integers s1 and s2 of a given exponent, in their one form."""
-    return joined([replace(sums, s1=integers[0], s2=integers[1], exponent=exponent)])
 
 
 def without_nan(sums: ExactSums) -> ExactSums:

@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formats import Format
 from ..jit import cached_njit
-from . import limbs, rounding_many, rounding_one
+from . import limbs
+from . import rounding_many as many
+from . import rounding_one as one
 from .sums import Digits, ExactSums, integer_sums, joined, sweep_into
 
 __all__ = ["SumTable", "exact_table"]
@@ -21,11 +23,11 @@ __all__ = ["SumTable", "exact_table"]
 # Counts, and count - correction in units of the correction's denominator, that the compiled rounding takes.
 _COUNT = 2**31
 _NOTES = {
-    rounding_many.EMPTY: rounding_one.EMPTY,
-    rounding_many.DEGREES: rounding_one.DEGREES,
-    rounding_many.OPPOSITE: rounding_one.OPPOSITE,
-    rounding_many.INVALID: rounding_one.SUBTRACT,
-    rounding_many.OVERFLOW: rounding_one.OVERFLOW,
+    many.EMPTY: one.EMPTY,
+    many.DEGREES: one.DEGREES,
+    many.OPPOSITE: one.OPPOSITE,
+    many.INVALID: one.SUBTRACT,
+    many.OVERFLOW: one.OVERFLOW,
 }
 
 
@@ -40,7 +42,7 @@ _KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
     "pack": (limbs.pack, (_TABLE, _TABLE, types.int64, *_SUMS, _FLAGS)),
     "join": (limbs.join, (_TABLE, *_SUMS, _FLAGS, *_SUMS, _FLAGS)),
     "answers": (
-        rounding_many.answers,
+        many.answers,
         (*_SUMS, _LONG, _TABLE, *(types.int64,) * 6, _array(types.float64, 1)),
     ),
 }
@@ -166,7 +168,7 @@ class SumTable(Sequence[ExactSums]):
         """The sums with the NaN values left out of the counts too."""
         found = self.counted(self.counts - self.special[:, 0])
         found.special = self.special * (0, 1, 1)
-        found.apart = {r: rounding_one.without_nan(sums) for r, sums in self.apart.items()}
+        found.apart = {r: one.without_nan(sums) for r, sums in self.apart.items()}
         return found
 
     def _answers(
@@ -187,33 +189,23 @@ class SumTable(Sequence[ExactSums]):
 
     def means(self, fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
         """`rounding_one.mean_of` of each row, in the format's dtype."""
-        return self._answers(rounding_many.MEAN, (0, 1), fmt, notes, lambda row: rounding_one.mean_of(row, fmt, notes))
+        return self._answers(many.MEAN, (0, 1), fmt, notes, lambda row: one.mean_of(row, fmt, notes))
 
     def variances(self, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
         """`rounding_one.variance_of` of each row, in the format's dtype."""
         return self._answers(
-            rounding_many.VARIANCE,
-            correction,
-            fmt,
-            notes,
-            lambda row: rounding_one.variance_of(row, correction, fmt, notes),
+            many.VARIANCE, correction, fmt, notes, lambda row: one.variance_of(row, correction, fmt, notes)
         )
 
     def m2s(self, fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
         """M2 of each row, in the format's dtype: what a divisor of 1 makes of the variance."""
         return self._answers(
-            rounding_many.M2,
-            (0, 1),
-            fmt,
-            notes,
-            lambda row: rounding_one.variance_of(row, (row.count - 1, 1), fmt, notes),
+            many.M2, (0, 1), fmt, notes, lambda row: one.variance_of(row, (row.count - 1, 1), fmt, notes)
         )
 
     def stds(self, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
         """`rounding_one.std_of` of each row, in the format's dtype."""
-        return self._answers(
-            rounding_many.STD, correction, fmt, notes, lambda row: rounding_one.std_of(row, correction, fmt, notes)
-        )
+        return self._answers(many.STD, correction, fmt, notes, lambda row: one.std_of(row, correction, fmt, notes))
 
 
 def exact_table(view: ArrayLike) -> SumTable:

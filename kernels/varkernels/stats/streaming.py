@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dispatch import moments
-from ..exact.rounding_one import NOTHING, correction_ratio, join, mean_of, std_of, total, variance_of
-from ..exact.sums import ExactSums
+from ..exact.rounding_one import NOTHING, correction_ratio, mean_of, std_of, variance_of
+from ..exact.sums import ExactSums, integer_sums, joined
 from ..formats import FLOAT64, FORMATS, Format
 from ..htmltable import table
 from ..registry import get
@@ -153,7 +153,7 @@ class Moments:
         fmt = result_format(array.dtype, None)
         if self._method == "exact":
             sums, _ = row_sums(array, mask, tuple(range(array.ndim)))
-            self._sums = join([self._sums, sums[0]])
+            self._sums = joined([self._sums, sums[0]])
         else:
             self._pair = _merged(self._pair, _by_name(array if mask is None else array[mask], self._method))
         self._format = fmt if self._format is None else wider(self._format, fmt)
@@ -180,7 +180,7 @@ class Moments:
         both = self.copy()
         if other._format is not None:
             both._format = other._format if self._format is None else wider(self._format, other._format)
-        both._sums = join([self._sums, other._sums])
+        both._sums = joined([self._sums, other._sums])
         both._pair = _merged(self._pair, other._pair)
         return both
 
@@ -340,7 +340,7 @@ def _parsed(payload: bytes) -> Moments:
             or finite * s2 < s1 * s1 + (not finite and s2)
         ):
             raise ValueError("the sums contradict each other")
-        new._sums = total((s1, s2), ExactSums(count, nan, posinf, neginf, 0, 0, 0), exponent)
+        new._sums = integer_sums(count, [nan, posinf, neginf], s1, s2, exponent)
     else:
         new._pair = _Pair(integers[0], *struct.unpack_from(">ddd", payload, at))
         if integers[0] < 0 or new._pair.m2 < 0:

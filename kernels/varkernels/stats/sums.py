@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..exact.rounding_one import total
-from ..exact.sums import ExactSums
+from ..exact.sums import ExactSums, integer_sums
 from ..exact.table import SumTable, exact_table
 from .axes import Plan, contiguous_view
 
@@ -59,7 +58,7 @@ def _wide_integers(piece: NDArray[Any]) -> SumTable:
         twice = (both.s2 << 2 * both.exponent) - a2 - b2
         s1 = (a.s1 << a.exponent + _SPLIT) + (b.s1 << b.exponent)
         s2 = (a2 << 2 * _SPLIT) + (twice << _SPLIT) + b2
-        answers.append(total((s1, s2), a, 0))
+        answers.append(integer_sums(a.count, [0, 0, 0], s1, s2, 0))
     return SumTable.of(answers)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from varkernels import FORMATS
 from varkernels.cuda import catalogue, lanes, mirror, schedules, stages
-from varkernels.cuda.footprint import extent
+from varkernels.cuda.inputs import extent
 from varkernels.cuda.launch_plan import Plan
 
 NUMBERS = {"float32": ctypes.c_float, "float64": ctypes.c_double, "int32": ctypes.c_int32}

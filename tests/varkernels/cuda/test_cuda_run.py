@@ -13,7 +13,7 @@ from varkernels.cuda import DeviceError, algorithms, catalogue, moments
 from varkernels.cuda import mirror as mirror_module
 from varkernels.cuda.devices import driver
 from varkernels.cuda.devices.gpu import Gpu
-from varkernels.cuda.footprint import extent
+from varkernels.cuda.inputs import extent
 from varkernels.cuda.launch_plan import geometry_of, plan
 from varkernels.cuda.run import device
 

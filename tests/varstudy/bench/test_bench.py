@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -73,6 +74,15 @@ def timed(contender: str, seconds: float, error: float = 1e-8, **given: Any) -> 
         "cpus": 1.0, "error": error,
     }  # fmt: skip
     return BenchRow(**(filled | given))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> Iterator[None]:
+    """What was there before is no garbage: each collection between two rounds looks at what these tests made alone."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

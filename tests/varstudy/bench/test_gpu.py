@@ -29,10 +29,10 @@ from varstudy.bench.gpu.card import Card
 from varstudy.bench.gpu.checks import MAPS, QUICK, Checks, check, parts
 from varstudy.bench.gpu.gpu_promises import judged
 from varstudy.bench.gpu.gpu_record import COPY, GpuProblem, GpuRow
-from varstudy.bench.gpu.measuring import GpuPlan, chosen, measure
-from varstudy.bench.gpu.racing import Torch, races, values
+from varstudy.bench.gpu.measuring import chosen, measure
+from varstudy.bench.gpu.racing import GpuPlan, Torch, races, values
 from varstudy.bench.targets import read_targets as judged_targets
-from varstudy.report.measured_files import measured_file
+from varstudy.report import measured_file
 from varstudy.report.sections import gpu_speed
 from varstudy.study import featuremaps, results
 from varstudy.study.measuring import measure as case_records
@@ -157,7 +157,7 @@ def call(*words: str | Path) -> Any:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     machine = FakeMachine()
-    monkeypatch.setattr("varstudy.cli.gpu_run._machine", lambda: machine)
+    monkeypatch.setattr("varstudy.cli.gpu_run.Card", lambda: machine)
     monkeypatch.setattr(measuring, "SHORT", SMALL)
     monkeypatch.setattr(torch_peer, "load", lambda: (None, "torch is not installed"))
     return machine
@@ -369,10 +369,8 @@ def test_no_memory_for_the_copy_leaves_the_kernels() -> None:
 
 
 def test_rows_too_long_to_be_held_say_so() -> None:
-    found = races(
-        FakeMachine(), [algorithms()["chan/grid4"], algorithms()["two_pass/held"]], NO_TORCH, shapes=[(1, 2, 70, 70)],
-        storages=["float64"], layouts=["NCHW"], norms=["batch", "layer"], groups=1, rounds=2, seed=0,
-    )  # fmt: skip
+    plan = GpuPlan(((1, 2, 70, 70),), ("float64",), ("NCHW",), ("batch", "layer"), groups=1, rounds=2)
+    found = races(FakeMachine(), [algorithms()["chan/grid4"], algorithms()["two_pass/held"]], NO_TORCH, plan)
     rows = {(row.norm, row.contender): row for _, part in found for row in part}
     assert rows["layer", "two_pass/held"].status == "not applicable"
     assert "holds up to 4096 of float64" in rows["layer", "two_pass/held"].reason
@@ -531,7 +529,7 @@ def test_the_section_reads_what_lies_in_the_folder(measured: Any, tmp_path: Path
     assert isinstance(found, dict)
     shown = gpu_speed.section(found)
     assert shown.device == "Fake 100, driver for CUDA 13.0"
-    assert "0 mismatches" in shown.checks[0]
+    assert "0 mismatches" in shown.checks
     assert len(shown.parts) == 2 * 2 * 2
     part = shown.parts[0]
     assert (part.title, part.norms) == ("2×8×6×6 NCHW, float32", ("batch", "layer", "instance", "group"))
@@ -573,8 +571,8 @@ def test_the_section_says_what_is_missing_and_escapes() -> None:
     shown = gpu_speed.section(found)
     assert any("out of memory" in line for line in shown.absent)
     assert shown.absent[0].startswith("PyTorch: ")
-    assert "<script>" not in "".join(shown.checks)
-    assert "\u202e" not in "".join((*shown.checks, *shown.absent))
+    assert "<script>" not in shown.checks
+    assert "\u202e" not in "".join((shown.checks, *shown.absent))
 
 
 # ------------------------------------------------------------------------------------------------ PyTorch, the card

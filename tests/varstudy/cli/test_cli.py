@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import errno
+import importlib
+import inspect
 import json
 import os
 import pickle
@@ -25,7 +27,7 @@ from click.testing import CliRunner
 import varstudy.cli as command
 from varkernels import FORMATS, algorithms, views
 from varstudy import report as drawing
-from varstudy.cli import list_commands, options
+from varstudy.cli import list_run, options
 from varstudy.cli.program import Program
 from varstudy.study import featuremaps, results, runner
 from varstudy.study.measuring import measure
@@ -117,11 +119,23 @@ def test_help(words: tuple[str, ...]) -> None:
     assert set(command.commands.commands) == set(COMMANDS)
 
 
+def test_what_a_command_does_takes_its_options() -> None:
+    for name, declared in command.commands.commands.items():
+        assert declared.callback is not None
+        home = inspect.getclosurevars(declared.callback).nonlocals["module"]
+        does = getattr(importlib.import_module(f"varstudy.cli.{home}"), declared.callback.__name__)
+        parameters = inspect.signature(does).parameters
+        given = {each.name for each in declared.params}
+        assert given >= {n for n, p in parameters.items() if p.kind is not p.VAR_KEYWORD}, name
+        assert given <= set(parameters) or any(p.kind is p.VAR_KEYWORD for p in parameters.values()), name
+
+
 def test_help_loads_nothing_heavy() -> None:
     script = (
         "import sys, varstudy, varstudy.cli as m\n"
-        "try: m.commands.main(['run', '--help'])\n"
-        "except SystemExit as e: assert e.code == 0\n"
+        f"for name in {COMMANDS}:\n"
+        "    try: m.commands.main([name, '--help'])\n"
+        "    except SystemExit as e: assert e.code == 0\n"
         "bad = {'numpy', 'numba', 'pandas', 'rich', 'mpmath', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
         "assert not bad, bad\n"
     )
@@ -148,7 +162,7 @@ def test_version_and_module() -> None:
 
 
 def test_the_names_that_help_shows_are_the_real_ones() -> None:
-    assert tuple(list_commands.NORM_SUMMARIES) == views.NORMS
+    assert tuple(list_run.NORM_SUMMARIES) == views.NORMS
     assert tuple(FORMATS) == options.STORAGE.names
 
 
@@ -269,6 +283,7 @@ def test_a_full_standard_output() -> None:
 
 def test_a_checkout_that_is_not_installed(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "varkernels", None)
+    monkeypatch.delitem(sys.modules, "varstudy.cli.list_run", raising=False)
     assert "varkernels is not installed: run pip install -e ." in refused("list", "--algorithms")
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from varstudy import cli
 from varstudy.report.model.facts import Facts
 from varstudy.report.model.summary import museum_tally
-from varstudy.report.sections import every_line, museum
+from varstudy.report.sections import museum, wide_tables
 from varstudy.study import featuremaps, results
 from varstudy.study.score import Status
 
@@ -47,7 +47,7 @@ def test_the_summary_of_a_run_and_the_sections_of_its_report(study: tuple[result
     tally = museum_tally(facts, names)
     cells = [
         (column.algorithm, css, text)
-        for part in every_line.group_tables(facts)
+        for part in wide_tables.group_tables(facts)
         for block in part.table.blocks
         for line in block.lines
         for column, (css, text) in zip(part.table.columns, line.cells, strict=True)

@@ -17,9 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from varstudy.report import rendering
-from varstudy.report.figures import bessel_places, minify, running_variance
-from varstudy.report.measured_files import findings, measured_file
+from varstudy.report import findings, measured_file, rendering
+from varstudy.report.figures import bessel_places, draw, running_variance
 from varstudy.report.model import measured_layers
 from varstudy.report.sections import frameworks as section
 from varstudy.report.sections import layers_heat
@@ -417,7 +416,7 @@ def test_a_slim_drawing_keeps_what_is_referred_to() -> None:
         '<svg><defs><path id="a" /></defs><g id="b"><use href="#a" /></g><g clip-path="url(#c)" />'
         '<clipPath id="c" /><text transform="rotate(-0 1 2)">x</text><text transform="rotate(-90 1 2)">y</text></svg>'
     )
-    assert minify.slim(thick) == (
+    assert draw.slim(thick) == (
         '<svg><defs><path id="a" /></defs><g><use href="#a" /></g><g clip-path="url(#c)" />'
         '<clipPath id="c" /><text>x</text><text transform="rotate(-90 1 2)">y</text></svg>'
     )

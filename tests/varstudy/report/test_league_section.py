@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from report_pages import HOSTILE, Page
 
-from varstudy.report import report_page
-from varstudy.report.measured_files import measured_file
+from varstudy.report import measured_file, report_page
 from varstudy.report.sections import league as section
 from varstudy.report.sections.league_tables import LeagueTable
 from varstudy.survey.league import layers, league_record, together

@@ -21,11 +21,11 @@ from varkernels import FORMATS, algorithms, moments
 from varstudy import report
 from varstudy.report import words
 from varstudy.report.figures import bessel, draw, growth, kappa, norms, output, precision
-from varstudy.report.model import embedded, summary
+from varstudy.report.model import summary
 from varstudy.report.model.facts import Facts, decimal_digits
 from varstudy.report.rendering import SCRIPTS
 from varstudy.report.report_page import CHAPTERS
-from varstudy.report.sections import every_line, heat, pencil
+from varstudy.report.sections import explorer_parts, pencil, wide_tables
 from varstudy.study.recommendation import recommend
 from varstudy.study.results import COLUMNS, Results
 
@@ -42,6 +42,12 @@ def html(study: Results) -> str:
     return report.render(study)
 
 
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+@pytest.fixture(scope="module")
 def hostile() -> Results:
     rows = small_study(HOSTILE)
     for row in rows[::5]:
@@ -63,9 +69,13 @@ def hostile() -> Results:
     )
 
 
-def test_text_from_outside_stays_text() -> None:
-    html = report.render(hostile())
-    page = Page(html)
+@pytest.fixture(scope="module")
+def hostile_html(hostile: Results) -> str:
+    return report.render(hostile)
+
+
+def test_text_from_outside_stays_text(hostile_html: str) -> None:
+    page = Page(hostile_html)
     assert not [tag for tag, _ in page.tags if tag in ("iframe", "object", "embed", "img")]
     # The page's own scripts and its own form, as many as for any results.
     assert [tag for tag, _ in page.tags].count("script") == len(SCRIPTS) + 2
@@ -74,8 +84,8 @@ def test_text_from_outside_stays_text() -> None:
     assert "<script>alert(1)</script>\"'&$x^2$" in page.text
     assert "<script>alert(1)</script>" in page.figure_text, "a name on a figure's axis is text too"
     assert "{{ 7*7 }}" in page.text
-    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", html)
-    html.encode("utf-8")
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", hostile_html)
+    hostile_html.encode("utf-8")
 
 
 def test_a_hostile_source_is_no_link() -> None:
@@ -87,8 +97,8 @@ def test_a_hostile_source_is_no_link() -> None:
     assert words.source_link("https://github.com/o/r/issues/7").endswith(">o/r#7</a>")
 
 
-def test_figures_are_well_formed_and_hold_no_foreign_markup() -> None:
-    facts = Facts(hostile())
+def test_figures_are_well_formed_and_hold_no_foreign_markup(hostile: Results) -> None:
+    facts = Facts(hostile)
     for module in (kappa, growth, bessel, norms):
         svg = module.draw(facts).svg
         assert svg is not None
@@ -99,8 +109,7 @@ def test_figures_are_well_formed_and_hold_no_foreign_markup() -> None:
         assert root.get("aria-label")
 
 
-def test_nothing_is_loaded(html: str) -> None:
-    page = Page(html)
+def test_nothing_is_loaded(html: str, page: Page) -> None:
     policies = [g["content"] for t, g in page.tags if g.get("http-equiv") == "Content-Security-Policy"]
     assert len(policies) == 1
     rules = dict(rule.strip().split(" ", 1) for rule in policies[0].split(";"))
@@ -124,8 +133,7 @@ def test_nothing_is_loaded(html: str) -> None:
     assert "@font-face" not in style
 
 
-def test_anchors_lead_somewhere_and_ids_are_unique(html: str) -> None:
-    page = Page(html)
+def test_anchors_lead_somewhere_and_ids_are_unique(page: Page) -> None:
     assert len(page.ids) == len(set(page.ids))
     local = [g["href"][1:] for _, g in page.tags if g.get("href", "").startswith("#")]
     assert set(local) <= set(page.ids)
@@ -136,8 +144,7 @@ def test_anchors_lead_somewhere_and_ids_are_unique(html: str) -> None:
 # Accessible ----------------------------------------------------------------------------------------------------------
 
 
-def test_semantics(html: str) -> None:
-    page = Page(html)
+def test_semantics(html: str, page: Page) -> None:
     tags = [tag for tag, _ in page.tags]
     assert tags.count("h1") == tags.count("main") == 1
     assert tags.count("table") == tags.count("caption")
@@ -187,7 +194,7 @@ def test_the_same_bytes_twice(study: Results, html: str) -> None:
     assert report.render(study) == html
 
 
-def test_headlines_agree_with_the_table(study: Results) -> None:
+def test_headlines_agree_with_the_table(study: Results, page: Page) -> None:
     made_ = {h.anchor + h.label[:4]: h for h in summary.headlines(Facts(study))}
     frame = study.frame
     naive = frame[
@@ -208,7 +215,6 @@ def test_headlines_agree_with_the_table(study: Results) -> None:
         (frame.algorithm == best.algorithm) & (frame.accumulator == "float32") & (frame.storage == "float32")
     ]
     assert choice.number == words.digits(chosen[chosen.kappa_worst < 2**24].var_digits_worst.clip(0).min())
-    page = Page(report.render(study))
     for headline in made_.values():
         assert headline.number in page.text
         assert headline.anchor in page.ids
@@ -219,16 +225,15 @@ def test_museum_tally(study: Results) -> None:
     assert tally == {"naive": (2, 2), "two_pass": (1, 2), "chan": (0, 2)}
 
 
-def test_the_report_recommends_what_the_rule_does(study: Results) -> None:
+def test_the_report_recommends_what_the_rule_does(study: Results, page: Page) -> None:
     facts = Facts(study)
     listed = summary.recommendations(facts)
     for choice in listed:
         assert choice == recommend(facts.population, choice.storage, choice.accumulator, choice.limit)
-    html = report.render(study)
-    shown = Page(html)
+    shown = " ".join(page.text.split())
     for choice in listed:
         for pick in (choice.cheapest, choice.accurate, choice.runner_up):
-            assert pick is None or f"{pick.operations} operations, state {pick.state}" in " ".join(shown.text.split())
+            assert pick is None or f"{pick.operations} operations, state {pick.state}" in shown
 
 
 def test_few_maps_recommend_nothing() -> None:
@@ -257,9 +262,9 @@ def test_the_sections_of_the_report_count_alike(study: Results) -> None:
     for name, (bad, total) in summary.museum_tally(facts, ["naive", "two_pass", "chan"]).items():
         mine = museum[museum.algorithm == name]
         assert (bad, total) == (mine[mine.wrong].case.nunique(), mine.case.nunique())
-    for part in heat.heat_maps(facts):
+    for part in wide_tables.heat_maps(facts):
         rows = frame[(frame.storage == part.storage) & (frame.accumulator == part.accumulator) & frame.judged]
-        rows = rows[rows.group.isin(heat.HEAT_GROUPS)]
+        rows = rows[rows.group.isin(wide_tables.HEAT_GROUPS)]
         for note in part.notes:
             worst = rows.groupby("algorithm").wrong.sum().max()
             assert f"on {worst} of " in note
@@ -288,7 +293,7 @@ def test_cells() -> None:
 
 
 def test_every_measurement_is_in_the_full_table(study: Results, html: str) -> None:
-    parts = every_line.group_tables(Facts(study))
+    parts = wide_tables.group_tables(Facts(study))
     assert sum(part.measurements for part in parts) == len(study.frame)
     lines = [line for part in parts for block in part.table.blocks for line in block.lines]
     assert sum(css in "abcdefghx" for line in lines for css, _ in line.cells) == len(study.frame)
@@ -308,8 +313,8 @@ def test_nothing_is_clipped_before_it_is_drawn(study: Results) -> None:
     assert ">exact<" in drawn.svg
 
 
-def test_bounds(study: Results) -> None:
-    assert "No measurement exceeds its bound." in report.render(study)
+def test_bounds(html: str) -> None:
+    assert "No measurement exceeds its bound." in html
     over = report.render(made([record("a", "families", "naive", bound_used=1.5)]))
     assert "1 measurement exceed their bound" in over
     assert "No measurement exceeds" not in over
@@ -399,33 +404,30 @@ def test_digits() -> None:
     assert [round(decimal_digits(f), 1) for f in FORMATS] == [3.3, 2.4, 7.2, 16.0]
 
 
-def test_the_table_inside_the_page_is_the_table() -> None:
-    found = hostile()
-    html = report.render(found)
-    (packed,) = re.findall(r'<script type="text/plain" id="packed">(.*?)</script>', html, re.DOTALL)
+def test_the_table_inside_the_page_is_the_table(hostile: Results, hostile_html: str) -> None:
+    (packed,) = re.findall(r'<script type="text/plain" id="packed">(.*?)</script>', hostile_html, re.DOTALL)
     opened = json.loads(gzip.decompress(base64.b64decode(packed)))
     assert list(opened) == [column.name for column in COLUMNS]
     for column in COLUMNS:
         kept = opened[column.name]
         if column.kind == "str":
-            assert [kept["words"][at] for at in kept["at"]] == found.frame[column.name].tolist()
+            assert [kept["words"][at] for at in kept["at"]] == hostile.frame[column.name].tolist()
             continue
         values = [math.nan if v == "nan" else float(v) for v in kept]
-        for value, exact in zip(values, found.frame[column.name].tolist(), strict=True):
-            assert value == pytest.approx(exact, rel=5 * 10.0**-embedded.DIGITS, nan_ok=True)
+        for value, exact in zip(values, hostile.frame[column.name].tolist(), strict=True):
+            assert value == pytest.approx(exact, rel=5 * 10.0**-explorer_parts.DIGITS, nan_ok=True)
 
 
 # The chapters ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_chapters_are_those_of_the_contents(html: str) -> None:
-    page = Page(html)
-    keys = [chapter.key for chapter in CHAPTERS]
+def test_the_chapters_are_those_of_the_contents(html: str, page: Page) -> None:
+    keys = [chapter["key"] for chapter in CHAPTERS]
     shown = re.findall(r'<section class="chapter" aria-labelledby="([^"]+)">', html)
     assert shown == keys
     contents = html.split('<nav id="contents"')[1].split("</nav>", maxsplit=1)[0]
     anchors = re.findall(r'href="#([^"]+)"', contents)
-    assert anchors == [key for c in CHAPTERS[1:] for key in (c.key, *(part for part, _ in c.parts))]
+    assert anchors == [key for c in CHAPTERS[1:] for key in (c["key"], *(part for part, _ in c["parts"]))]
     assert set(anchors) <= set(page.ids)
 
 

@@ -167,11 +167,14 @@ def test_compiling_ahead_leaves_it_to_the_measurement_to_say_what_a_device_canno
     tasks.warm("ptx", ("float32",), ["naive", "ptx chan/grid4 on"])
 
 
-@pytest.mark.parametrize("edited", ["varptx/floats.py", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"])
+CODE = ["varptx/floats.py", "varptx/scheduler.ll", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"]
+
+
+@pytest.mark.parametrize("edited", CODE)
 def test_other_ptx_or_another_executor_measures_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: str
 ) -> None:
-    for name in ("varptx/floats.py", "varptx/notes.txt", "varkernels/ptx/manifest.json", "varkernels/ptx/chan.ptx"):
+    for name in (*CODE, "varptx/notes.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before")
     monkeypatch.setattr(device_algorithms, "files", lambda package: tmp_path / package)

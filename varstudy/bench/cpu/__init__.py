@@ -9,7 +9,3 @@
 
 Importing this package loads none of them.
 """
-
-from __future__ import annotations
-
-__all__: list[str] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..._io.record_file import Cells, RecordFile
 
-__all__ = ["FORMAT", "LIMIT", "NAME", "SCHEMA_VERSION", "BenchProblem", "BenchRow", "read", "rows", "write"]
+__all__ = ["FILE", "FORMAT", "LIMIT", "NAME", "SCHEMA_VERSION", "BenchProblem", "BenchRow", "read", "rows", "write"]
 
 SCHEMA_VERSION = 2
 FORMAT = "varstudy-bench"
@@ -58,7 +58,7 @@ class BenchRow(Cells):
         return math.prod(self.shape)
 
 
-_FILE = RecordFile(
+FILE = RecordFile(
     FORMAT,
     SCHEMA_VERSION,
     "benchmark",
@@ -68,4 +68,4 @@ _FILE = RecordFile(
     name=NAME,
     row=BenchRow,
 )
-rows, write, read = _FILE.rows, _FILE.write, _FILE.read
+rows, write, read = FILE.rows, FILE.write, FILE.read

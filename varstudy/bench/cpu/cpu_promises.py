@@ -17,23 +17,15 @@ FAST, EXACT = OURS
 LARGE, CALL = 2**26, 1000
 
 
-class _Table:
-    def __init__(self, rows: Iterable[BenchRow]) -> None:
-        self.rows = [row for row in rows if row.status == "ok" and row.seconds > 0]
-
-    def find(
-        self, contender: str, dtype: str, threads: int = 1, norm: str = "flat", values: int = 0
-    ) -> BenchRow | None:
-        for row in self.rows:
-            key = (row.contender, row.dtype, row.threads, row.norm)
-            if key == (contender, dtype, threads, norm) and values in (0, row.values):
-                return row
-        return None
-
-
 def judged(rows: Iterable[BenchRow]) -> list[Target]:
     """Every target, with what these rows say of it."""
-    table = _Table(rows)
+    known = [row for row in rows if row.status == "ok" and row.seconds > 0]
+
+    def find(contender: str, dtype: str, threads: int = 1, norm: str = "flat", values: int = 0) -> BenchRow | None:
+        key = contender, dtype, threads, norm
+        mine = (row for row in known if (row.contender, row.dtype, row.threads, row.norm) == key)
+        return next((row for row in mine if values in (0, row.values)), None)
+
     found: list[Target] = []
 
     def add(name: str, dtype: str, wanted: float, pair: tuple[BenchRow | None, BenchRow | None], **given: Any) -> None:
@@ -44,19 +36,20 @@ def judged(rows: Iterable[BenchRow]) -> list[Target]:
         found.append(Target(name, dtype, wanted, **{"at_most": False, "measured": measured, "note": note, **given}))
 
     for dtype, limit, fast, exact, norms in (("float32", 0.85, 6.0, 2.0, 4.0), ("float64", 0.85, 5.0, 1.7, 3.0)):
-        ours, truth, numpy, reading = (
-            table.find(name, dtype, values=LARGE) for name in (FAST, EXACT, "numpy.var", LIMIT)
-        )
+        ours, truth, numpy, reading = (find(name, dtype, values=LARGE) for name in (FAST, EXACT, "numpy.var", LIMIT))
         add("fast / read limit, 2^26", dtype, limit, (reading, ours))
         add("fast / numpy.var, 2^26", dtype, fast, (numpy, ours))
         add("exact / numpy.var, 2^26", dtype, exact, (numpy, truth))
+        each = [find("numpy.var", dtype, norm=norm) for norm in NORMS]
+        four = [row for row in each if row is not None]
+        slowest = max(four, key=lambda row: row.seconds) if len(four) == len(NORMS) else None
         for name in OURS:
-            pair = (_slowest_norm(table, dtype), table.find(name, dtype, norm="all"))
+            pair = (slowest, find(name, dtype, norm="all"))
             add(f"four norms by {name}, one read / numpy's slowest", dtype, norms, pair)
         for name in OURS:
-            pair = (table.find(name, dtype, values=CALL), table.find("numpy.var", dtype, values=CALL))
+            pair = (find(name, dtype, values=CALL), find("numpy.var", dtype, values=CALL))
             add(f"a call of 1,000 values by {name} / numpy.var", dtype, 1.5, pair, at_most=True)
-        two, reading_two = (table.find(name, dtype, 2, values=LARGE) for name in (FAST, LIMIT))
+        two, reading_two = (find(name, dtype, 2, values=LARGE) for name in (FAST, LIMIT))
         add("fast: two threads / one, 2^26", dtype, 1.6, (ours, two), **_unshared(two, reading_two))
     return found
 
@@ -68,9 +61,3 @@ def _unshared(ours: BenchRow | None, reading: BenchRow | None) -> dict[str, Any]
     if ours is not None and ours.cpus < 1.2:
         return {"measured": math.nan, "note": "not measured: it ran in one thread"}
     return {}
-
-
-def _slowest_norm(table: _Table, dtype: str) -> BenchRow | None:
-    rows = [table.find("numpy.var", dtype, norm=norm) for norm in NORMS]
-    found = [row for row in rows if row is not None]
-    return max(found, key=lambda row: row.seconds) if len(found) == len(NORMS) else None

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,17 +102,7 @@ def run(plan: BenchPlan, argv: Sequence[str]) -> dict[str, Any]:
     environments: dict[str, Any] = {}
     for threads in plan.threads:
         env, settings, gone = environment(threads, os.environ)
-        request = {
-            "threads": threads,
-            "sizes": plan.sizes,
-            "dtypes": plan.dtypes,
-            "shape": plan.shape,
-            "groups": plan.groups,
-            "rounds": plan.rounds,
-            "seed": plan.seed,
-            "contenders": plan.contenders,
-        }
-        found = _child(request, env)
+        found = _child({**asdict(plan), "threads": threads}, env)
         rows += found["rows"]
         peers += [each for each in found["peers"] if each not in peers]
         left_out += [each for each in found["left_out"] if each not in left_out]

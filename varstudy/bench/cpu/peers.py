@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..norms import NORMS
+from ..targets import NORMS
 
 __all__ = ["CONTENDERS", "NORMS", "OURS", "Contender", "PeerCall"]
 
@@ -58,12 +58,19 @@ def _load(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def _cut(shape: tuple[int, ...], norm: str, groups: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shape and the axes whose variance is that of a norm of an array NCHW."""
-    n, c, h, w = shape
-    if norm == "group":
-        return (n, groups, c // groups, h, w), (2, 3, 4)
-    return shape, {"batch": (0, 2, 3), "layer": (1, 2, 3), "instance": (2, 3)}[norm]
+Axes = tuple[int, ...] | None
+
+
+def _by_axes(call: Callable[[Array, Axes, int], PeerCall]) -> tuple[Callable[..., PeerCall], Callable[..., PeerCall]]:
+    """`Contender.flat` and `Contender.norm` of a function that reduces some axes, or all of them for None."""
+
+    def norm(x: Array, name: str, groups: int, threads: int) -> PeerCall:
+        n, c, h, w = x.shape
+        if name == "group":
+            return call(x.reshape(n, groups, c // groups, h, w), (2, 3, 4), threads)
+        return call(x, {"batch": (0, 2, 3), "layer": (1, 2, 3), "instance": (2, 3)}[name], threads)
+
+    return lambda x, threads: call(x, None, threads), norm
 
 
 # This library ------------------------------------------------------------------------------------------------------
@@ -97,20 +104,14 @@ def _ours(method: str) -> Contender:
 # Arrays ------------------------------------------------------------------------------------------------------------
 
 
-def _numpy_flat(x: Array, threads: int) -> PeerCall:
-    return PeerCall(lambda: np.var(x))
+def _numpy(x: Array, axes: Axes, threads: int) -> PeerCall:
+    return PeerCall(lambda: np.var(x, axis=axes))
 
 
-def _numpy_norm(x: Array, norm: str, groups: int, threads: int) -> PeerCall:
-    shape, axes = _cut(x.shape, norm, groups)
-    view = x.reshape(shape)
-    return PeerCall(lambda: np.var(view, axis=axes))
-
-
-def _torch(function: str) -> tuple[Callable[..., PeerCall], Callable[..., PeerCall]]:
+def _torch(function: str) -> Callable[[Array, Axes, int], PeerCall]:
     first = function == "var_mean"  # the variance comes first
 
-    def call(x: Array, threads: int, axes: tuple[int, ...] | None) -> PeerCall:
+    def call(x: Array, axes: Axes, threads: int) -> PeerCall:
         torch = _load("torch")
         torch.set_num_threads(threads)
         tensor, of = torch.from_numpy(x), getattr(torch, function)
@@ -119,31 +120,15 @@ def _torch(function: str) -> tuple[Callable[..., PeerCall], Callable[..., PeerCa
             lambda result: (result[0] if first else result).numpy(),
         )
 
-    def flat(x: Array, threads: int) -> PeerCall:
-        return call(x, threads, None)
-
-    def norm(x: Array, name: str, groups: int, threads: int) -> PeerCall:
-        shape, axes = _cut(x.shape, name, groups)
-        return call(x.reshape(shape), threads, axes)
-
-    return flat, norm
+    return call
 
 
-def _jax(x: Array, axes: tuple[int, ...] | None) -> PeerCall:
+def _jax(x: Array, axes: Axes, threads: int) -> PeerCall:
     jax = _load("jax")
     jax.config.update("jax_enable_x64", True)  # or else float64 is silently cut to float32
     var = jax.jit(lambda a: jax.numpy.var(a, axis=axes))
     held = jax.numpy.asarray(x)
     return PeerCall(lambda: var(held).block_until_ready(), np.asarray)
-
-
-def _jax_flat(x: Array, threads: int) -> PeerCall:
-    return _jax(x, None)
-
-
-def _jax_norm(x: Array, norm: str, groups: int, threads: int) -> PeerCall:
-    shape, axes = _cut(x.shape, norm, groups)
-    return _jax(x.reshape(shape), axes)
 
 
 def _bottleneck_flat(x: Array, threads: int) -> PeerCall:
@@ -209,10 +194,10 @@ def _sklearn(x: Array, threads: int) -> PeerCall:
 CONTENDERS = (
     _ours("fast"),
     _ours("exact"),
-    Contender("numpy.var", "numpy", "one", _numpy_flat, _numpy_norm),
-    Contender("torch.var", "torch", "call", *_torch("var")),
-    Contender("torch.var_mean", "torch", "call", *_torch("var_mean")),
-    Contender("jax.jit(var)", "jax", "environment", _jax_flat, _jax_norm),
+    Contender("numpy.var", "numpy", "one", *_by_axes(_numpy)),
+    Contender("torch.var", "torch", "call", *_by_axes(_torch("var"))),
+    Contender("torch.var_mean", "torch", "call", *_by_axes(_torch("var_mean"))),
+    Contender("jax.jit(var)", "jax", "environment", *_by_axes(_jax)),
     Contender("polars", "polars", "environment", _polars),
     Contender("pyarrow", "pyarrow", "call", _pyarrow),
     Contender("bottleneck", "bottleneck", "one", _bottleneck_flat, _bottleneck_norm),

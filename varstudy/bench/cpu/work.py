@@ -86,14 +86,18 @@ def _memory() -> float:
     return math.inf
 
 
+def _version(package: str) -> str:
+    """The version of an installed package; empty where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
 def _absent(contender: Contender) -> str:
     """Why a contender cannot take part for want of a package; empty where it can."""
-    for name in (contender.package, *(("bottleneck",) if "bottleneck" in contender.name else ())):
-        try:
-            version(name)
-        except PackageNotFoundError:
-            return f"{name} is not installed"
-    return ""
+    needed = (contender.package, *(("bottleneck",) if "bottleneck" in contender.name else ()))
+    return next((f"{name} is not installed" for name in needed if not _version(name)), "")
 
 
 class _Race:
@@ -225,12 +229,8 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
 def _peers(found: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Each contender: its package, the version, how its threads are limited."""
     seen = {row["contender"] for row in found}
-    peers = []
-    for each in CONTENDERS:
-        if each.name in seen:
-            try:
-                installed = version(each.package)
-            except PackageNotFoundError:
-                installed = ""
-            peers.append({"name": each.name, "package": each.package, "version": installed, "threads": each.threads})
-    return peers
+    return [
+        {"name": each.name, "package": each.package, "version": _version(each.package), "threads": each.threads}
+        for each in CONTENDERS
+        if each.name in seen
+    ]

@@ -11,7 +11,3 @@
 
 Importing this package loads none of them.
 """
-
-from __future__ import annotations
-
-__all__: list[str] = []

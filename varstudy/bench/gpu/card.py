@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -207,17 +208,6 @@ class _Map:
             driver.free(target)
 
     def shared(self, shape: tuple[int, ...], storage: str) -> Any:
-        return _Shared(self._address, shape, "<i2" if storage == "bfloat16" else np.dtype(FORMATS[storage].dtype).str)
-
-
-class _Shared:
-    """Memory of the GPU in the words of numba's array interface, version 3."""
-
-    def __init__(self, address: int, shape: tuple[int, ...], kind: str) -> None:
-        self.__cuda_array_interface__ = {
-            "shape": shape,
-            "typestr": kind,
-            "data": (address, False),
-            "strides": None,
-            "version": 3,
-        }
+        kind = "<i2" if storage == "bfloat16" else np.dtype(FORMATS[storage].dtype).str
+        words = {"shape": shape, "typestr": kind, "data": (self._address, False), "strides": None, "version": 3}
+        return SimpleNamespace(__cuda_array_interface__=words)

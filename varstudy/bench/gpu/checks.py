@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -126,22 +127,19 @@ def check(
             reduced = reduction(
                 array, norm, layout=case.layout, groups=case.groups, corrections=CORRECTIONS, accumulators=()
             )
-            for accumulator in ACCUMULATORS:
-                if accumulator.precision < FORMATS[storage].precision:
-                    continue
-                for algorithm in algorithms:
-                    for contracted in (True, False):
-                        place = (
-                            f"{algorithm.name} on {case.name} {norm}, {storage} in {accumulator.name}, "
-                            f"contraction {'on' if contracted else 'off'}"
-                        )
+            wide = [each for each in ACCUMULATORS if each.precision >= FORMATS[storage].precision]
+            for accumulator, algorithm, contracted in itertools.product(wide, algorithms, (True, False)):
+                place = (
+                    f"{algorithm.name} on {case.name} {norm}, {storage} in {accumulator.name}, "
+                    f"contraction {'on' if contracted else 'off'}"
+                )
 
-                        def run(device: Device, algorithm: Algorithm = algorithm, on: bool = contracted) -> Moments:
-                            return moments(reduced.view, algorithm.name, accumulator, contracted=on, device=device)  # noqa: B023
+                def run(device: Device) -> Moments:
+                    return moments(reduced.view, algorithm.name, accumulator, contracted=contracted, device=device)  # noqa: B023
 
-                        found = _answers(checks, machine, executor, run, place, algorithm.order == "held")
-                        if found is not None:
-                            _bounds(checks, reduced, algorithm, FORMATS[storage], accumulator, found, place)
+                found = _answers(checks, machine, executor, run, place, algorithm.order == "held")
+                if found is not None:
+                    _bounds(checks, reduced, algorithm, FORMATS[storage], accumulator, found, place)
         yield f"{case.name} {storage}"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from varkernels.cuda import algorithms
 
 from ..targets import Target, noise
-from .gpu_record import GpuRow
+from .gpu_record import GpuRow, by_map
 
 __all__ = ["COPY_SHARE", "contenders", "fastest", "judged"]
 
@@ -34,15 +35,6 @@ def fastest(rows: Iterable[GpuRow]) -> GpuRow | None:
     return min(contenders(rows), key=lambda row: row.seconds, default=None)
 
 
-def _parts(rows: Sequence[GpuRow]) -> dict[tuple[str, str, str], dict[str, list[GpuRow]]]:
-    """The rows of each feature map (shape, layout, storage), by norm."""
-    found: dict[tuple[str, str, str], dict[str, list[GpuRow]]] = {}
-    for row in rows:
-        key = ("x".join(map(str, row.shape)), row.layout, row.storage)
-        found.setdefault(key, {}).setdefault(row.norm, []).append(row)
-    return found
-
-
 def judged(rows: Sequence[GpuRow], torch: str) -> list[Target]:
     """For every feature map the fastest kernel's share of the copy's rate, and its speed beside PyTorch's best.
 
@@ -53,44 +45,24 @@ def judged(rows: Sequence[GpuRow], torch: str) -> list[Target]:
     torch : why PyTorch is not measured; empty where it is.
     """
     found = []
-    for (shape, layout, storage), norms in _parts(rows).items():
-        where = f"{shape} {layout}"
+    for (shape, layout, storage), part in by_map(rows).items():
+        norms = {norm: [row for row in part if row.norm == norm] for norm in dict.fromkeys(row.norm for row in part)}
         best = [row for row in map(fastest, norms.values()) if row is not None]
-        away = [norm for norm, part in norms.items() if fastest(part) is None]
-        why = next((row.reason for part in norms.values() for row in part if row.reason), "no kernel but the naive one")
-        found.append(
-            _target(f"fastest kernel / copy rate, {where}", storage, COPY_SHARE, best, away, lambda r: r.of_copy, why)
-        )
-        found.append(
-            _target(
-                f"fastest kernel / PyTorch's best, {where}",
-                storage,
-                TORCH_RATIO,
-                best,
-                away,
-                lambda r: r.of_torch,
-                torch or why,
-            )
-        )
+        away = [norm for norm, mine in norms.items() if fastest(mine) is None]
+        why = next((row.reason for row in part if row.reason), "no kernel but the naive one")
+        for name, wanted, ratio, absent in (
+            ("copy rate", COPY_SHARE, "of_copy", why),
+            ("PyTorch's best", TORCH_RATIO, "of_torch", torch or why),
+        ):
+            target = Target(f"fastest kernel / {name}, {shape} {layout}", storage, wanted, False, math.nan)
+            found.append(_measured(target, best, away, ratio, absent))
     return found
 
 
-def _target(
-    name: str,
-    dtype: str,
-    wanted: float,
-    best: list[GpuRow],
-    away: list[str],
-    ratio: Callable[[GpuRow], float],
-    why: str,
-) -> Target:
-    """The smallest ratio over the norms; nothing where it is not known in one of them."""
-    known = [row for row in best if not math.isnan(ratio(row))]
-    missing = away + [row.norm for row in best if math.isnan(ratio(row))]
-    if missing or not known:
-        return Target(name, dtype, wanted, False, math.nan, f"not measured: {why}")
-    worst = min(known, key=ratio)
-    doubt = noise(worst)
-    return Target(
-        name, dtype, wanted, False, ratio(worst), f"{worst.contender}, {worst.norm}" + (f"; {doubt}" if doubt else "")
-    )
+def _measured(target: Target, best: list[GpuRow], away: list[str], ratio: str, why: str) -> Target:
+    """With the smallest ratio over the norms; nothing where it is not known in one of them."""
+    ratios = [(getattr(row, ratio), row) for row in best]
+    if away or not ratios or any(math.isnan(value) for value, _ in ratios):
+        return replace(target, note=f"not measured: {why}")
+    value, row = min(ratios, key=lambda pair: pair[0])
+    return replace(target, measured=value, note="; ".join(filter(None, (f"{row.contender}, {row.norm}", noise(row)))))

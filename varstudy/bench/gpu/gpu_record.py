@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..._io.record_file import Cells, RecordFile
 
-__all__ = ["COMMAND", "COPY", "FORMAT", "NAME", "SCHEMA_VERSION", "GpuProblem", "GpuRow", "read", "rows", "write"]
+__all__ = [
+    "COPY",
+    "FILE",
+    "FORMAT",
+    "NAME",
+    "SCHEMA_VERSION",
+    "GpuProblem",
+    "GpuRow",
+    "by_map",
+    "read",
+    "rows",
+    "write",
+]
 
 SCHEMA_VERSION = 1
 FORMAT = "varstudy-gpu"
 NAME = "gpu.json"
-COMMAND = "python -m varstudy gpu"
 # The contender that copies the feature map from one place on the device to another.
 COPY = "device copy"
 
@@ -56,14 +68,22 @@ class GpuRow(Cells):
     of_torch: float = math.nan
 
 
-_FILE = RecordFile(
+FILE = RecordFile(
     FORMAT,
     SCHEMA_VERSION,
     "GPU measurement",
-    f"make it again with '{COMMAND}'",
+    "make it again with 'python -m varstudy gpu'",
     {"settings": dict, "provenance": dict, "device": dict, "checks": dict, "targets": list},
     GpuProblem,
     name=NAME,
     row=GpuRow,
 )
-rows, write, read = _FILE.rows, _FILE.write, _FILE.read
+rows, write, read = FILE.rows, FILE.write, FILE.read
+
+
+def by_map(given: Iterable[GpuRow]) -> dict[tuple[str, str, str], list[GpuRow]]:
+    """The rows of each feature map: shape, such as 32x64x56x56, layout and storage."""
+    found: dict[tuple[str, str, str], list[GpuRow]] = {}
+    for row in given:
+        found.setdefault(("x".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
+    return found

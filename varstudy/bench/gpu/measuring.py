@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from varkernels.cuda import Algorithm, DeviceError, algorithms, library
@@ -13,27 +12,13 @@ from ..._io import provenance
 from ..._io.matching import matches, nearest
 from ..._io.progress import Progress
 from . import torch_peer
-from .checks import MAPS, QUICK, Checks, check, parts
+from .checks import QUICK, Checks, check, parts
 from .gpu_promises import judged
 from .gpu_record import GpuProblem, GpuRow
 from .machine import Machine
-from .racing import LAYOUTS, NORMS, STORAGES, Torch, races
+from .racing import GpuPlan, Torch, races
 
-__all__ = ["FULL", "SHORT", "GpuPlan", "chosen", "measure"]
-
-
-@dataclass(frozen=True)
-class GpuPlan:
-    """What is measured. shapes : N, C, H, W. maps : names of the feature maps for the checks."""
-
-    shapes: tuple[tuple[int, int, int, int], ...] = ((32, 64, 56, 56), (256, 256, 56, 56))
-    storages: tuple[str, ...] = STORAGES
-    layouts: tuple[str, ...] = LAYOUTS
-    norms: tuple[str, ...] = NORMS
-    groups: int = 32
-    rounds: int = 15
-    maps: tuple[str, ...] = MAPS
-    seed: int = 0
+__all__ = ["FULL", "SHORT", "chosen", "measure"]
 
 
 FULL = GpuPlan()
@@ -88,18 +73,7 @@ def measure(
     try:
         for label in check(machine.device, _executor(), kernels, maps, plan.seed, checks):
             progress.advance(label)
-        for label, found in races(
-            machine,
-            kernels,
-            torch,
-            shapes=plan.shapes,
-            storages=plan.storages,
-            layouts=plan.layouts,
-            norms=plan.norms,
-            groups=plan.groups,
-            rounds=plan.rounds,
-            seed=plan.seed,
-        ):
+        for label, found in races(machine, kernels, torch, plan):
             rows += found
             progress.advance(label)
     finally:

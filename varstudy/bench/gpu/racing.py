@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -18,13 +19,14 @@ from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
 from varkernels.views import view
 
 from .. import timing
-from ..norms import NORMS
+from ..targets import NORMS
 from ..timing import Runner
 from . import torch_peer
+from .checks import MAPS
 from .gpu_record import COPY, GpuRow
 from .machine import Machine, Resident
 
-__all__ = ["ACCUMULATOR", "LAYOUTS", "NORMS", "STORAGES", "Torch", "races", "values"]
+__all__ = ["GpuPlan", "Torch", "races", "values"]
 
 LAYOUTS = ("NCHW", "NHWC")
 STORAGES = ("float32", "float16", "bfloat16", "float64")
@@ -46,17 +48,26 @@ class Torch:
     tensor: Callable[..., Any] = field(default=torch_peer.tensor, repr=False)
 
 
+@dataclass(frozen=True)
+class GpuPlan:
+    """What is measured. shapes : N, C, H, W. maps : names of the feature maps for the checks."""
+
+    shapes: tuple[tuple[int, int, int, int], ...] = ((32, 64, 56, 56), (256, 256, 56, 56))
+    storages: tuple[str, ...] = STORAGES
+    layouts: tuple[str, ...] = LAYOUTS
+    norms: tuple[str, ...] = NORMS
+    groups: int = 32
+    rounds: int = 15
+    maps: tuple[str, ...] = MAPS
+    seed: int = 0
+
+
 def values(shape: Sequence[int], storage: str, seed: int) -> NDArray[Any]:
     """A map of 1000 + N(0, 1) in a storage format: 2^20 values drawn, repeated until it is full."""
     size = math.prod(shape)
     rng = np.random.default_rng([seed, size])
     tile = (MEAN + rng.standard_normal(min(size, TILE))).astype(FORMATS[storage].dtype)
     return np.resize(tile, tuple(shape))
-
-
-def _physical(shape: Sequence[int], layout: str) -> tuple[int, ...]:
-    n, c, h, w = shape
-    return (n, h, w, c) if layout == "NHWC" else (n, c, h, w)
 
 
 class _Timed(Runner):
@@ -82,34 +93,32 @@ def _failure(reason: str) -> tuple[str, str]:
 class _Race:
     """The contenders on one feature map under one norm."""
 
-    def __init__(self, machine: Machine, array: NDArray[Any], shape: Sequence[int], layout: str, norm: str) -> None:
-        self._machine, self._array = machine, array
-        self._common = (list(shape), layout, norm)
+    def __init__(
+        self, machine: Machine, torch: Torch, plan: GpuPlan, array: NDArray[Any], layout: str, norm: str, storage: str
+    ) -> None:
+        self._machine, self._torch, self._plan, self._array = machine, torch, plan, array
+        self._layout, self._norm, self._storage = layout, norm, storage
         self.rows: list[GpuRow] = []
 
-    def _row(self, groups: int, storage: str, accumulator: str, kind: str, contender: str) -> GpuRow:
-        shape, layout, norm = self._common
-        row = GpuRow(shape, layout, norm, groups if norm == "group" else 0, storage, accumulator, kind, contender)
+    def _row(self, accumulator: str, kind: str, contender: str) -> GpuRow:
+        groups = self._plan.groups if self._norm == "group" else 0
+        shape, storage = list(self._array.shape), self._storage
+        row = GpuRow(shape, self._layout, self._norm, groups, storage, accumulator, kind, contender)
         self.rows.append(row)
         return row
 
-    def run(
-        self,
-        resident: Resident | str,
-        algorithms: Sequence[Algorithm],
-        torch: Torch,
-        storage: str,
-        groups: int,
-        rounds: int,
-    ) -> list[GpuRow]:
+    def run(self, resident: Resident | str, algorithms: Sequence[Algorithm]) -> list[GpuRow]:
         """Rows of all; `resident` is the map on the device, or why it is not there."""
-        shape, layout, norm = self._common
-        accumulator = ACCUMULATOR[storage]
-        physical = _physical(shape, layout)
-        seen = view(self._array.reshape(physical), norm, layout=layout, groups=groups if norm == "group" else None)
+        torch, norm, groups = self._torch, self._norm, self._plan.groups
+        accumulator = ACCUMULATOR[self._storage]
+        n, c, h, w = self._array.shape
+        physical = (n, h, w, c) if self._layout == "NHWC" else (n, c, h, w)
+        seen = view(
+            self._array.reshape(physical), norm, layout=self._layout, groups=groups if norm == "group" else None
+        )
         rows4, stored, _ = checked(seen, accumulator)
-        copy = self._row(groups, storage, "", "copy", COPY)
-        ours = [(each, self._row(groups, storage, accumulator.name, "kernel", each.name)) for each in algorithms]
+        copy = self._row("", "copy", COPY)
+        ours = [(each, self._row(accumulator.name, "kernel", each.name)) for each in algorithms]
         if isinstance(resident, str):
             for row in self.rows:
                 row.status, row.reason = _failure(resident)
@@ -134,13 +143,17 @@ class _Race:
                     ),
                 )
             if torch.module is not None:
-                x = torch.tensor(torch.module, resident.shared(physical, storage), storage)
-                for name, call in torch.calls(torch.module, x, norm, layout, groups).items():
-                    enter(self._row(groups, storage, "", "torch", name), lambda call=call: call)  # type: ignore[misc]
-            timing.interleave([runner for runner, _ in runners], rounds, slow=SLOW, collect=False)
+                x = torch.tensor(torch.module, resident.shared(physical, self._storage), self._storage)
+                for name, call in torch.calls(torch.module, x, norm, self._layout, groups).items():
+                    enter(self._row("", "torch", name), lambda call=call: call)  # type: ignore[misc]
+            timing.interleave([runner for runner, _ in runners], self._plan.rounds, slow=SLOW, collect=False)
         for runner, row in runners:
             self._enter(runner, row)
-        self._ratios(copy)
+        fastest = min(
+            (row.seconds for row in self.rows if row.kind == "torch" and row.status == "ok"), default=math.nan
+        )
+        for row in self.rows:
+            row.of_copy, row.of_torch = row.gbps / copy.gbps, fastest / row.seconds
         if torch.module is not None:
             torch.module.cuda.empty_cache()  # what it keeps is missing for the next map
         return self.rows
@@ -153,46 +166,25 @@ class _Race:
         row.low, row.high = timing.quartiles(runner.seconds)
         row.gbps = self._array.nbytes * (2 if row.kind == "copy" else 1) / row.seconds / 1e9
 
-    def _ratios(self, copy: GpuRow) -> None:
-        fastest = min(
-            (row.seconds for row in self.rows if row.kind == "torch" and row.status == "ok"), default=math.nan
-        )
-        for row in self.rows:
-            row.of_copy = row.gbps / copy.gbps
-            row.of_torch = fastest / row.seconds
-
 
 def races(
-    machine: Machine,
-    algorithms: Sequence[Algorithm],
-    torch: Torch,
-    *,
-    shapes: Sequence[Sequence[int]],
-    storages: Sequence[str],
-    layouts: Sequence[str],
-    norms: Sequence[str],
-    groups: int,
-    rounds: int,
-    seed: int,
+    machine: Machine, algorithms: Sequence[Algorithm], torch: Torch, wanted: GpuPlan
 ) -> Iterator[tuple[str, list[GpuRow]]]:
-    """Every race: its label and its rows.
+    """Every race of a plan: its label and its rows.
 
     A map that the device or the computer has no memory for gives rows that say so.
     """
-    for shape in shapes:
-        for storage in storages:
-            with ExitStack() as stack:
-                resident: Resident | str
-                try:
-                    array = values(shape, storage, seed)
-                    resident = stack.enter_context(machine.place(array))
-                except DeviceError as problem:
-                    resident = str(problem)
-                except MemoryError:
-                    resident = "out of memory: the computer cannot hold the feature map"
-                    array = np.broadcast_to(np.zeros((), FORMATS[storage].dtype), tuple(shape))
-                for layout in layouts:
-                    for norm in norms:
-                        race = _Race(machine, array, shape, layout, norm)
-                        label = f"{'x'.join(map(str, shape))} {storage} {layout} {norm}"
-                        yield label, race.run(resident, algorithms, torch, storage, groups, rounds)
+    for shape, storage in itertools.product(wanted.shapes, wanted.storages):
+        with ExitStack() as stack:
+            resident: Resident | str
+            try:
+                array = values(shape, storage, wanted.seed)
+                resident = stack.enter_context(machine.place(array))
+            except DeviceError as problem:
+                resident = str(problem)
+            except MemoryError:
+                resident = "out of memory: the computer cannot hold the feature map"
+                array = np.broadcast_to(np.zeros((), FORMATS[storage].dtype), tuple(shape))
+            for layout, norm in itertools.product(wanted.layouts, wanted.norms):
+                race = _Race(machine, torch, wanted, array, layout, norm, storage)
+                yield f"{'x'.join(map(str, shape))} {storage} {layout} {norm}", race.run(resident, algorithms)

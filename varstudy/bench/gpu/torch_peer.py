@@ -63,12 +63,4 @@ def calls(torch: Any, x: Any, norm: str, layout: str, groups: int) -> dict[str, 
         found["layer_norm (writes the map)"] = lambda: functions.layer_norm(x, tuple(x.shape[1:]))
     else:
         found["group_norm (writes the map)"] = lambda: functions.group_norm(seen, cut)
-    return {name: _quietly(torch, call) for name, call in found.items()}
-
-
-def _quietly(torch: Any, call: Call) -> Call:
-    def run() -> Any:
-        with torch.no_grad():
-            return call()
-
-    return run
+    return {name: torch.no_grad()(call) for name, call in found.items()}

@@ -1,7 +1,1 @@
 """The figures, one module each: rows of the table in, a drawing and a paragraph that says what it shows out."""
-
-from __future__ import annotations
-
-from .draw import Drawn
-
-__all__ = ["Drawn"]

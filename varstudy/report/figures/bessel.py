@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ..model.facts import Facts
-from ..words import code, number, percent
+from ..rendering import sentence
 from .draw import STYLES, Drawn, Floats, canvas, decades, svg, token
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["draw"]
 
@@ -47,7 +43,6 @@ def draw(facts: Facts) -> Drawn:
             n, 1 / n, color=token("c0"), marker="s", ls=(0, (5, 1.5)), lw=2.2,
             label="bias without the correction: 1/n",
         )  # fmt: skip
-        floor = []
         zeros = 0
         for name in names:
             mine = lead[lead["algorithm"] == name]
@@ -59,7 +54,6 @@ def draw(facts: Facts) -> Drawn:
                 e = mine[column].to_numpy(float)
                 ordinary = np.isfinite(e) & (e > 0)
                 zeros += int((~ordinary).sum())
-                floor += e[ordinary].tolist()
                 ax.plot(
                     mine["values"].to_numpy(float), np.where(ordinary, e, np.nan),
                     color=token(style.colour if name != "naive" else "c5"), marker=style.marker, ls=ls,
@@ -79,40 +73,13 @@ def draw(facts: Facts) -> Drawn:
 
 
 def _note(n: Floats, sampling: Floats, lead: pd.DataFrame, names: list[str], storage: str, zeros: int) -> Markup:
-    first, last = 0, len(n) - 1
-    text = Markup(
-        "Standard normal values, many channels of n values each, in {}. With n = {} the exact variance of a "
-        "channel misses the population's by {} (root mean square), and leaving Bessel's correction out makes it "
-        "low by {} on average; with n = {} by {} and {}."
-    ).format(
-        storage,
-        f"{n[first]:.0f}",
-        percent(sampling[first]),
-        percent(1 / n[first]),
-        f"{n[last]:,.0f}",
-        percent(sampling[last]),
-        percent(1 / n[last]),
-    )
+    text = sentence("bessel", n=n.tolist(), sampling=sampling.tolist(), storage=storage)
     drawn = lead[lead["algorithm"].isin(names) & np.isfinite(lead["var_error_worst"])]
     if len(drawn) and drawn["var_error_worst"].max() > 0:
         largest = drawn.loc[drawn["var_error_worst"].idxmax()]
-        ratios = drawn["sampling_error"] / drawn["var_error_worst"]
-        ratio = float(ratios.min())
-        text += Markup(
-            " The largest rounding error drawn is {} ({}, n = {}). At every n measured the sampling error is at "
-            "least {} times the worst rounding error of each algorithm drawn"
-        ).format(
-            number(float(largest["var_error_worst"])),
-            code(largest["algorithm"]),
-            f"{largest['values']:,}",
-            number(ratio, 2),
-        )
-        text += Markup(
-            ": it is few values, and not arithmetic, that makes batch statistics noisy on small batches of "
-            "centred data."
-            if ratio > 1
-            else "."
-        )
+        error, algorithm, values = (largest[name] for name in ("var_error_worst", "algorithm", "values"))
+        ratio = float((drawn["sampling_error"] / drawn["var_error_worst"]).min())
+        text += " " + sentence("bessel_rounding", error=error, algorithm=algorithm, n=values, ratio=ratio)
     if zeros:
         text += Markup(" Exact or failed, and so not on this axis: {} of the points.").format(zeros)
     return text

@@ -12,10 +12,10 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..model.measured_layers import Layer, words
+from ..model.measured_layers import Layer, is_number, words
+from ..rendering import sentence
 from ..words import clean, code, count, listing, number, percent
-from .draw import Drawn, canvas, svg, token
-from .minify import slim
+from .draw import Drawn, canvas, slim, svg, token
 
 __all__ = ["SIZES", "Cost", "costs", "divisors", "draw", "factor"]
 
@@ -50,7 +50,7 @@ def divisors(layers: Sequence[Layer], name: str) -> dict[float, list[str]]:
     found: dict[float, dict[str, list[str]]] = {}
     for layer in layers:
         value = layer.value(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
+        if is_number(value):
             found.setdefault(float(value), {}).setdefault(layer.framework, []).append(layer.variant)
     split = {f for f in {f for group in found.values() for f in group} if sum(f in g for g in found.values()) > 1}
     return {
@@ -113,19 +113,8 @@ def _panel(ax: Axes, heading: str, found: dict[float, list[str]]) -> None:
 
 def _notes(layers: Sequence[Layer], panels: Sequence[tuple[str, str, dict[float, list[str]]]]) -> tuple[Markup, ...]:
     shown = [Markup("{} at n = {}").format(number(factor(n, 1), 6), f"{n:,}") for n in SIZES]
-    notes = [
-        Markup(
-            "Bessel’s factor is {}. It is a matter of small batches: a running variance that is kept with the divisor "
-            "n − 1 is larger by {} than one with the divisor n where a channel has {} values, and by {} where it has "
-            "{}."
-        ).format(
-            listing(shown),
-            percent(factor(SIZES[0], 1) - 1),
-            SIZES[0],
-            percent(factor(SIZES[-1], 1) - 1),
-            f"{SIZES[-1]:,}",
-        )
-    ]
+    percents = [percent(factor(n, 1) - 1) for n in SIZES]
+    notes = [sentence("bessel_places", factors=shown, sizes=SIZES, percents=percents)]
     for _, heading, found in panels:
         parts = [
             Markup("{} by {}").format(words("correction.running", value), listing([code(name) for name in names]))
@@ -136,18 +125,9 @@ def _notes(layers: Sequence[Layer], panels: Sequence[tuple[str, str, dict[float,
                 heading[:1].upper() + heading[1:], Markup("; ").join(parts) if parts else "was not measured"
             )
         )
-    two = list(
-        dict.fromkeys(
-            layer.framework
-            for layer in layers
-            if len({value for name, _ in _PANELS if isinstance(value := layer.value(name), (int, float))}) > 1
-        )
+    two = dict.fromkeys(
+        layer.framework
+        for layer in layers
+        if len({value for name, _ in _PANELS if isinstance(value := layer.value(name), (int, float))}) > 1
     )
-    if two:
-        notes.append(
-            Markup(
-                "{} with one divisor and keep the running variance with another: what they normalise by in training is "
-                "not what they normalise by afterwards, even if every batch were the same: {}."
-            ).format(count(len(two), "framework normalises", "frameworks normalise"), listing([code(n) for n in two]))
-        )
-    return tuple(notes)
+    return (*notes, sentence("bessel_two", names=list(two))) if two else tuple(notes)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -20,6 +22,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends import backend_svg  # noqa: F401 - found by name when a figure is saved
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from matplotlib.transforms import blended_transform_factory
@@ -32,12 +35,12 @@ __all__ = [
     "STYLES",
     "Drawn",
     "Floats",
-    "Series",
     "Style",
     "canvas",
     "decades",
     "legend",
     "plot",
+    "slim",
     "svg",
     "token",
 ]
@@ -101,61 +104,14 @@ class Drawn:
     notes: tuple[Markup, ...] = ()
 
 
-@dataclass
-class Series:
-    """What one call of `plot` could not place on the axis."""
-
-    exact: int = 0
-    failed: int = 0
-    points: int = 0
-    values: list[float] = field(default_factory=list)
-
-    def add(self, other: Series) -> None:
-        self.exact += other.exact
-        self.failed += other.failed
-        self.points += other.points
-        self.values += other.values
-
-
 @contextmanager
 def canvas(key: str) -> Iterator[None]:
     """Settings for one drawing: nothing that is drawn is read as mathematics, and the bytes do not vary."""
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": f"varstudy-{key}",
-        "text.parse_math": False,
-        "text.usetex": False,
-        "font.family": ["DejaVu Sans"],
-        "font.size": 10.0,
-        "axes.titlesize": 11.0,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.edgecolor": token("muted"),
-        "axes.labelcolor": token("ink"),
-        "axes.titlecolor": token("ink"),
-        "axes.facecolor": "none",
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "figure.facecolor": "none",
-        "figure.constrained_layout.h_pad": 0.1,
-        "grid.color": token("grid"),
-        "grid.linewidth": 0.6,
-        "text.color": token("ink"),
-        "xtick.color": token("muted"),
-        "ytick.color": token("muted"),
-        "xtick.labelcolor": token("ink"),
-        "ytick.labelcolor": token("ink"),
-        "legend.frameon": False,
-        "legend.fontsize": 10.0,
-        "lines.linewidth": 1.6,
-        "lines.markersize": 5.5,
-        "path.simplify": False,
-    }
+    style = mpl.rc_params_from_file(Path(__file__).with_name("figure.mplstyle"), use_default_template=False)
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
-        mpl.rcParams.update(settings)
+        mpl.rcParams.update(style)
+        mpl.rcParams["svg.hashsalt"] = f"varstudy-{key}"
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
 
@@ -172,8 +128,8 @@ def decades(ax: Axes, axis: str) -> None:
     side.set_major_formatter(FuncFormatter(lambda v, _: superscript(round(np.log10(v))) if v > 0 else ""))
 
 
-def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Series:
-    """Relative errors of algorithms against x, both axes logarithmic.
+def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Counter[str]:
+    """Relative errors of algorithms against x, both axes logarithmic; how many are exact, failed and points in all.
 
     What a logarithmic axis cannot hold is drawn in strips of its own: errors that are infinite or NaN at the
     top, errors of zero at the bottom, each algorithm on its own height. The limits hold every other point.
@@ -184,7 +140,8 @@ def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Series:
     """
     ax.set_xscale("log")
     ax.set_yscale("log")
-    seen = Series()
+    seen: Counter[str] = Counter()
+    values: list[float] = []
     strips: list[tuple[str, Floats, bool, int]] = []
     for place, (name, x, error) in enumerate(curves):
         style = STYLES.get(name, Style("c7", "."))
@@ -195,12 +152,13 @@ def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Series:
             mec=token("paper"), mew=0.4, zorder=3,
         )  # fmt: skip
         exact, failed = error == 0, ~np.isfinite(error)
-        seen.add(Series(int(exact.sum()), int(failed.sum()), len(error), [float(v) for v in error[ordinary]]))
+        seen.update(exact=int(exact.sum()), failed=int(failed.sum()), points=len(error))
+        values += error[ordinary].tolist()
         strips += [(name, x[failed], True, place), (name, x[exact], False, place)]
-    values = seen.values or [1e-8, 1.0]
+    values = values or [1e-8, 1.0]
     low, high = np.log10(min(values)), np.log10(max(*values, 1.0))
     span = max(high - low, 2.0)
-    bottom, top = (0.16 if seen.exact else 0.04), (0.16 if seen.failed else 0.06)
+    bottom, top = (0.16 if seen["exact"] else 0.04), (0.16 if seen["failed"] else 0.06)
     scale = span / (1 - bottom - top)
     ax.set_ylim(10 ** (low - bottom * scale), 10 ** (high + top * scale))
     _draw_strips(ax, strips, seen, len(curves))
@@ -209,9 +167,9 @@ def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Series:
     return seen
 
 
-def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Series, rows: int) -> None:
+def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Counter[str], rows: int) -> None:
     across = blended_transform_factory(ax.transData, ax.transAxes)
-    for there, y, word in ((seen.failed, 0.88, "NaN, ∞"), (seen.exact, 0.01, "exact")):
+    for there, y, word in ((seen["failed"], 0.88, "NaN, ∞"), (seen["exact"], 0.01, "exact")):
         if there:
             strip = Rectangle((0, y), 1, 0.11, transform=ax.transAxes, color=token("strip"), lw=0, zorder=1.5)
             ax.add_artist(strip)
@@ -231,8 +189,6 @@ def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Se
 
 def legend(fig: Figure, names: Sequence[str], extra: Sequence[Any] = ()) -> None:
     """One legend for all panels, above them, in as many columns as the width allows."""
-    from matplotlib.lines import Line2D  # noqa: PLC0415 - beside its only use
-
     handles: list[Any] = []
     for name in names:
         style = STYLES.get(name, Style("c7", "."))
@@ -252,6 +208,9 @@ _NUMBER = re.compile(r"-?\d+\.\d{3,}")
 _HEX = re.compile(r"#[0-9a-f]{6}\b")
 _FONT = re.compile(r"font-family: [^;]*;? ?")
 _LOCAL = re.compile(r"url\(#([^)]*)\)")
+_USED = re.compile(r'(?:href="#|url\(#)([^")]*)')
+_ID = re.compile(r' id="([^"]*)"')
+_STILL = re.compile(r' transform="rotate\(-?0 [^")]*\)"')
 
 
 def _rounded(match: re.Match[str]) -> str:
@@ -298,3 +257,10 @@ def _attribute(name: str, value: str, key: str) -> str:
         value = _HEX.sub(lambda m: _VARIABLES.get(m[0], m[0]), value)
         value = _FONT.sub("", value)
     return _LOCAL.sub(lambda m: f"url(#{key}-{m[1]})", value)
+
+
+def slim(drawing: Markup) -> Markup:
+    """The same drawing without what no reader and no reference needs: ids that nothing names, turns by no angle."""
+    used = set(_USED.findall(drawing))
+    text = _ID.sub(lambda found: found[0] if found[1] in used else "", str(drawing))
+    return Markup(_STILL.sub("", text))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -9,8 +11,9 @@ from matplotlib.figure import Figure
 from varkernels import FORMATS
 
 from ..model.facts import Facts
-from ..words import code, count, listing, number, superscript
-from .draw import KNOWN, Drawn, Floats, Series, canvas, legend, plot, svg
+from ..rendering import sentence
+from ..words import code, listing, number, size
+from .draw import KNOWN, Drawn, Floats, canvas, legend, plot, svg
 
 __all__ = ["draw"]
 
@@ -22,11 +25,6 @@ PANELS = (
     ("stagnation", "float16", "0, 1, 0, 1 …"),
     ("stagnation", "bfloat16", "0, 1, 0, 1 …"),
 )
-
-
-def _power(n: float) -> str:
-    k = round(np.log2(n))
-    return superscript(k, 2) if n == 2**k else f"{n:,.0f}"
 
 
 def draw(facts: Facts) -> Drawn:
@@ -44,7 +42,7 @@ def draw(facts: Facts) -> Drawn:
     names = [name for name in KNOWN if (rows["algorithm"] == name).any()]
     wide = min(2, len(panels))
     tall = (len(panels) + wide - 1) // wide
-    total = Series()
+    total: Counter[str] = Counter()
     notes: list[Markup] = []
     with canvas("growth"):
         fig = Figure(figsize=(6.2 * wide + 2.6 * (wide == 1), 3.7 * tall + 0.7), layout="constrained")
@@ -54,12 +52,12 @@ def draw(facts: Facts) -> Drawn:
             for name in names:
                 mine = panel[panel["algorithm"] == name].sort_values("values", kind="stable")
                 curves.append((name, mine["values"].to_numpy(float), mine["var_error_worst"].to_numpy(float)))
-            total.add(plot(ax, curves))
+            total.update(plot(ax, curves))
             sizes = sorted(set(panel["values"].tolist()))
             ax.set_xscale("log", base=2)
             ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
             ticks = sizes if len(sizes) <= 12 else sizes[::2]
-            ax.set_xticks(ticks, [_power(v) for v in ticks])
+            ax.set_xticks(ticks, [size(v) for v in ticks])
             ax.minorticks_off()
             ax.set_title(f"{title}: {storage}")
             ax.set_xlabel("number of values N")
@@ -72,12 +70,7 @@ def draw(facts: Facts) -> Drawn:
             "growth",
             f"Relative error of the variance against the number of values, {len(panels)} panels",
         )
-    lead = Markup(
-        "One row of N values, the accumulator in the format of the data. The dashed level 1 is an error as large "
-        "as the variance. Of {} {} stand in the strip of NaN and infinities, {} in that of exact answers; the "
-        "axes hold all others."
-    ).format(count(total.points, "point"), total.failed, total.exact)
-    return Drawn(drawing, (lead, *notes))
+    return Drawn(drawing, (sentence("growth", total=total), *notes))
 
 
 def _note(family: str, storage: str, title: str, largest: int, curves: list[tuple[str, Floats, Floats]]) -> Markup:
@@ -89,5 +82,5 @@ def _note(family: str, storage: str, title: str, largest: int, curves: list[tupl
     at_end.sort(key=lambda p: p[0])
     shown = [Markup("{} {}").format(code(name), number(e) if np.isfinite(e) else "NaN or ∞") for e, name in at_end]
     return Markup("<b>{}, {}</b>, at N = {}, from the smallest error to the largest: {}.").format(
-        title, storage, _power(largest), listing(shown)
+        title, storage, size(largest), listing(shown)
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,11 +15,9 @@ from varkernels import FORMATS
 
 from ...study.error_bounds import relative_bound
 from ..model.facts import Facts
-from ..words import code, count, digits, listing, number
-from .draw import KNOWN, STYLES, Drawn, Floats, Series, canvas, decades, legend, plot, svg, token
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ..rendering import sentence
+from ..words import code, digits, number
+from .draw import KNOWN, STYLES, Drawn, Floats, canvas, decades, legend, plot, svg, token
 
 __all__ = ["draw"]
 
@@ -49,7 +48,7 @@ def draw(facts: Facts) -> Drawn:
     tall = (len(storages) + 1) // 2
     wide = min(2, len(storages))
     notes: list[Markup] = []
-    total = Series()
+    total: Counter[str] = Counter()
     names = [name for name in KNOWN if (rows["algorithm"] == name).any()]
     with canvas("kappa"):
         fig = Figure(figsize=(6.2 * wide + 2.6 * (wide == 1), 4.5 * tall + 0.7), layout="constrained")
@@ -57,7 +56,7 @@ def draw(facts: Facts) -> Drawn:
             panel = rows[rows["storage"] == storage]
             ax = fig.add_subplot(tall, wide, place + 1)
             curves = [_curve(panel, name) for name in names]
-            total.add(plot(ax, curves))
+            total.update(plot(ax, curves))
             low, high = panel["kappa_worst"].min(), panel["kappa_worst"].max()
             ax.set_xlim(low / 1.6, high * 1.6)
             grid = np.geomspace(max(low, 1.0), max(high, 1.001), 120)
@@ -81,20 +80,7 @@ def draw(facts: Facts) -> Drawn:
             f"Relative error of the variance against the condition number, {len(storages)} panels",
         )
     used = rows["bound_used"].max()
-    lead = Markup(
-        "Normal values round a growing mean. Each point is the worst row of a feature map; each dotted line is "
-        "the rigorous bound of the same algorithm, and it ends where nothing can be promised; bounds continue "
-        "above the panel. The dashed level 1 is an error as large as the variance itself. Where κ nears 1/u, the "
-        "stored values are a few neighbouring numbers, and an answer can be right by luck. Of {} {} stand in the "
-        "strip of NaN and infinities, {} in that of exact answers; the axes hold all others.{}"
-    ).format(
-        count(total.points, "point"),
-        total.failed,
-        total.exact,
-        Markup(" The largest ratio of a measured error to its bound here is {}.").format(number(used))
-        if np.isfinite(used)
-        else "",
-    )
+    lead = sentence("kappa", total=total, used=used if np.isfinite(used) else None)
     return Drawn(drawing, (lead, *notes))
 
 
@@ -111,13 +97,5 @@ def _note(panel: pd.DataFrame, storage: str, n: int, curves: list[tuple[str, Flo
             worst = float(error.max())
             shown = digits(-np.log10(worst)) if worst > 0 else "all"
             kept.append(Markup("{} ({} digits)").format(code(name), shown))
-    parts = [Markup("<b>{}</b>, {} a row.").format(storage, count(n, "value"))]
-    if lost:
-        parts.append(Markup(" The error first reaches the variance itself: {}.").format(listing(lost)))
-    if kept:
-        parts.append(
-            Markup(" It stays below it over the whole sweep, to κ = {}: {}.").format(
-                number(float(panel["kappa_worst"].max()), 2), listing(kept)
-            )
-        )
-    return Markup("").join(parts)
+    most = float(panel["kappa_worst"].max())
+    return sentence("kappa_panel", storage=storage, n=n, lost=lost, kept=kept, most=most)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from varkernels import FORMATS
 
 from ..model.facts import Facts, decimal_digits
-from ..words import code, count, digits, number, short
+from ..rendering import sentence
+from ..words import short
 from .draw import KNOWN, STYLES, Drawn, canvas, legend, svg, token
 
 __all__ = ["draw"]
@@ -66,26 +66,12 @@ def draw(facts: Facts) -> Drawn:
             ax.set_xlabel("correct digits (worst row)")
         legend(fig, names)
         drawing = svg(fig, "norms", f"Correct digits of the variance under {', '.join(norms)} norm, {storage}")
-    notes = [
-        Markup(
-            "The same values in {}, taken together in {} ways; each mark is an algorithm's worst row. The dashed "
-            "line is the {} digits that the format has; “=” marks exact answers and “fails” NaN, "
-            "infinity, or a spread where there is none ({} of {} stand there)."
-        ).format(storage, len(norms), f"{full:.1f}", odd, count(len(rows), "mark"))
-    ]
+    notes = [sentence("norms", storage=storage, ways=len(norms), full=full, odd=odd, marks=len(rows))]
     for norm in norms:
         panel = rows[rows["norm"] == norm]
-        place = panel["var_digits_worst"].idxmin()
-        worst = panel.loc[place]
         kappas = panel["kappa_worst"][np.isfinite(panel["kappa_worst"])]
-        notes.append(
-            Markup("<b>{} norm</b>: rows of {} values, {}fewest digits {} by {} on {}.").format(
-                norm,
-                " or ".join(f"{v:,}" for v in sorted(set(panel["values"]))),
-                Markup("κ to {}, ").format(number(float(kappas.max()), 2)) if len(kappas) else "",
-                digits(float(worst["var_digits_worst"])),
-                code(worst["algorithm"]),
-                code(worst["case"]),
-            )
-        )
+        values = " or ".join(f"{v:,}" for v in sorted(set(panel["values"])))
+        kappa = kappas.max() if len(kappas) else None
+        worst = panel.loc[panel["var_digits_worst"].idxmin()]
+        notes.append(sentence("norms_panel", norm=norm, values=values, kappa=kappa, worst=worst))
     return Drawn(drawing, tuple(notes))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,11 +13,9 @@ from varkernels import FORMATS
 
 from ..model.facts import Facts
 from ..model.summary import ORDINARY
-from ..words import code, count, listing, number
+from ..rendering import sentence
+from ..words import code, number
 from .draw import KNOWN, STYLES, Drawn, canvas, decades, svg, token
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["NAMES", "draw"]
 
@@ -101,31 +98,18 @@ def draw(facts: Facts) -> Drawn:
         ]
         fig.legend(handles=handles, loc="outside upper center", ncols=3)
         drawing = svg(fig, "output", "Error of the normalised output, worst and median line, by algorithm and formats")
-    return Drawn(drawing, (_lead(rows), *(_note(*panel) for panel in panels)))
-
-
-def _lead(rows: pd.DataFrame) -> Markup:
     kinds = [word for group, word in ORDINARY.items() if (rows["group"] == group).any()]
-    return Markup(
-        "What the next layer sees: y = (x − mean) / √(variance + 10⁻⁵), of order 1, with the mean and the variance "
-        "that the algorithm computed, on {} that nobody would call adversarial ({}). An error of the variance enters "
-        "y by half its relative size, an error of the mean by its size in standard deviations; so y can be wrong "
-        "where the variance is right. Left of the dashed line an error is smaller than what storing y in that format "
-        "rounds away. At 1 it is as large as the values themselves."
-    ).format(count(rows["case"].nunique(), "feature map"), " and ".join(kinds))
+    lead = sentence("output", maps=rows["case"].nunique(), kinds=kinds)
+    return Drawn(drawing, (lead, *(_note(*panel) for panel in panels)))
 
 
 def _note(storage: str, accumulator: str, lines: int, found: dict[str, Reach]) -> Markup:
     u = float(FORMATS[storage].unit_roundoff)
-    hidden = [code(name) for name, reach in found.items() if reach[0] <= u]
+    hidden = [name for name, reach in found.items() if reach[0] <= u]
     seen = sorted(((reach, name) for name, reach in found.items() if reach[0] > u), key=lambda p: -p[0][0])
     worst = [
         Markup("{} {} ({})").format(code(name), "NaN or ∞" if np.isinf(r[0]) else number(r[0], 2), code(r[2]))
         for r, name in seen[:3]
     ]
-    said = Markup("<b>{} summed in {}</b>, {}: ").format(storage, accumulator, count(lines, "line"))
-    if hidden:
-        said += Markup("smaller than the rounding of y on every line: {}. ").format(listing(hidden))
-    if worst:
-        said += Markup("Largest: {}.").format(listing(worst))
-    return said
+    said = {"storage": storage, "accumulator": accumulator, "lines": lines}
+    return sentence("output_panel", **said, hidden=hidden, worst=worst)

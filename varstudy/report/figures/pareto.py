@@ -17,7 +17,8 @@ from varkernels import FORMATS
 
 from ...bench.cpu import bench_record
 from ...bench.cpu.bench_record import LIMIT, BenchRow
-from ..words import clean, code, count, listing, number, percent, short, superscript
+from ..rendering import sentence
+from ..words import clean, code, count, number, percent, short, size
 from .draw import Drawn, Style, canvas, decades, svg, token
 
 __all__ = ["Part", "Speed", "draw", "front"]
@@ -91,25 +92,14 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
         return Speed(Drawn(None), problem="bench.json holds no array of one dimension")
     measured = [_measured(panel) for panel in panels]
     drawing = _drawing(measured)
-    notes = [
-        Markup(
-            "Each mark is one library’s variance of the same array: to the right is faster, further down is more "
-            "accurate. Speed is the share of the read limit, the speed at which the same run reads the same array and "
-            "only adds it up; 1 cannot be passed while the array is longer than the caches. The error is that of the "
-            "answer as the library returns it, so that an answer in float32 has up to 6×10⁻⁸ of rounding in it; below "
-            "the dotted line, the unit roundoff of the data’s format, it is luck how near to the exact variance a "
-            "number of that format lies. The dashed line joins what nothing else beats in both. Timings are medians "
-            "of {} interleaved rounds."
-        ).format(number(max(row.rounds for rows in measured for row in rows)))
-    ]
-    for rows in measured:
-        notes.append(_note(rows))
+    rounds = max(row.rounds for rows in measured for row in rows)
+    notes = (sentence("pareto", rounds=rounds), *map(_note, measured))
     versions = {str(p.get("name", "")): str(p.get("version", "")) for p in bench["peers"] if isinstance(p, dict)}
     away = dict.fromkeys(
         f"{row.contender} ({row.reason or row.status})" for panel in panels for row in panel if row.status != "ok"
     )
     return Speed(
-        Drawn(drawing, tuple(notes)),
+        Drawn(drawing, notes),
         tuple(_part(panel, versions) for panel in panels),
         clean("; ".join(away)),
     )
@@ -117,11 +107,6 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
 
 def _measured(panel: Sequence[BenchRow]) -> list[BenchRow]:
     return [row for row in panel if row.status == "ok" and row.contender != LIMIT and row.of_limit > 0]
-
-
-def _size(values: int) -> str:
-    power = values.bit_length() - 1
-    return superscript(power, 2) if values == 1 << power else f"{values:,}"
 
 
 def _drawing(measured: Sequence[Sequence[BenchRow]]) -> Markup:
@@ -132,7 +117,7 @@ def _drawing(measured: Sequence[Sequence[BenchRow]]) -> Markup:
         for place, rows in enumerate(measured):
             ax = fig.add_subplot(1, len(measured), place + 1)
             threads = count(rows[0].threads, "thread")
-            ax.set_title(f"{short(rows[0].dtype)}, {_size(rows[0].values)} values, {threads}")
+            ax.set_title(f"{short(rows[0].dtype)}, {size(rows[0].values)} values, {threads}")
             _panel(ax, rows)
         handles = [_mark(name) for name in (*names, *dict.fromkeys(others))]
         fig.legend(handles=handles, loc="outside upper center", ncols=5, columnspacing=1.6)
@@ -203,35 +188,22 @@ def _panel(ax: Axes, rows: Sequence[BenchRow]) -> None:
 
 def _note(rows: Sequence[BenchRow]) -> Markup:
     best = front(rows)
-    slow, wrong = max(rows, key=lambda r: r.seconds), max(rows, key=lambda r: (not math.isfinite(r.error), r.error))
-    text = Markup("<b>{}</b>: on the line: {}.").format(
-        clean(rows[0].dtype),
-        listing(
-            [
-                Markup("{} ({} of the limit, error {})").format(
-                    code(row.contender), percent(row.of_limit), number(row.error, 2)
-                )
-                for row in best
-            ]
-        ),
-    )
-    if len(rows) > 1:
-        text += Markup(
-            " The largest error is that of {}, {}; the slowest is {}, {} times as slow as the fastest."
-        ).format(
-            code(wrong.contender),
-            number(wrong.error, 2),
-            code(slow.contender),
-            number(slow.seconds / min(r.seconds for r in rows), 2),
+    said = [
+        Markup("{} ({} of the limit, error {})").format(
+            code(row.contender), percent(row.of_limit), number(row.error, 2)
         )
-    return text
+        for row in best
+    ]
+    slow, wrong = max(rows, key=lambda r: r.seconds), max(rows, key=lambda r: (not math.isfinite(r.error), r.error))
+    times = slow.seconds / min(r.seconds for r in rows) if len(rows) > 1 else None
+    return sentence("pareto_panel", dtype=clean(rows[0].dtype), best=said, wrong=wrong, slow=slow, times=times)
 
 
 def _part(panel: Sequence[BenchRow], versions: Mapping[str, str]) -> Part:
     shown = sorted((row for row in panel if row.status == "ok"), key=lambda row: row.seconds)
     return Part(
         clean(panel[0].dtype),
-        _size(panel[0].values),
+        size(panel[0].values),
         panel[0].threads,
         tuple(
             {

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from varkernels import FORMATS
 
 from ..model.facts import Facts, decimal_digits
+from ..rendering import sentence
 from ..words import code, count, listing
 from .draw import KNOWN, STYLES, Drawn, canvas, legend, svg, token
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["draw"]
 
@@ -97,13 +94,7 @@ def draw(facts: Facts) -> Drawn:
             "precision",
             "Share of lines that go wrong, and median digits, with the accumulator in the storage format and wider",
         )
-    lead = Markup(
-        "Above, of the well-posed lines (κ&thinsp;u &lt; 1, u of the storage format) that were measured with both "
-        "accumulators, the share that goes wrong: NaN, infinite, negative, a spread among equal values, or less than "
-        "one correct digit. Below, the median digits of the worst row. Left ends: summed in the format of the data; "
-        "right ends: in a wider one. What falls to zero above an accumulator can mend; what does not is the formula’s."
-    )
-    return Drawn(drawing, (lead, *(_note(*panel) for panel in panels)))
+    return Drawn(drawing, (sentence("precision"), *(_note(*panel) for panel in panels)))
 
 
 def _note(storage: str, wider: str, lines: int, own: dict[str, Point], wide: dict[str, Point]) -> Markup:

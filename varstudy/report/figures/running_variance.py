@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...survey.probes import questions
-from ..model.measured_layers import Layer, words
-from ..words import clean, code, count, listing, number, short
-from .draw import Drawn, Floats, canvas, decades, svg, token
-from .minify import slim
+from ..model.measured_layers import Layer, is_number, words
+from ..rendering import sentence
+from ..words import clean, code, listing, number, short
+from .draw import Drawn, Floats, canvas, decades, slim, svg, token
 
 __all__ = ["Law", "draw", "following", "laws", "stream"]
 
@@ -116,20 +116,16 @@ def _law(layer: Layer) -> Law | str:
         return "its first statistics are given to it, not its own"
     values = [layer.value(name) for name in ("running.weight", "correction.running", "initial.var")]
     weights, correction, start = values
-    if not isinstance(weights, list) or len(weights) != questions.STEPS or not all(map(_number, weights)):
+    if not isinstance(weights, list) or len(weights) != questions.STEPS or not all(map(is_number, weights)):
         return "the weights of its batches were not determined"
-    if not _number(correction) or not _number(start):
+    if not is_number(correction) or not is_number(start):
         return "the divisor or the start of its running variance was not determined"
     epsilon, enters = layer.value("epsilon.default"), layer.value("epsilon.in_running")
-    if enters in (None, "no") or not _number(epsilon):
+    if enters in (None, "no") or not is_number(epsilon):
         epsilon = 0.0
     within = 0.0 if enters == "added" else epsilon  # the measured divisor has epsilon in it, too, where it belongs
     rounded = tuple(float(f"{weight:.4g}") for weight in weights)
     return Law(rounded, float(correction), float(start), float(epsilon - within), float(within))
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))
 
 
 def _names(layers: Sequence[Layer]) -> list[str]:
@@ -207,25 +203,16 @@ def _label(place: int, law: Law, layers: Sequence[Layer]) -> str:
 def _notes(made: Laws, curves: dict[Law, Floats], n: int) -> tuple[Markup, ...]:
     ends = {law: float(kept[-1, _STEADY]) for law, kept in curves.items()}
     low, high = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
-    lead = Markup(
-        "The same {} batches of {} values a channel for all, under each framework’s defaults; computed from the "
-        "measured law (weight of the new batch at each step, divisor, first value), which was solved from these very "
-        "batches. The legend has weight, divisor and start. {} among {}."
-    ).format(
-        questions.STEPS, n, count(len(curves), "law"),
-        count(len(_names([layer for group in made.found.values() for layer in group])), "framework"),
-    )  # fmt: skip
-    notes = [lead]
+    frameworks = len(_names([layer for group in made.found.values() for layer in group]))
+    notes = [sentence("running_variance", steps=questions.STEPS, n=n, laws=len(curves), frameworks=frameworks)]
     if len(curves) > 1:
-        notes.append(
-            Markup(
-                "After {} batches of the same variance the running variance is between {} ({}) and {} ({}): "
-                "statistics that are taken from one framework to another in the middle of training, or a momentum that "
-                "is carried over as a number, are not the same statistics."
-            ).format(
-                questions.STEPS, number(ends[low]), _some(made.found[low]), number(ends[high]), _some(made.found[high])
-            )
-        )
+        span = {
+            "low": ends[low],
+            "lowest": _some(made.found[low]),
+            "high": ends[high],
+            "highest": _some(made.found[high]),
+        }
+        notes.append(sentence("running_variance_span", steps=questions.STEPS, **span))
     for place, (law, layers) in enumerate(made.found.items()):
         notes.append(Markup("<b>{}</b> {}: {}.").format(_letter(place), law.sentence(), _all(layers, made)))
     notes += [Markup("Not drawn, {}: {}.").format(why, _all(layers, made)) for why, layers in made.without.items()]

@@ -17,8 +17,7 @@ _PLACES = {name: at for at, name in enumerate(METRICS)}
 def title(name: str) -> str:
     """A metric as a phrase with its unit, where the phrase does not say it."""
     metric = METRICS[name]
-    unit = {"ulp": " (ulp)", "relative": "", "digits": "", "rows": "", "y": ""}.get(metric.unit, "")
-    return clean(metric.title + unit)
+    return clean(metric.title + (" (ulp)" if metric.unit == "ulp" else ""))
 
 
 def place(change: Change) -> int:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from varkernels import FORMATS
 from varkernels.formulas import ORDERS
@@ -17,12 +18,9 @@ from varkernels.formulas import ORDERS
 from ...study.population import Population, grown, measurements, summarise
 from ...study.results import Results, judged, wrong
 from ...study.score import held
-from ..words import clean
+from ..words import cell_digits, clean
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["LINE", "Column", "Facts", "Line", "decimal_digits", "shade"]
+__all__ = ["LINE", "Column", "Facts", "decimal_digits", "shade"]
 
 # A line of the report's tables: a measurement without its algorithm.
 LINE = ("case", "norm", "groups", "storage", "accumulator", "correction", "device", "contraction")
@@ -62,30 +60,6 @@ class Column:
     @property
     def word(self) -> str:
         return order_word(self.order)
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the wide tables; kappa is that of its worst row."""
-
-    number: int
-    group: str
-    case: str
-    norm: str
-    groups: str
-    storage: str
-    accumulator: str
-    device: str
-    contraction: str
-    correction: float
-    kappa: float
-
-    @property
-    def setting(self) -> str:
-        """Norm and divisor, in a few letters; nothing where neither says anything."""
-        norm = "" if self.norm == "flat" else self.norm + (f" {self.groups}" if self.groups != "0" else "")
-        divisor = f"n−{self.correction:g}" if self.correction else ""
-        return clean(", ".join(word for word in (norm, divisor) if word))
 
 
 class Facts:
@@ -156,18 +130,6 @@ class Facts:
             key=lambda p: tuple(known.index(f) if f in known else len(known) for f in p),
         )
 
-    def lines(self, frame: pd.DataFrame) -> list[Line]:
-        """The lines of a frame, in its order."""
-        first = frame.drop_duplicates("line")
-        return [
-            Line(
-                int(row["line"]), str(row["group"]), str(row["case"]), str(row["norm"]), str(row["groups"]),
-                str(row["storage"]), str(row["accumulator"]), str(row["device"]), str(row["contraction"]),
-                float(row["correction"]), float(row["kappa_worst"]),
-            )
-            for row in first.to_dict("records")
-        ]  # fmt: skip
-
     def cells(self, frame: pd.DataFrame, columns: Sequence[Column]) -> dict[int, list[tuple[str, str]]]:
         """The class and the text of each column, by line; a measurement that is missing shows as a blank."""
         places = {column.algorithm: i for i, column in enumerate(columns)}
@@ -198,38 +160,15 @@ def _known(table: pd.DataFrame) -> pd.DataFrame:
 
 def _cells(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
     """For each row its class (a .. h: from no digit to all; x: fails; n: nothing to say) and its text."""
+    missed, scored, shown = frame["nonfinite_missed"] > 0, frame["scored"], frame["var_digits_worst"]
+    failures = (frame["var_nan"] > 0, frame["var_inf"] > 0, frame["var_negative"] > 0, shown == -np.inf)
+    words = np.select((missed, ~scored, *failures), ("missed", "", "NaN", "inf", "neg", "≠0"), "").tolist()
     css: list[str] = []
     text: list[str] = []
-    columns = ("storage", "scored", "beyond", "var_nan", "var_inf", "var_negative", "nonfinite_missed")
-    for storage, scored, beyond, nan, inf, negative, missed, shown in zip(
-        *(frame[name].tolist() for name in (*columns, "var_digits_worst")), strict=True
+    for storage, told, beyond, word, value in zip(
+        frame["storage"].tolist(), scored.tolist(), frame["beyond"].tolist(), words, shown.tolist(), strict=True
     ):
-        word = (
-            "missed"
-            if missed
-            else ""
-            if not scored
-            else "NaN"
-            if nan
-            else "inf"
-            if inf
-            else "neg"
-            if negative
-            else "≠0"
-            if shown == -np.inf
-            else "="
-            if shown == np.inf
-            else f"{shown:.1f}".replace("-0.0", "0.0").replace("-", "−")
-        )
-        failed = word in ("missed", "NaN", "inf", "neg", "≠0")
-        if failed:
-            kind = "n" if beyond and word != "missed" else "x"
-        elif not scored or np.isnan(shown):
-            kind, word = "n", ""
-        elif beyond:
-            kind = "n"
-        else:
-            kind = shade(shown, storage)
-        css.append(kind)
-        text.append(word)
+        blank = not word and (not told or math.isnan(value))
+        css.append("n" if blank or (beyond and word != "missed") else "x" if word else shade(value, storage))
+        text.append("" if blank else word or cell_digits(value))
     return css, text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,18 @@ from ...survey.findings.measured import FindingRow
 from ...survey.frameworks.catalogue import FRAMEWORKS
 from ..words import clean, number
 
-__all__ = ["DocumentedFacts", "Layer", "LayerGroup", "answer", "layers", "lines", "short_version", "title", "words"]
+__all__ = [
+    "DocumentedFacts",
+    "Layer",
+    "LayerGroup",
+    "answer",
+    "is_number",
+    "layers",
+    "lines",
+    "short_version",
+    "title",
+    "words",
+]
 
 DocumentedFacts = Mapping[tuple[str, str, str, str], Documented]
 
@@ -67,8 +79,20 @@ class LayerGroup:
         return self.first.framework
 
     @property
+    def title(self) -> str:
+        return title(self.framework)
+
+    @property
     def variants(self) -> str:
-        return "; ".join(layer.variant for layer in self.layers)
+        return clean("; ".join(layer.variant for layer in self.layers))
+
+    @property
+    def version(self) -> str:
+        return short_version(self.framework, self.first.first.version) or "version unknown"
+
+    @property
+    def date(self) -> str:
+        return clean(self.first.first.date)
 
     def worst(self, name: str) -> FindingRow | None:
         """The row of the variant that does worst where a property is an error; the first one's otherwise."""
@@ -79,6 +103,11 @@ class LayerGroup:
 def answer(row: FindingRow) -> Any:
     """A measured row's value; None where there is none."""
     return row.plain() if row.status == "measured" else None
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _error(row: FindingRow) -> float:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from ...study.population import LENGTHS
 from ...study.recommendation import Choice, Pick, recommend
-from ..words import code, count, digits, number
+from ..rendering import sentence
+from ..words import digits
 from .facts import Facts, decimal_digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = [
     "FEW_MAPS",
@@ -43,7 +41,7 @@ def recommendations(facts: Facts) -> list[Choice]:
             if choice is None or (own and choice.longest <= own[-1].longest):
                 continue
             if own and _names(own[-1]) == _names(choice):
-                own[-1] = replace(choice)
+                own[-1] = choice
             else:
                 own.append(choice)
         found += own
@@ -51,10 +49,7 @@ def recommendations(facts: Facts) -> list[Choice]:
 
 
 def _names(choice: Choice) -> tuple[str | None, ...]:
-    def name(pick: Pick | None) -> str | None:
-        return None if pick is None else pick.algorithm
-
-    return name(choice.cheapest), name(choice.accurate), name(choice.runner_up)
+    return tuple(pick and pick.algorithm for pick in (choice.cheapest, choice.accurate, choice.runner_up))
 
 
 def first_choice(facts: Facts) -> Choice | None:
@@ -129,28 +124,14 @@ def _ordinary_headline(facts: Facts, best: Pick | None) -> Headline | None:
         if naive is None:
             continue
         maps = rows["case"].nunique()
-        rest = Markup("")
         other = _worst(rows, best.algorithm) if best else None
-        if best and other:
-            rest = Markup(" {} keeps {} on the same maps.").format(code(best.algorithm), digits(other[0]))
-        return Headline(
-            digits(naive[0]),
-            f"correct digits: naive, {storage}, ordinary feature maps",
-            Markup(
-                "Over {} that nobody would call adversarial ({}) the naive one-pass formula in {} keeps {} correct "
-                "digits at worst ({}), of the {} that the format holds.{}"
-            ).format(
-                count(maps, "feature map"),
-                " and ".join(word for group, word in ORDINARY.items() if (rows["group"] == group).any()),
-                storage,
-                digits(naive[0]),
-                code(naive[1]),
-                f"{decimal_digits(storage):.1f}",
-                rest,
-            ),
-            "heat",
-            naive[0] < 1,
-        )
+        kinds = [word for group, word in ORDINARY.items() if (rows["group"] == group).any()]
+        told = sentence(
+            "ordinary", maps=maps, kinds=kinds, storage=storage, naive=naive[0], case=naive[1],
+            full=decimal_digits(storage), best=best.algorithm if best and other else "", kept=other and other[0],
+        )  # fmt: skip
+        label = f"correct digits: naive, {storage}, ordinary feature maps"
+        return Headline(digits(naive[0]), label, told, "heat", naive[0] < 1)
     return None
 
 
@@ -159,27 +140,16 @@ def _museum_headline(facts: Facts, best: Pick | None) -> Headline | None:
     if "naive" not in tally:
         return None
     wrong, total = tally["naive"]
-    rest = Markup("")
-    if best and best.algorithm in tally:
+    theirs, outside = (tally.get(best.algorithm) if best else None), False
+    if best and theirs:
         frame = facts.figures
         mine = frame[(frame["group"] == "museum") & frame["own"] & (frame["algorithm"] == best.algorithm)]
         within = mine[mine["wrong"] & mine["posed"] & ~mine["beyond"] & (mine["rows_squares_overflow"] == 0)]
-        none = ", none of them on well-posed data whose sum of squared deviations fits the format"
-        rest = Markup(" {} is wrong on {} of {}{}.").format(
-            code(best.algorithm),
-            *tally[best.algorithm],
-            none if tally[best.algorithm][0] and within.empty else "",
-        )
-    return Headline(
-        f"{wrong} of {total}",
-        "reported bugs that the naive formula still reproduces",
-        Markup(
-            "On {} of {} rebuilt from bug reports the naive formula, in the format of the data, is wrong: a variance "
-            "is negative, NaN or infinite, not 0 on constant values, or has less than one correct digit.{}"
-        ).format(wrong, count(total, "input"), rest),
-        "museum",
-        wrong > 0,
-    )
+        outside = theirs[0] > 0 and within.empty
+    name = best.algorithm if best and theirs else ""
+    told = sentence("museum", wrong=wrong, total=total, best=name, theirs=theirs, outside=outside)
+    label = "reported bugs that the naive formula still reproduces"
+    return Headline(f"{wrong} of {total}", label, told, "museum", wrong > 0)
 
 
 def _order_headline(facts: Facts) -> Headline | None:
@@ -202,22 +172,9 @@ def _order_headline(facts: Facts) -> Headline | None:
         place = max(gain, key=gain.__getitem__)
         before, after = pair["two_pass"][place], pair["pairwise"][place]
         case = str(rows.loc[rows["line"] == place, "case"].iloc[0])
-        none = Markup("none (its error is {} times the variance)").format(number(10.0**-before))
-        return Headline(
-            digits(gain[place]),
-            f"digits, from the order of summation alone ({storage})",
-            Markup(
-                "The same textbook two-pass formula goes from {} to {} correct digits on {} when its sums are "
-                "taken pairwise instead of one value after the other; the median gain over {} is {}."
-            ).format(
-                digits(before) if before > 0 else none,
-                f"all {full:.1f}" if after >= full else digits(after),
-                code(case),
-                count(len(gain), "line"),
-                digits(float(np.median(list(gain.values())))),
-            ),
-            "heat",
-        )
+        median = float(np.median(list(gain.values())))
+        told = sentence("order", before=before, after=after, full=full, case=case, lines=len(gain), median=median)
+        return Headline(digits(gain[place]), f"digits, from the order of summation alone ({storage})", told, "heat")
     return None
 
 
@@ -225,24 +182,6 @@ def _choice_headline(choice: Choice | None) -> Headline | None:
     if choice is None:
         return None
     best, few = choice.cheapest or choice.accurate, choice.maps < FEW_MAPS
-    word = "cheapest safe algorithm" if choice.cheapest else "most accurate algorithm, which is not safe,"
-    return Headline(
-        digits(best.digits),
-        f"correct digits at worst: {best.algorithm}, {choice.storage}",
-        Markup(
-            "The {} for {} accumulated in {} keeps at least {} of {} digits on {} with rows of up to {} values "
-            "(fewest on {}).{}"
-        ).format(
-            word,
-            choice.storage,
-            choice.accumulator,
-            digits(best.digits),
-            f"{choice.held:.1f}",
-            count(choice.maps, "well-posed map"),
-            f"{choice.longest:,}",
-            code(best.case),
-            " So few maps recommend nothing." if few else "",
-        ),
-        "choice",
-        choice.cheapest is None,
-    )
+    label = f"correct digits at worst: {best.algorithm}, {choice.storage}"
+    told = sentence("choice", choice=choice, best=best, few=few)
+    return Headline(digits(best.digits), label, told, "choice", choice.cheapest is None)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from ..model.facts import Facts
-from ..words import clean, code, count, digits
-from .wide_table import DEVICES
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ..rendering import sentence
+from ..words import clean, count, digits
+from .wide_tables import DEVICES
 
 __all__ = ["ContractedKernel", "Contraction", "KernelBuild", "chapter"]
 
@@ -112,22 +111,11 @@ def _notes(kernels: tuple[ContractedKernel, ...]) -> tuple[Markup, ...]:
     if not kernels:
         return ()
     differ, lines = sum(k.differ for k in kernels), sum(k.lines for k in kernels)
-    notes = [
-        Markup(
-            "Contraction changes the answers on {} of {}. Numba and nvcc contract by default, and "
-            "a source file does not show it."
-        ).format(f"{differ:,}", count(lines, "measurement"))
-    ]
+    notes = [sentence("contracted", differ=differ, lines=lines)]
     spoiled = [k for k in kernels if k.on.constants > k.off.constants]
     if spoiled:
         worst = max(spoiled, key=lambda k: k.on.constants - k.off.constants)
-        notes.append(
-            Markup(
-                "Equal values have no variance. Contracted, {} in {} finds one on {} of constant values, negative "
-                "ones among them where the column says so; with the product rounded by itself on {}: q − s·s/n is zero "
-                "only if both terms are rounded alike."
-            ).format(code(worst.algorithm), worst.storage, count(worst.on.constants, "line"), worst.off.constants)
-        )
+        notes.append(sentence("spoiled", worst=worst))
     more = [k for k in kernels if k.on.negative != k.off.negative]
     if more:
         notes.append(
@@ -138,12 +126,7 @@ def _notes(kernels: tuple[ContractedKernel, ...]) -> tuple[Markup, ...]:
     weighted = sum(k.on.constants for k in kernels if k.algorithm == "chan_weighted/grid4")
     by_delta = sum(k.on.constants for k in kernels if k.algorithm == "chan/grid4")
     if weighted > by_delta:
-        notes.append(
-            Markup(
-                "A merged mean that is a weighted average need not equal two means that are equal: with it, Chan’s "
-                "formula finds a variance among equal values on {}; with the mean moved by their difference on {}."
-            ).format(count(weighted, "line"), by_delta)
-        )
+        notes.append(sentence("weighted", weighted=weighted, by_delta=by_delta))
     return tuple(notes)
 
 

@@ -10,7 +10,7 @@ from ...survey.findings.measured import FindingRow
 from ...survey.findings.properties import PROPERTIES, SYNC, FindingStatus
 from ...survey.frameworks.catalogue import FRAMEWORKS
 from ..model.contradictions import Key, source_differs
-from ..model.measured_layers import DocumentedFacts, Layer, LayerGroup, answer, lines, short_version, title, words
+from ..model.measured_layers import DocumentedFacts, Layer, LayerGroup, answer, lines, title, words
 from ..words import clean, superscript
 from .layers_heat import error_cell
 
@@ -30,67 +30,27 @@ TITLES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class PropertyValue:
-    """What a cell shows of a measurement: its class, its text, and whether the text is a status instead of a value."""
-
-    css: str = "n"
-    text: str = ""
-    missing: bool = False
-
-
-@dataclass(frozen=True)
-class PropertyNote:
-    """What documentation or source say of a property; the anchor of the contradiction where they contradict."""
-
-    text: str
-    contradiction: str = ""
+# What a cell shows of a measurement: its class, its text, and whether the text is a status instead of a value.
+Shown = tuple[str, str, bool]
 
 
 @dataclass(frozen=True)
 class PropertyCell:
-    """A property of a layer: measured, measured with other numbers of threads, and documented."""
+    """A property of a layer: measured, measured with other numbers of threads, and documented.
 
-    value: PropertyValue
-    threads: tuple[tuple[int, PropertyValue], ...]
-    notes: tuple[PropertyNote, ...]
+    Attributes
+    ----------
+    notes : what documentation and source say; each with the anchor of the contradiction where they contradict.
+    """
+
+    value: Shown
+    threads: tuple[tuple[int, Shown], ...]
+    notes: tuple[tuple[str, str], ...]
 
     @property
     def css(self) -> str:
-        clash = "clash" if any(note.contradiction for note in self.notes) else ""
-        return " ".join(word for word in (self.value.css, clash) if word)
-
-
-@dataclass(frozen=True)
-class PropertyLine:
-    """A framework's variants that agree in every column."""
-
-    title: str
-    framework: str
-    variants: str
-    version: str
-    date: str
-    cells: tuple[PropertyCell, ...]
-
-
-@dataclass(frozen=True)
-class AbsentLine:
-    """A framework that could be measured and was not: its status, why, and the command that measures it."""
-
-    title: str
-    framework: str
-    status: str
-    detail: str
-    command: str
-
-
-@dataclass(frozen=True)
-class DocumentedLine:
-    """A framework that cannot be installed: for each property what is documented, a sentence each."""
-
-    title: str
-    framework: str
-    cells: tuple[tuple[str, ...], ...]
+        clash = "clash" if any(anchor for _, anchor in self.notes) else ""
+        return " ".join(word for word in (self.value[0], clash) if word)
 
 
 @dataclass(frozen=True)
@@ -99,16 +59,18 @@ class PropertyTable:
 
     Attributes
     ----------
-    frameworks : how many were measured. heads : for each column the question and the heading.
+    frameworks : how many were measured. heads : for each column the question and the heading. measured : the lines.
+    absent : frameworks that could be measured and were not: title, name, status, why, and the command that measures it.
+    documented : frameworks that cannot be installed: title, name, and for each property what is documented.
     """
 
     kind: str
     title: str
     frameworks: int
     heads: tuple[tuple[str, str], ...]
-    measured: tuple[PropertyLine, ...]
-    absent: tuple[AbsentLine, ...]
-    documented: tuple[DocumentedLine, ...]
+    measured: tuple[tuple[LayerGroup, tuple[PropertyCell, ...]], ...]
+    absent: tuple[tuple[str, ...], ...]
+    documented: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...]
 
     @property
     def lines(self) -> int:
@@ -144,7 +106,7 @@ def property_table(
         TITLES[kind],
         len(there),
         tuple((PROPERTIES[name].question, heading(name)) for name in names),
-        tuple(_line(line, names, facts, anchors) for line in merged),
+        tuple((line, tuple(_cell(line, name, facts, anchors) for name in names)) for line in merged),
         _absent([name for name in FRAMEWORKS if name not in there], troubles) if kind == "batch" else (),
         tuple(_documented_only(name, kind, names, facts) for name in only),
     )
@@ -157,27 +119,15 @@ def heading(name: str) -> str:
     return PROPERTIES[name].title
 
 
-def _absent(names: Sequence[str], troubles: Mapping[str, FindingRow]) -> tuple[AbsentLine, ...]:
+def _absent(names: Sequence[str], troubles: Mapping[str, FindingRow]) -> tuple[tuple[str, ...], ...]:
     found = []
     for name in names:
         if FRAMEWORKS[name].measured:
             row = troubles.get(name)
             status = FindingStatus.NOT_RUN if row is None else row.status
             command = f"python -m varstudy frameworks --install {name}" if status == FindingStatus.NOT_RUN else ""
-            found.append(AbsentLine(title(name), name, status, clean(row.detail) if row is not None else "", command))
+            found.append((title(name), name, status, clean(row.detail) if row is not None else "", command))
     return tuple(found)
-
-
-def _line(line: LayerGroup, names: Sequence[str], facts: DocumentedFacts, anchors: Mapping[Key, str]) -> PropertyLine:
-    first = line.first.first
-    return PropertyLine(
-        title(line.framework),
-        line.framework,
-        clean(line.variants),
-        short_version(first.framework, first.version) or "version unknown",
-        clean(first.date),
-        tuple(_cell(line, name, facts, anchors) for name in names),
-    )
 
 
 def _cell(line: LayerGroup, name: str, facts: DocumentedFacts, anchors: Mapping[Key, str]) -> PropertyCell:
@@ -188,36 +138,37 @@ def _cell(line: LayerGroup, name: str, facts: DocumentedFacts, anchors: Mapping[
     return PropertyCell(_value(name, row), threads, () if fact is None else _facing(fact, row, name, key))
 
 
-def _facing(fact: Documented, row: FindingRow | None, name: str, key: str) -> tuple[PropertyNote, ...]:
+def _facing(fact: Documented, row: FindingRow | None, name: str, key: str) -> tuple[tuple[str, str], ...]:
     """What documentation and source say, beneath what was measured."""
     said = None if row is None else contradicts(fact, row)
     source = None if row is None else source_differs(fact, row)
     notes = []
     if fact.value is not None:
-        agrees = said is False
-        text = "documented" if agrees else f"documentation: {words(name, fact.value)}"
-        notes.append(PropertyNote(text, key if said else ""))
+        text = "documented" if said is False else f"documentation: {words(name, fact.value)}"
+        notes.append((text, key if said else ""))
     if fact.source_value is not None and (said or source or said is None or fact.value is None):
         text = "as in source" if source is False else f"source: {words(name, fact.source_value)}"
-        notes.append(PropertyNote(text, key if source else ""))
+        notes.append((text, key if source else ""))
     return tuple(notes)
 
 
-def _value(name: str, row: FindingRow | None) -> PropertyValue:
+def _value(name: str, row: FindingRow | None) -> Shown:
     if row is None:
-        return PropertyValue()
+        return "n", "", False
     if answer(row) is None:
         absent = row.status == "not applicable"
-        return PropertyValue(text="–" if absent else clean(row.status), missing=not absent)
+        return "n", "–" if absent else clean(row.status), not absent
     if name.startswith("accuracy."):
-        return PropertyValue(*error_cell(row))
-    return PropertyValue("", words(name, answer(row)))
+        return (*error_cell(row), False)
+    return "", words(name, answer(row)), False
 
 
-def _documented_only(name: str, kind: str, names: Sequence[str], facts: DocumentedFacts) -> DocumentedLine:
+def _documented_only(
+    name: str, kind: str, names: Sequence[str], facts: DocumentedFacts
+) -> tuple[str, str, tuple[tuple[str, ...], ...]]:
     cells = []
     for each in names:
         fact = facts.get((name, kind, "", each))
         said = (("documentation", fact and fact.value), ("source", fact and fact.source_value))
         cells.append(tuple(f"{word}: {words(each, value)}" for word, value in said if value is not None))
-    return DocumentedLine(title(name), name, tuple(cells))
+    return title(name), name, tuple(cells)

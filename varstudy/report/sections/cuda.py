@@ -22,7 +22,7 @@ from varkernels.formulas import Formula
 
 from ..words import clean, number
 
-__all__ = ["KernelLine", "KernelTable", "Kernels", "Work", "section"]
+__all__ = ["KernelTable", "Kernels", "section"]
 
 FIRST = ("float32", "float32")  # the pair of formats that is shown open
 
@@ -49,34 +49,17 @@ class _Text:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a value costs: bytes, instructions and their parts, and the least time on each card for each shape.
+class KernelTable:
+    """The kernels of one pair of formats, by formula.
 
-    times : microseconds as text, and whether arithmetic decides it.
+    Attributes
+    ----------
+    blocks : a formula with its kernels: kind, build, for each target registers and occupancy (empty where not known),
+        and what a value costs, as `_work` has it.
     """
 
-    bytes: int
-    instructions: str
-    parts: str
-    times: tuple[tuple[str, bool], ...]
-
-
-@dataclass(frozen=True)
-class KernelLine:
-    """A kernel: for each target its registers and occupancy, empty where not known, and its work."""
-
-    kind: str
-    build: str
-    targets: tuple[str, ...]
-    work: Work | None
-
-
-@dataclass(frozen=True)
-class KernelTable:
-    """The kernels of one pair of formats, by formula."""
-
     title: str
-    blocks: tuple[tuple[str, tuple[KernelLine, ...]], ...]
+    blocks: tuple[tuple[str, list[tuple[Any, ...]]], ...]
 
     @property
     def lines(self) -> int:
@@ -167,8 +150,11 @@ def _parts(rows: Iterable[Row]) -> str:
     return ", ".join(f"{number(value)} {word}" for word, value in found.items() if value) or "none"
 
 
-def _work(sweeps: list[_Text] | None) -> Work | None:
-    """Bytes and instructions a value, and the least times; None where a sweep or its row is not known."""
+def _work(sweeps: list[_Text] | None) -> tuple[int, str, str, list[tuple[str, bool]]] | None:
+    """What a value costs: bytes, instructions and their parts, and the least time on each card for each shape.
+
+    A time is microseconds as text, and whether arithmetic decides it. None where a sweep or its row is not known.
+    """
     rows = {
         target: [s.rows[target] for s in sweeps or () if target in s.rows and s.rows[target].loop_values]
         for target in TARGETS
@@ -187,24 +173,23 @@ def _work(sweeps: list[_Text] | None) -> Work | None:
             seconds = sum(time.seconds for time in each)
             times.append((number(1e6 * seconds), any(time.arithmetic for time in each)))
     issued = sum(row.loop_issued / row.loop_values for row in shown)
-    return Work(size * len(sweeps), number(issued), _parts(shown), tuple(times))
+    return size * len(sweeps), number(issued), _parts(shown), times
 
 
 def _table(title: str, kernels: list[_Text], every: Mapping[Any, _Text]) -> KernelTable:
-    blocks = tuple(
-        (
-            formula,
-            tuple(
-                KernelLine(
-                    _KINDS.get(kernel.kind, clean(kernel.kind)), kernel.build,
-                    tuple(_target_cell(kernel, target) for target in TARGETS), _work(_sweeps(kernel, every)),
-                )
-                for kernel in mine
-            ),
-        )
-        for formula, mine in groupby(kernels, key=lambda kernel: kernel.formula)
-    )  # fmt: skip
-    return KernelTable(title, blocks)
+    blocks = []
+    for formula, mine in groupby(kernels, key=lambda kernel: kernel.formula):
+        lines = [
+            (
+                _KINDS.get(kernel.kind, clean(kernel.kind)),
+                kernel.build,
+                [_target_cell(kernel, target) for target in TARGETS],
+                _work(_sweeps(kernel, every)),
+            )
+            for kernel in mine
+        ]
+        blocks.append((formula, lines))
+    return KernelTable(title, tuple(blocks))
 
 
 def _spills(kernels: list[_Text]) -> str:
@@ -216,24 +201,19 @@ def _spills(kernels: list[_Text]) -> str:
     return f"They take {few} to {most} registers, and {'none spills' if not spilt else f'{spilt} spill'}."
 
 
+@cache
+def committed() -> Kernels:
+    """The section of the committed kernels."""
+    return section()
+
+
 def section(manifest: Iterable[Mapping[str, Any]] | None = None, table: Table | None = None) -> Kernels:
     """The section; a sentence in it where the kernels or their table cannot be read.
 
     Parameters
     ----------
-    manifest, table : the kernels and their resources, for tests; the committed ones if not given.
+    manifest, table : the kernels and their resources; the committed ones if not given.
     """
-    if manifest is None and table is None:
-        return _committed()
-    return _section(manifest, table)
-
-
-@cache
-def _committed() -> Kernels:
-    return _section(None, None)
-
-
-def _section(manifest: Iterable[Mapping[str, Any]] | None, table: Table | None) -> Kernels:
     try:
         made = table or resources.read()
         kernels = _kernels(library.manifest()["kernels"] if manifest is None else manifest, made)

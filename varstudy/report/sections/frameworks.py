@@ -60,8 +60,12 @@ def conventions(fresh: Sequence[FindingRow] | str | None = None) -> Conventions:
     ----------
     fresh : rows that were measured here, or a sentence why there are none to show.
     """
-    if not fresh:
-        return _committed(_stamp(measured.COMMITTED), tuple(map(_stamp, documented.files())))
+    if fresh:
+        return _with(fresh)
+    return _committed(*map(_stamp, (measured.COMMITTED, *documented.files())))
+
+
+def _with(fresh: Sequence[FindingRow] | str) -> Conventions:
     rows, unread = ([], fresh) if isinstance(fresh, str) else (list(fresh), "")
     try:
         old = measured.committed()
@@ -80,14 +84,9 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 
 @lru_cache(maxsize=2)
-def _committed(stamp: tuple[str, int, int], facts: tuple[tuple[str, int, int], ...]) -> Conventions:
+def _committed(*stamps: tuple[str, int, int]) -> Conventions:
     """Two figures and some tables, drawn once as long as the files stay the same."""
-    try:
-        rows = measured.committed()
-    except ConventionsProblem as problem:
-        return Conventions(problem=clean(problem).rstrip("."))
-    known, trouble = _facts()
-    return made(rows, known, trouble=trouble)
+    return _with(())
 
 
 def _facts() -> tuple[list[Documented], str]:

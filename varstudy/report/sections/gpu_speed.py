@@ -12,7 +12,8 @@ from markupsafe import Markup
 from ...bench.gpu import gpu_record
 from ...bench.gpu.gpu_record import GpuRow
 from ...bench.targets import Target, read_targets
-from ..words import clean, code, count, number, percent
+from ..rendering import sentence
+from ..words import clean, code, number, percent
 
 __all__ = ["GpuSpeed", "SpeedTable", "section"]
 
@@ -34,13 +35,13 @@ class GpuSpeed:
 
     Attributes
     ----------
-    device : name and driver, empty where nothing was measured. checks : what was checked, a sentence each.
+    device : name and driver, empty where nothing was measured. checks : what was checked.
     targets : name, storage, wanted, measured, verdict. parts : a table a feature map. rules : how to read the numbers.
     absent : what was not measured, and why.
     """
 
     device: str = ""
-    checks: tuple[Markup, ...] = ()
+    checks: str = ""
     targets: tuple[tuple[str, ...], ...] = ()
     parts: tuple[SpeedTable, ...] = ()
     rules: tuple[str, ...] = ()
@@ -54,9 +55,6 @@ def section(gpu: Mapping[str, Any] | str | None) -> GpuSpeed:
         return GpuSpeed(problem=clean(gpu or "").rstrip("."))
     rows = gpu_record.rows(gpu)
     device, settings = gpu["device"], gpu["settings"]
-    parts: dict[tuple[str, str, str], list[GpuRow]] = {}
-    for row in rows:
-        parts.setdefault(("×".join(map(str, row.shape)), row.layout, row.storage), []).append(row)
     absent = dict.fromkeys(
         f"{'×'.join(map(str, row.shape))} in {row.storage}, {row.contender}: {row.reason or row.status}"
         for row in rows
@@ -65,31 +63,12 @@ def section(gpu: Mapping[str, Any] | str | None) -> GpuSpeed:
     torch = str(settings.get("torch", {}).get("absent", ""))
     return GpuSpeed(
         clean(f"{device.get('name', 'a GPU')}, driver for CUDA {device.get('driver_cuda', '?')}"),
-        _checks(gpu["checks"]),
+        sentence("checks", checks=gpu["checks"]),
         tuple(map(_target, read_targets(gpu["targets"]))),
-        tuple(_part(key, part) for key, part in parts.items()),
+        tuple(_part(*where, part) for where, part in gpu_record.by_map(rows).items()),
         tuple(clean(rule).rstrip(".") for rule in settings.get("rules", {}).values()),
         tuple(clean(line).rstrip(".") for line in ([f"PyTorch: {torch}"] if torch else []) + list(absent)),
     )
-
-
-def _checks(checks: Mapping[str, Any]) -> tuple[Markup, ...]:
-    lines = [
-        Markup("The answers were not compared with the executed PTX’s: {}.").format(clean(checks["not_compared"]))
-        if checks["not_compared"]
-        else Markup("{} compared in every bit with the executed PTX’s: {}.").format(
-            count(int(checks["compared"]), "answer"), count(int(checks["mismatches"]), "mismatch", "mismatches")
-        ),
-        Markup("{} with a rigorous bound, {} beyond it{}.").format(
-            count(int(checks["bounded"]), "measurement"),
-            f"{int(checks['beyond']):,}",
-            "" if checks["worst"] is None else f"; the largest error is {number(checks['worst'], 3)} of its bound",
-        ),
-    ]
-    if checks["failed"]:
-        lines.append(Markup("<b>{} failed.</b>").format(count(int(checks["failed"]), "run")))
-    lines += [Markup("<b>Wrong:</b> {}.").format(clean(line)) for kind in checks["first"].values() for line in kind]
-    return tuple(lines)
 
 
 def _target(each: Target) -> tuple[str, ...]:
@@ -109,7 +88,7 @@ def _cell(row: GpuRow | None) -> str:
     return " · ".join(word for word in words if word)
 
 
-def _part(key: tuple[str, str, str], part: Sequence[GpuRow]) -> SpeedTable:
+def _part(shape: str, layout: str, storage: str, part: Sequence[GpuRow]) -> SpeedTable:
     """The copy and PyTorch's first, then the kernels, fastest first."""
     norms = tuple(dict.fromkeys(row.norm for row in part))
     cells = {(row.kind, row.contender, row.norm): row for row in part}
@@ -120,7 +99,7 @@ def _part(key: tuple[str, str, str], part: Sequence[GpuRow]) -> SpeedTable:
     kinds = ("copy", "torch", "kernel")
     order = sorted(best, key=lambda name: (kinds.index(name[0]) if name[0] in kinds else len(kinds), -best[name]))
     return SpeedTable(
-        clean(f"{key[0]} {key[1]}, {key[2]}"),
+        clean(f"{shape.replace('x', '×')} {layout}, {storage}"),
         norms,
         tuple((code(name[1]), tuple(_cell(cells.get((*name, norm))) for norm in norms)) for name in order),
     )

@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from ...survey.findings.measured import FindingRow
 from ..model.facts import shade
-from ..model.measured_layers import Layer, LayerGroup, answer, lines, title
-from ..words import clean, code, count, listing
+from ..model.measured_layers import Layer, LayerGroup, answer, lines
+from ..rendering import sentence
+from ..words import cell_digits, clean, code, listing
 
 __all__ = ["COLUMNS", "LayersHeat", "error_cell", "heat"]
 
@@ -21,29 +22,15 @@ COLUMNS = tuple(f"accuracy.{mean}" for mean in ("1e4", "1e5", "1e6")) + tuple(
 GROUPS = (("float32", ("10⁴", "10⁵", "10⁶")), ("float16", ("0", "4", "100")), ("bfloat16", ("0", "4", "100")))
 
 
-@dataclass(frozen=True)
-class LayersCell:
-    """A cell: its class and text, and the texts of other numbers of threads."""
-
-    css: str
-    text: str
-    threads: tuple[tuple[int, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class LayersLine:
-    """A framework's variants that agree, and a cell for each of `COLUMNS`."""
-
-    framework: str
-    variants: str
-    cells: tuple[LayersCell, ...]
+# A cell: its class and text, and the texts of other numbers of threads.
+Cell = tuple[str, str, tuple[tuple[int, str], ...]]
 
 
 @dataclass(frozen=True)
 class LayersHeat:
-    """A heat map: headings with the lines under each, and what they show."""
+    """A heat map: headings with the lines under each, a cell for each of `COLUMNS`; and what they show."""
 
-    blocks: tuple[tuple[str, tuple[LayersLine, ...]], ...]
+    blocks: tuple[tuple[str, tuple[tuple[LayerGroup, tuple[Cell, ...]], ...]], ...]
     rows: int
     notes: tuple[Markup, ...] = ()
     formats: tuple[tuple[str, tuple[str, ...]], ...] = GROUPS
@@ -58,26 +45,18 @@ def error_cell(row: FindingRow) -> tuple[str, str]:
     value = answer(row)
     if value is None:
         return ("n", "–" if row.status == "not applicable" else clean(row.status))
-    failed = [
-        word for word, sign in (("negative", "is negative"), ("clip", "clipped at 0")) if sign in row.detail
-    ]  # fmt: skip
+    failed = [word for word, sign in (("negative", "is negative"), ("clip", "clipped at 0")) if sign in row.detail]
     if not isinstance(value, (int, float)):
         return ("x", " ".join([clean(value), *failed]))
     digits = math.inf if value == 0 else -math.log10(abs(value)) if math.isfinite(value) else -math.inf
-    text = "=" if digits == math.inf else f"{digits:.1f}".replace("-0.0", "0.0").replace("-", "−")
-    text = ("≥ " if row.detail.startswith("at most") else "") + text
+    text = ("≥ " if row.detail.startswith("at most") else "") + cell_digits(digits)
     return ("x" if failed else shade(digits, _storage(row.property)), " ".join([text, *failed]))
 
 
-def _cell(line: LayerGroup, name: str) -> LayersCell:
+def _cell(line: LayerGroup, name: str) -> Cell:
     row = line.worst(name)
     css, text = ("n", "") if row is None else error_cell(row)
-    others = line.first.others.get(name, ())
-    return LayersCell(css, text, tuple((each.threads, error_cell(each)[1]) for each in others))
-
-
-def _line(line: LayerGroup) -> LayersLine:
-    return LayersLine(title(line.framework), clean(line.variants), tuple(_cell(line, name) for name in COLUMNS))
+    return css, text, tuple((each.threads, error_cell(each)[1]) for each in line.first.others.get(name, ()))
 
 
 def heat(parts: Sequence[tuple[str, Sequence[Layer]]]) -> LayersHeat | None:
@@ -90,7 +69,7 @@ def heat(parts: Sequence[tuple[str, Sequence[Layer]]]) -> LayersHeat | None:
     blocks = []
     for heading, layers in parts:
         asked = [layer for layer in layers if any(name in layer.rows for name in COLUMNS)]
-        mine = tuple(map(_line, lines(asked, COLUMNS, {})))
+        mine = tuple((line, tuple(_cell(line, name) for name in COLUMNS)) for line in lines(asked, COLUMNS, {}))
         if mine:
             blocks.append((heading, mine))
     if not blocks:
@@ -109,16 +88,7 @@ def _notes(batch: Sequence[Layer]) -> tuple[Markup, ...]:
         asked = [layer for layer in batch if layer.value(name) is not None]
         lost = [layer for layer in asked if _lost(layer.value(name))]
         if asked:
-            notes.append(
-                Markup(
-                    "<b>Mean {}, deviation 1, float32:</b> {} of {} of batch norm have no correct digit left{}."
-                ).format(
-                    mean,
-                    len(lost),
-                    count(len(asked), "variant"),
-                    Markup(": {}").format(_names(lost)) if lost else "",
-                )
-            )
+            notes.append(sentence("lost", mean=mean, names=_names(lost), asked=len(asked), lost=len(lost)))
     both = {layer.framework for layer in batch if _lost(layer.value("accuracy.1e6"))} & {
         layer.framework for layer in batch if _kept(layer.value("accuracy.1e6"))
     }

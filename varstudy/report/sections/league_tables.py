@@ -14,8 +14,9 @@ from ...survey.league.league_record import CaseResult, LeagueFact, LeagueProblem
 from ...survey.league.ranking import LeagueStanding, together
 from ...survey.libraries.declaring import SHORT
 from ..model.facts import decimal_digits, shade
+from ..rendering import sentence
 from ..words import clean, code, count, digits, listing
-from .wide_table import GROUP_TITLES
+from .wide_tables import GROUP_TITLES
 
 __all__ = ["LeagueLine", "LeagueTable", "divisor", "layers_table", "league_table", "short_error"]
 
@@ -123,18 +124,7 @@ def layers_table(content: Mapping[str, Any]) -> LeagueTable | None:
         for each in lines
     )
     heads = ("Layer, function or algorithm", "place", "wrong", "median", "fewest")
-    best, worst = theirs[0], theirs[-1]
-    note = Markup(
-        "{} of {} on the same rows of up to {} values; rows of one length are the channels, samples or groups of one "
-        "input. Outputs in float32 tell a variance to about 6 digits, and a layer’s error is never shown smaller. Each "
-        "is judged on the cases that it can be: equal values, variances that epsilon hides and outputs too rough to "
-        "show a digit tell nothing. Of the layers the best is {} ({} of {} cases wrong), the worst "
-        "{} ({} of {})."
-    ).format(
-        count(len(theirs), "layer"), count(len({each.library for each in theirs}), "framework"),
-        f"{int(committed['settings']['longest']):,}", code(best.name), best.wrong, best.cases, code(worst.name),
-        worst.wrong, worst.cases,
-    )  # fmt: skip
+    note = sentence("layers", theirs=theirs, longest=int(committed["settings"]["longest"]))
     return LeagueTable("float32", f"{decimal_digits('float32'):.1f}", heads, None, body, (note,))
 
 
@@ -199,18 +189,8 @@ def _notes(lines: Sequence[_Standing]) -> tuple[Markup, ...]:
     ours = [line for line in lines if line.standing.ours]
     if not theirs:
         return ()
-    best, last = theirs[0].standing, theirs[-1].standing
-    notes = [
-        Markup(
-            "Of {} the first is {} (place {}, {} of {} wrong, {} in the median), the last {} "
-            "({} of {}, {} in the median)."
-        ).format(
-            count(len({line.standing.name for line in theirs}), "function of a library", "functions of libraries"),
-            code(best.name), best.place,
-            best.wrong, count(best.cases, "case"), digits(best.digits_median), code(last.name), last.wrong,
-            count(last.cases, "case"), digits(last.digits_median),
-        )
-    ]  # fmt: skip
+    functions = len({line.standing.name for line in theirs})
+    notes = [sentence("league", functions=functions, best=theirs[0].standing, last=theirs[-1].standing)]
     if ours:
         ahead = [line for line in theirs if line.standing.place < ours[0].standing.place]
         notes.append(

@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from ...study.results import reproduce
 from ..model.facts import Facts
 from ..model.summary import first_choice, museum_tally
 from ..words import clean, number, source_link
 
-__all__ = ["Exhibit", "Museum", "exhibition"]
+__all__ = ["Museum", "exhibition"]
 
 MUSEUM = ("naive", "two_pass", "welford", "pairwise", "chan", "double_double")
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """A line of the museum's table."""
-
-    case: Markup
-    observed: str
-    rationale: str
-    setting: str
-    again: str
-    exact: str
-    cells: tuple[tuple[str, str, str, str], ...]  # class, computed, digits, exact where it differs
-
-
-@dataclass(frozen=True)
 class Museum:
-    """The museum's table: which algorithms, how many cases each gets wrong, and the lines."""
+    """The museum's table: which algorithms, how many cases each gets wrong, and the lines.
+
+    A line has ``cells``: class, computed, digits, and the exact variance where it differs from the first algorithm's.
+    """
 
     algorithms: tuple[str, ...]
     tally: dict[str, tuple[int, int]]
-    exhibits: tuple[Exhibit, ...]
+    exhibits: list[dict[str, Any]]
 
 
 def exhibition(facts: Facts) -> Museum:
@@ -71,14 +61,14 @@ def exhibition(facts: Facts) -> Museum:
         if first["correction"]:
             setting.append(f"n−{first['correction']:g}")
         exhibits.append(
-            Exhibit(
-                source_link(info.get("source", ""), clean(first["case"]).removeprefix("museum/")),
-                clean(info.get("observed", "")),
-                clean(info.get("rationale", "")),
-                clean(", ".join(setting)),
-                clean(reproduce(str(first["case"]), facts.seed)),
-                number(exact, 5) if first["rows_scored"] else "not scored",
-                tuple(cells),
-            )
+            {
+                "case": source_link(info.get("source", ""), clean(first["case"]).removeprefix("museum/")),
+                "observed": clean(info.get("observed", "")),
+                "rationale": clean(info.get("rationale", "")),
+                "setting": clean(", ".join(setting)),
+                "again": clean(reproduce(str(first["case"]), facts.seed)),
+                "exact": number(exact, 5) if first["rows_scored"] else "not scored",
+                "cells": cells,
+            }
         )
-    return Museum(tuple(names), museum_tally(facts, names), tuple(exhibits))
+    return Museum(tuple(names), museum_tally(facts, names), exhibits)

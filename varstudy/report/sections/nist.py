@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -10,27 +10,14 @@ from markupsafe import Markup
 from ...study.results import reproduce
 from ..figures.draw import KNOWN
 from ..model.facts import Column, Facts
-from ..words import clean, code, digits, number, percent, source_link
-from .wide_table import kappa
+from ..rendering import sentence
+from ..words import clean, digits, number, percent, source_link
+from .wide_tables import kappa
 
-__all__ = ["NistLine", "references"]
-
-
-@dataclass(frozen=True)
-class NistLine:
-    """A line of NIST's table."""
-
-    name: Markup
-    again: str
-    storage: str
-    kappa: str
-    exact: str
-    stored: str
-    stored_digits: str
-    cells: tuple[tuple[str, str], ...]
+__all__ = ["references"]
 
 
-def references(facts: Facts) -> tuple[tuple[str, ...], tuple[NistLine, ...], Markup | None]:
+def references(facts: Facts) -> tuple[tuple[str, ...], list[dict[str, Any]], Markup | None]:
     """Names of algorithms, a line for each data set and storage (accumulator = storage), and what they show."""
     frame = facts.figures
     rows = frame[(frame["group"] == "nist") & frame["own"]]
@@ -42,33 +29,27 @@ def references(facts: Facts) -> tuple[tuple[str, ...], tuple[NistLine, ...], Mar
         first = line.iloc[0]
         stored = float(first["storage_error"])
         made.append(
-            NistLine(
-                source_link(
-                    facts.info(str(first["case"])).get("source", ""),
-                    clean(first["case"]).removeprefix("nist/"),
+            {
+                "name": source_link(
+                    facts.info(str(first["case"])).get("source", ""), clean(first["case"]).removeprefix("nist/")
                 ),
-                clean(reproduce(str(first["case"]), facts.seed)),
-                str(first["storage"]),
-                kappa(float(first["kappa_worst"])),
-                number(float(first["exact"]), 6),
-                "–" if np.isnan(stored) else percent(stored) if 0.001 < stored < 10 else number(stored, 2),
-                _log_digits(stored),
-                tuple(cells[int(first["line"])]),
-            )
+                "again": clean(reproduce(str(first["case"]), facts.seed)),
+                "storage": str(first["storage"]),
+                "kappa": kappa(float(first["kappa_worst"])),
+                "exact": number(float(first["exact"]), 6),
+                "stored": "–" if np.isnan(stored) else percent(stored) if 0.001 < stored < 10 else number(stored, 2),
+                "stored_digits": _log_digits(stored),
+                "cells": cells[int(first["line"])],
+            }
         )
     known = rows[np.isfinite(rows["storage_error"]) & (rows["storage_error"] > 0) & rows["scored"]]
     note = None
     if len(known):
         worse = known[known["storage_error"] > known["var_error_worst"]]
         place = known.loc[known["storage_error"].idxmax()]
-        note = Markup(
-            "Storing alone costs most for {} in {}: a relative error of {} before any arithmetic. On {} of {} "
-            "measurements here the storage error is larger than the algorithm’s."
-        ).format(
-            code(place["case"]), clean(place["storage"]), number(float(place["storage_error"])),
-            f"{len(worse):,}", f"{len(known):,}",
-        )  # fmt: skip
-    return names, tuple(made), note
+        error = float(place["storage_error"])
+        note = sentence("stored", place=place, error=error, worse=len(worse), known=len(known))
+    return names, made, note
 
 
 def _log_digits(error: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 
 from varkernels import FORMATS, Format, format_of
 from varkernels.rounding import round_to
@@ -31,24 +31,54 @@ class PencilStep:
 
 @dataclass(frozen=True)
 class PencilExample:
-    """Values whose variance goes wrong in a few operations.
-
-    Attributes
-    ----------
-    answer, exact : the variance by the tape, and the exact one. again : a Python command that asks the kernel.
-    """
+    """Values whose variance goes wrong in a few operations of one format."""
 
     key: str
     title: str
-    values: str
+    data: Sequence[int]
     storage: str
     algorithm: str
-    divisor: str
-    steps: tuple[PencilStep, ...]
-    answer: str
-    exact: str
-    again: str
+    correction: int
     moral: str
+
+    @property
+    def values(self) -> str:
+        few = ", ".join(map(str, self.data))
+        return few if len(self.data) < 9 else f"{len(self.data):,} times the value {self.data[0]}"
+
+    @property
+    def divisor(self) -> str:
+        return "n − 1" if self.correction else "n"
+
+    @cached_property
+    def steps(self) -> list[PencilStep]:
+        """Every operation; the last is the division."""
+        tape = _Tape(format_of(self.storage))
+        m2 = _naive(tape, self.data) if self.algorithm == "naive" else _two_pass(tape, self.data[0], len(self.data))
+        left = len(self.data) - self.correction
+        tape.note(f"variance: M2 / {left:,}", m2 / left)
+        return tape.steps
+
+    @property
+    def answer(self) -> str:
+        """The variance by the tape."""
+        return self.steps[-1].rounded
+
+    @property
+    def exact(self) -> str:
+        """The exact variance."""
+        mean = Fraction(sum(self.data), len(self.data))
+        squares = sum(((v - mean) ** 2 for v in self.data), Fraction(0))
+        return shown(squares / (len(self.data) - self.correction))
+
+    @property
+    def again(self) -> str:
+        """A Python command that asks the kernel."""
+        python = f"[{self.values}]" if len(self.data) < 9 else f"[{self.data[0]}] * {len(self.data)}"
+        return (
+            f"import numpy as np, varkernels; x = np.array({python}, '{self.storage}').reshape(1, 1, -1); "
+            f"print(varkernels.moments(x, '{self.algorithm}', '{self.storage}').variance({self.correction}))"
+        )
 
 
 def shown(value: Fraction) -> str:
@@ -110,52 +140,15 @@ def _two_pass(tape: _Tape, value: int, times: int) -> Fraction:
     return tape.repeated(square, times, f"squares of {shown(off)}, summed")
 
 
-def _exact(values: Sequence[int], correction: int) -> Fraction:
-    mean = Fraction(sum(values), len(values))
-    return sum(((v - mean) ** 2 for v in values), Fraction(0)) / (len(values) - correction)
-
-
-def _finish(
-    key: str, title: str, data: tuple[Sequence[int], str], fmt: str, algorithm: str, correction: int, moral: str
-) -> PencilExample:
-    values, words = data
-    tape = _Tape(format_of(fmt))
-    m2 = _naive(tape, values) if algorithm == "naive" else _two_pass(tape, values[0], len(values))
-    left = len(values) - correction
-    variance = tape.note(f"variance: M2 / {left:,}", m2 / left)
-    python = f"[{words}]" if len(values) < 9 else f"[{values[0]}] * {len(values)}"
-    return PencilExample(
-        key=key,
-        title=title,
-        values=words,
-        storage=fmt,
-        algorithm=algorithm,
-        divisor="n − 1" if correction else "n",
-        steps=tuple(tape.steps),
-        answer=shown(variance),
-        exact=shown(_exact(values, correction)),
-        again=(
-            f"import numpy as np, varkernels; x = np.array({python}, '{fmt}').reshape(1, 1, -1); "
-            f"print(varkernels.moments(x, '{algorithm}', '{fmt}').variance({correction}))"
-        ),
-        moral=moral,
-    )
-
-
-def _in_words(values: Sequence[int]) -> tuple[Sequence[int], str]:
-    return values, ", ".join(map(str, values))
-
-
 @cache
 def examples() -> tuple[PencilExample, ...]:
     """A spread that vanishes, a negative variance, and a spread of equal values under the safe formula."""
-    ones = 4096
     stop = 2 ** FORMATS["float32"].precision
     return (
-        _finish(
+        PencilExample(
             "lost",
             "The spread vanishes",
-            _in_words((10000, 10001, 10002)),
+            (10000, 10001, 10002),
             "float32",
             "naive",
             1,
@@ -163,10 +156,10 @@ def examples() -> tuple[PencilExample, ...]:
             "rounded away before it. The larger the mean compared with the spread, the more is lost: twice as many "
             "digits as κ has.",
         ),
-        _finish(
+        PencilExample(
             "negative",
             "A variance below zero",
-            _in_words((47, 47, 47)),
+            (47, 47, 47),
             "float16",
             "naive",
             1,
@@ -174,10 +167,10 @@ def examples() -> tuple[PencilExample, ...]:
             "or clips it to zero and divides by the root of epsilon. In float32 three times 4097 is enough: "
             f"{shown(_naive(_Tape(FORMATS['float32']), (4097,) * 3) / 2)}.",
         ),
-        _finish(
+        PencilExample(
             "stalled",
             "The safe formula, in the wrong order",
-            ((1,) * ones, f"{ones:,} times the value 1"),
+            (1,) * 4096,
             "float16",
             "two_pass",
             0,

@@ -81,8 +81,9 @@ class Environment:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Environment:
         """An environment from JSON: an object with the attributes that are not the defaults."""
-        given = {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
-        return cls(**{**given, "needs": tuple(Need(**each) for each in facts.get("needs", ()))})
+        given: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in facts.items()}
+        given["needs"] = tuple(Need(**each) for each in facts.get("needs", ()))
+        return cls(**given)
 
     def digest(self) -> str:
         """What decides the content of its folder, as hexadecimal digits."""

@@ -68,22 +68,8 @@ def instructions(kernel: str) -> list[Instruction]:
 
 
 _REGISTER = re.compile(r"%[a-z]\w*")
-_EFFECTS = {
-    "st",
-    "bra",
-    "bar",
-    "barrier",
-    "ret",
-    "exit",
-    "red",
-    "atom",
-    "membar",
-    "fence",
-    "call",
-    "trap",
-    "vote",
-    "pragma",
-}
+_JUMPS = ("bra", "ret", "exit")
+_EFFECTS = {*_JUMPS, "st", "bar", "barrier", "red", "atom", "membar", "fence", "call", "trap", "vote", "pragma"}
 
 
 def live(body: Iterable[Instruction]) -> list[Instruction]:
@@ -185,7 +171,7 @@ def _blocks(body: list[Instruction]) -> tuple[list[list[Instruction]], list[list
     for place, one in enumerate(body):
         if one.labels and place:
             starts.append(place)
-        if one.parts[0] in ("bra", "ret", "exit") and place + 1 < len(body):
+        if one.parts[0] in _JUMPS and place + 1 < len(body):
             starts.append(place + 1)
     starts = sorted(set(starts))
     blocks = [body[a:b] for a, b in zip(starts, [*starts[1:], len(body)], strict=True)]
@@ -195,7 +181,7 @@ def _blocks(body: list[Instruction]) -> tuple[list[list[Instruction]], list[list
         last, follows = block[-1], []
         if last.parts[0] == "bra" and last.rest in homes:
             follows.append(homes[last.rest])
-        if (last.parts[0] not in ("bra", "ret", "exit") or last.guard) and place + 1 < len(blocks):
+        if (last.parts[0] not in _JUMPS or last.guard) and place + 1 < len(blocks):
             follows.append(place + 1)
         on.append(follows)
     return blocks, on

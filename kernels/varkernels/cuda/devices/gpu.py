@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import library
 from ..errors import DeviceError
-from ..footprint import extent
+from ..inputs import extent
 from ..launch_plan import Launch, Plan
 from .driver import Driver
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...jit import cache_folder, writable
 from .. import library
 from ..errors import DeviceError
-from ..footprint import extent
+from ..inputs import extent
 from ..launch_plan import Plan
 
 __all__ = ["Executor"]

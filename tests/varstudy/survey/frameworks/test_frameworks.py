@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import varstudy.cli as command
+from varkernels import jit
 from varstudy._io import child
 from varstudy.cli import frameworks_run
 from varstudy.survey import environments
@@ -32,7 +33,7 @@ import numpy as np
 from layer_contract import Unsupported, arguments_of
 
 FRAMEWORK = "fake"
-VARIANTS = {{"batch": {{"2-D": "of this test", "2-D, again": "the same"}}}}
+VARIANTS = {{"batch": dict.fromkeys({variants}, "of this test")}}
 CORRECTION, DEFAULT, EPSILON = {correction}, {momentum}, 0.0078125
 
 def versions():
@@ -93,7 +94,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Frame
     """Makes a framework of an adapter's text, known under its name; it runs in this interpreter."""
 
     def make(text: str | None = None, name: str = "fake", seconds: float = 100.0, **facts: Any) -> Framework:
-        known = {"correction": 1, "momentum": 0.125, "version": "np.__version__", "trouble": "pass", **facts}
+        known = {"correction": 1, "momentum": 0.125, "version": "np.__version__", "trouble": "pass"}
+        known |= {"variants": ["2-D"], **facts}
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         (folder / "adapter.py").write_text(ADAPTER.format(**known) if text is None else text)
@@ -106,8 +108,12 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Frame
 
 @pytest.fixture(autouse=True)
 def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No environment of the user's, no committed findings, and little memory."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    """No environment of the user's, no committed findings, and little memory; kernels that are compiled already."""
+    kernels, cache = jit.cache_folder(), tmp_path / "cache"
+    kernels.mkdir(parents=True, exist_ok=True)
+    (cache / "varstudy").mkdir(parents=True)
+    (cache / "varstudy" / kernels.name).symlink_to(kernels)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.setattr(measured, "COMMITTED", tmp_path / "committed.json")
     monkeypatch.setattr(observing, "run", functools.partial(child.run, memory=400 * 2**20))
 
@@ -134,7 +140,7 @@ def values(rows: list[FindingRow], variant: str = "2-D") -> dict[str, Any]:
 
 @pytest.mark.parametrize(("correction", "momentum"), [(0, 0.25), (1, 0.125)])
 def test_what_an_adapter_does_is_found(fake: Any, correction: int, momentum: float) -> None:
-    fake(correction=correction, momentum=momentum)
+    fake(correction=correction, momentum=momentum, variants=TWO)
     rows = observing.probe("fake", threads=(1,))
     found = values(rows)
     expected = {
@@ -195,13 +201,14 @@ def test_a_framework_that_misbehaves_is_a_row_that_says_so(fake: Any, fault: str
     assert str(Path.home()) not in row.detail
 
 
+TWO = ["2-D", "2-D, again"]
 CRASH = "len(x) == 1 and os.kill(os.getpid(), 11)"
 
 
 def test_a_crash_at_one_question_costs_that_question_alone(fake: Any) -> None:
     fake()
     whole = observing.probe("fake", threads=(1,))
-    fake(trouble=CRASH)
+    fake(trouble=CRASH, variants=TWO)
     rows = observing.probe("fake", threads=(1,))
     now, before = values(rows), values(whole)
     assert now["correction.running"] == 1
@@ -620,7 +627,7 @@ def test_one_that_cannot_be_installed_does_not_stop_the_others(fake: Any, monkey
 
 def test_measured_written_committed_and_compared(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observing.probe, "__kwdefaults__", {**observing.probe.__kwdefaults__, "threads": (1,)})
-    fake()
+    fake(variants=TWO)
     fake(FAULTS["crashes"][0], "crashes")
     out = tmp_path / "out.json"
     done = call("crashes", "fake", "--out", out)

@@ -5,89 +5,49 @@ from __future__ import annotations
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from .. import report as drawing
 from .._io.atomic import remove_unfinished
+from ..report import comparison_page
+from ..study import comparison, runner
+from ..study import results as table
+from ..study.comparison import Comparison
+from ..study.results import Results, judged, wrong
+from ..study.tasks import uncollected
 from .console import Problem, command_words, dump, many, number, progress, say, show_table, shown
-from .options import JSON, ONLY, SEED, level_options
 from .output_folder import prepared, writing
 from .program import INTERRUPTED, REGRESSION
 
-if TYPE_CHECKING:
-    from ..study.comparison import Comparison
-    from ..study.results import Results
-
-__all__ = ["compare", "report", "run"]
+__all__ = ["compare", "draw", "report", "run"]
 
 
-@click.command()
-@level_options
-@ONLY
-@SEED
-@click.option(
-    "--out", metavar="DIR", default="reports", show_default=True, help="Folder of the results and the report."
-)
-@click.option("--processes", type=click.IntRange(min=1), help="Worker processes; as many as there are CPUs by default.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "ptx", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Also measure the CUDA kernels: on a GPU, by their PTX without one, or whichever there is.",
-)
-@click.option(
-    "--anew/--no-anew",
-    default=None,
-    help="Measure the frameworks and libraries that are installed here too; by default in a whole study.",
-)
-@click.option("--parquet", is_flag=True, help="Write results.parquet too (needs pyarrow).")
-@click.option("--force", is_flag=True, help="Measure again what an earlier run has left in DIR.")
-@JSON
 def run(
-    level: str | None,
-    only: str | None,
-    seed: int,
-    out: str,
-    processes: int | None,
-    device: str,
-    anew: bool | None,
-    parquet: bool,
-    force: bool,
-    as_json: bool,
+    level: str | None, out: str, device: str, anew: bool | None, parquet: bool, as_json: bool, **given: Any
 ) -> None:
-    """Run the study, write its report, and print the report's path last.
-
-    What is measured is kept in DIR/cells: an interrupted run goes on where it stopped.
-    """
+    """Measure the study and draw its report; the other options are those of `varstudy.study.runner.run`."""
     prepared(out)
-    from ..study import results as table  # noqa: PLC0415
-    from ..study.runner import run as measure  # noqa: PLC0415
-    from ..study.tasks import uncollected  # noqa: PLC0415
-
     if parquet and find_spec("pyarrow") is None:
         raise Problem("pyarrow is not installed: run pip install 'varstudy[parquet]'")
     companion = None
-    if anew or (anew is None and only is None and level != "quick"):
+    if anew or (anew is None and given["only"] is None and level != "quick"):
         from ..survey.installed import installed_software  # noqa: PLC0415 - a quick study needs none of it
 
         companion = installed_software()
     try:
         with writing(out), uncollected():
-            found = measure(
+            found = runner.run(
                 level or "default",
-                only=only,
-                seed=seed,
                 out=out,
-                force=force,
-                processes=processes,
-                progress=progress("measured"),
-                parquet=parquet,
-                argv=command_words(),
                 device=device,
+                parquet=parquet,
+                progress=progress("measured"),
+                argv=command_words(),
                 companion=companion,
                 say=say,
+                **given,
             )
             for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:
@@ -107,16 +67,12 @@ def run(
 
 def draw(found: Results, folder: str) -> Path:
     """Draw the report into a folder, and say so."""
-    from .. import report as drawing  # noqa: PLC0415
-
     say("drawing the report")
     return drawing.write(found, folder)
 
 
 def _summary(found: Results) -> None:
     """Every algorithm in one line, where it accumulates in the format that the values are stored in."""
-    from ..study.results import judged, wrong  # noqa: PLC0415
-
     frame = found.frame
     same = frame[(frame["storage"] == frame["accumulator"]) & judged(frame) & (frame["device"] == "cpu")]
     rows = []
@@ -142,14 +98,8 @@ def _summary(found: Results) -> None:
     )
 
 
-@click.command()
-@click.argument("results", default="reports")
-@click.option("--out", metavar="DIR", help="Folder of the report; that of the results by default.")
-@JSON
 def report(results: str, out: str | None, as_json: bool) -> None:
-    """Draw the report again from RESULTS, a results.json or its folder (default: reports)."""
-    from ..study import results as table  # noqa: PLC0415
-
+    """Draw the report of some results again."""
     found = table.read(results)
     folder = out or str(Path(results) if Path(results).is_dir() else Path(results).parent)
     prepared(folder)
@@ -161,29 +111,11 @@ def report(results: str, out: str | None, as_json: bool) -> None:
         click.echo(page)
 
 
-@click.command()
-@click.argument("before")
-@click.argument("after")
-@click.option(
-    "--tolerance", type=float, default=0.0, show_default=True, help="Ignore relative changes below this, such as 0.01."
-)
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines of each kind to show.")
-@click.option("--html", metavar="FILE", help="Write a page with both side by side, regressions first.")
-@JSON
 def compare(before: str, after: str, tolerance: float, limit: int, html: str | None, as_json: bool) -> None:
-    """Compare two results (folders or results.json files), regressions first.
-
-    Exit code 1 if anything became worse in AFTER.
-    """
-    from ..study import results as table  # noqa: PLC0415
-
+    """Compare two results; write a page of both where one is asked for."""
     first, second = table.read(before), table.read(after)
-    from ..study.comparison import compare as contrast  # noqa: PLC0415
-
-    found = contrast(first, second, tolerance=tolerance)
+    found = comparison.compare(first, second, tolerance=tolerance)
     if html is not None:
-        from ..report import comparison_page  # noqa: PLC0415
-
         with writing(html):
             remove_unfinished(Path(html).parent)
             page = comparison_page.write(first, second, found, (before, after), html, tolerance=tolerance)

@@ -2,62 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
+from ..survey import callables
+from ..survey.callables import CaseScore, Scorecard
+from ..survey.callables.scorecard import lower_median
 from .console import dump, progress, show_table, shown
-from .options import JSON, ONLY, SEED, STORAGE, level_options
 from .program import sentences
-
-if TYPE_CHECKING:
-    from ..survey.callables import CaseScore, Scorecard
 
 __all__ = ["score"]
 
 
-@click.command()
-@click.argument("function")
-@level_options
-@ONLY
-@click.option("--storage", "storages", type=STORAGE, multiple=True, help="Only this storage format; may be repeated.")
-@click.option("--correction", type=click.IntRange(0, 1), help="0 or 1, for a function that can do both.")
-@click.option(
-    "--max-length", type=click.IntRange(min=1), default=20000, show_default=True, help="Leave out longer rows."
-)
-@click.option("--max-rows", type=click.IntRange(min=1), default=4, show_default=True, help="Rows to try of each case.")
-@SEED
-@JSON
-def score(
-    function: str,
-    level: str | None,
-    only: str | None,
-    storages: tuple[str, ...],
-    correction: int | None,
-    max_length: int,
-    max_rows: int,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Score FUNCTION, any variance written MODULE:FUNCTION, such as numpy:var or statistics:variance.
-
-    It is called with one row after the other, as a flat array, and ranked among our algorithms on the same rows.
-    """
-    from ..survey import callables  # noqa: PLC0415
-
+def score(function: str, level: str | None, storages: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Score a function; the other options are those of `varstudy.survey.callables.score`."""
     found = callables.resolve(function)
     with sentences():
         card = callables.score(
-            found,
-            function,
-            level=level or "default",
-            only=only,
-            storages=storages or None,
-            seed=seed,
-            correction=correction,
-            max_length=max_length,
-            max_rows=max_rows,
-            progress=progress("scored"),
+            found, function, level=level or "default", storages=storages or None, progress=progress("scored"), **given
         )
     if as_json:
         dump(card.record())
@@ -66,8 +29,6 @@ def score(
 
 
 def _show_scorecard(card: Scorecard) -> None:
-    from ..survey.callables.scorecard import lower_median  # noqa: PLC0415
-
     click.echo(f"{card.name}, called {card.convention}. {card.convention.note}\n")
     parts: dict[tuple[str, str], list[CaseScore]] = {}
     for each in card.scores:

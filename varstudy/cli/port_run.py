@@ -2,83 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from ..survey import porting
+from ..survey.porting import PortPlan
 from .console import Problem, dump, many, number, show_table
-from .options import JSON
-
-if TYPE_CHECKING:
-    from ..survey.porting import PortPlan
 
 __all__ = ["port"]
 
 
-def _listed(kind: Callable[[str], Any], what: str) -> Callable[[Any, click.Parameter, tuple[str, ...]], list[Any]]:
-    """An option that may be repeated, and that takes several with commas between them."""
-
-    def convert(ctx: Any, option: click.Parameter, given: tuple[str, ...]) -> list[Any]:
-        values = []
-        for each in ",".join(given).split(",") if given else []:
-            try:
-                values.append(kind(each))
-            except ValueError:
-                raise Problem(f"{option.opts[0]} {each!r} is no {what}: give one, or several as 2,32") from None
-        return values
-
-    return convert
-
-
-@click.command()
-@click.option("--from", "source", metavar="FRAMEWORK[:VARIANT]", required=True, help="Where the layer was trained.")
-@click.option("--to", "target", metavar="FRAMEWORK[:VARIANT]", required=True, help="Where it goes.")
-@click.option(
-    "--values-per-channel",
-    "counts",
-    metavar="N,...",
-    multiple=True,
-    callback=_listed(int, "whole number"),
-    help="Values of a channel in a training batch: batch size times pixels.",
-)
-@click.option(
-    "--variance",
-    "variances",
-    metavar="V,...",
-    multiple=True,
-    callback=_listed(float, "number"),
-    help="Variances of the batches, for the tables of errors.",
-)
-@click.option("--epsilon", type=float, help="The source layer's epsilon, where it is not the framework's default.")
-@click.option("--momentum", type=float, help="The source layer's momentum argument, where it is not the default.")
-@click.option("--snippet", is_flag=True, help="Write only the code that converts the state.")
-@JSON
 def port(
     source: str,
     target: str,
-    counts: list[int],
-    variances: list[float],
-    epsilon: float | None,
-    momentum: float | None,
+    values_per_channel: list[int],
+    variance: list[float],
     snippet: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
-    """Tell what to change when a batch norm goes from one framework to another.
-
-    The conventions are those measured of the frameworks; what was not measured is said to be so. Errors are relative
-    errors of (output - shift) where an item is left alone.
-    """
-    from ..survey import porting  # noqa: PLC0415
-
+    """Tell what to change; the other options are those of `varstudy.survey.porting.port`."""
     if snippet and as_json:
         raise Problem("--snippet and --json are two forms of the standard output: choose one of them")
-    given: dict[str, Any] = {}
-    if counts:
-        given["values_per_channel"] = counts
-    if variances:
-        given["variance"] = variances
-    plan = porting.port(source, target, epsilon=epsilon, momentum=momentum, **given)
+    lists = {"values_per_channel": values_per_channel, "variance": variance}
+    given |= {name: values for name, values in lists.items() if values}
+    plan = porting.port(source, target, **given)
     if snippet:
         click.echo(plan.snippet(), nl=False)
         return

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import click
 
+import varkernels
+from varkernels.jit import cache_folder
+
+from .._io import provenance
 from .._io.matching import matches, nearest
+from ..study import featuremaps
 from .console import Problem, dump
-from .options import JSON, level_options
 
 __all__ = ["env", "list_"]
 
@@ -25,19 +30,8 @@ NORM_SUMMARIES = {
 EXTRAS = {"parquet": "pyarrow", "photos": "sklearn", "fast-truth": "gmpy2", "test": "pytest"}
 
 
-@click.command("list")
-@click.argument("pattern", default="")
-@click.option("--cases", "sections", flag_value="cases", help="Only the cases.")
-@click.option("--algorithms", "sections", flag_value="algorithms", help="Only the algorithms.")
-@click.option("--norms", "sections", flag_value="norms", help="Only the norms.")
-@level_options
-@JSON
 def list_(pattern: str, sections: str | None, level: str | None, as_json: bool) -> None:
-    """List cases, algorithms and norms whose name matches PATTERN, a glob or a part of the name.
-
-    Where no name matches, those whose sentences contain PATTERN. All cases are listed, or those of one level with
-    --quick; each with one sentence that says why it is here.
-    """
+    """List what matches a pattern by its name, or else by its sentences."""
     wanted = SECTIONS if sections is None else (sections,)
     listed = _entries(wanted, level or "full")
     found = _found(listed, pattern, ("name",))
@@ -69,8 +63,6 @@ def _entries(wanted: Sequence[str], level: str) -> Entries:
     """Everything there is, by section."""
     listed: Entries = {}
     if "cases" in wanted:
-        from ..study import featuremaps  # noqa: PLC0415
-
         listed["cases"] = [
             {
                 "name": case.name,
@@ -80,16 +72,10 @@ def _entries(wanted: Sequence[str], level: str) -> Entries:
             for case in featuremaps.cases(level)
         ]
     if "algorithms" in wanted:
-        import varkernels  # noqa: PLC0415
-
         listed["algorithms"] = [
             {
                 "name": name,
-                "title": algorithm.title,
-                "formula": algorithm.formula,
-                "order": algorithm.order,
-                "summary": algorithm.summary,
-                "source": algorithm.source,
+                **{field: getattr(algorithm, field) for field in ("title", "formula", "order", "summary", "source")},
                 "accumulators": list(algorithm.accumulators),
             }
             for name, algorithm in varkernels.algorithms().items()
@@ -107,16 +93,8 @@ def _found(listed: Entries, pattern: str, fields: Sequence[str]) -> Entries:
     }
 
 
-@click.command()
-@JSON
 def env(as_json: bool) -> None:
     """Show versions, the processor, the folder of compiled kernels, and which extras are installed."""
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    from varkernels.jit import cache_folder  # noqa: PLC0415
-
-    from .._io import provenance  # noqa: PLC0415
-
     found = provenance.collect()
     extras = {extra: find_spec(module) is not None for extra, module in EXTRAS.items()}
     facts = {
@@ -131,16 +109,19 @@ def env(as_json: bool) -> None:
     if as_json:
         dump(facts)
         return
-    for name, version in found["versions"].items():
-        click.echo(f"{name:<14}{version}")
-    click.echo(f"{'executable':<14}{sys.executable}")
-    click.echo(f"{'system':<14}{found['system']}")
     cpu = found["cpu"]
-    click.echo(f"{'processor':<14}{cpu['model']}, {cpu['cores']} usable cores")
     vector = [flag for flag in cpu["flags"] if flag.startswith(("avx", "fma", "f16c", "sse4", "neon", "asimd", "sve"))]
-    click.echo(f"{'vector units':<14}{' '.join(vector) or 'unknown'}")
-    click.echo(f"{'commit':<14}{found['commit'] or 'not run from a checkout'}")
-    click.echo(f"{'kernel cache':<14}{cache_folder()}")
+    lines = {
+        **found["versions"],
+        "executable": sys.executable,
+        "system": found["system"],
+        "processor": f"{cpu['model']}, {cpu['cores']} usable cores",
+        "vector units": " ".join(vector) or "unknown",
+        "commit": found["commit"] or "not run from a checkout",
+        "kernel cache": cache_folder(),
+    }
+    for name, text in lines.items():
+        click.echo(f"{name:<14}{text}")
     for extra, there in extras.items():
         state = "installed" if there else f"missing: pip install 'varstudy[{extra}]'"
         click.echo(f"{'extra':<14}{extra}: {state}")

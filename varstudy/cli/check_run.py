@@ -4,59 +4,24 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from varkernels.layouts import LAYOUTS, NORMS
-
+from ..study import explanation, featuremaps, verdict
+from ..study.algorithm_answers import decimal
+from ..study.array_files import MAX_UNPACKED, load
+from ..study.verdict import Verdict
 from .console import Problem, dump, many, number, paragraph, show_table, shown
-from .options import ACCUMULATOR, ALGORITHM, CORRECTION, JSON, SEED, STORAGE, Known
 from .program import sentences
-
-if TYPE_CHECKING:
-    from ..study.verdict import Verdict
 
 __all__ = ["check", "explain"]
 
 
-@click.command()
-@click.argument("case")
-@click.option("--norm", type=Known("norm", NORMS), help="One of the case's norms; its first one by default.")
-@click.option("--storage", type=STORAGE, help="Only this storage format.")
-@ACCUMULATOR
-@CORRECTION
-@ALGORITHM
-@SEED
-@JSON
-def explain(
-    case: str,
-    norm: str | None,
-    storage: str | None,
-    accumulator: str | None,
-    correction: float | None,
-    algorithms: tuple[str, ...],
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Explain CASE: what it is, and each algorithm's answer next to the exact one.
-
-    Each answer is the one for the row that the algorithm gets most wrong.
-    """
-    from ..study import featuremaps  # noqa: PLC0415
-    from ..study.algorithm_answers import decimal  # noqa: PLC0415
-    from ..study.explanation import explain as measure  # noqa: PLC0415
-
+def explain(case: str, seed: int, as_json: bool, **given: Any) -> None:
+    """Explain a case; the other options are those of `varstudy.study.explanation.explain`."""
     with sentences():
-        found = measure(
-            featuremaps.find(case),
-            norm=norm,
-            storage=storage,
-            accumulator=accumulator,
-            correction=correction,
-            seed=seed,
-            algorithms=algorithms,
-        )
+        found = explanation.explain(featuremaps.find(case), seed=seed, **given)
     if as_json:
         dump(found.record())
         return
@@ -100,65 +65,27 @@ def explain(
         )
 
 
-@click.command()
-@click.argument("file")
-@click.option("--norm", type=Known("norm", NORMS), default="flat", show_default=True, help="What shares a variance.")
-@click.option("--groups", type=click.IntRange(min=1), help="Number of groups, for --norm group.")
-@click.option(
-    "--layout",
-    type=Known("layout", LAYOUTS),
-    help="What the axes are; by default NC, NLC, NCHW or NCDHW, by their number.",
-)
-@click.option("--storage", type=STORAGE, help="Say bfloat16 to read two-byte values as bfloat16.")
-@click.option("--epsilon", type=float, help="What is added to the variance under the root, such as 1e-5.")
-@click.option(
-    "--max-unpacked", metavar="MIB", type=click.IntRange(min=1), help="Largest compressed array to unpack; 256 MiB."
-)
-@ACCUMULATOR
-@CORRECTION
-@ALGORITHM
-@click.option("--verbose", is_flag=True, help="Add what each algorithm loses, and the worst-conditioned rows.")
-@JSON
 def check(
     file: str,
     norm: str,
     groups: int | None,
-    layout: str | None,
     storage: str | None,
-    epsilon: float | None,
     max_unpacked: int | None,
-    accumulator: str | None,
     correction: float | None,
-    algorithms: tuple[str, ...],
     verbose: bool,
     as_json: bool,
+    **given: Any,
 ) -> None:
-    """Check your own array in FILE, a .npy file, or .npz or .safetensors as FILE:NAME.
-
-    The first line says which algorithm and which formats to use; the lines below say why.
-    """
+    """Check the array in a file; the other options are those of `varstudy.study.verdict.check`."""
     if (norm == "group") != (groups is not None):
         raise Problem(
             "--norm group needs the number of groups: add --groups, such as --groups 32"
             if norm == "group"
             else f"--groups {groups} is for group norm only: add --norm group, or leave it out"
         )
-    from ..study.array_files import MAX_UNPACKED, load  # noqa: PLC0415
-    from ..study.verdict import check as measure  # noqa: PLC0415
-
     loaded = load(file, storage=storage, max_unpacked=max_unpacked * 2**20 if max_unpacked else MAX_UNPACKED)
     with sentences():
-        found = measure(
-            loaded.array,
-            norm,
-            layout=layout,
-            groups=groups,
-            correction=0.0 if correction is None else correction,
-            epsilon=epsilon,
-            accumulator=accumulator,
-            algorithms=algorithms,
-            how=loaded.how,
-        )
+        found = verdict.check(loaded.array, norm, groups=groups, correction=correction or 0.0, how=loaded.how, **given)
     if as_json:
         dump({"file": file, **found.record()})
         return

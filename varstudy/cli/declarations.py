@@ -1,0 +1,329 @@
+"""What each command takes, and where what it does is found: a module that is loaded when the command is invoked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+import click
+
+from varkernels.layouts import LAYOUTS, NORMS
+
+from .. import __version__
+from .options import (
+    ACCUMULATOR,
+    ALGORITHM,
+    CORRECTION,
+    JSON,
+    ONLY,
+    SEED,
+    STORAGE,
+    STORAGE_OPTION,
+    Known,
+    level_options,
+    listed,
+    sizes,
+)
+from .program import Program
+
+__all__ = ["commands"]
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="varstudy")
+def commands() -> None:
+    """How many digits of your variance are correct?
+
+    Variance algorithms on adversarial, bug-report and real feature maps, scored against exact truth.
+    Without a command, the default study runs and its report is written to reports/.
+
+    Exit codes: 0 done, 1 a regression was found, 2 bad input, 3 no GPU, 130 interrupted,
+    143 ended, 129 left by the terminal.
+    """
+
+
+def command(module: str, name: str | None = None) -> Callable[[Callable[[], None]], click.Command]:
+    """Declare a command; the function of the same name in a module of this package gets its options."""
+
+    def declare(declared: Callable[[], None]) -> click.Command:
+        @wraps(declared)
+        def invoke(**given: Any) -> None:
+            getattr(import_module(f".{module}", __package__), declared.__name__)(**given)
+
+        return commands.command(name)(invoke)
+
+    return declare
+
+
+@command("study_run")
+@level_options
+@ONLY
+@SEED
+@click.option(
+    "--out", metavar="DIR", default="reports", show_default=True, help="Folder of the results and the report."
+)
+@click.option("--processes", type=click.IntRange(min=1), help="Worker processes; as many as there are CPUs by default.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "ptx", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Also measure the CUDA kernels: on a GPU, by their PTX without one, or whichever there is.",
+)
+@click.option(
+    "--anew/--no-anew",
+    default=None,
+    help="Measure the frameworks and libraries that are installed here too; by default in a whole study.",
+)
+@click.option("--parquet", is_flag=True, help="Write results.parquet too (needs pyarrow).")
+@click.option("--force", is_flag=True, help="Measure again what an earlier run has left in DIR.")
+@JSON
+def run() -> None:
+    """Run the study, write its report, and print the report's path last.
+
+    What is measured is kept in DIR/cells: an interrupted run goes on where it stopped.
+    """
+
+
+@command("study_run")
+@click.argument("results", default="reports")
+@click.option("--out", metavar="DIR", help="Folder of the report; that of the results by default.")
+@JSON
+def report() -> None:
+    """Draw the report again from RESULTS, a results.json or its folder (default: reports)."""
+
+
+@command("list_run", "list")
+@click.argument("pattern", default="")
+@click.option("--cases", "sections", flag_value="cases", help="Only the cases.")
+@click.option("--algorithms", "sections", flag_value="algorithms", help="Only the algorithms.")
+@click.option("--norms", "sections", flag_value="norms", help="Only the norms.")
+@level_options
+@JSON
+def list_() -> None:
+    """List cases, algorithms and norms whose name matches PATTERN, a glob or a part of the name.
+
+    Where no name matches, those whose sentences contain PATTERN. All cases are listed, or those of one level with
+    --quick; each with one sentence that says why it is here.
+    """
+
+
+@command("study_run")
+@click.argument("before")
+@click.argument("after")
+@click.option(
+    "--tolerance", type=float, default=0.0, show_default=True, help="Ignore relative changes below this, such as 0.01."
+)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines of each kind to show.")
+@click.option("--html", metavar="FILE", help="Write a page with both side by side, regressions first.")
+@JSON
+def compare() -> None:
+    """Compare two results (folders or results.json files), regressions first.
+
+    Exit code 1 if anything became worse in AFTER.
+    """
+
+
+@command("check_run")
+@click.argument("case")
+@click.option("--norm", type=Known("norm", NORMS), help="One of the case's norms; its first one by default.")
+@click.option("--storage", type=STORAGE, help="Only this storage format.")
+@ACCUMULATOR
+@CORRECTION
+@ALGORITHM
+@SEED
+@JSON
+def explain() -> None:
+    """Explain CASE: what it is, and each algorithm's answer next to the exact one.
+
+    Each answer is the one for the row that the algorithm gets most wrong.
+    """
+
+
+@command("check_run")
+@click.argument("file")
+@click.option("--norm", type=Known("norm", NORMS), default="flat", show_default=True, help="What shares a variance.")
+@click.option("--groups", type=click.IntRange(min=1), help="Number of groups, for --norm group.")
+@click.option(
+    "--layout",
+    type=Known("layout", LAYOUTS),
+    help="What the axes are; by default NC, NLC, NCHW or NCDHW, by their number.",
+)
+@click.option("--storage", type=STORAGE, help="Say bfloat16 to read two-byte values as bfloat16.")
+@click.option("--epsilon", type=float, help="What is added to the variance under the root, such as 1e-5.")
+@click.option(
+    "--max-unpacked", metavar="MIB", type=click.IntRange(min=1), help="Largest compressed array to unpack; 256 MiB."
+)
+@ACCUMULATOR
+@CORRECTION
+@ALGORITHM
+@click.option("--verbose", is_flag=True, help="Add what each algorithm loses, and the worst-conditioned rows.")
+@JSON
+def check() -> None:
+    """Check your own array in FILE, a .npy file, or .npz or .safetensors as FILE:NAME.
+
+    The first line says which algorithm and which formats to use; the lines below say why.
+    """
+
+
+@command("score_run")
+@click.argument("function")
+@level_options
+@ONLY
+@STORAGE_OPTION
+@click.option("--correction", type=click.IntRange(0, 1), help="0 or 1, for a function that can do both.")
+@click.option(
+    "--max-length", type=click.IntRange(min=1), default=20000, show_default=True, help="Leave out longer rows."
+)
+@click.option("--max-rows", type=click.IntRange(min=1), default=4, show_default=True, help="Rows to try of each case.")
+@SEED
+@JSON
+def score() -> None:
+    """Score FUNCTION, any variance written MODULE:FUNCTION, such as numpy:var or statistics:variance.
+
+    It is called with one row after the other, as a flat array, and ranked among our algorithms on the same rows.
+    """
+
+
+@command("bench_run")
+@click.option("--quick", is_flag=True, help="Small arrays, one thread: half a minute.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    multiple=True,
+    help="Threads a library may use; may be repeated.  [1 and 2]",
+)
+@click.option("--sizes", metavar="LIST", callback=sizes, help="Numbers of values, such as 1000,2^10..2^27.")
+@click.option("--only", metavar="PATTERN", help="Only the contenders whose name matches a glob or contains this text.")
+@click.option("--rounds", type=click.IntRange(min=1), help="Rounds in which each contender takes its turn.")
+@click.option("--no-norms", is_flag=True, help="Leave the feature map and its four norms out.")
+@SEED
+@click.option("--out", metavar="DIR", default="reports", show_default=True, help="Folder of bench.json and the report.")
+@JSON
+def bench() -> None:
+    """Time this library's variance and other libraries', and score their answers against the exact one.
+
+    What is installed is measured: pip install 'varstudy[peers]' for all. DIR/bench.json is written, and the report is
+    drawn again where DIR holds a study's results. Ratios within one run are worth more than the numbers themselves.
+    """
+
+
+@command("gpu_run")
+@click.option("--quick", is_flag=True, help="One feature map and fewer checks.")
+@click.option("--kernels", metavar="PATTERN", help="Only the kernels whose name matches a glob or contains this text.")
+@SEED
+@click.option("--out", metavar="DIR", default="reports", show_default=True, help="Folder of gpu.json and the report.")
+@JSON
+def gpu() -> None:
+    """Check the CUDA kernels on this machine's GPU, and time them.
+
+    Their answers are compared with the exact ones, and in every bit with the executed PTX; their speed with a
+    device-to-device copy and, where it is installed, PyTorch. DIR/gpu.json is written, and the report is drawn again
+    where DIR holds a study's results. Ends with exit code 3 where there is no GPU, 1 where a check failed.
+    """
+
+
+@command("frameworks_run")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--install", "make", is_flag=True, help="Install what is not there yet, pinned, each set in a cache folder."
+)
+@click.option("--all", "everything", is_flag=True, help="Every framework that can be measured.")
+@click.option("--list", "listing", is_flag=True, help="Tell what is known, pinned and installed; measure nothing.")
+@click.option("--committed", is_flag=True, help="Show the findings that come with varstudy; measure nothing.")
+@click.option("--only", metavar="PATTERN", help="Only the frameworks whose name matches a glob or contains this text.")
+@click.option(
+    "--kind",
+    type=click.Choice(["batch", "layer", "group", "instance", "rms", "sync"]),
+    help="One kind of layer; sync is batch norm on several ranks.",
+)
+@click.option("--out", metavar="FILE", help="Write the findings to this JSON file, after each framework.")
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Compare with the committed findings; exit code 1 where one differs, or was not found again.",
+)
+@JSON
+def frameworks() -> None:
+    """Ask the normalisation layers of frameworks what they do.
+
+    Without names, every framework that can be imported here is asked; with --install, those named (or --all) in
+    isolated environments of pinned versions, which are made first. One that cannot be installed, hangs or crashes is a
+    row that says so. A version that is not the pinned one is measured and labelled.
+    """
+
+
+@command("league_run")
+@click.option("--list", "listing", is_flag=True, help="Only list the functions, and what is known of each.")
+@click.option("--all", "everywhere", is_flag=True, help="In the pinned environments that are there.")
+@click.option("--install", is_flag=True, help="In the pinned environments; those that are not there are made.")
+@click.option("--only", metavar="PATTERN", help="Only functions or libraries that match a glob or contain this text.")
+@click.option(
+    "--layers",
+    "as_layers",
+    is_flag=True,
+    help="Instead of functions, the frameworks' normalisation layers, by"
+    " the variance that their float32 outputs imply, with the committed league; --only names frameworks.",
+)
+@click.option("--quick", is_flag=True, help="The smallest set of cases.")
+@STORAGE_OPTION
+@click.option(
+    "--threads", type=click.IntRange(1, 64), multiple=True, help="Threads to try; may be repeated.  [1 and 2]"
+)
+@click.option("--once", is_flag=True, help="Run each function once, not twice.")
+@SEED
+@click.option("--out", metavar="DIR", help="Write league.json, or layers.json, into this folder.")
+@click.option(
+    "--compare",
+    "before",
+    metavar="FILE",
+    help="Against another league.json, or 'committed'; exit code 1 if a function became worse.",
+)
+@JSON
+def libraries() -> None:
+    """Score the variance functions of numpy, torch, pandas, polars, databases and others on the study's rows.
+
+    Each is called in a process of its own, compared with the exact variance, identified by the bits of its answers, and
+    ranked among our algorithms. By default those that are installed in this environment are measured; --all and
+    --install measure in environments with pinned versions.
+
+    With --layers, every normalisation layer of the frameworks takes part, by the variance that its outputs imply.
+    """
+
+
+@command("port_run")
+@click.option("--from", "source", metavar="FRAMEWORK[:VARIANT]", required=True, help="Where the layer was trained.")
+@click.option("--to", "target", metavar="FRAMEWORK[:VARIANT]", required=True, help="Where it goes.")
+@click.option(
+    "--values-per-channel",
+    "values_per_channel",
+    metavar="N,...",
+    multiple=True,
+    callback=listed(int, "whole number"),
+    help="Values of a channel in a training batch: batch size times pixels.",
+)
+@click.option(
+    "--variance",
+    metavar="V,...",
+    multiple=True,
+    callback=listed(float, "number"),
+    help="Variances of the batches, for the tables of errors.",
+)
+@click.option("--epsilon", type=float, help="The source layer's epsilon, where it is not the framework's default.")
+@click.option("--momentum", type=float, help="The source layer's momentum argument, where it is not the default.")
+@click.option("--snippet", is_flag=True, help="Write only the code that converts the state.")
+@JSON
+def port() -> None:
+    """Tell what to change when a batch norm goes from one framework to another.
+
+    The conventions are those measured of the frameworks; what was not measured is said to be so. Errors are relative
+    errors of (output - shift) where an item is left alone.
+    """
+
+
+@command("list_run")
+@JSON
+def env() -> None:
+    """Show versions, the processor, the folder of compiled kernels, and which extras are installed."""
