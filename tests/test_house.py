@@ -56,7 +56,7 @@ NARROW = {
 IN_FUNCTIONS = {
     "varstudy.cli": (1, "a quick study does without the survey of what is installed"),
     "varstudy.study": (4, "the CUDA kernels' launchers are loaded where a device is measured"),
-    "varstudy.survey": (2, "the algorithms' entry points and the committed findings are read only where they are used"),
+    "varstudy.survey": (2, "a probe says in its file that an adapter or its questions cannot be loaded"),
     "varkernels": (4, "each device of the CUDA kernels loads what it needs"),
 }
 

@@ -198,10 +198,9 @@ def build() -> Forms:
                 continue
             many = f".v{vector}" if vector > 1 else ""
             for space, shown in [*SPACES.items(), ("param", ".param")]:
-                access = {"kind": kind, "space": space, "vector": vector}
-                forms.add(f"ld{shown}{many}.{kind}", 2, load, **access)
+                forms.add(f"ld{shown}{many}.{kind}", 2, load, kind=kind, space=space, vector=vector)
                 if space != "param":
-                    forms.add(f"st{shown}{many}.{kind}", 2, store, defs=0, **access)
+                    forms.add(f"st{shown}{many}.{kind}", 2, store, defs=0, kind=kind, space=space, vector=vector)
     for op, kinds in ATOMICS.items():
         for kind in kinds:
             for space in ("", "global", "shared"):

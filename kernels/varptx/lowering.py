@@ -1,19 +1,19 @@
 """A kernel's instructions as one LLVM function that runs one thread from where it last waited to where it waits next.
 
-The function is ``i32 @step(ptr ctx, ptr frame)``; it returns 0 when the thread waits or has ended (the frame says
-which), and 1 when the whole run must stop. Registers are allocas, which LLVM turns into values; those alive across a
-wait are kept in the frame.
+`step.ll` has the function's beginning and end. Registers are allocas, which LLVM turns into values; those alive across
+a wait are kept in the thread's frame.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 
 from . import opcodes
 from .errors import UnknownInstruction
 from .flow import Flow, analyse, fusible
 from .parse import Entry, Instruction
-from .prelude import CTX, E_BUDGET, E_TRAP, EXITED, FAIL, HEADER_BYTES, HELPERS
+from .prelude import E_BUDGET, E_TRAP, FAIL, HEADER_BYTES, HELPERS, STEP
 from .sync import Suspending
 from .values import Form
 
@@ -91,8 +91,8 @@ class Lowering(Suspending):
         else:
             self.emit(f"br label %{target}")
 
-    def function(self) -> str:
-        """The whole function."""
+    def module(self) -> str:
+        """The whole LLVM module."""
         self.body()
         body, self.lines = self.lines, []
         for name, i in self.flow.index.items():
@@ -102,41 +102,18 @@ class Lowering(Suspending):
                 self.emit(f"%R{i} = alloca {home}")
                 if any_use == "early":  # PTX leaves it undefined; here such a register holds 0
                     self.emit(f"store {home} {zero}, ptr %R{i}")
-        for name in ("table", "params"):
-            self.emit(f"%{name}_word = load i64, ptr {self.ctx_at(name)}, !invariant.load !0")
-            self.emit(f"%{name} = inttoptr i64 %{name}_word to ptr")
-        for name, word in (
-            ("entries", "entries"),
-            ("shared", "shared"),
-            ("shared1", "shared_size1"),
-            ("shared_shadow", "shared_shadow"),
-        ):
-            self.emit(f"%{name} = load i64, ptr {self.ctx_at(word)}, !invariant.load !0")
-        self.emit("%budget = alloca i64")
-        self.emit(f"%budget_at = getelementptr i64, ptr %ctx, i64 {CTX['budget']}")
-        self.emit("%budget_0 = load i64, ptr %budget_at")
-        self.emit("store i64 %budget_0, ptr %budget")
-        self.emit(f"%kept = getelementptr i8, ptr %frame, i64 {HEADER_BYTES}")
-        resume = self.result("resume")
-        cases = " ".join(f"i32 {i}, label %P{i}" for i in range(1, self.points + 1))
-        self.emit(f"switch i32 {resume}, label %I0 [{cases}]")
-        self.emit("exit:")
-        self.emit(f"store i32 {EXITED}, ptr {self.frame('kind')}")
-        self.emit("br label %leave")
-        self.emit("leave:")
-        self.emit("%budget_1 = load i64, ptr %budget")
-        self.emit("store i64 %budget_1, ptr %budget_at")
-        self.emit("ret i32 0")
-        head = self.lines
         if not self.entry.instructions:
             body = ["I0:", "br label %exit"]
         elif body[0].startswith("br label %I0"):
             body = body[1:]
-        return "\n".join(["define i32 @step(ptr %ctx, ptr %frame) {", "entry:", *head, *body, "}"])
-
-    def ctx_at(self, name: str) -> str:
-        self.emit(f"%{name}_at = getelementptr i64, ptr %ctx, i64 {CTX[name]}")
-        return f"%{name}_at"
+        parts = {
+            "REGISTERS": "\n".join(self.lines),
+            "CASES": " ".join(f"i32 {i}, label %P{i}" for i in range(1, self.points + 1)),
+            "BODY": "\n".join(body),
+            "DECLARED": "\n".join(sorted(self.declared | {"declare i64 @llvm.smin.i64(i64, i64)"})),  # helpers.ll's
+        }
+        step = re.sub(r"\b(?:REGISTERS|CASES|BODY|DECLARED)\b", lambda found: parts[found[0]], STEP)
+        return "\n".join([HELPERS, FAIL, step])
 
     def used(self, name: str) -> str:
         """Whether anything names the register: "" or "yes", or "early" when it may be read before it is written."""
@@ -157,8 +134,5 @@ def lower(entry: Entry, allow_unrounded: bool) -> tuple[str, int]:
     if not allow_unrounded and (why := fusible(entry)):
         raise UnknownInstruction(why)
     made = Lowering(entry, flow, forms)
-    function = made.function()
-    frame = -(-(HEADER_BYTES + 8 * len(made.kept)) // 64) * 64
-    declared = made.declared | {"declare i64 @llvm.smin.i64(i64, i64)"}
-    weights = '!1 = !{!"branch_weights", i32 2000, i32 1}\n!2 = !{!"branch_weights", i32 1, i32 2000}'
-    return "\n".join([HELPERS, FAIL, *sorted(declared), function, "!0 = !{}", weights]), frame
+    module = made.module()
+    return module, -(-(HEADER_BYTES + 8 * len(made.kept)) // 64) * 64

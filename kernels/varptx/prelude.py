@@ -57,7 +57,8 @@ def _text(name: str) -> str:
     return re.sub(r"\b(?:ctx|frame|row)\.\w+|\$\w+", lambda found: str(known[found[0]]), text)
 
 
-# What a kernel's own module needs, and the scheduler's module, which is the same for every kernel.
+# What a kernel's own module is made of, and the scheduler's module, which is the same for every kernel.
 FAIL: Final = _text("fail.ll")
 HELPERS: Final = _text("helpers.ll")
+STEP: Final = _text("step.ll")
 SCHEDULER: Final = FAIL + _text("scheduler.ll")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "stepping"]
 
 
 class Progress(Protocol):
@@ -18,3 +20,16 @@ class Progress(Protocol):
 
     def stop(self) -> None:
         """The measurement has ended, finished or not."""
+
+
+@contextmanager
+def stepping(progress: Progress | None, total: int) -> Iterator[Callable[[str], None]]:
+    """Begin and end a measurement of `total` steps; it gives the function that takes each finished step's label."""
+    if progress is None:
+        yield lambda label: None
+        return
+    progress.start(total, 0)
+    try:
+        yield progress.advance
+    finally:
+        progress.stop()

@@ -124,10 +124,10 @@ def _layers(asked: Asked, as_json: bool) -> None:
         repeats=asked.repeats,
         progress=progress("measured"),
     )
-    chosen_by = {
+    found.settings |= {
         "level": asked.level, "seed": asked.seed, "only": asked.only, "repeats": asked.repeats, "left_out": left_out,
     }  # fmt: skip
-    content = found.content(["varstudy", *sys.argv[1:]], chosen_by)
+    content = found.content(["varstudy", *sys.argv[1:]])
     asked.keep(layers.NAME, layers.write, content)
     if as_json:
         dump(content)

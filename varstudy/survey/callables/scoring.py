@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from varkernels.rounding import round_to, ulp
 from varkernels.views import rows_of
 
 from ..._io.matching import matches
+from ..._io.progress import Progress, stepping
 from ...study import featuremaps
 from ...study.algorithm_answers import algorithms_for
 from ...study.featuremaps import Case
@@ -25,9 +26,6 @@ from ...study.measuring import ACCUMULATORS, accumulators_of, moments_of, reduct
 from ...study.score import Exact, Status, judge, shown_digits
 from .calling import PROBES, Convention, argument, call, convention, text_of
 from .scorecard import CaseScore, Scorecard, place, standing
-
-if TYPE_CHECKING:
-    from ..._io.progress import Progress
 
 __all__ = ["MAX_LENGTH", "MAX_ROWS", "score"]
 
@@ -91,9 +89,7 @@ def score(
     algorithms = [each for each in algorithms_for() if not each.needs_centre]
     scores: list[CaseScore] = []
     rivals: dict[tuple[str, str], list[tuple[float, bool]]] = {}
-    if progress is not None:
-        progress.start(len(work), 0)
-    try:
+    with stepping(progress, len(work)) as finished:
         for case, storage in work:
             matrix, rows = row_matrix(case, case.make(storage, seed), max_rows)
             if rows > len(matrix):
@@ -103,11 +99,7 @@ def score(
             if found.rows:
                 for algorithm, kind, worst, wrong in _rivals(storage, how.correction, matrix, algorithms):
                     rivals.setdefault((algorithm, kind), []).append((worst, wrong))
-            if progress is not None:
-                progress.advance(f"{case.name} {storage}")
-    finally:
-        if progress is not None:
-            progress.stop()
+            finished(f"{case.name} {storage}")
     own = [(each.digits_worst, each.wrong) for each in scores if each.rows]
     ranking = [standing(name, "", own)]
     ranking += [standing(algorithm, kind, found) for (algorithm, kind), found in rivals.items()]

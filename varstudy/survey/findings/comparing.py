@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .measured import PROBE, FindingRow, shown
+from .properties import is_number
 
-__all__ = ["Difference", "alike", "differences"]
+__all__ = ["Difference", "alike", "differences", "same_but_for_numbers"]
 
 # Numbers solved from float32 outputs agree to this; errors of an algorithm hang on the processor's vector length.
 SOLVED = 1e-3
@@ -63,16 +64,26 @@ def alike(name: str, one: Any, two: Any) -> bool:
     name : the property: those that begin with ``accuracy.``, ``float16.`` or ``bfloat16.`` are errors.
     one, two : the values, as `record.Row.plain` gives them.
     """
+    return same_but_for_numbers(one, two, _near_errors if name.startswith(MEASURED_ERRORS) else _near)
+
+
+def same_but_for_numbers(one: Any, two: Any, near: Callable[[float, float], bool]) -> bool:
+    """Whether two values are equal, where numbers, in lists too, need only be near each other."""
     if isinstance(one, list) and isinstance(two, list):
-        return len(one) == len(two) and all(alike(name, a, b) for a, b in zip(one, two, strict=True))
-    numbers = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in (one, two))
-    if not numbers:
-        return type(one) is type(two) and bool(one == two)
-    if name.startswith(MEASURED_ERRORS):
-        # Below float32's unit roundoff there is nothing to tell apart.
-        small, large = sorted(max(abs(float(each)), 2.0**-24) for each in (one, two))
-        return large <= ERRORS * small
+        return len(one) == len(two) and all(same_but_for_numbers(a, b, near) for a, b in zip(one, two, strict=True))
+    if is_number(one) and is_number(two):
+        return near(one, two)
+    return type(one) is type(two) and bool(one == two)
+
+
+def _near(one: float, two: float) -> bool:
     return math.isclose(one, two, rel_tol=SOLVED, abs_tol=1e-12)
+
+
+def _near_errors(one: float, two: float) -> bool:
+    """Below float32's unit roundoff there is nothing to tell apart."""
+    small, large = sorted(max(abs(float(each)), 2.0**-24) for each in (one, two))
+    return large <= ERRORS * small
 
 
 def _words(row: FindingRow | None) -> str:
@@ -121,8 +132,14 @@ def differences(
     return found
 
 
-def _count(rows: Sequence[FindingRow]) -> str:
-    return f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
+def _absent(
+    key: tuple[str, str, str, str, int], rows: Sequence[FindingRow], words: str, version: str, fails: bool = False
+) -> Difference:
+    """The difference of what there were findings of; one that did not start has no version to tell."""
+    count = f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
+    pair = (rows[0].version, version or rows[0].version)
+    same = pair[0] == pair[1]
+    return Difference(*key, count, words, same, pair, fails or same)
 
 
 def _told_by(trouble: FindingRow, row: FindingRow) -> bool:
@@ -136,10 +153,8 @@ def _unasked(known: Sequence[FindingRow], after: Sequence[FindingRow]) -> list[D
     for trouble in sorted((row for row in after if row.property == PROBE), key=FindingRow.key):
         mine = [row for row in known if _told_by(trouble, row)]
         if mine:
-            # One that did not start has no version to tell.
-            pair = (mine[0].version, trouble.version or mine[0].version)
             words = f"{trouble.status}: {trouble.detail}" if trouble.detail else trouble.status
-            found.append(Difference(*trouble.key(), _count(mine), words, pair[0] == pair[1], pair, fails=True))
+            found.append(_absent(trouble.key(), mine, words, trouble.version, fails=True))
     return found
 
 
@@ -160,8 +175,6 @@ def _lost(known: Sequence[FindingRow], after: Sequence[FindingRow], wanted: Iter
         for kind in sorted({row.kind for row in mine}) if there else [""]:
             these = [row for row in mine if kind in ("", row.kind)]
             if these:
-                pair = (these[0].version, there[0].version if there else these[0].version)
-                same = pair[0] == pair[1]
                 key = (framework, kind, "", PROBE, 1)
-                found.append(Difference(*key, _count(these), "not there", same, pair, same))
+                found.append(_absent(key, these, "not there", there[0].version if there else ""))
     return found

@@ -7,16 +7,17 @@ that a program can compare them with what was measured.
 from __future__ import annotations
 
 import ctypes
-import json
 import math
 import re
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ..._io.record_file import FileKind
 from ..frameworks.catalogue import FRAMEWORKS, find
+from .comparing import same_but_for_numbers
+from .measured import FindingRow
 from .properties import FindingStatus, check, properties_of
 
 __all__ = [
@@ -25,7 +26,6 @@ __all__ = [
     "SCHEMA_VERSION",
     "Documented",
     "DocumentedProblem",
-    "Measured",
     "committed",
     "contradicts",
     "contradicts_source",
@@ -86,18 +86,6 @@ class Documented:
     where: str
     source_value: Value
     source: str
-
-
-class Measured(Protocol):
-    """A measured finding as `record` keeps it, such as a `record.Row`: its value as JSON text, and its status."""
-
-    @property
-    def value(self) -> str:
-        """JSON; empty where there is none."""
-
-    @property
-    def status(self) -> str:
-        """``measured`` where the value counts."""
 
 
 def read(path: str | Path) -> list[Documented]:
@@ -185,12 +173,10 @@ def facts(framework: str | None = None) -> list[Documented]:
 
     Parameters
     ----------
-    framework : a name as `frameworks.find` takes it; None for all.
+    framework : a name as `frameworks.find` takes it, which raises ValueError for others; None for all.
 
     Raises
     ------
-    ValueError
-        There is no such framework; the sentence suggests near names.
     FileNotFoundError, DocumentedProblem
         As for `read`, of one of `files`.
     """
@@ -203,13 +189,11 @@ def lookup(framework: str, kind: str, variant: str, property: str) -> Documented
 
     Parameters
     ----------
-    framework : a name as `frameworks.find` takes it.
+    framework : a name as `frameworks.find` takes it, which raises ValueError for others.
     kind, variant, property : as in `Documented`; of words that are in no fact, nothing is known.
 
     Raises
     ------
-    ValueError
-        There is no such framework; the sentence suggests near names.
     FileNotFoundError, DocumentedProblem
         As for `read`, of one of `files`.
     """
@@ -217,7 +201,7 @@ def lookup(framework: str, kind: str, variant: str, property: str) -> Documented
     return known.get((name, kind, variant, property)) or known.get((name, kind, "", property))
 
 
-def contradicts(documented: Documented, finding: Measured) -> bool | None:
+def contradicts(documented: Documented, finding: FindingRow) -> bool | None:
     """Whether documentation and measurement differ; None where either has no value.
 
     Numbers are the same within 2^-20 of them: what is solved from outputs in float32 is known no better.
@@ -229,7 +213,7 @@ def contradicts(documented: Documented, finding: Measured) -> bool | None:
     """
     if finding.status != FindingStatus.MEASURED or not finding.value:
         return None
-    return _differ(documented.value, json.loads(finding.value), MEASURED)
+    return _differ(documented.value, finding.plain(), MEASURED)
 
 
 def contradicts_source(documented: Documented) -> bool | None:
@@ -248,17 +232,9 @@ def contradicts_source(documented: Documented) -> bool | None:
 def _differ(documented_value: Any, found: Any, tolerance: float = 0.0) -> bool | None:
     if documented_value is None or found is None:
         return None
-    return not _same(documented_value, found, tolerance)
 
+    def near(a: float, b: float) -> bool:
+        alike = math.isclose(a, b, rel_tol=tolerance, abs_tol=0.0)
+        return alike or ctypes.c_float(a).value == ctypes.c_float(b).value
 
-def _same(a: Any, b: Any, tolerance: float) -> bool:
-    if _number(a) and _number(b):
-        near = math.isclose(a, b, rel_tol=tolerance, abs_tol=0.0)
-        return near or ctypes.c_float(a).value == ctypes.c_float(b).value
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(_same(x, y, tolerance) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and bool(a == b)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return not same_but_for_numbers(documented_value, found, near)

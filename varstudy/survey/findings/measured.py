@@ -111,17 +111,9 @@ def content(found: Iterable[FindingRow]) -> dict[str, Any]:
     found : the rows, in any order.
     """
     ordered = sorted(found, key=FindingRow.key)
-    runs = {
-        (row.framework, row.version, row.python, row.date, row.machine): {
-            "framework": row.framework,
-            "version": row.version,
-            "python": row.python,
-            "date": row.date,
-            "machine": row.machine,
-        }
-        for row in ordered
-    }
-    return {"runs": list(runs.values()), "rows": [row.record() for row in ordered]}
+    about = ("framework", "version", "python", "date", "machine")
+    runs = dict.fromkeys(tuple(str(getattr(row, name)) for name in about) for row in ordered)
+    return {"runs": [dict(zip(about, run, strict=True)) for run in runs], "rows": [row.record() for row in ordered]}
 
 
 def merged(before: Iterable[FindingRow], after: Iterable[FindingRow]) -> list[FindingRow]:

@@ -1,16 +1,21 @@
 """The vocabulary: what is asked of a normalisation layer, and the values that an answer may have.
 
-Measured findings and documented facts speak it alike, so that they can be laid side by side.
+Measured findings and documented facts speak it alike, so that they can be laid side by side. ``properties.json`` lists
+the properties; the values that code compares are here, each written once, with the formulas that epsilon's place is.
 """
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
 
 from varkernels.enums import StrEnum
 
 from ..._io.matching import nearest
-from .property_values import EpsilonInRunning, EpsilonPlace, RunningLaw, RunningSpread
 
 __all__ = [
     "KINDS",
@@ -18,10 +23,20 @@ __all__ = [
     "NUMBERS",
     "PROPERTIES",
     "SYNC",
+    "AccuracyLoss",
+    "EpsilonInRunning",
+    "EpsilonPlace",
+    "Evaluation",
     "FindingStatus",
+    "Gradient",
     "LayerKind",
+    "MomentumSide",
     "Property",
+    "RunningLaw",
+    "RunningSpread",
+    "TrainingStatistics",
     "check",
+    "is_number",
     "properties_of",
     "property_of",
 ]
@@ -48,6 +63,108 @@ class FindingStatus(StrEnum):
     NOT_RUN = "not run"
 
 
+class EpsilonPlace(StrEnum):
+    """Where epsilon e enters the divisor, of a variance v."""
+
+    INSIDE = "inside the root"  # sqrt(v + e)
+    ADDED = "added to the deviation"  # sqrt(v) + e
+    VARIANCE_FLOOR = "floor of the variance"  # sqrt(max(v, e))
+    DEVIATION_FLOOR = "floor of the deviation"  # max(sqrt(v), e)
+    NONE = "none"  # sqrt(v)
+
+    def divisor(self, v: Any, e: Any, root: Callable[[Any], Any] = math.sqrt) -> Any:
+        """What a variance v is divided by, under an epsilon e; in any arithmetic that has this root."""
+        if self is EpsilonPlace.INSIDE:
+            return root(v + e)
+        if self is EpsilonPlace.ADDED:
+            return root(v) + e
+        if self is EpsilonPlace.VARIANCE_FLOOR:
+            return root(max(v, e))
+        return max(root(v), e) if self is EpsilonPlace.DEVIATION_FLOOR else root(v)
+
+    def variance(self, squared: float, e: float, slack: float) -> float:
+        """The variance of a squared divisor; 0 where that is the floor, or above it by less than `slack`, relative."""
+        if self is EpsilonPlace.INSIDE:
+            return squared - e
+        if self is EpsilonPlace.ADDED:
+            return (math.sqrt(squared) - e) ** 2
+        floor = {EpsilonPlace.VARIANCE_FLOOR: e, EpsilonPlace.DEVIATION_FLOOR: e * e}.get(self, -1.0)
+        return 0.0 if squared <= floor * (1 + slack) else squared
+
+
+class EpsilonInRunning(StrEnum):
+    """How epsilon e enters the running variance of batches of variance S / n."""
+
+    NO = "no"
+    ADDED = "added"  # S / (n - c) + e
+    BEFORE = "before the correction"  # (S + n e) / (n - c)
+    BOTH = "before and in the correction"  # the same with a c that has e in it: c = 1 + e
+
+
+class RunningSpread(StrEnum):
+    """Which statistic of the spread is kept for inference."""
+
+    VARIANCE = "variance"
+    DEVIATION = "deviation"
+    INVERSE = "inverse deviation"
+    NONE = "none kept"
+
+
+class RunningLaw(StrEnum):
+    """The law by which running statistics follow the batches'."""
+
+    EXPONENTIAL = "exponential"
+    PLAIN = "plain average"
+    ADOPTED = "first batch adopted"  # then exponential
+    DEBIASED = "zero-debiased"  # a decaying sum divided by the sum of its weights
+    WEIGHTED = "batch-size weighted"
+    ACCUMULATED = "accumulated decay"  # the decaying sums themselves are kept, undivided
+    OTHER = "other"
+    NONE = "none kept"
+
+
+class MomentumSide(StrEnum):
+    """Which statistics the momentum argument is the weight of."""
+
+    OLD = "old"
+    NEW = "new"
+    NONE = "no argument"
+
+
+class TrainingStatistics(StrEnum):
+    """With whose statistics training normalises."""
+
+    BATCH = "batch"
+    RUNNING = "running"
+    OTHER = "other"
+
+
+class Evaluation(StrEnum):
+    """With which statistics and epsilon inference normalises."""
+
+    RUNNING = "running statistics"
+    OTHER_EPSILON = "running statistics, other epsilon"
+    BATCH = "batch statistics"
+    OTHER = "other"
+
+
+class Gradient(StrEnum):
+    """Whether the gradient goes through the variance that normalises."""
+
+    THROUGH = "through the variance"
+    HELD = "variance held constant"
+    OTHER = "other"
+
+
+class AccuracyLoss(StrEnum):
+    """The class of algorithms as which a variance loses accuracy."""
+
+    STABLE = "stable"
+    TWO_PASS = "two-pass, sequential mean"
+    SQUARES = "E[x^2] - E[x]^2"
+    OTHER = "other"
+
+
 SYNC = LayerKind.SYNC
 # The kinds that are layers of their own.
 KINDS = tuple(kind for kind in LayerKind if kind != SYNC)
@@ -72,191 +189,26 @@ class Property:
     id: str
     title: str
     question: str
-    kinds: tuple[str, ...] = (LayerKind.BATCH,)
-    values: tuple[str | int, ...] = ()
+    kinds: tuple[LayerKind, ...]
+    values: tuple[str | int, ...]
 
 
-_ACCURACY = (NUMBER, "NaN", "inf")
-_HALF = (NUMBER, "error", "inf", "NaN")
-_EVERY = KINDS
-_CENTRED = tuple(kind for kind in KINDS if kind != LayerKind.RMS)
-
-
-def _synchronised() -> list[Property]:
-    merges = ("all values", "ranks alike", "ranks alike, within only", "all values, within only", "local", "other")
-    corrections = ("none", "all values", "own values", "other")
-    found = []
-    for which, title, used in (("normalise", "normalising", "normalise"), ("running", "running", "are kept")):
-        found += [
-            Property(
-                f"sync.{which}.merge",
-                f"ranks merged, {title}",
-                f"How are the ranks' batches merged into the statistics that {used}?",
-                (SYNC,),
-                merges,
-            ),
-            Property(
-                f"sync.{which}.correction",
-                f"correction over ranks, {title}",
-                f"Which count n corrects the variance of the statistics that {used}, by n / (n - 1)?",
-                (SYNC,),
-                corrections,
-            ),
-        ]
-    title, question = "ranks' running statistics", "Does every rank keep the same running statistics?"
-    return [*found, Property("sync.running.ranks", title, question, (SYNC,), ("same", "different"))]
-
-
-def _accuracies() -> list[Property]:
-    found = [
-        Property(
-            f"accuracy.{mean}",
-            f"relative error at mean {mean}",
-            f"How far off is the variance that normalises float32 values of mean {mean}, deviation 1?",
-            _EVERY,
-            _ACCURACY,
-        )
-        for mean in ("1e4", "1e5", "1e6")
-    ]
-    for dtype in ("float16", "bfloat16"):
-        found += [
-            Property(
-                f"{dtype}.{mean}",
-                f"{dtype}, mean {mean}",
-                f"How far off is the variance that normalises {dtype} values of mean {mean}, deviation 1?",
-                _EVERY,
-                _HALF,
-            )
-            for mean in (0, 4, 100)
-        ]
+def _declared() -> dict[str, Property]:
+    """What ``properties.json`` declares; a word for its values names the enum that has them."""
+    known_enums: tuple[type[StrEnum], ...] = (
+        AccuracyLoss, EpsilonInRunning, EpsilonPlace, Evaluation, Gradient, MomentumSide, RunningLaw, RunningSpread,
+        TrainingStatistics,
+    )  # fmt: skip
+    enums = {each.__name__: each for each in known_enums}
+    found = {}
+    for row in json.loads(Path(__file__).with_suffix(".json").read_text("utf-8")):
+        values, kinds = row.pop("values"), row.pop("kinds")
+        known = enums[values] if isinstance(values, str) else values
+        found[row["id"]] = Property(**row, kinds=tuple(map(LayerKind, kinds)), values=tuple(known))
     return found
 
 
-PROPERTIES = {
-    one.id: one
-    for one in [
-        Property(
-            "correction.normalise",
-            "correction, normalising",
-            "Which c is in the divisor n - c of the variance that normalises the batch?",
-            _CENTRED,
-            (0, 1, NUMBER),
-        ),
-        Property(
-            "correction.running",
-            "correction, running",
-            "Which c is in the divisor n - c of the variance that goes into the running variance?",
-            values=(0, 1, NUMBER, "none kept"),
-        ),
-        Property(
-            "running.keeps",
-            "what is kept",
-            "Which statistic of the spread is kept for inference?",
-            values=tuple(RunningSpread),
-        ),
-        Property(
-            "running.update",
-            "running update",
-            "By which law do the running statistics follow the batches'?",
-            values=tuple(RunningLaw),
-        ),
-        Property(
-            "running.weight",
-            "weight of the new batch",
-            "What weight has the new batch at each of the first five steps, under defaults?",
-            values=(NUMBERS,),
-        ),
-        Property(
-            "running.steps",
-            "running variance, step by step",
-            "What is the running variance after each of five batches of one variance, under defaults?",
-            values=(NUMBERS,),
-        ),
-        Property(
-            "momentum.multiplies",
-            "the argument multiplies",
-            "Is the momentum argument the weight of the old statistics or of the new ones?",
-            values=("old", "new", "no argument"),
-        ),
-        Property(
-            "momentum.default",
-            "momentum's default",
-            "What is the default of the momentum argument, as the framework counts it?",
-            values=(NUMBER,),
-        ),
-        Property("epsilon.default", "epsilon's default", "What is the default epsilon?", _EVERY, (NUMBER,)),
-        Property(
-            "epsilon.place",
-            "epsilon's place",
-            "Where does epsilon enter?",
-            _EVERY,
-            tuple(EpsilonPlace),
-        ),
-        Property(
-            "epsilon.in_running",
-            "epsilon in the running variance",
-            "How does epsilon e enter the running variance of batches of variance S / n?",
-            values=tuple(EpsilonInRunning),
-        ),
-        Property("initial.mean", "initial mean", "What is the running mean before any batch?", values=(NUMBER,)),
-        Property("initial.var", "initial variance", "What is the running variance before any batch?", values=(NUMBER,)),
-        Property(
-            "one_value.output",
-            "one value: output",
-            "What does training give for one value a channel?",
-            _EVERY,
-            ("error", "zeros", "identity", "NaN", "other"),
-        ),
-        Property(
-            "one_value.running",
-            "one value: running variance",
-            "What does one value a channel do to the running variance?",
-            values=("unmoved", "moved", "NaN", "infinite", "error", "none kept"),
-        ),
-        Property(
-            "evaluation",
-            "evaluation",
-            "With which statistics and epsilon does inference normalise?",
-            ("batch", "instance"),
-            ("running statistics", "running statistics, other epsilon", "batch statistics", "other"),
-        ),
-        Property(
-            "training.statistics",
-            "training statistics",
-            "With whose statistics does training normalise?",
-            values=("batch", "running", "other"),
-        ),
-        Property(
-            "running.when",
-            "when statistics move",
-            "What makes the running statistics move?",
-            values=("forward", "next forward", "backward", "separate call", "never"),
-        ),
-        Property(
-            "gradient",
-            "gradient",
-            "Does the gradient go through the variance that normalises?",
-            _EVERY,
-            ("through the variance", "variance held constant", "other"),
-        ),
-        *_accuracies(),
-        Property(
-            "algorithm",
-            "algorithm",
-            "As which algorithm does the variance lose accuracy?",
-            _CENTRED,
-            ("stable", "two-pass, sequential mean", "E[x^2] - E[x]^2", "other"),
-        ),
-        Property(
-            "float16.accumulator",
-            "float16's accumulator",
-            "In which format are float16 values summed?",
-            _EVERY,
-            ("float32", "float16"),  # float32 stands for a wider format
-        ),
-        *_synchronised(),
-    ]
-}
+PROPERTIES = _declared()
 
 
 def property_of(name: str) -> Property:
@@ -286,6 +238,11 @@ def properties_of(kind: str) -> list[Property]:
     return [one for one in PROPERTIES.values() if kind in one.kinds]
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number; True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def check(name: str, value: Value) -> None:
     """Refuse a value that a property cannot have; None, no value, is always one.
 
@@ -295,9 +252,8 @@ def check(name: str, value: Value) -> None:
         The property is unknown, or the value is none of its values.
     """
     known = property_of(name)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
     word = isinstance(value, str) and value in known.values and value not in (NUMBER, NUMBERS)
-    if value is None or word or (number and (NUMBER in known.values or value in known.values)):
+    if value is None or word or (is_number(value) and (NUMBER in known.values or value in known.values)):
         return
     if isinstance(value, list) and NUMBERS in known.values and all(isinstance(one, (int, float)) for one in value):
         return

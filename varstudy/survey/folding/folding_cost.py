@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from varkernels.formats import Format, format_of
 from varkernels.rounding import round_to, ulp
 
-from .channel import Channel, channels_of, numbers, row
-from .folded import fold
+from .folded import Channel, channels_of, fold, numbers, row
 
 __all__ = ["Cost", "cost"]
 
@@ -105,7 +104,7 @@ def cost(
         for o, weights in enumerate(rounded):
             _held(np.abs(weights).max(), f"channel {o}'s weight", fmt)
         offsets = [_held(round_to(b, fmt), f"channel {o}'s bias", fmt) for o, b in enumerate(biases)]
-        norms = [_Unfolded.of(channel, scale, mean, var, epsilon, o, fmt) for o, channel in enumerate(channels)]
+        norms = [_Unfolded.of(channel, o, fmt) for o, channel in enumerate(channels)]
         stored = convolved(rounded, [Fraction(float(b)) for b in offsets])
     except _NotHeld as error:
         problem = str(error)
@@ -136,23 +135,14 @@ class _Unfolded:
     fmt: Format
 
     @classmethod
-    def of(
-        cls,
-        channel: Channel,
-        scale: ArrayLike | None,
-        mean: ArrayLike | None,
-        var: ArrayLike | None,
-        epsilon: float | Fraction | None,
-        o: int,
-        fmt: Format,
-    ) -> _Unfolded:
+    def of(cls, channel: Channel, o: int, fmt: Format) -> _Unfolded:
         def held(value: Any, name: str) -> Any:
             return _held(value, f"channel {o}'s {name}", fmt)
 
-        slope = held(round_to(1 if scale is None else numbers("scale", scale)[o].item(), fmt), "scale")
-        if var is not None and epsilon is not None:
-            added = _held(round_to(epsilon, fmt), "epsilon", fmt)
-            variance = held(round_to(numbers("var", var)[o].item(), fmt), "variance")
+        slope = held(round_to(channel.scale, fmt), "scale")
+        if channel.variance is not None:
+            added = _held(round_to(channel.epsilon, fmt), "epsilon", fmt)
+            variance = held(round_to(channel.variance, fmt), "variance")
             total = held(_once(np.add, variance, added, fmt), "variance with epsilon")
             if not total:
                 raise _NotHeld(f"channel {o}'s variance with epsilon is 0 in {fmt.name}")

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..findings.properties import FindingStatus, check, properties_of
-from .accuracy import accuracies
+from ..findings.properties import FindingStatus, properties_of
+from .accuracy import accuracies, half_precision_findings
 from .algorithms import algorithm
 from .evaluating import epsilon_of_inference, evaluation
 from .finding import Finding, not_applicable, undetermined
 from .gradients import gradient
-from .half_precision import half_precision_findings
 from .reading import Variant
 from .running_statistics import running
 from .single import one_value
@@ -68,19 +67,5 @@ def infer(observations: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     if observations.get("format") != 1:
         raise ValueError(f"observations of format {observations.get('format')!r}: run this version's probe.py again")
-    found = []
-    for one in observations.get("variants", []):
-        variant = Variant(one["kind"], one["variant"], one["answers"])
-        for finding in findings(variant):
-            check(finding.name, finding.value)
-            found.append(
-                {
-                    "kind": variant.kind,
-                    "variant": variant.name,
-                    "property": finding.name,
-                    "value": finding.value,
-                    "status": finding.status,
-                    "detail": finding.detail,
-                }
-            )
-    return found
+    variants = [Variant(one["kind"], one["variant"], one["answers"]) for one in observations.get("variants", [])]
+    return [finding.record(variant.kind, variant.name) for variant in variants for finding in findings(variant)]

@@ -1,6 +1,7 @@
 """How far off the variance is that normalises many values far from 0.
 
-From the outputs, and from a running variance that is the last batch's alone.
+From the outputs, and from a running variance that is the last batch's alone; and of float16 and bfloat16, with the
+format that sums.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..findings.properties import FindingStatus
-from ..findings.property_values import EpsilonPlace, RunningSpread
+from ..findings.properties import FindingStatus, RunningSpread
 from ..probes import questions
-from .finding import UNIT, Finding, measured, undetermined
-from .impulses import Kept
+from .finding import UNIT, Finding, measured, not_applicable, undetermined
 from .normalising import Rule
 from .reading import Run, Table, Variant, problem_of
+from .running_laws import Kept
 from .training_statistics import Normal
 
-__all__ = ["Implied", "Measured", "accuracies", "exact_moments", "measure"]
+__all__ = ["Implied", "Measured", "accuracies", "exact_moments", "grid", "half_precision_findings", "measure"]
+
+UNITS = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
+_RIGHT = 0.05  # relative: what a float16 output resolves with room to spare
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,10 @@ def measure(
     problem = variant.problem(question)
     points = run.points() if run else []
     if not points:
-        if run and problem_of(run.event("train")) and not problem_of(run.event("train")).unsupported:  # type: ignore[union-attr]
-            return measured("", "error", problem_of(run.event("train")).sentence)  # type: ignore[union-attr]
-        if run and problem_of(run.made) and not problem_of(run.made).unsupported:  # type: ignore[union-attr]
-            return measured("", "error", problem_of(run.made).sentence)  # type: ignore[union-attr]
+        for event in (run.event("train"), run.made) if run else ():
+            failure = problem_of(event)
+            if failure is not None and not failure.unsupported:
+                return measured("", "error", failure.sentence)
         return problem.finding("") if problem else undetermined("", "there is no output")
     rule = normal.default
     if rule is None:
@@ -132,32 +135,25 @@ def _from_outputs(
     slope = float(((dev - middle) * (y - level)).sum()) / spread
     scatter = y - level - slope * (dev - middle)
     noise = math.sqrt(float((scatter**2).sum()) / max(1, y.size - 2))
-    bent = _grid(y) * float(np.abs(dev - middle).sum()) / spread
+    bent = grid(y) * float(np.abs(dev - middle).sum()) / spread
     relative = max(3 * noise / math.sqrt(spread), bent) / abs(slope) + 4 * unit if slope else math.inf
     v = float(moment / (Fraction(count) - Fraction(rule.correction)))
-    eps = max(rule.epsilon.middle, 0.0) if rule.epsilon.low > 0 else 0.0
     d2 = 1 / slope**2 if slope else math.inf
-    if rule.place == EpsilonPlace.INSIDE:
-        got = d2 - eps
-    elif rule.place == EpsilonPlace.ADDED:
-        got = (math.sqrt(d2) - eps) ** 2
-    else:
-        floor = eps if rule.place != EpsilonPlace.DEVIATION_FLOOR else eps * eps
-        got = 0.0 if d2 <= floor * (1 + 2 * relative) else d2
+    got = rule.place.variance(d2, rule.size, 2 * relative)
     resolution = 2 * relative * d2 / v + rule.epsilon.half / v * (rule.epsilon.low > 0)
     shift = middle - level / slope if slope else math.nan
     deviation = math.sqrt(v)
     # outputs x * factor + shift round their shift, all alike, at the size of the mean
     known = (
-        (3 * noise + _grid(y) + 4 * unit * float(np.abs(y).max())) / abs(slope) + 2 * unit * abs(about)
+        (3 * noise + grid(y) + 4 * unit * float(np.abs(y).max())) / abs(slope) + 2 * unit * abs(about)
         if slope
         else math.inf
     )
     return Implied(got / v - 1, resolution, shift / deviation, known / deviation)
 
 
-def _grid(y: Table) -> float:
-    """The largest power of two of which all the outputs are multiples."""
+def grid(y: Table) -> float:
+    """The largest power of two of which all the outputs are multiples; 0 where all are 0."""
     finest = math.inf
     for value in y[y != 0]:
         mantissa, exponent = math.frexp(float(value))
@@ -256,3 +252,30 @@ def concluded(name: str, result: Measured | Finding) -> Finding:
         low = max((one.error for one in result.running), key=abs)
         notes.append(f"the running variance is off by {low:+.3g}")
     return measured(name, rounded(abs(worst.error)), "; ".join(notes))
+
+
+def half_precision_findings(variant: Variant, normal: Normal) -> list[Finding]:
+    """The error of the implied variance in both formats, and float16's accumulator."""
+    found: dict[str, Finding] = {}
+    for dtype, unit in UNITS.items():
+        for mean in questions.HALF_MEANS:
+            name = f"{dtype}.{mean}"
+            found[name] = concluded(name, measure(variant, f"{dtype}_{mean}", normal, None, unit))
+    return [*found.values(), _accumulator(found["float16.0"], found["float16.4"])]
+
+
+def _accumulator(zero: Finding, four: Finding) -> Finding:
+    """By 25088 values about 4: their sum is beyond float16's largest number, in any order."""
+    name = "float16.accumulator"
+    for one in (zero, four):
+        if not one.known:
+            return Finding(name, None, one.status, one.detail)
+        if one.value == "error":
+            return not_applicable(name, f"float16 fails: {one.detail}")
+    right = {one.name: isinstance(one.value, float) and one.value <= _RIGHT for one in (zero, four)}
+    if all(right.values()):
+        return measured(name, "float32", "or wider: a sum beyond 65504 and one of 25088 squares are right")
+    if isinstance(zero.value, float) and four.value in ("inf", "NaN"):
+        told = f"at mean 0, where it is small, the variance is off by {zero.value:g}"
+        return measured(name, "float16", f"where the sum is beyond 65504 the outputs are {four.value}; {told}")
+    return undetermined(name, f"at mean 0: {zero.value}, at mean 4: {four.value}")

@@ -36,17 +36,17 @@ import numpy as np
 from varkernels import moments
 from varkernels.formulas import ORDERS
 
-from ..findings.properties import FindingStatus
+from ..findings.properties import AccuracyLoss, FindingStatus
 from ..probes import questions
 from .accuracy import Implied, Measured, exact_moments
 from .finding import Finding, listed, measured, undetermined
-from .impulses import Kept
 from .reading import Variant
+from .running_laws import Kept
 
-__all__ = ["BLAMED", "SQUARES", "STABLE", "TWO_PASS", "algorithm", "ours"]
+__all__ = ["BLAMED", "algorithm", "ours"]
 
 NAME = "algorithm"
-STABLE, TWO_PASS, SQUARES = "stable", "two-pass, sequential mean", "E[x^2] - E[x]^2"
+STABLE, TWO_PASS, SQUARES, OTHER = AccuracyLoss
 # Committed findings name the orders in this sequence.
 _ORDERS = tuple(sorted(ORDERS, reverse=True))
 _NAIVE = tuple(f"naive/{order}" for order in _ORDERS)
@@ -119,7 +119,7 @@ def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
     if all(_blamed(one) for one in found.values()):
         return measured(NAME, SQUARES, "; ".join(f"{offset}: {_words(one)}" for offset, one in found.items()))
     if any(one.state for one in found.values()):
-        return measured(NAME, "other", "; ".join(f"{offset}: {_words(one)}" for offset, one in found.items()))
+        return measured(NAME, OTHER, "; ".join(f"{offset}: {_words(one)}" for offset, one in found.items()))
     errors = {offset: one.best() for offset, one in found.items()}
     worst = {offset: max(abs(each.error) for each in best) for offset, best in errors.items()}
     shown_errors = ", ".join(f"{offset}: {value:.2g}" for offset, value in worst.items())
@@ -136,7 +136,7 @@ def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
     coarse = {o: max(each.resolution for each in best) for o, best in errors.items()}
     if any(value > _LIKE * limits[o] + 2 * coarse[o] for o, value in worst.items()):
         kind = "the square of the mean's error" if surely else "of another kind than a naive one's"
-        return measured(NAME, "other", f"{shown_errors}: more than a stable algorithm's, {kind}")
+        return measured(NAME, OTHER, f"{shown_errors}: more than a stable algorithm's, {kind}")
     if all(_by_mean(each, tight=True) for best in pairs.values() for each in best):
         return measured(NAME, STABLE, f"{shown_errors}: no more than the square of the mean's error")
     rounding = max(1e-6, worst["1e4"])  # of the sum itself, where a float32 mean is nearly exact
@@ -161,7 +161,7 @@ def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
 
 def _like(variant: Variant, errors: dict[str, list[Implied]]) -> list[tuple[str, str]]:
     """(class, algorithm) of ours with the same errors, in every group at every mean, as far as they are known."""
-    like = []
+    like: list[tuple[str, str]] = []
     for kind, names in CLASSES.items():
         for name, accumulator in names:
             theirs = {offset: _errors(variant, offset, name, accumulator) for offset in errors}

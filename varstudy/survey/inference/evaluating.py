@@ -6,21 +6,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..findings.property_values import RunningLaw
+from ..findings.properties import EpsilonPlace, Evaluation, RunningLaw
 from ..probes import questions
 from .finding import Finding, Interval, measured, short, undetermined
-from .following import SPREADS, as_batch, as_running
-from .impulses import Kept
-from .normalising import Rule, line
+from .normalising import SPREADS, Rule, as_batch, as_running, line
 from .reading import Run, Statistics, Table, Variant, decoded
+from .running_laws import Kept
 from .training_statistics import Normal
 
 __all__ = ["epsilon_of_inference", "evaluation"]
 
 NAME = "evaluation"
-# the question, its table, the outputs, the statistics in force, the rule of that epsilon
-Evaluation = tuple[str, Table, Table, Statistics | None, Rule | None]
-RUNNING, OTHER_EPSILON, BATCH = "running statistics", "running statistics, other epsilon", "batch statistics"
+RUNNING, OTHER_EPSILON, BATCH, OTHER = Evaluation
+# The question, its table, the outputs, the statistics in force, the rule of that epsilon.
+Pass = tuple[str, Table, Table, Statistics | None, Rule | None]
 
 
 def evaluation(variant: Variant, normal: Normal, kept: Kept | None) -> Finding:
@@ -43,19 +42,17 @@ def evaluation(variant: Variant, normal: Normal, kept: Kept | None) -> Finding:
     divided = [_divided(one, keeps) for one in seen]
     if all(each is not None for each in divided):
         shares = {q: share for (q, *_), share in zip(seen, divided, strict=True) if share is not None}
-        return measured(
-            NAME, "other", f"the running mean and variance, each divided by {_debias(variant, shares, kept)}"
-        )
+        return measured(NAME, OTHER, f"the running mean and variance, each divided by {_debias(variant, shares, kept)}")
     if all(own):
         return measured(NAME, BATCH, "the outputs are those of training")
     if any(one is not None for one in verdicts) or any(own) or not all(np.isfinite(y).all() for _, _, y, *_ in seen):
         return undetermined(NAME, "one rule does not explain all the outputs of inference")
     if all(statistics is None for *_, statistics, _ in seen):
         return undetermined(NAME, "not the batch's statistics, and no running ones can be read")
-    return measured(NAME, "other", "neither the running statistics nor the batch's with one epsilon give the outputs")
+    return measured(NAME, OTHER, "neither the running statistics nor the batch's with one epsilon give the outputs")
 
 
-def _evaluations(variant: Variant, normal: Normal) -> Iterator[Evaluation]:
+def _evaluations(variant: Variant, normal: Normal) -> Iterator[Pass]:
     """Every pass in inference mode."""
     for question, layer, index, rule in (
         ("set_running", 0, 0, normal.default),
@@ -80,7 +77,7 @@ def _evaluations(variant: Variant, normal: Normal) -> Iterator[Evaluation]:
 
 def _first(
     table: Table, y: Table, statistics: Statistics | None, keeps: str | None, rule: Rule | None
-) -> tuple[Interval, str] | None:
+) -> tuple[Interval, EpsilonPlace] | None:
     """The epsilon with which running statistics explain the outputs, and its place: training's, if that serves."""
     return next(iter(as_running(table, y, statistics, keeps, rule.place if rule else None)), None)
 
@@ -103,14 +100,14 @@ def epsilon_of_inference(variant: Variant) -> list[Finding]:
         below = max(interval.high for interval, _ in holding)
         if np.isnan(y[np.ptp(table, axis=1) == 0]).any():
             why = f"a constant group with the variance 0 gives NaN, and epsilon is at most {below:.2g}, in inference"
-            return [measured(default, 0.0, why), measured(place, "none", "no epsilon by default")]
+            return [measured(default, 0.0, why), measured(place, EpsilonPlace.NONE, "no epsilon by default")]
         why = f"none, or one of at most {below:.2g}, below what inference shows"
         known = measured(place, holding[0][1], "by the argument 0.25, in inference") if len(holding) == 1 else None
         return [undetermined(default, why), known or undetermined(place, why)]
     return []
 
 
-def _divided(one: Evaluation, keeps: str | None) -> float | None:
+def _divided(one: Pass, keeps: str | None) -> float | None:
     """The number that divides both running statistics, found by the means; None if there is no such number."""
     _, table, y, statistics, rule = one
     if statistics is None or statistics["mean"].size != len(table):
@@ -146,7 +143,7 @@ def _debias(variant: Variant, shares: dict[str, float], kept: Kept | None) -> st
     return formula
 
 
-def _epsilons(found: list[tuple[str, tuple[Interval, str], Rule | None]], bare: bool) -> Finding:
+def _epsilons(found: list[tuple[str, tuple[Interval, EpsilonPlace], Rule | None]], bare: bool) -> Finding:
     """The running statistics serve: with the epsilon of training?"""
     different = [
         (question, interval, place, rule)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from ..findings.properties import FindingStatus
+from ..findings.properties import FindingStatus, check
 
 __all__ = ["UNIT", "Finding", "Interval", "failed", "listed", "measured", "not_applicable", "short", "undetermined"]
 
@@ -28,6 +28,18 @@ class Finding:
     @property
     def known(self) -> bool:
         return self.status == FindingStatus.MEASURED
+
+    def record(self, kind: str, variant: str) -> dict[str, Any]:
+        """As a mapping, of a kind and variant of layer; ValueError where the property cannot have the value."""
+        check(self.name, self.value)
+        return {
+            "kind": kind,
+            "variant": variant,
+            "property": self.name,
+            "value": self.value,
+            "status": self.status,
+            "detail": self.detail,
+        }
 
 
 def measured(name: str, value: Any, detail: str = "") -> Finding:

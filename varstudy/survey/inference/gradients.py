@@ -6,17 +6,17 @@ import itertools
 
 import numpy as np
 
-from ..findings.property_values import EpsilonPlace
+from ..findings.properties import EpsilonPlace, Gradient
 from ..probes import questions
 from .finding import UNIT, Finding, listed, measured, undetermined
-from .normalising import FLOORS, Rule, applied
+from .normalising import FLOORS, Rule
 from .reading import Table, Variant
 from .training_statistics import Normal
 
 __all__ = ["expected", "gradient"]
 
 NAME = "gradient"
-THROUGH, HELD = "through the variance", "variance held constant"
+THROUGH, HELD, OTHER = Gradient
 _ROUNDINGS = 32 * UNIT  # of the largest term
 
 
@@ -33,8 +33,7 @@ def expected(
     dev = x - x.mean() if centred else x
     divisor = n - rule.correction
     v = float((dev**2).sum()) / divisor
-    eps = max(rule.epsilon.middle, 0.0) if rule.epsilon.low > 0 else 0.0
-    d = applied(v, eps, rule.place)
+    d = rule.place.divisor(v, rule.size)
     direct = (dy - dy.mean() if centred and mean else dy) / d
     # dd/dx: through the root of (v + eps), through the deviation alone, or not at all under a floor
     root = np.sqrt(v)
@@ -66,25 +65,25 @@ def gradient(variant: Variant, normal: Normal) -> Finding:
     fits = {
         THROUGH: _fits(seen, x, dy, centred, through=True),
         HELD: _fits(seen, x, dy, centred, through=False),
-        "other": _fits(seen, x, dy, centred, through=False, mean=False),
+        OTHER: _fits(seen, x, dy, centred, through=False, mean=False),
     }
-    holding = [name for name, holds in fits.items() if holds and (centred or name != "other")]
+    holding = [name for name, holds in fits.items() if holds and (centred or name != OTHER)]
     if len(holding) == 1:
-        detail = {"other": "the mean and the variance are both held constant"}.get(holding[0], "")
-        return measured(NAME, holding[0], detail)
+        both = "the mean and the variance are both held constant"
+        return measured(NAME, holding[0], both if holding[0] == OTHER else "")
     if holding:
         return undetermined(NAME, listed(holding))
     for c in (0.0, 1.0):
         other = [(dx, Rule(c, rule.place, rule.epsilon)) for dx, rule in seen]
         if centred and c != seen[0][1].correction and _fits(other, x, dy, True, through=True):
             return measured(
-                NAME, "other", f"that of a variance with correction {c:g}, which is not the one that normalises"
+                NAME, OTHER, f"that of a variance with correction {c:g}, which is not the one that normalises"
             )
     if centred and (mixed := _mixed(seen, x, dy)):
-        return measured(NAME, "other", mixed)
+        return measured(NAME, OTHER, mixed)
     if not all(np.isfinite(dx).all() for dx, _ in seen):
-        return measured(NAME, "other", "the gradient is not finite")
-    return measured(NAME, "other", "neither through the variance nor with the variance held constant")
+        return measured(NAME, OTHER, "the gradient is not finite")
+    return measured(NAME, OTHER, "neither through the variance nor with the variance held constant")
 
 
 def _mixed(seen: list[tuple[Table, Rule]], x: Table, dy: Table) -> str:

@@ -11,26 +11,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..findings.properties import FindingStatus
-from ..findings.property_values import RunningLaw
+from ..findings.properties import FindingStatus, MomentumSide, RunningLaw, is_number
 from ..probes import questions
 from .finding import UNIT, Finding, Interval, measured, not_applicable, short, undetermined
-from .impulses import UPDATES, Kept, Series, series
 from .reading import Run, Table, Variant
-from .running_laws import laws
+from .running_laws import UPDATES, Kept, Series, laws, series
 
 __all__ = ["AVERAGES", "Averaging", "averaging", "momentum"]
 
 AVERAGES = (RunningLaw.PLAIN, RunningLaw.WEIGHTED)  # where the law has no parameter
-_SIDES: dict[str, Callable[[float], float]] = {"new": lambda a: a, "old": lambda a: 1 - a}
+_SIDES: dict[str, Callable[[float], float]] = {MomentumSide.NEW: lambda a: a, MomentumSide.OLD: lambda a: 1 - a}
 
 
 @dataclass(frozen=True)
 class Averaging:
     """What becomes of an average of five batches in the long run, and what the argument does to it.
 
-    stays : whether it is one; None where that is not told. argument : "no argument", where there is none or none
-    changes anything; "new" or "old", whose weight is the larger of the average's and the argument's; "another law"; ""
+    stays : whether it is one; None where that is not told. argument : a `MomentumSide`: NONE where there is none or
+    none changes anything, NEW or OLD whose weight is the larger of the average's and the argument's; "another law"; ""
     where that is not told. detail : of what was found.
     """
 
@@ -50,17 +48,17 @@ def averaging(variant: Variant) -> Averaging:
     asked = {argument: series(variant, question) for question, argument in questions.MOMENTA.items()}
     first = asked[questions.MOMENTUM]
     if _absent(variant, first):
-        return Averaging(stays, "no argument", long)
+        return Averaging(stays, MomentumSide.NONE, long)
     seen = {argument: one for argument, one in asked.items() if not isinstance(one, Finding)}
     if len(seen) < len(asked):
         missing = ", ".join(f"{argument:g}" for argument in sorted(set(asked) - set(seen)))
         return Averaging(stays and None, "", f"{long}; what the argument {missing} does was not observed")
     if all(_larger(one, 0.0, begins) for one in seen.values()):
         values = ", ".join(f"{argument:g}" for argument in sorted(seen))
-        return Averaging(stays, "no argument", f"the arguments {values} change nothing; {long}")
+        return Averaging(stays, MomentumSide.NONE, f"the arguments {values} change nothing; {long}")
     sides = [side for side, of in _SIDES.items() if all(_larger(one, of(a), begins) for a, one in seen.items())]
     if len(sides) == 1:
-        own = "the argument" if sides[0] == "new" else "1 - the argument"
+        own = "the argument" if sides[0] == MomentumSide.NEW else "1 - the argument"
         said = f"the new batch's weight is the larger of the average's and {own}"
         return Averaging(stays and None, sides[0], f"{said}; {long}")
     return Averaging(stays, "another law", long)
@@ -103,7 +101,7 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
     found_series = series(variant, "momentum")
     if isinstance(found_series, Finding):
         if _absent(variant, found_series):
-            none = measured(multiplies, "no argument", found_series.detail)
+            none = measured(multiplies, MomentumSide.NONE, found_series.detail)
             return [none, not_applicable(default, "there is no momentum argument")]
         return [
             Finding(multiplies, None, found_series.status, found_series.detail)
@@ -112,8 +110,7 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
             undetermined(default, found_series.detail),
         ]
     if kept.law is None:
-        why = "the law of the update is not known"
-        return [undetermined(multiplies, why), undetermined(default, why)]
+        return _neither("the law of the update is not known")
     name = kept.law.name
     if name in AVERAGES and kept.law.parameter is None:
         return _of_an_average(name, averaging(variant))
@@ -122,25 +119,25 @@ def momentum(variant: Variant, kept: Kept, run: Run | None) -> list[Finding]:
     )
     value = found[0].parameter if found else None
     if value is None or kept.law.parameter is None:
-        why = f"two steps with the argument {questions.MOMENTUM} do not fit the law {name}"
-        return [undetermined(multiplies, why), undetermined(default, why)]
+        return _neither(f"two steps with the argument {questions.MOMENTUM} do not fit the law {name}")
     fresh = name not in (RunningLaw.DEBIASED, RunningLaw.ACCUMULATED)  # the parameter is the new batch's weight
-    which = None
-    for share, side in ((value, "new" if fresh else "old"), (Interval(1 - value.high, 1 - value.low),
-                                                              "old" if fresh else "new")):  # fmt: skip
-        if questions.MOMENTUM in share:
-            which = side
+    mine, other = (MomentumSide.NEW, MomentumSide.OLD) if fresh else (MomentumSide.OLD, MomentumSide.NEW)
+    left = Interval(1 - value.high, 1 - value.low)
+    which = other if questions.MOMENTUM in left else mine if questions.MOMENTUM in value else None
     if which is None:
         neither = f"neither {questions.MOMENTUM} nor {1 - questions.MOMENTUM}"
-        why = f"with the argument {questions.MOMENTUM} the law's parameter is {value.middle:.6g}, {neither}"
-        return [undetermined(multiplies, why), undetermined(default, why)]
+        return _neither(f"with the argument {questions.MOMENTUM} the law's parameter is {value.middle:.6g}, {neither}")
     own = kept.law.parameter
-    own = own if (which == "new") == fresh else Interval(1 - own.high, 1 - own.low)
+    own = own if which == mine else Interval(1 - own.high, 1 - own.low)
     number, unique = short(own)
     said = measured(
         multiplies, which, f"with the argument {questions.MOMENTUM}: the law's parameter {value.middle:.6g}"
     )
     return [said, measured(default, number, _signature(run, own) or ("" if unique else str(own)))]
+
+
+def _neither(why: str) -> list[Finding]:
+    return [undetermined("momentum.multiplies", why), undetermined("momentum.default", why)]
 
 
 def _of_an_average(name: str, found: Averaging) -> list[Finding]:
@@ -149,16 +146,15 @@ def _of_an_average(name: str, found: Averaging) -> list[Finding]:
     if found.argument in _SIDES:
         below = "one so small that five batches do not show it"
         return [measured(multiplies, found.argument, found.detail), undetermined(default, below)]
-    if found.argument == "no argument" and found.stays:
-        return [measured(multiplies, "no argument", f"{name}: {found.detail}"),
+    if found.argument == MomentumSide.NONE and found.stays:
+        return [measured(multiplies, MomentumSide.NONE, f"{name}: {found.detail}"),
                 not_applicable(default, "the law has no parameter")]  # fmt: skip
-    why = f"{name}, and with an argument another law" if found.argument == "another law" else found.detail
-    return [undetermined(multiplies, why), undetermined(default, why)]
+    return _neither(f"{name}, and with an argument another law" if found.argument == "another law" else found.detail)
 
 
 def _signature(run: Run | None, own: Interval) -> str:
     given = run.signature if run else {}
     for name, default in given.items():
-        if isinstance(default, (int, float)) and not isinstance(default, bool) and default in own:
+        if is_number(default) and default in own:
             return f"the signature has {name}={default!r}"
     return ""

@@ -1,7 +1,8 @@
 """Correction, epsilon and its place, from what normalised a few groups of known variance.
 
 Each group's outputs lie on a line y = (x - m) / d. Every hypothesis (correction, place) turns a group's d into an
-interval for epsilon; it holds if one epsilon serves all groups.
+interval for epsilon; it holds if one epsilon serves all groups. Outputs follow running statistics, or the batch's own,
+if these explain each group's line with one epsilon.
 """
 
 from __future__ import annotations
@@ -11,16 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..findings.property_values import EpsilonPlace
+from ..findings.properties import EpsilonPlace, RunningSpread
 from .finding import UNIT, Interval
-from .reading import Table
+from .reading import Statistics, Table
 
 __all__ = [
     "FLOORS",
     "PLACES",
     "SLACK",
+    "SPREADS",
     "Line",
     "Rule",
+    "as_batch",
+    "as_running",
+    "implied",
     "line",
     "moments_of",
     "rules",
@@ -28,6 +33,7 @@ __all__ = [
 
 PLACES = tuple(place for place in EpsilonPlace if place != EpsilonPlace.NONE)
 FLOORS = (EpsilonPlace.VARIANCE_FLOOR, EpsilonPlace.DEVIATION_FLOOR)
+SPREADS = (RunningSpread.VARIANCE, RunningSpread.DEVIATION, RunningSpread.INVERSE)
 
 # A float32 layer rounds the variance, the root, the quotient, the difference and the product: a handful of units each.
 SLACK = 16 * UNIT
@@ -77,26 +83,20 @@ class Rule:
     """A hypothesis that holds: d = root(v + eps), or what else `place` says, v with the divisor n - correction."""
 
     correction: float
-    place: str
+    place: EpsilonPlace
     epsilon: Interval
+
+    @property
+    def size(self) -> float:
+        """Of epsilon; 0 where it may be none."""
+        return max(self.epsilon.middle, 0.0) if self.epsilon.low > 0 else 0.0
 
     def deviation(self, moment: float, count: int) -> float:
         """What normalises a group of `count` values with that sum of squares."""
-        v = moment / (count - self.correction)
-        eps = max(self.epsilon.middle, 0.0) if self.epsilon.low > 0 else 0.0
-        return applied(v, eps, self.place)
+        return float(self.place.divisor(moment / (count - self.correction), self.size))
 
 
-def applied(v: float, eps: float, place: str) -> float:
-    """The deviation that divides: epsilon applied to a variance."""
-    if place == EpsilonPlace.INSIDE:
-        return float(np.sqrt(v + eps))
-    if place == EpsilonPlace.ADDED:
-        return float(np.sqrt(v) + eps)
-    return float(max(np.sqrt(v), np.sqrt(eps) if place == EpsilonPlace.VARIANCE_FLOOR else eps))
-
-
-def implied(v: float, found: Line, place: str) -> Interval:
+def implied(v: float, found: Line, place: EpsilonPlace) -> Interval:
     """The epsilons that turn a variance into the deviation of a line."""
     d, e = found.deviation, found.error
     if place == EpsilonPlace.INSIDE:
@@ -139,3 +139,65 @@ def _holding(usable: list[tuple[float, Line]], count: int, correction: float) ->
         if not epsilon.empty:
             holding.append(Rule(correction, place, epsilon))
     return holding
+
+
+def as_running(
+    table: Table, y: Table, statistics: Statistics | None, keeps: str | None, place: EpsilonPlace | None = None
+) -> list[tuple[Interval, EpsilonPlace]]:
+    """The epsilons that make running statistics explain the outputs, and their places, `place` first; [] if none does.
+
+    Parameters
+    ----------
+    keeps : what the kept "var" is: variance (the default), deviation, inverse deviation.
+    """
+    if statistics is None or statistics["mean"].size != len(table):
+        return []
+    scale = float(statistics["scale"][0]) if "scale" in statistics and statistics["scale"].size == 1 else 1.0
+    scale = scale or 1.0  # of sums to which nothing was added yet
+    means, spreads = statistics["mean"] / scale, statistics["var"] / scale
+    if not np.isfinite(means).all():
+        return []
+    powers = {RunningSpread.VARIANCE: 1.0, RunningSpread.DEVIATION: 2.0, RunningSpread.INVERSE: -2.0}
+    power = powers[RunningSpread(keeps or RunningSpread.VARIANCE)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variances = spreads**power
+    lines = []
+    for row, out, mean, v in zip(table, y, means, variances, strict=True):
+        if np.ptp(row) <= 1e-3 * abs(row.mean() - mean) or not np.isfinite(v) or v < 0:
+            continue  # nothing is left of the values beside their distance from the mean
+        found = line(row, out, centred=True, slack=_slack(row, mean))
+        # a scale and a shift that are worked out beforehand round at the size of the mean
+        reach = 16 * UNIT * (np.abs(row).max() + abs(mean))
+        if found is None or abs(found.mean - mean) > max(found.mean_error, reach):
+            return []
+        lines.append((float(v), found))
+    holding = []
+    for at in dict.fromkeys((place or EpsilonPlace.INSIDE, *PLACES)):
+        epsilon = Interval(0.0, np.inf)
+        for v, found in lines:
+            epsilon = epsilon & implied(v, found, at)
+        if lines and not epsilon.empty:
+            holding.append((epsilon, at))
+    return holding
+
+
+def as_batch(table: Table, y: Table, centred: bool, rule: Rule | None) -> bool:
+    """Whether the outputs are normalised by the batch's own statistics, by a rule if one is known."""
+    lines = [line(row, out, centred=centred) for row, out in zip(table, y, strict=True)]
+    moments = moments_of(table, centred)
+    for row, found, moment in zip(table, lines, moments, strict=True):
+        about = row.mean() if centred else 0.0
+        if moment > 0 and (found is None or abs(found.mean - about) > found.mean_error + 1e-30):
+            return False
+    if rule is None:
+        return bool(rules(moments, table.shape[1], lines))
+    return all(
+        found is None
+        or not (implied(moment / (table.shape[1] - rule.correction), found, rule.place) & rule.epsilon).empty
+        for found, moment in zip(lines, moments, strict=True)
+    )
+
+
+def _slack(row: Table, mean: float) -> float:
+    """float32's roundings relative to the largest output, when x and the mean may cancel."""
+    return float(16 * UNIT * (1 + (np.abs(row).max() + abs(mean)) / max(np.abs(row - mean).max(), 1e-30)))

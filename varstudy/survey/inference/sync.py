@@ -26,13 +26,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..findings.properties import SYNC, check, properties_of
+from ..findings.properties import SYNC, properties_of, property_of
 from .finding import Finding, failed, listed, measured, not_applicable, undetermined
 
 __all__ = ["CORRECTIONS", "MERGES", "PROPERTIES", "Hypothesis", "findings", "infer", "predictions"]
 
-MERGES = ("all values", "ranks alike", "ranks alike, within only", "all values, within only", "local")
-CORRECTIONS = ("none", "all values", "own values")
+# Their last value, "other", is none of the hypotheses.
+MERGES = tuple(map(str, property_of("sync.normalise.merge").values[:-1]))
+CORRECTIONS = tuple(map(str, property_of("sync.normalise.correction").values[:-1]))
 PROPERTIES = tuple(one.id for one in properties_of(SYNC))
 # Between float32's rounding, some 1e-6 of these numbers, and the ways' distance, at least 1e-2 (the tests hold it).
 TOLERANCE = 1e-4
@@ -62,23 +63,15 @@ def predictions(shards: Shards, rank: int) -> dict[Hypothesis, tuple[Fraction, F
     pooled = _moments([value for values in shards for value in values])
     mean = sum((mean for mean, _ in own), Fraction(0)) / ranks
     squares = sum((var + mean * mean for mean, var in own), Fraction(0)) / ranks
-    merged = {
-        "all values": pooled,
-        "ranks alike": (mean, squares - mean * mean),
-        "ranks alike, within only": (mean, sum((var for _, var in own), Fraction(0)) / ranks),
-        "all values, within only": (pooled[0], _weighted(own, counts)),
-        "local": own[rank],
-    }
+    within = sum((var for _, var in own), Fraction(0)) / ranks
+    by_count = sum((var * n for (_, var), n in zip(own, counts, strict=True)), Fraction(0)) / total
+    merged = (pooled, (mean, squares - mean * mean), (mean, within), (pooled[0], by_count), own[rank])
     found = {}
-    for merge, (centre, var) in merged.items():
+    for merge, (centre, var) in zip(MERGES, merged, strict=True):
         for correction, n in zip(CORRECTIONS, (0, total, counts[rank]), strict=True):
             if n != 1:
                 found[Hypothesis(merge, correction)] = (centre, var if n == 0 else var * n / (n - 1))
     return found
-
-
-def _weighted(own: Sequence[tuple[Fraction, Fraction]], counts: Sequence[int]) -> Fraction:
-    return sum((var * n for (_, var), n in zip(own, counts, strict=True)), Fraction(0)) / sum(counts)
 
 
 def _moments(values: Sequence[Fraction]) -> tuple[Fraction, Fraction]:
@@ -99,18 +92,7 @@ def findings(observations: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
     for run in observations["runs"]:
         ranks = f"{run['world']} rank{'s' if run['world'] > 1 else ''}"
-        for one in infer(run):
-            check(one.name, one.value)
-            found.append(
-                {
-                    "kind": SYNC,
-                    "variant": f"{run['mechanism']}, {run['sizes']}, {ranks}",
-                    "property": one.name,
-                    "value": one.value,
-                    "status": one.status,
-                    "detail": one.detail,
-                }
-            )
+        found += [one.record(SYNC, f"{run['mechanism']}, {run['sizes']}, {ranks}") for one in infer(run)]
     return found
 
 

@@ -56,46 +56,31 @@ def ask(
     rows : the .npz file that `rows.packed` makes. seconds : that one function may take.
     """
     found = Asked()
-    left = list(functions)
     with tempfile.TemporaryDirectory(prefix="varstudy-") as held:
-        place = Path(held)
-        (place / "rows.npz").write_bytes(rows)
-        while left:
-            _round(found, left, place, interpreter, threads, seconds, variables or {})
-            left = [each for each in left if each.name not in found.answers and each.name not in found.failures]
+        request, given, log = (Path(held) / name for name in ("request.json", "rows.npz", "answers.jsonl"))
+        given.write_bytes(rows)
+        while left := [each for each in functions if each.name not in {**found.answers, **found.failures}]:
+            wanted = [
+                {"key": each.key, "eats": each.eats, "storages": list(each.storages), "max_length": each.max_length}
+                for each in left
+            ]
+            asked = {"adapter": str(left[0].adapter), "threads": threads, "limit_s": seconds, "functions": wanted}
+            request.write_text(json.dumps(asked), "utf-8")
+            log.unlink(missing_ok=True)
+            outcome = child.run(
+                interpreter,
+                SCRIPT,
+                [str(request), str(given), str(log)],
+                seconds=START + seconds * len(left),
+                threads=threads,
+                variables=variables,
+            )
+            _take(found, left, log, outcome, seconds)
     return found
 
 
-def _round(
-    found: Asked,
-    left: Sequence[Function],
-    place: Path,
-    interpreter: str | Path,
-    threads: int,
-    seconds: float,
-    variables: Mapping[str, str],
-) -> None:
-    """One process: all that is left, or as far as it comes; at least one function has an answer or a failure then."""
-    request = {
-        "adapter": str(left[0].adapter),
-        "threads": threads,
-        "limit_s": seconds,
-        "functions": [
-            {"key": each.key, "eats": each.eats, "storages": list(each.storages), "max_length": each.max_length}
-            for each in left
-        ],
-    }
-    (place / "request.json").write_text(json.dumps(request), "utf-8")
-    log = place / "answers.jsonl"
-    log.unlink(missing_ok=True)
-    outcome = child.run(
-        interpreter,
-        SCRIPT,
-        [str(place / "request.json"), str(place / "rows.npz"), str(log)],
-        seconds=START + seconds * len(left),
-        threads=threads,
-        variables=variables,
-    )
+def _take(found: Asked, left: Sequence[Function], log: Path, outcome: child.Outcome, seconds: float) -> None:
+    """Take down what a process answered, all or as far as it came; one function at least has an answer or failed."""
     by_key = {each.key: each.name for each in left}
     begun = asked = ""
     for line in _lines(log):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -26,8 +26,8 @@ __all__ = [
     "LeagueProblem",
     "LeagueRow",
     "LeagueStatus",
+    "Scored",
     "committed",
-    "content",
     "facts",
     "number",
     "read",
@@ -260,29 +260,44 @@ class LeagueFile(Generic[F]):
             raise self._file.edited(Path(path).name, error) from error
         return content
 
-    def content(
-        self,
-        rows: Sequence[LeagueRow],
-        facts: Sequence[F],
-        cases: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        argv: Sequence[str] | None = None,
-    ) -> dict[str, Any]:
-        """All of it, for `write`, with where it comes from."""
+
+@dataclass
+class Scored(Generic[F]):
+    """What is measured, ready for `write`.
+
+    Attributes
+    ----------
+    rows : how each function or layer, and each algorithm of ours, did on each storage format. facts : one for each.
+    cases : by storage format, what each result of a row's `worst` is of.
+    settings : what was asked for; whoever has it measured completes them.
+    """
+
+    rows: list[LeagueRow] = field(default_factory=list)
+    facts: list[F] = field(default_factory=list)
+    cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def content(self, argv: Sequence[str] | None = None) -> dict[str, Any]:
+        """All of it for the file, with where it comes from.
+
+        Parameters
+        ----------
+        argv : the command line to record; this process's own where it is None.
+        """
         made = provenance.collect(argv)
         about = {key: made[key] for key in ("made", "command", "versions")}
         cpu = {key: made["cpu"][key] for key in ("model", "cores", "machine")}
         return {
-            "settings": settings,
+            "settings": self.settings,
             "provenance": {**about, "cpu": cpu},
-            "cases": cases,
-            "facts": [each.record() for each in facts],
-            "rows": [each.record() for each in rows],
+            "cases": self.cases,
+            "facts": [each.record() for each in self.facts],
+            "rows": [each.record() for each in self.rows],
         }
 
 
 _LEAGUE = LeagueFile(NAME, "varstudy-league", "league", "python -m varstudy libraries", LeagueFact)
-read, rows, facts, content, write = _LEAGUE.read, _LEAGUE.rows, _LEAGUE.facts, _LEAGUE.content, _LEAGUE.write
+read, rows, facts, write = _LEAGUE.read, _LEAGUE.rows, _LEAGUE.facts, _LEAGUE.write
 
 
 def committed() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from ...study import featuremaps
 from ..callables.scoring import row_length, row_matrix
 from ..libraries.declaring import LONG
 
-__all__ = ["MAX_ROWS", "MAX_VALUES", "Matrix", "packed", "rows"]
+__all__ = ["MAX_ROWS", "MAX_VALUES", "Matrix", "archive", "packed", "rows"]
 
 MAX_ROWS = 4
 # Values of one matrix: of long rows fewer are tried.
@@ -88,7 +88,11 @@ def rows(
 
 def packed(matrices: Sequence[Matrix]) -> bytes:
     """The matrices as an .npz file; bfloat16 as the 16-bit integers that hold it, which any numpy can read."""
+    return archive({m.key: m.values.view(np.uint16) if m.storage == "bfloat16" else m.values for m in matrices})
+
+
+def archive(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Named arrays as an .npz file."""
     stream = io.BytesIO()
-    arrays = {m.key: m.values.view(np.uint16) if m.storage == "bfloat16" else m.values for m in matrices}
     np.savez(stream, **arrays)  # type: ignore[arg-type]
     return stream.getvalue()

@@ -4,54 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+import varkernels
+
 from ..._io import provenance
+from ..._io.progress import Progress, stepping
 from ...study.measuring import ACCUMULATORS
 from ..environments import Interpreter
 from ..libraries.declaring import Function
-from . import league_record
 from .asking import SECONDS, Asked, ask
 from .identifying import Candidates, candidates, match
-from .league_record import NAMED, OURS, LeagueFact, LeagueRow, LeagueStatus
+from .league_record import NAMED, OURS, LeagueFact, LeagueRow, LeagueStatus, Scored
 from .league_rows import Matrix, packed
 from .scoring import Answers, Exacts, answer_text, repeated, score
 
-if TYPE_CHECKING:
-    from ..._io.progress import Progress
-
 __all__ = ["League", "measure"]
 
+# What the functions of an adapter answered, by the number of threads and the repetition; the first of each comes first.
+Runs = Mapping[tuple[int, int], Asked]
 
-@dataclass
-class League:
-    """What is measured, ready for `record.write`.
 
-    Attributes
-    ----------
-    rows : how each function, and each algorithm of ours, did on each storage format. facts : one a function.
-    cases : by storage format, what each result of a row's `worst` is of.
-    settings : what was asked for; `measure` leaves them to its caller.
-    """
-
-    rows: list[LeagueRow] = field(default_factory=list)
-    facts: list[LeagueFact] = field(default_factory=list)
-    cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    def content(self, argv: Sequence[str] | None = None) -> dict[str, Any]:
-        """All of it, for the file.
-
-        Parameters
-        ----------
-        argv : the command line to record; this process's own where it is None.
-        """
-        return league_record.content(self.rows, self.facts, self.cases, self.settings, argv)
+class League(Scored[LeagueFact]):
+    """How the libraries' functions, and our algorithms, did; ready for `league_record.write`."""
 
 
 def measure(
@@ -92,83 +71,58 @@ def measure(
     adapters: dict[tuple[str, Path], list[Function]] = {}
     for each in functions:
         adapters.setdefault((each.environment, each.adapter), []).append(each)
-    if progress is not None:
-        progress.start(len(functions) + ours, 0)
-    try:
+    with stepping(progress, len(functions) + ours) as finished:
         for group in adapters.values():
-            _adapter(league, judge, group, where, rows, threads, repeats, seconds)
-            if progress is not None:
+            place = where(group[0])
+            if isinstance(place, str):
+                league.facts += [_fact(each, LeagueStatus.NOT_MEASURED, place) for each in group]
+            else:
+                runs = {
+                    (count, k): ask(
+                        group, rows, place.python, threads=count, seconds=seconds, variables=place.variables
+                    )
+                    for count in threads
+                    for k in range(repeats if count == threads[0] else 1)
+                }
                 for each in group:
-                    progress.advance(each.name)
+                    judge.add(league, each, runs)
+            for each in group:
+                finished(each.name)
         if ours:
             league.rows += judge.ours()
-            if progress is not None:
-                progress.advance("our algorithms")
-    finally:
-        if progress is not None:
-            progress.stop()
+            finished("our algorithms")
     return league
 
 
-def _adapter(
-    league: League,
-    judge: _Judge,
-    functions: Sequence[Function],
-    where: Callable[[Function], Interpreter | str],
-    rows: bytes,
-    threads: Sequence[int],
-    repeats: int,
-    seconds: float,
-) -> None:
-    """All functions of one adapter."""
-    place = where(functions[0])
-    if isinstance(place, str):
-        league.facts += [_fact(each, LeagueStatus.NOT_MEASURED, place) for each in functions]
-        return
-    runs = {
-        (count, k): ask(functions, rows, place.python, threads=count, seconds=seconds, variables=place.variables)
-        for count in threads
-        for k in range(repeats if count == threads[0] else 1)
-    }
-    for each in functions:
-        failed = [asked.failures[each.name] for asked in runs.values() if each.name in asked.failures]
-        if failed:
-            absent = not any(asked.versions for asked in runs.values()) and "ModuleNotFoundError" in failed[0]
-            league.facts.append(_fact(each, LeagueStatus.NOT_MEASURED if absent else LeagueStatus.FAILED, failed[0]))
-            continue
-        league.rows += judge.rows(each, {count: runs[count, 0] for count in threads})
-        league.facts.append(_measured(each, runs, threads, repeats))
+def _fact(function: Function, status: str, reason: str = "", **more: Any) -> LeagueFact:
+    place = function.library, function.environment
+    return LeagueFact(function.name, *place, status, reason, function.note, **more)
 
 
-def _fact(function: Function, status: str, reason: str = "") -> LeagueFact:
-    note = function.note
-    return LeagueFact(function.name, function.library, function.environment, status, reason, note)
-
-
-def _measured(
-    function: Function, runs: Mapping[tuple[int, int], Asked], threads: Sequence[int], repeats: int
-) -> LeagueFact:
-    asked = runs[threads[0], 0]
+def _measured(function: Function, runs: Runs) -> LeagueFact:
+    (first, _), asked = next(iter(runs.items()))
     line = asked.answers[function.name]
     answers_to = line["facts"]
-    fact = _fact(function, LeagueStatus.MEASURED)
-    fact.version = ", ".join(f"{name} {version}" for name, version in asked.versions.items())
-    fact.python = asked.python
-    fact.date = datetime.now(timezone.utc).date().isoformat()
-    fact.machine = str(provenance.cpu()["model"])
-    fact.default_correction = default_correction(answers_to["four values, default"])
-    fact.choices = ", ".join(str(c) for c in (0, 1) if not answers_to[f"four values, ddof {c}"]["raised"]) or "none"
-    fact.one_value = answer_text(answers_to["one value, default"])
-    fact.at_correction = answer_text(answers_to["one value, ddof 1"])
-    fact.empty = answer_text(answers_to["no value, default"])
-    fact.with_nan = answer_text(answers_to["a NaN, default"])
-    fact.max_length = function.max_length
-    answers = {run: asked.answers[function.name]["answers"] for run, asked in runs.items()}
-    again = [answers[threads[0], k] for k in range(1, repeats)]
-    fact.repeated = repeated(line["answers"], again, "run once")
-    across = [answers[count, 0] for count in threads[1:]]
-    fact.threads_alike = repeated(line["answers"], across, "one number tried")
-    return fact
+    others = {run: each.answers[function.name]["answers"] for run, each in runs.items() if run != (first, 0)}
+    again = [answers for (count, _), answers in others.items() if count == first]
+    across = [answers for (count, _), answers in others.items() if count != first]
+    return _fact(
+        function,
+        LeagueStatus.MEASURED,
+        version=", ".join(f"{name} {version}" for name, version in asked.versions.items()),
+        python=asked.python,
+        date=datetime.now(timezone.utc).date().isoformat(),
+        machine=str(provenance.cpu()["model"]),
+        default_correction=default_correction(answers_to["four values, default"]),
+        choices=", ".join(str(c) for c in (0, 1) if not answers_to[f"four values, ddof {c}"]["raised"]) or "none",
+        one_value=answer_text(answers_to["one value, default"]),
+        at_correction=answer_text(answers_to["one value, ddof 1"]),
+        empty=answer_text(answers_to["no value, default"]),
+        with_nan=answer_text(answers_to["a NaN, default"]),
+        repeated=repeated(line["answers"], again, "run once"),
+        threads_alike=repeated(line["answers"], across, "one number tried"),
+        max_length=function.max_length,
+    )
 
 
 def default_correction(answer: Mapping[str, Any]) -> str:
@@ -196,34 +150,40 @@ class _Judge:
             self.kept[storage] = candidates(self.by_storage[storage], (0, 1))
         return self.kept[storage][correction]
 
-    def rows(self, function: Function, asked: Mapping[int, Asked]) -> list[LeagueRow]:
+    def add(self, league: League, function: Function, runs: Runs) -> None:
+        """Add a function's fact and its rows."""
+        failed = [asked.failures[function.name] for asked in runs.values() if function.name in asked.failures]
+        if failed:
+            absent = not any(asked.versions for asked in runs.values()) and "ModuleNotFoundError" in failed[0]
+            status = LeagueStatus.NOT_MEASURED if absent else LeagueStatus.FAILED
+            league.facts.append(_fact(function, status, failed[0]))
+            return
+        league.rows += self.rows(function, {count: asked for (count, k), asked in runs.items() if not k})
+        league.facts.append(_measured(function, runs))
+
+    def rows(self, function: Function, runs: Mapping[int, Asked]) -> list[LeagueRow]:
         """The rows of one function: for each storage format one, or one a number of threads where their bits differ."""
         made: list[LeagueRow] = []
         for storage, matrices in self.by_storage.items():
             if storage not in function.storages:
                 continue
             first: dict[str, Any] | None = None
-            for threads, found in asked.items():
-                line = found.answers[function.name]
-                given = {m.key: line["answers"][m.key] for m in matrices if m.key in line["answers"]}
+            for threads, asked in runs.items():
+                answers = asked.answers[function.name]["answers"]
+                given = {m.key: answers[m.key] for m in matrices if m.key in answers}
                 if not given:
                     continue
                 if first == given:
                     made[-1].threads += f" and {threads}"
                     continue
                 first = given
-                made.append(self.row(function, found, line, storage, given, str(threads)))
+                made.append(self.row(function, asked, storage, given, str(threads)))
         return made
 
     def row(
-        self,
-        function: Function,
-        asked: Asked,
-        line: Mapping[str, Any],
-        storage: str,
-        given: Mapping[str, list[str | None]],
-        threads: str,
+        self, function: Function, asked: Asked, storage: str, given: Mapping[str, list[str | None]], threads: str
     ) -> LeagueRow:
+        line = asked.answers[function.name]
         correction = 0
         if line["ddof"] is None:
             own = default_correction(line["facts"]["four values, default"])
@@ -259,26 +219,17 @@ class _Judge:
     def ours(self) -> list[LeagueRow]:
         """Our algorithms in the study's accumulators, on the same rows."""
         made = []
+        studied, version = varkernels.algorithms(), provenance.versions().get("varstudy", "")
         for storage, matrices in self.by_storage.items():
             known = self.known(storage, 0)
-            for place, (name, fmt) in enumerate(zip(known.names, known.formats, strict=True)):
-                algorithm = name.rpartition(" in ")[0]
-                if not _studied(algorithm) or fmt.name not in (*ACCUMULATORS[storage],):
+            ends = np.cumsum([len(matrix.values) for matrix in matrices])
+            for name, fmt, found in zip(known.names, known.formats, known.answers, strict=True):
+                if name.rpartition(" in ")[0] not in studied or fmt.name not in ACCUMULATORS[storage]:
                     continue
-                answers = {}
-                start = 0
-                for matrix in matrices:
-                    part = known.answers[place, start : start + len(matrix.values)]
-                    start += len(matrix.values)
-                    answers[matrix.key] = Answers(part, np.zeros(len(part), np.bool_))
-                row = LeagueRow(name, OURS, "", provenance.versions().get("varstudy", ""), storage, "1", 0, fmt.name)
+                parts = zip(matrices, np.split(found, ends[:-1]), strict=True)
+                answers = {matrix.key: Answers(part, np.zeros(len(part), np.bool_)) for matrix, part in parts}
+                row = LeagueRow(name, OURS, "", version, storage, "1", 0, fmt.name)
                 score(row, matrices, answers, self.exacts[storage])
                 row.median = ""
                 made.append(row)
         return made
-
-
-def _studied(name: str) -> bool:
-    from varkernels import algorithms  # noqa: PLC0415 - reads the entry points
-
-    return name in algorithms()

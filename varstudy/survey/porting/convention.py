@@ -9,17 +9,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..._io.matching import nearest
-from ..findings.properties import FindingStatus
-from ..findings.property_values import EpsilonInRunning, EpsilonPlace
+from ..findings.documented import Documented
+from ..findings.measured import FindingRow
+from ..findings.properties import EpsilonInRunning, EpsilonPlace, Evaluation, FindingStatus, is_number
 from ..frameworks.catalogue import FRAMEWORKS
-from .maths import FORMS, LAWS, PortError, correction_for, exact, weight_of
-
-if TYPE_CHECKING:
-    from ..findings.documented import Documented
-    from ..findings.measured import FindingRow
+from .maths import FORMS, LAWS, SIDES, PortError, correction_for, exact, weight_of
 
 __all__ = ["PROPERTIES", "Convention", "ConventionFact", "choose", "conventions"]
 
@@ -105,15 +102,12 @@ class Convention:
         KeyError
             It is none of these.
         """
-        value = self[name]
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        return exact(value)
+        return exact(self[name]) if is_number(self[name]) else None
 
     @property
-    def place(self) -> str | None:
-        """Where epsilon goes, an `EpsilonPlace`."""
-        return self["epsilon.place"] if self["epsilon.place"] in tuple(EpsilonPlace) else None
+    def place(self) -> EpsilonPlace | None:
+        """Where epsilon goes; None where it is not known."""
+        return EpsilonPlace(self["epsilon.place"]) if self["epsilon.place"] in tuple(EpsilonPlace) else None
 
     @property
     def form(self) -> str | None:
@@ -127,7 +121,7 @@ class Convention:
 
         None where it is not known, and where an evaluation uses others than those that are kept.
         """
-        if self["evaluation"] == "other":
+        if self["evaluation"] == Evaluation.OTHER:
             return None
         return self["running.update"] if self["running.update"] in LAWS else None
 
@@ -155,7 +149,7 @@ class Convention:
     @property
     def momentum(self) -> Fraction | None:
         """The momentum argument's default; None where it is not known, or is not known to be a weight."""
-        return self.number("momentum.default") if self["momentum.multiplies"] in ("old", "new") else None
+        return self.number("momentum.default") if self["momentum.multiplies"] in SIDES else None
 
     def weight(self, argument: Fraction | None = None) -> Fraction | None:
         """The weight of the new batch for a momentum argument; None where this, or what it multiplies, is not known.
@@ -166,7 +160,7 @@ class Convention:
         """
         given = self.momentum if argument is None else argument
         multiplies = self["momentum.multiplies"]
-        return None if given is None or multiplies not in ("old", "new") else weight_of(given, multiplies)
+        return None if given is None or multiplies not in SIDES else weight_of(given, multiplies)
 
 
 def conventions(rows: Iterable[FindingRow], lookup: Any = None, more: Iterable[str] = ()) -> list[Convention]:

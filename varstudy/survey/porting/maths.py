@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 
 import mpmath
 
-from ..findings.property_values import EpsilonInRunning, EpsilonPlace, RunningLaw, RunningSpread
+from ..findings.properties import EpsilonInRunning, EpsilonPlace, MomentumSide, RunningLaw, RunningSpread
 
 __all__ = [
     "FORMS",
     "LAWS",
+    "SIDES",
     "PortError",
     "after",
-    "argument_for",
     "correction_for",
     "denominator",
     "exact",
@@ -35,6 +35,8 @@ SLACK = 2.0**-200  # for the roundings of these bits
 Mpf: TypeAlias = Any  # an mpmath.mpf
 # What stands for the variance r in what is kept: r itself, its root, or one over its root.
 FORMS = (RunningSpread.VARIANCE, RunningSpread.DEVIATION, RunningSpread.INVERSE)
+# What a momentum argument is the weight of.
+SIDES = (MomentumSide.OLD, MomentumSide.NEW)
 # How the running statistics move, where that is known.
 LAWS = tuple(law for law in RunningLaw if law != RunningLaw.OTHER)
 
@@ -93,24 +95,11 @@ def kept(v: Fraction, n: int, correction: Fraction, epsilon: Fraction, in_runnin
 
 
 def denominator(stored: Fraction | Mpf, epsilon: Fraction, place: str) -> Mpf:
-    """What an evaluation divides by, for a stored running variance.
-
-    inside the root: sqrt(r + e). added to the deviation: sqrt(r) + e. floor of the variance: sqrt(max(r, e)).
-    floor of the deviation: max(sqrt(r), e). none: sqrt(r).
-    """
+    """What an evaluation divides by, for a stored running variance; `EpsilonPlace.divisor` has the formulas."""
+    if place not in tuple(EpsilonPlace):
+        raise PortError(f"epsilon's place {place!r} is unknown: it is one of {', '.join(EpsilonPlace)}")
     with mpmath.workprec(BITS):
-        r, e = _mpf(stored), _mpf(epsilon)
-        if place == EpsilonPlace.INSIDE:
-            return mpmath.sqrt(r + e)
-        if place == EpsilonPlace.ADDED:
-            return mpmath.sqrt(r) + e
-        if place == EpsilonPlace.VARIANCE_FLOOR:
-            return mpmath.sqrt(max(r, e))
-        if place == EpsilonPlace.DEVIATION_FLOOR:
-            return max(mpmath.sqrt(r), e)
-        if place == EpsilonPlace.NONE:
-            return mpmath.sqrt(r)
-    raise PortError(f"epsilon's place {place!r} is unknown: it is one of {', '.join(EpsilonPlace)}")
+        return EpsilonPlace(place).divisor(_mpf(stored), _mpf(epsilon), mpmath.sqrt)
 
 
 def kept_for(wanted: Mpf, epsilon: Fraction, place: str) -> Mpf | None:
@@ -139,15 +128,13 @@ def relative(right: Mpf, left_alone: Mpf) -> float:
 
 
 def weight_of(argument: Fraction, multiplies: str) -> Fraction:
-    """The weight of the new batch that a momentum argument gives: w = a where it multiplies the new, else 1 - a."""
-    if multiplies not in ("new", "old"):
+    """The weight of the new batch that a momentum argument gives: w = a where it multiplies the new, else 1 - a.
+
+    It is its own inverse: of a weight it gives the argument.
+    """
+    if multiplies not in SIDES:
         raise PortError(f"momentum multiplies {multiplies!r}: it is new or old")
-    return argument if multiplies == "new" else 1 - argument
-
-
-def argument_for(weight: Fraction, multiplies: str) -> Fraction:
-    """The momentum argument that gives this weight to the new batch: `weight_of` is its own inverse."""
-    return weight_of(weight, multiplies)
+    return argument if multiplies == MomentumSide.NEW else 1 - argument
 
 
 def left_of_start(law: str, weight: Fraction | None, steps: int) -> Fraction | None:
@@ -158,11 +145,10 @@ def left_of_start(law: str, weight: Fraction | None, steps: int) -> Fraction | N
     """
     if steps == 0:
         return Fraction(1)
-    if law == "exponential" and weight is not None:
+    if law == RunningLaw.EXPONENTIAL and weight is not None:
         return (1 - weight) ** steps
-    return (
-        Fraction(0) if law in ("plain average", "first batch adopted", "zero-debiased", "accumulated decay") else None
-    )
+    forgets = (RunningLaw.PLAIN, RunningLaw.ADOPTED, RunningLaw.DEBIASED, RunningLaw.ACCUMULATED)
+    return Fraction(0) if law in forgets else None
 
 
 def after(law: str, weight: Fraction | None, steps: int, start: Fraction, batch: Fraction) -> Fraction | None:

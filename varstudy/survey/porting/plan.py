@@ -6,17 +6,16 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..findings.property_values import EpsilonInRunning
+from ..findings import documented, measured
+from ..findings.measured import FindingRow
+from ..findings.properties import EpsilonInRunning, EpsilonPlace
 from .convention import Convention, choose, conventions
-from .maths import PortError, after, argument_for, denominator, kept, kept_for, relative, weight_of
-from .settings import PortSettings, counts_of, float_of, momentum_of, setting, several
+from .maths import PortError, after, denominator, exact, kept, kept_for, relative
+from .settings import Sides, counts_of, float_of, momentum_of, setting, several
 from .snippet import write_snippet
 from .what_changes import PortChange, changes
-
-if TYPE_CHECKING:
-    from ..findings.measured import FindingRow
 
 __all__ = ["PortPlan", "PortStep", "PortedError", "port"]
 
@@ -71,11 +70,15 @@ class PortStep:
 
 
 @dataclass(frozen=True)
-class PortPlan(PortSettings):
+class PortPlan:
     """A layer of one framework with the state of one of another.
 
     Attributes
     ----------
+    source, target : the two conventions. epsilon, momentum : the source's settings, by default its own.
+    target_epsilon, target_momentum : the arguments to give to the target; None where not known.
+    weight : of the new batch in the running statistics.
+    values_per_channel : n of the training batches.
     variances : v of the training batches that the errors are given for.
     changes : one row a part of the convention. errors : one row for each n and variance.
     steps, steps_variance : the running variance over the steps, for the first n, and for batches of this variance: the
@@ -83,6 +86,14 @@ class PortPlan(PortSettings):
     notes : what no table can say.
     """
 
+    source: Convention
+    target: Convention
+    epsilon: float | None
+    momentum: float | None
+    target_epsilon: float | None
+    target_momentum: float | None
+    weight: float | None
+    values_per_channel: tuple[int, ...]
     variances: tuple[float, ...]
     steps_variance: float
     changes: tuple[PortChange, ...]
@@ -99,7 +110,8 @@ class PortPlan(PortSettings):
             One of the two is not among the frameworks whose state this knows how to read and write, or what the
             conversion hangs on is not known.
         """
-        return write_snippet(self)
+        e, m = (None if each is None else exact(each) for each in (self.epsilon, self.momentum))
+        return write_snippet(Sides(self.source, self.target, self.values_per_channel, e, m))
 
     def record(self) -> dict[str, Any]:
         """The plan as plain data, without the snippet."""
@@ -140,8 +152,6 @@ def port(
     """
     more: list[str] = []
     if rows is None:
-        from ..findings import documented, measured  # noqa: PLC0415
-
         rows, lookup = measured.committed(), lookup or documented.lookup
         more = list(dict.fromkeys(each.framework for each in documented.facts() if each.kind == "batch"))
     known = conventions(rows, lookup, more)
@@ -153,42 +163,34 @@ def port(
     middle = variances[len(variances) // 2] if counts[0] > 1 else Fraction(0)
     e = one.number("epsilon.default") if epsilon is None else setting("epsilon", epsilon)
     m = one.momentum if momentum is None else momentum_of(momentum)
-    weight = one.weight(m)
-    multiplies = other["momentum.multiplies"]
-    argument = None if weight is None or multiplies not in ("old", "new") else argument_for(weight, multiplies)
-    listed, notes = changes(one, other, counts, e, m, weight, argument)
+    sides = Sides(one, other, counts, e, m)
+    listed, notes = changes(sides)
     return PortPlan(
         source=one,
         target=other,
         epsilon=float_of(e),
         momentum=float_of(m),
-        target_epsilon=float_of(e) if other.place != "none" else None,
-        target_momentum=float_of(argument),
-        weight=float_of(weight),
+        target_epsilon=float_of(sides.target_epsilon),
+        target_momentum=float_of(sides.argument),
+        weight=float_of(sides.weight),
         values_per_channel=counts,
         variances=tuple(float(v) for v in variances),
         steps_variance=float(middle),
         changes=tuple(listed),
-        errors=tuple(_error(one, other, n, v, e) for n in counts for v in variances),
-        steps=tuple(_step(k, one, other, counts[0], middle, e, m, weight) for k in STEPS),
+        errors=tuple(_error(sides, n, v) for n in counts for v in variances),
+        steps=tuple(_step(sides, k, middle) for k in STEPS),
         notes=tuple(notes),
     )
 
 
-def _error(one: Convention, other: Convention, n: int, v: Fraction, e: Fraction | None) -> PortedError:
+def _error(sides: Sides, n: int, v: Fraction) -> PortedError:
     if n == 1:  # S = 0: there is no variance to speak of, see the notes
         return PortedError(n, float(v), *[None] * 7)
+    one, other, e = sides.source, sides.target, sides.epsilon
     theirs = other.number("epsilon.default")
-    try:
-        carried = _kept(one, n, v, e)
-    except PortError:
-        carried = None
-    try:
-        own = _kept(other, n, v, e)
-    except PortError:
-        own = None
+    carried = _kept(one, n, v, e)
     from_source = _denominator(carried, e, one.place)
-    as_target = _denominator(own, e, other.place)
+    as_target = _denominator(_kept(other, n, v, e), e, other.place)
     left_alone = _denominator(carried, theirs, other.place)
     return PortedError(
         values_per_channel=n,
@@ -204,30 +206,28 @@ def _error(one: Convention, other: Convention, n: int, v: Fraction, e: Fraction 
 
 
 def _kept(convention: Convention, n: int, v: Fraction, e: Fraction | None) -> Fraction | None:
-    correction = convention.correction(e)
-    if correction is None or (e is None and convention.epsilon_kept != EpsilonInRunning.NO):
+    """What a batch puts into the running variance; None where that is not known, or there is no such variance."""
+    correction, within = convention.correction(e), convention.epsilon_kept
+    if correction is None or n <= correction or (e is None and within != EpsilonInRunning.NO):
         return None
-    return kept(v, n, correction, e or Fraction(0), convention.epsilon_kept)
+    return kept(v, n, correction, e or Fraction(0), within)
 
 
 def _normaliser(convention: Convention, n: int, v: Fraction, e: Fraction | None) -> Any:
     correction = convention.number("correction.normalise")
-    if correction is None:
+    if correction is None or n <= correction:
         return None
-    try:
-        return _denominator(kept(v, n, correction, Fraction(0), EpsilonInRunning.NO), e, convention.place)
-    except PortError:
-        return None
+    return _denominator(kept(v, n, correction, Fraction(0), EpsilonInRunning.NO), e, convention.place)
 
 
-def _denominator(stored: Fraction | None, e: Fraction | None, place: str | None) -> Any:
-    if stored is None or place is None or (e is None and place != "none"):
+def _denominator(stored: Fraction | None, e: Fraction | None, place: EpsilonPlace | None) -> Any:
+    if stored is None or place is None or (e is None and place != EpsilonPlace.NONE):
         return None
     return denominator(stored, e or Fraction(0), place)
 
 
-def _stored(wanted: Any, e: Fraction | None, place: str | None) -> float | None:
-    if place is None or (e is None and place != "none"):
+def _stored(wanted: Any, e: Fraction | None, place: EpsilonPlace | None) -> float | None:
+    if place is None or (e is None and place != EpsilonPlace.NONE):
         return None
     found = kept_for(wanted, e or Fraction(0), place)
     return None if found is None or not math.isfinite(float(found)) else float(found)
@@ -237,27 +237,14 @@ def _relative(right: Any, left_alone: Any) -> float | None:
     return None if right is None or left_alone is None else relative(right, left_alone)
 
 
-def _step(
-    k: int,
-    one: Convention,
-    other: Convention,
-    n: int,
-    v: Fraction,
-    e: Fraction | None,
-    m: Fraction | None,
-    weight: Fraction | None,
-) -> PortStep:
-    def run(convention: Convention, w: Fraction | None, epsilon: Fraction | None = e) -> float | None:
-        start, law = convention.number("initial.var"), convention.law
-        try:
-            batch = _kept(convention, n, v, epsilon)
-        except PortError:
-            return None
+def _step(sides: Sides, k: int, v: Fraction) -> PortStep:
+    n, other = sides.counts[0], sides.target
+
+    def run(convention: Convention, weight: Fraction | None, e: Fraction | None = sides.epsilon) -> float | None:
+        start, law, batch = convention.number("initial.var"), convention.law, _kept(convention, n, v, e)
         if start is None or law is None or batch is None or n == 1:
             return None
-        return float_of(after(law, w, k, start, batch))
+        return float_of(after(law, weight, k, start, batch))
 
-    multiplies = other["momentum.multiplies"]
-    handed = None if m is None or multiplies not in ("old", "new") else weight_of(m, multiplies)
     alone = run(other, other.weight(), other.number("epsilon.default"))
-    return PortStep(k, run(one, weight), alone, run(other, handed), run(other, weight))
+    return PortStep(k, run(sides.source, sides.weight), alone, run(other, sides.handed), run(other, sides.weight))

@@ -1,4 +1,4 @@
-"""The numbers that a port is given, read and checked."""
+"""The numbers that a port is given, read and checked; and the two sides that it compares under them."""
 
 from __future__ import annotations
 
@@ -7,32 +7,47 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ..findings.properties import EpsilonPlace
 from .convention import Convention
 from .maths import PortError, exact
 
-__all__ = ["PortSettings", "counts_of", "float_of", "momentum_of", "setting", "several"]
+__all__ = ["Sides", "counts_of", "float_of", "momentum_of", "setting", "several"]
 
 
 @dataclass(frozen=True)
-class PortSettings:
-    """The two sides of a port, and the numbers that the conversion uses.
+class Sides:
+    """The source and the target, with the exact settings that a port is computed from.
 
     Attributes
     ----------
-    source, target : the two conventions. epsilon, momentum : the source's settings, by default its own.
-    target_epsilon, target_momentum : the arguments to give to the target; None where not known.
-    weight : of the new batch in the running statistics.
-    values_per_channel : n of the training batches.
+    counts : n of the training batches. epsilon, momentum : the source's, None where they are not known.
     """
 
     source: Convention
     target: Convention
-    epsilon: float | None
-    momentum: float | None
-    target_epsilon: float | None
-    target_momentum: float | None
-    weight: float | None
-    values_per_channel: tuple[int, ...]
+    counts: tuple[int, ...]
+    epsilon: Fraction | None
+    momentum: Fraction | None
+
+    @property
+    def target_epsilon(self) -> Fraction | None:
+        """The epsilon to give to the target: none where it takes none."""
+        return None if self.target.place == EpsilonPlace.NONE else self.epsilon
+
+    @property
+    def weight(self) -> Fraction | None:
+        """The weight of the new batch in the source's running statistics."""
+        return self.source.weight(self.momentum)
+
+    @property
+    def argument(self) -> Fraction | None:
+        """The momentum argument that gives the target this weight: a weight and its argument are each other's."""
+        return None if self.weight is None else self.target.weight(self.weight)
+
+    @property
+    def handed(self) -> Fraction | None:
+        """The weight of the new batch where the target gets the source's argument as the number it is."""
+        return None if self.momentum is None else self.target.weight(self.momentum)
 
 
 def several(given: Any) -> tuple[Any, ...]:
@@ -55,28 +70,26 @@ def counts_of(given: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(int(n) for n in counts)
 
 
-def _number(given: Any) -> Fraction | None:
-    """A finite number of 0 or more, as it was written down; None of anything else."""
+def setting(name: str, given: Any) -> Fraction:
+    """A finite number of 0 or more, as it was written down."""
     try:
         number = exact(given)
-        return number if float(number) >= 0 else None
+        if float(number) >= 0:
+            return number
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        return None
-
-
-def setting(name: str, given: Any) -> Fraction:
-    """A finite number of 0 or more."""
-    number = _number(given)
-    if number is None:
-        raise PortError(f"{name}={given!r}: give a finite number of 0 or more")
-    return number
+        pass
+    raise PortError(f"{name}={given!r}: give a finite number of 0 or more")
 
 
 def momentum_of(given: Any) -> Fraction:
     """A momentum argument: the weight of the new batch or of the old ones."""
-    number = _number(given)
-    if number is None or number > 1:
-        raise PortError(f"momentum={given!r}: give a number from 0 to 1, the argument as the source takes it")
+    sentence = f"momentum={given!r}: give a number from 0 to 1, the argument as the source takes it"
+    try:
+        number = setting("momentum", given)
+    except PortError:
+        raise PortError(sentence) from None
+    if number > 1:
+        raise PortError(sentence)
     return number
 
 

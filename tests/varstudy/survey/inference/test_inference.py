@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from varstudy.survey.findings.properties import (
 from varstudy.survey.inference import infer
 from varstudy.survey.inference.accuracy import Measured, measure
 from varstudy.survey.inference.finding import Interval, short
-from varstudy.survey.inference.normalising import PLACES, applied, line, rules
+from varstudy.survey.inference.normalising import PLACES, line, rules
 from varstudy.survey.inference.reading import Variant
 from varstudy.survey.inference.running_laws import LAWS, by_size, laws
 from varstudy.survey.inference.training_statistics import training
@@ -60,7 +61,13 @@ def _quiet() -> Iterator[None]:
 
 
 def found(convention: Convention, kind: str = "batch", variant: str = "2-D", asked: list[str] | None = None) -> Any:
-    return {one["property"]: one for one in infer(observe(convention, kind, variant, asked))}
+    return _found(convention, kind, variant, None if asked is None else tuple(asked))
+
+
+@cache
+def _found(convention: Convention, kind: str, variant: str, asked: tuple[str, ...] | None) -> Any:
+    """Tests share what was inferred of a convention: they only read it."""
+    return {one["property"]: one for one in infer(observe(convention, kind, variant, asked and list(asked)))}
 
 
 def expected(c: Convention, kind: str = "batch") -> dict[str, Any]:
@@ -732,7 +739,7 @@ def test_rules_recover_correction_place_and_epsilon(count: int, place: str) -> N
     for c, epsilon in itertools.product((0, 1), (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 2e-5, 1e-30)):
         lines = []
         for scale, moment in zip(scales, moments, strict=True):
-            y = unit * scale / applied(moment / (count - c), epsilon, place) * _units(random, count)
+            y = unit * scale / place.divisor(moment / (count - c), epsilon) * _units(random, count)
             lines.append(line(unit * scale, y.astype(np.float32).astype(np.float64)))
         held = rules(moments, count, lines)
         assert any(rule.correction == c and rule.place == place and epsilon in rule.epsilon for rule in held)

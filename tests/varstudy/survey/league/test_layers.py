@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from varstudy.cli import commands
 from varstudy.survey.environments import Environment, EnvironmentProblem, Interpreter
 from varstudy.survey.findings import measured as conventions
+from varstudy.survey.findings.properties import EpsilonPlace
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS, Framework
 from varstudy.survey.league import layers as layer_league
 from varstudy.survey.league import league_record
@@ -286,11 +287,11 @@ def test_no_place_and_no_adapter(tmp_path: Path) -> None:
     st.floats(0.25, 8.0),
     st.sampled_from(
         [
-            Law(0, 1e-5, "inside the root"),
-            Law(1, 1e-3, "inside the root"),
-            Law(0, 1e-3, "added to the deviation"),
-            Law(0, 0.0, "none"),
-            Law(0, 1e-3, "floor of the deviation"),
+            Law(0, 1e-5, EpsilonPlace.INSIDE),
+            Law(1, 1e-3, EpsilonPlace.INSIDE),
+            Law(0, 1e-3, EpsilonPlace.ADDED),
+            Law(0, 0.0, EpsilonPlace.NONE),
+            Law(0, 1e-3, EpsilonPlace.DEVIATION_FLOOR),
         ]
     ),
 )
@@ -311,7 +312,7 @@ def test_any_error_is_read_back_within_the_resolution(values: list[int], factor:
 
 
 def test_constants() -> None:
-    x, law = np.full(3, 7.0, np.float32), Law(0, 1e-5, "inside the root")
+    x, law = np.full(3, 7.0, np.float32), Law(0, 1e-5, EpsilonPlace.INSIDE)
     told = {"at": [0, 1, 2], "y": ["0x0p0"] * 3, "finite": True, "alike": True}
     assert layer_league.implied(x, told, 0.0, law) == (0.0, 0.0)
     assert math.isnan(layer_league.implied(x, {**told, "alike": False}, 0.0, law)[0])

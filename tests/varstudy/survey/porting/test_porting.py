@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +21,7 @@ from port_findings import real, rows
 import varstudy.cli as command
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.documented import Documented
-from varstudy.survey.findings.properties import property_of
-from varstudy.survey.findings.property_values import EpsilonPlace
+from varstudy.survey.findings.properties import EpsilonPlace, property_of
 from varstudy.survey.frameworks.catalogue import FRAMEWORKS
 from varstudy.survey.porting import PortError, PortPlan, choose, conventions, maths, port
 
@@ -34,13 +34,22 @@ F = Fraction
 small = st.fractions(min_value=F(1, 10**6), max_value=100, max_denominator=10**6)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def committed_once() -> Iterator[None]:
+    """The committed findings, read once for all ports of this module."""
+    found = measured.committed()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measured, "committed", lambda: found)
+        yield
+
+
 # The arithmetic -------------------------------------------------------------------------------------------------
 
 
 def test_settings_are_the_decimals_that_were_written() -> None:
     assert maths.exact(0.1) == F(1, 10)
     assert maths.exact(1e-05) == F(1, 100000)
-    assert maths.argument_for(maths.weight_of(maths.exact(0.1), "new"), "old") == F(9, 10)
+    assert maths.weight_of(maths.weight_of(maths.exact(0.1), "new"), "old") == F(9, 10)
 
 
 @given(n=st.integers(2, 10**6), v=small)

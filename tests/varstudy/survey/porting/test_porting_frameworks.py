@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,16 +38,24 @@ def frameworks_may_warn() -> Iterator[None]:
         yield
 
 
-def findings() -> list[measured.FindingRow]:
-    return measured.committed() or real()
+@cache
+def findings() -> dict[str, list[measured.FindingRow]]:
+    """The findings on batch norm of each framework."""
+    found: dict[str, list[measured.FindingRow]] = {}
+    for row in measured.committed() or real():
+        if row.kind == "batch":
+            found.setdefault(row.framework, []).append(row)
+    return found
 
 
+@cache
 def plan_of(a: str, b: str, **settings: Any) -> PortPlan:
-    return port(a, b, values_per_channel=SAMPLES, rows=findings(), **settings)
+    rows = [row for name in dict.fromkeys((a, b)) for row in findings()[name]]
+    return port(a, b, values_per_channel=SAMPLES, rows=rows, **settings)
 
 
 def known() -> set[str]:
-    return {row.framework for row in findings() if row.kind == "batch"}
+    return set(findings())
 
 
 def code_of(plan: PortPlan) -> dict[str, Any]:
@@ -55,6 +64,7 @@ def code_of(plan: PortPlan) -> dict[str, Any]:
     return names
 
 
+@cache
 def own(name: str) -> dict[str, Any]:
     """Code that reads and writes a framework's layers; what `make` gives does not matter."""
     return code_of(plan_of(name, name, momentum=0.5))

@@ -3,13 +3,12 @@
 A layer's outputs are a straight line over its inputs, y = (x - mean) / d, whose slope tells d and so the variance, to
 the digits that float32 outputs resolve. An error is reported as at least that resolution: it is at most so large.
 
-What is asked (`asking`), how a variance is read from outputs (`law`), how it is scored (`measuring`), what is kept
-(`record`).
+How a variance is read from outputs (`law`), how layers are asked and scored (`measuring`), what is kept
+(`layers_record`).
 """
 
 from __future__ import annotations
 
-from .asking import chosen
 from .law import RESOLUTION, Law, implied, laws
 from .layers_record import (
     COMMITTED,
@@ -24,7 +23,7 @@ from .layers_record import (
     rows,
     write,
 )
-from .measuring import Layers, measure
+from .measuring import Layers, chosen, measure
 
 __all__ = [
     "COMMITTED",

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...findings import measured as conventions
-from ...findings.properties import FindingStatus
-from ...findings.property_values import EpsilonPlace
+from ...findings.properties import EpsilonPlace, FindingStatus, TrainingStatistics
+from ...inference.accuracy import grid
 
 __all__ = ["RESOLUTION", "Law", "implied", "laws"]
 
@@ -31,16 +31,11 @@ class Law:
 
     correction: int
     epsilon: float
-    place: str
+    place: EpsilonPlace
 
     def variance(self, slope: float) -> float:
         """The variance of which d = `slope` (dx / dy) is made; 0 where d is the floor."""
-        if self.place == EpsilonPlace.ADDED:
-            return (slope - self.epsilon) ** 2
-        if self.place.startswith("floor"):
-            floor = self.epsilon if self.place == EpsilonPlace.VARIANCE_FLOOR else self.epsilon**2
-            return 0.0 if slope**2 <= floor * (1 + RESOLUTION) else slope**2
-        return slope**2 - (self.epsilon if self.place == EpsilonPlace.INSIDE else 0.0)
+        return self.place.variance(slope**2, self.epsilon, RESOLUTION)
 
     def spread(self, variance: float) -> float:
         """By how much an error of d squared is larger in the variance, relative to each; infinite where d is a floor.
@@ -67,7 +62,7 @@ def laws(found: Sequence[conventions.FindingRow], framework: str) -> Callable[[s
     def own(kind: str, variant: str) -> Law | str:
         said = known.get((kind, variant), {})
         uses = said.get("training.statistics")
-        if uses is not None and uses.status == FindingStatus.MEASURED and uses.plain() == "running":
+        if uses is not None and uses.status == FindingStatus.MEASURED and uses.plain() == TrainingStatistics.RUNNING:
             return "it normalises with its running statistics, which a batch moves only in part"
         divisor, epsilon, where = (
             said.get(f"{n}") for n in ("correction.normalise", "epsilon.default", "epsilon.place")
@@ -78,7 +73,7 @@ def laws(found: Sequence[conventions.FindingRow], framework: str) -> Callable[[s
             return f"the place of its epsilon is not known: {where.detail if where else 'never measured'}"
         if epsilon is None or epsilon.status not in (FindingStatus.MEASURED, FindingStatus.NOT_APPLICABLE):
             return f"its epsilon is not known: {epsilon.detail if epsilon else 'never measured'}"
-        return Law(int(divisor.plain()), float(epsilon.plain() or 0.0), str(where.plain()))
+        return Law(int(divisor.plain()), float(epsilon.plain() or 0.0), EpsilonPlace(where.plain()))
 
     def law(kind: str, variant: str) -> tuple[Law, str] | str:
         mine = own(kind, variant)
@@ -116,7 +111,7 @@ def implied(x: NDArray[Any], outputs: Mapping[str, Any], exact: float, law: Law)
         return math.inf, 0.0
     slope = float(xs[high] - xs[low]) / rise
     off = float(np.abs(ys - ys[low] - (xs - xs[low]) / slope).max())
-    off = max(off, min(_grid(ys), float(np.spacing(np.float32(np.abs(xs / slope).max())))))
+    off = max(off, min(grid(ys), float(np.spacing(np.float32(np.abs(xs / slope).max())))))
     turned = 2 * off / abs(rise)  # each end of the line may be off as far
     if slope < 0:
         return (math.nan, 0.0) if turned < 1 else (math.inf, math.inf)
@@ -127,13 +122,3 @@ def implied(x: NDArray[Any], outputs: Mapping[str, Any], exact: float, law: Law)
     if found < 0 and found >= -resolution * exact:
         found = 0.0  # not told from it
     return found, resolution
-
-
-def _grid(y: NDArray[np.float64]) -> float:
-    """The largest power of two of which all numbers are multiples; 0 where all are 0."""
-    finest = math.inf
-    for value in y[y != 0]:
-        whole, power = math.frexp(float(value))
-        digits = int(abs(whole) * 2**53)
-        finest = min(finest, math.ldexp(digits & -digits, power - 53))
-    return finest if math.isfinite(finest) else 0.0

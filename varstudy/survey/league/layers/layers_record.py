@@ -20,7 +20,6 @@ __all__ = [
     "STORAGE",
     "LayerFact",
     "committed",
-    "content",
     "facts",
     "ranked",
     "read",
@@ -75,7 +74,7 @@ class LayerFact(Cells):
 
 
 _RECORD = LeagueFile(NAME, "varstudy-layers", "record of layers", COMMAND, LayerFact)
-read, rows, facts, content, write = _RECORD.read, _RECORD.rows, _RECORD.facts, _RECORD.content, _RECORD.write
+read, rows, facts, write = _RECORD.read, _RECORD.rows, _RECORD.facts, _RECORD.write
 
 
 def committed() -> dict[str, Any]:

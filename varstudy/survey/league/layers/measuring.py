@@ -2,60 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import math
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...._io import provenance
+from ...._io import child, provenance
+from ...._io.matching import matches, nearest
+from ...._io.progress import Progress, stepping
 from ....study.score import Exact
 from ...environments import EnvironmentProblem, Interpreter
 from ...findings import measured as conventions
+from ...frameworks.catalogue import FRAMEWORKS
 from ...frameworks.declaring import Framework
 from ...frameworks.observing import place
-from ..league_record import LeagueRow, LeagueStatus
-from ..league_rows import Matrix
+from ...probes import SCRIPTS
+from ..league_record import LeagueRow, LeagueStatus, Scored
+from ..league_rows import Matrix, archive
 from ..scoring import Answers, Exacts, repeated, score
-from .asking import KINDS, SECONDS, ask, packed, tables
 from .law import RESOLUTION, Law, implied, laws
-from .layers_record import LAYER, LONGEST, STORAGE, LayerFact, content
+from .layers_record import LAYER, LONGEST, STORAGE, LayerFact
 
-if TYPE_CHECKING:
-    from ...._io.progress import Progress
+__all__ = ["Layers", "chosen", "measure"]
 
-__all__ = ["Layers", "measure"]
-
+SCRIPT = SCRIPTS / "layer_rows.py"
+# Batch norm in every variant of a framework; of the others the first that its adapter names.
+KINDS = {"batch": "every", "layer": "first", "group": "first", "instance": "first"}
+# For a process in which a framework's layers get all rows; JAX compiles each for each length.
+SECONDS = 600.0
+# Rows of equal length as one table, and of which matrix and row each is.
+Tables = Mapping[str, tuple[NDArray[Any], list[tuple[int, int]]]]
 # A row of whose variance epsilon hides even the first digit is left out.
 HIDDEN = 0.1
 
 
-@dataclass
-class Layers:
-    """What is measured, ready for `write`."""
+# What a file of layers says of how they were measured.
+DESCRIBED = {
+    "longest": LONGEST,
+    "kinds": KINDS,
+    "threads": 1,
+    "resolution": RESOLUTION,
+    "hidden": HIDDEN,
+    "errors": "of a worst row are at most what is written: no less than the resolution of its outputs",
+    "epsilon": "the framework's default; a row of whose variance it hides the first digit is left out",
+    "rows": "those of the league, in float32, up to the longest",
+    "laid_out": "rows of a length are the channels, samples or groups of one input; images are 1 x 2 or 1 x 1",
+}
 
-    rows: list[LeagueRow] = field(default_factory=list)
-    facts: list[LayerFact] = field(default_factory=list)
-    cases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
-    def content(self, argv: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """All of it, for the file."""
-        described = {
-            "longest": LONGEST,
-            "kinds": KINDS,
-            "threads": 1,
-            "resolution": RESOLUTION,
-            "hidden": HIDDEN,
-            "errors": "of a worst row are at most what is written: no less than the resolution of its outputs",
-            "epsilon": "the framework's default; a row of whose variance it hides the first digit is left out",
-            "rows": "those of the league, in float32, up to the longest",
-            "laid_out": "rows of a length are the channels, samples or groups of one input; images are 1 x 2 or 1 x 1",
-            **(settings or {}),
-        }
-        return content(self.rows, self.facts, self.cases, described, argv)
+class Layers(Scored[LayerFact]):
+    """How the frameworks' layers did; ready for `write`."""
 
 
 class _Shown(Exacts):
@@ -69,6 +71,70 @@ class _Shown(Exacts):
         if hidden is None or not hidden.any():
             return exact, finite
         return Exact([None if hide else v for v, hide in zip(exact.values, hidden, strict=True)]), finite
+
+
+def chosen(pattern: str | None) -> list[Framework]:
+    """The measured frameworks whose names match; all without a pattern.
+
+    Raises
+    ------
+    ValueError
+        None does.
+    """
+    able = {each.name: each for each in FRAMEWORKS.values() if each.measured}
+    found = [each for name, each in able.items() if pattern is None or matches(name, pattern)]
+    if not found:
+        known = f"{', '.join(able)} are known"
+        raise ValueError(f"{pattern!r} is no framework whose layers are measured: {nearest(str(pattern), able, known)}")
+    return found
+
+
+def tables(given: Sequence[Matrix]) -> Tables:
+    """The rows of equal length as one table, and of which matrix and row each is; those with a NaN on their own.
+
+    A table has an even number of rows, for layers with two groups: the first stands twice if need be.
+    """
+    placed: dict[str, list[tuple[int, int]]] = {}
+    for k, matrix in enumerate(given):
+        if matrix.length > LONGEST or matrix.storage != STORAGE:
+            continue
+        plain = np.isfinite(matrix.values).all()
+        key = f"{matrix.length:06d}" + ("" if plain else f" {matrix.key}")
+        placed.setdefault(key, []).extend((k, r) for r in range(len(matrix.values)))
+    made = {}
+    for key, places in placed.items():
+        whole = places + places[: len(places) % 2]
+        made[key] = np.stack([given[k].values[r] for k, r in whole]).astype(np.float32), places
+    return made
+
+
+def ask(
+    framework: Framework, there: Interpreter, packed: bytes, seconds: float
+) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
+    """What all layers of a framework answered, and what is not right with those that did not."""
+    observed: dict[str, Any] = {"versions": {}, "layers": []}
+    failures: dict[tuple[str, str], str] = {}
+    with tempfile.TemporaryDirectory(prefix="varstudy-") as held:
+        request, given = Path(held) / "request.json", Path(held) / "tables.npz"
+        given.write_bytes(packed)
+        while True:
+            done = [[e["kind"], e["variant"]] for e in observed["layers"]] + [list(key) for key in failures]
+            request.write_text(
+                json.dumps({"adapter": str(framework.script()), "threads": 1, "kinds": KINDS, "skip": done}), "utf-8"
+            )
+            end = child.run(there.python, SCRIPT, [str(request), str(given)], seconds=seconds, threads=1,
+                              variables=there.variables)  # fmt: skip
+            answer = end.answer if isinstance(end.answer, dict) else {}
+            observed["versions"] = answer.get("versions") or observed["versions"]
+            observed["python"] = answer.get("python", "")
+            observed["layers"] += answer.get("layers", [])
+            asking = answer.get("asking", "import")
+            if end.ok:
+                return observed, failures
+            if not isinstance(asking, list):
+                failures["", ""] = end.sentence
+                return observed, failures
+            failures[asking[0], asking[1]] = end.sentence
 
 
 def measure(
@@ -89,31 +155,24 @@ def measure(
     findings : of the conventions, instead of the committed ones.
     repeats : how often each framework is asked, to see whether its outputs are the same bits.
     """
-    made = Layers()
-    made.cases = {STORAGE: [matrix.described() for matrix in given]}
+    made = Layers(cases={STORAGE: [matrix.described() for matrix in given]}, settings=dict(DESCRIBED))
     judge = _Judge(given, tables(given))
     known = conventions.committed() if findings is None else findings
-    if progress is not None:
-        progress.start(len(named), 0)
-    try:
+    with stepping(progress, len(named)) as finished:
         for framework in named:
             judge.framework(made, framework, where, laws(known, framework.name), repeats, seconds)
-            if progress is not None:
-                progress.advance(framework.name)
-    finally:
-        if progress is not None:
-            progress.stop()
+            finished(framework.name)
     return made
 
 
 class _Judge:
     """Asks frameworks and scores what they answer; the exact variances are computed once."""
 
-    def __init__(self, given: Sequence[Matrix], laid: Mapping[str, tuple[NDArray[Any], list[tuple[int, int]]]]) -> None:
+    def __init__(self, given: Sequence[Matrix], laid: Tables) -> None:
         self.given, self.laid = given, laid
         self.exacts = _Shown(given)
         self.machine = str(provenance.cpu()["model"])
-        self.packed = packed(laid)
+        self.packed = archive({key: table for key, (table, _) in laid.items()})
 
     def framework(
         self,
