@@ -110,7 +110,7 @@ def list_() -> None:
     """
 
 
-@command("study_run")
+@command("compare_run")
 @click.argument("before")
 @click.argument("after")
 @click.option(

@@ -84,7 +84,7 @@ def test_the_table_is_the_leagues_own_order() -> None:
     shown = lines(table)
     assert [line[0][1].split(" ")[0] for line in shown] == [name.split(" ")[0] for name in expected]
     assert [line[1][1] for line in shown] == [str(s.place) for s in standings if s.name in expected]
-    assert table.lines == len(shown) == 4
+    assert len(table.body) == len(shown) == 4
 
 
 def test_a_line_says_what_the_row_says() -> None:
@@ -251,7 +251,7 @@ def test_the_layers_stand_in_the_league_too() -> None:
     found = section.libraries().layers
     assert found is not None
     lines = layers.ranked(league_record.committed(), layers.committed())
-    assert found.lines == len(lines)
+    assert len(found.body) == len(lines)
     shown = {line.name for line in found.body}
     names = {fact.function for fact in layers.facts(layers.committed())}
     for each in lines:

@@ -80,7 +80,9 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
     panels = _panels(bench_record.rows(bench))
     if not panels:
         return Speed(Drawn(None), problem="bench.json holds no array of one dimension")
-    measured = [_measured(panel) for panel in panels]
+    measured = [
+        [row for row in panel if row.status == "ok" and row.contender != LIMIT and row.of_limit > 0] for panel in panels
+    ]
     drawing = _drawing(measured)
     rounds = max(row.rounds for rows in measured for row in rows)
     notes = (sentence("pareto", rounds=rounds), *map(_note, measured))
@@ -95,10 +97,6 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
     )
 
 
-def _measured(panel: Sequence[BenchRow]) -> list[BenchRow]:
-    return [row for row in panel if row.status == "ok" and row.contender != LIMIT and row.of_limit > 0]
-
-
 def _drawing(measured: Sequence[Sequence[BenchRow]]) -> Markup:
     names = [name for name in _STYLES if any(row.contender == name for rows in measured for row in rows)]
     others = [r.contender for rows in measured for r in rows if r.contender not in _STYLES]
@@ -109,13 +107,11 @@ def _drawing(measured: Sequence[Sequence[BenchRow]]) -> Markup:
             threads = count(rows[0].threads, "thread")
             ax.set_title(f"{short(rows[0].dtype)}, {size(rows[0].values)} values, {threads}")
             _panel(ax, rows)
-        handles = [_mark(name) for name in (*names, *dict.fromkeys(others))]
+        handles = [
+            Line2D([], [], ls="none", label=short(name), **_look(name)) for name in (*names, *dict.fromkeys(others))
+        ]
         fig.legend(handles=handles, loc="outside upper center", ncols=5, columnspacing=1.6)
         return svg(fig, "pareto", "Relative error of the variance against speed as a share of the read limit")
-
-
-def _mark(name: str) -> Any:
-    return Line2D([], [], ls="none", label=short(name), **_look(name))
 
 
 def _look(name: str) -> dict[str, Any]:

@@ -155,10 +155,10 @@ def draw(layers: Sequence[Layer]) -> Drawn:
             for i, (law, kept) in enumerate(curves.items()):
                 # A start at zero has no place on this axis.
                 shown = np.where(kept[:, channel] > 0, kept[:, channel], np.nan)
-                label = _label(i, law, made.found[law]) if not place else None
+                label = f"{_letter(i)}: {short(', '.join(_names(made.found[law])), 42)} ({law.short()})"
                 ax.plot(
                     k, shown, color=token(_COLOURS[i % len(_COLOURS)]), marker=_MARKERS[i % len(_MARKERS)],
-                    ls=_DASHES[i % len(_DASHES)], lw=1.4, label=label, zorder=3,
+                    ls=_DASHES[i % len(_DASHES)], lw=1.4, label=None if place else label, zorder=3,
                 )  # fmt: skip
             ax.plot(
                 k[1:], truth[:, channel], color=token("ink"), marker="_", ms=16, mew=1.4, ls="none", zorder=2,
@@ -194,10 +194,6 @@ def _ends(ax: Axes, ends: Sequence[float]) -> None:
 
 def _letter(place: int) -> str:
     return chr(ord("A") + place % 26) + ("" if place < 26 else str(place // 26))
-
-
-def _label(place: int, law: Law, layers: Sequence[Layer]) -> str:
-    return f"{_letter(place)}: {short(', '.join(_names(layers)), 42)} ({law.short()})"
 
 
 def _notes(made: Laws, curves: dict[Law, Floats], n: int) -> tuple[Markup, ...]:

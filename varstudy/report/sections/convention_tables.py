@@ -76,10 +76,6 @@ class PropertyTable:
     def lines(self) -> int:
         return len(self.measured) + len(self.documented)
 
-    @property
-    def width(self) -> int:
-        return len(self.heads) + 1
-
 
 def property_table(
     kind: str,

@@ -223,19 +223,17 @@ def _reasons(every: Sequence[Layer], troubles: dict[str, FindingRow]) -> tuple[t
 
 
 def _runs(rows: Sequence[FindingRow], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:
-    found_ = {
-        (
-            row.framework, row.version, row.python, row.date, row.machine,
-            (row.framework, row.kind) in fresh or (row.property == _PROBE and row.framework in dict(fresh)),
-        ): None
-        for row in rows
-    }  # fmt: skip
     return tuple(
-        (
-            title(framework), clean(version) or "–", clean(python) or "–", clean(date), clean(machine),
-            "measured here" if anew_ else "committed",
+        dict.fromkeys(
+            (
+                title(row.framework), clean(row.version) or "–", clean(row.python) or "–", clean(row.date),
+                clean(row.machine),
+                "measured here"
+                if (row.framework, row.kind) in fresh or (row.property == _PROBE and row.framework in dict(fresh))
+                else "committed",
+            )
+            for row in rows
         )
-        for framework, version, python, date, machine, anew_ in found_
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from ...survey.league import league_record
 from ...survey.league.comparing import compare
 from ...survey.league.league_record import OURS, LeagueFact, LeagueProblem
 from ...survey.libraries.declaring import SHORT
-from ..words import clean, code, count, listing, number
+from ..words import clean, code, count, listing
 from .league_tables import LeagueTable, divisor, layers_table, league_table, short_error
 
 __all__ = ["Libraries", "libraries"]
@@ -112,7 +112,7 @@ def made(content: Mapping[str, Any], state: str) -> Libraries:
     tables = [league_table(content, storage) for storage in storages]
     return Libraries(
         lead=_lead(content, known, state),
-        tables=tuple(table for table in tables if table.lines),
+        tables=tuple(table for table in tables if table.body),
         facts=_facts(known),
         absent=_absent(content, known),
         layers=layers_table(content),
@@ -185,12 +185,9 @@ def _defaults(measured: Sequence[LeagueFact]) -> tuple[Markup, ...]:
     if len(by) < 2:
         return ()
     parts = [
-        Markup("{} {}").format(Markup("by <b>{}</b>").format(name), listing([code(library) for library in found]))
+        Markup("by <b>{}</b> {}").format(name, listing([code(library) for library in found]))
         for name, found in by.items()
         if name.startswith("n")
     ]
-    return (
-        Markup("Default divisors differ: {}. For n = 2 that is a factor of {}.").format(
-            Markup("; ").join(parts), number(2 / (2 - 1))
-        ),
-    )
+    told = Markup("Default divisors differ: {}. For n = 2 that is a factor of 2.")
+    return (told.format(Markup("; ").join(parts)),)

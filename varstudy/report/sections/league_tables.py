@@ -51,10 +51,6 @@ class LeagueTable:
     body: tuple[LeagueLine, ...]
     notes: tuple[Markup, ...]
 
-    @property
-    def lines(self) -> int:
-        return len(self.body)
-
 
 @dataclass
 class _Standing:

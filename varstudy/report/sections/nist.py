@@ -38,7 +38,11 @@ def references(facts: Facts) -> tuple[tuple[str, ...], list[dict[str, Any]], Mar
                 "kappa": kappa(float(first["kappa_worst"])),
                 "exact": number(float(first["exact"]), 6),
                 "stored": "–" if np.isnan(stored) else percent(stored) if 0.001 < stored < 10 else number(stored, 2),
-                "stored_digits": _log_digits(stored),
+                "stored_digits": "–"
+                if np.isnan(stored)
+                else "exact"
+                if stored == 0
+                else digits(float(-np.log10(stored))),
                 "cells": cells[int(first["line"])],
             }
         )
@@ -50,7 +54,3 @@ def references(facts: Facts) -> tuple[tuple[str, ...], list[dict[str, Any]], Mar
         error = float(place["storage_error"])
         note = sentence("stored", place=place, error=error, worse=len(worse), known=len(known))
     return names, made, note
-
-
-def _log_digits(error: float) -> str:
-    return "–" if np.isnan(error) else "exact" if error == 0 else digits(float(-np.log10(error)))
