@@ -1,6 +1,6 @@
 """The adversarial families: named generators, with a parameter for the condition number where they have one.
 
-A maker fills `rows` rows of `length` values. Notation: p is the precision of the storage format, u = 2^-p its
+A maker fills `rows` rows of `length` values; ``families.json`` and ``museum.json`` name them. Notation: p is the precision of the storage format, u = 2^-p its
 unit roundoff, kappa = sqrt(sum x^2 / S) with S the sum of squared deviations: the condition number of the
 variance (Chan, Golub and LeVeque 1983, doi:10.1080/00031305.1983.10483115).
 
