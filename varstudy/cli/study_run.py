@@ -75,26 +75,22 @@ def _summary(found: Results) -> None:
     """Every algorithm in one line, where it accumulates in the format that the values are stored in."""
     frame = found.frame
     same = frame[(frame["storage"] == frame["accumulator"]) & judged(frame) & (frame["device"] == "cpu")]
-    rows = []
-    for name, part in same.groupby("algorithm", sort=False):
-        median = float(part["var_digits_worst"].median())
-        rows.append(
-            (
-                median,
-                [
-                    str(name),
-                    str(len(part)),
-                    shown(median),
-                    f"{int(wrong(part).sum())} of {len(part)}",
-                    str(int(part["var_negative"].sum())),
-                    str(int((part["var_nan"] + part["var_inf"]).sum())),
-                ],
-            )
-        )
+    parts = dict(iter(same.groupby("algorithm", sort=False)))
+    medians = {name: float(part["var_digits_worst"].median()) for name, part in parts.items()}
     show_table(
         "Correct digits of the worst row, accumulated in the storage's own format",
         ["algorithm", "measurements", "median digits", "wrong", "negative", "NaN or inf"],
-        [cells for _, cells in sorted(rows, key=lambda row: -row[0])],
+        [
+            [
+                str(name),
+                str(len(parts[name])),
+                shown(medians[name]),
+                f"{int(wrong(parts[name]).sum())} of {len(parts[name])}",
+                str(int(parts[name]["var_negative"].sum())),
+                str(int((parts[name]["var_nan"] + parts[name]["var_inf"]).sum())),
+            ]
+            for name in sorted(parts, key=lambda name: -medians[name])
+        ],
     )
 
 

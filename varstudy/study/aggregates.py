@@ -158,7 +158,12 @@ def _worst(values: Floats) -> float:
 
 
 def _median(values: Floats) -> float:
-    return float(np.median(values)) if len(values) else math.nan
+    """As `numpy.median`, which takes ten times as long for a few values."""
+    ordered = np.sort(values)  # NaN last
+    if not len(ordered) or np.isnan(ordered[-1]):
+        return math.nan
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return float(low if len(ordered) % 2 else (low + high) / 2)
 
 
 def _mean(values: Floats) -> float:

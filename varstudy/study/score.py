@@ -152,6 +152,7 @@ class Exact:
         )
         self._ulps: dict[str, Floats] = {}
         self._in_range: dict[str, NDArray[np.bool_]] = {}
+        self._squares_overflow: dict[str, int] = {}
 
     @classmethod
     def mean(cls, truth: Truth) -> Exact:
@@ -225,18 +226,18 @@ class Exact:
     def in_range(self, answer: Format) -> NDArray[np.bool_]:
         """Where the exact number is 0 or a normal number of a format. Shape (rows,)."""
         if answer.name not in self._in_range:
-            found = [v is not None and _normal(v, answer) for v in self.values]
+            low, high = answer.smallest_normal, answer.largest
+            found = [v is not None and (v == 0 or low <= abs(v) <= high) for v in self.values]
             self._in_range[answer.name] = np.array(found, np.bool_)
         return self._in_range[answer.name]
 
     def squares_overflow(self, accumulator: Format) -> int:
         """Rows in range whose sum of squared deviations is not: no formula that forms it has an answer."""
-        known = self.in_range(accumulator).tolist()
-        return sum(ok and m2 is not None and m2 > accumulator.largest for ok, m2 in zip(known, self.m2, strict=False))
-
-
-def _normal(value: Fraction, fmt: Format) -> bool:
-    return value == 0 or fmt.smallest_normal <= abs(value) <= fmt.largest
+        if accumulator.name not in self._squares_overflow:
+            known, largest = self.in_range(accumulator).tolist(), accumulator.largest
+            found = sum(ok and m2 is not None and m2 > largest for ok, m2 in zip(known, self.m2, strict=False))
+            self._squares_overflow[accumulator.name] = found
+        return self._squares_overflow[accumulator.name]
 
 
 def _per_ulp(value: Fraction, fmt: Format) -> float:
@@ -342,12 +343,16 @@ def judge(
     errors = exact.errors(given) if errors is None else errors
     size = np.abs(errors)
     right = 10.0**MAY_LOSE * float(storage.unit_roundoff)
-    places = {status: place for place, status in enumerate(_STATUSES)}
-    codes = np.select(
-        [exact.nonfinite, ~exact.known, ~exact.in_range(answer), size <= right, size <= WRONG_ERROR],
-        [places[Status.NOT_FINITE], places[Status.UNDEFINED], places[Status.OUT_OF_RANGE], 0, 1],
-        places[Status.WRONG],
-    ).astype(np.int8)
+    codes = np.full(len(given), _STATUSES.index(Status.WRONG), np.int8)
+    # The rule's first that holds comes last.
+    for status, where in (
+        (Status.INACCURATE, size <= WRONG_ERROR),
+        (Status.RIGHT, size <= right),
+        (Status.OUT_OF_RANGE, ~exact.in_range(answer)),
+        (Status.UNDEFINED, ~exact.known),
+        (Status.NOT_FINITE, exact.nonfinite),
+    ):
+        codes[where] = _STATUSES.index(status)
     counts: list[int] = np.bincount(codes, minlength=len(_STATUSES)).tolist()
     missed = int(np.count_nonzero(exact.nonfinite & np.isfinite(given)))
     return Judgement(errors, codes, storage, Tally(*[*counts, missed]))

@@ -558,9 +558,9 @@ def test_the_section_shows_the_longest_array_and_the_fewest_threads() -> None:
     ]  # fmt: skip
     speed = pareto.draw(content(rows))
     (part,) = speed.tables
-    assert [row["name"][:9] for row in part.rows] == ["read limi", "varstudy ", "<script>a", "numpy.var"]
-    assert (part.size, part.threads) == ("2²⁶", 1)
-    assert part.rows[-1]["version"] == "1.2"
+    assert [row["name"][:9] for row in part["rows"]] == ["read limi", "varstudy ", "<script>a", "numpy.var"]
+    assert (part["size"], part["threads"]) == ("2²⁶", 1)
+    assert part["rows"][-1]["version"] == "1.2"
     assert speed.absent.startswith("duckdb (<script>")
     assert speed.drawn.svg is not None
     assert "<script" not in speed.drawn.svg

@@ -531,12 +531,12 @@ def test_the_section_reads_what_lies_in_the_folder(measured: Any, tmp_path: Path
     assert shown.device == "Fake 100, driver for CUDA 13.0"
     assert "0 mismatches" in shown.checks
     assert len(shown.parts) == 2 * 2 * 2
-    part = shown.parts[0]
-    assert (part.title, part.norms) == ("2×8×6×6 NCHW, float32", ("batch", "layer", "instance", "group"))
-    assert [str(name) for name, _ in part.rows] == [
+    title, norms, rows = shown.parts[0]
+    assert (title, norms) == ("2×8×6×6 NCHW, float32", ("batch", "layer", "instance", "group"))
+    assert [str(name) for name, _ in rows] == [
         f"<code>{name}</code>" for name in ("device copy", "torch.var_mean", "chan/grid4", "chan/grid")
     ]
-    cells = dict(part.rows)
+    cells = dict(rows)
     assert next(cell for name, (cell, *_) in cells.items() if "device copy" in name).startswith("1 · 100%")
     assert len(shown.targets) == len(judged_targets(measured["targets"]))
     assert {line[4] for line in shown.targets} <= {"met", "missed"}

@@ -21,7 +21,7 @@ from ..rendering import sentence
 from ..words import clean, code, count, number, percent, short, size
 from .draw import Drawn, Style, canvas, decades, svg, token
 
-__all__ = ["Part", "Speed", "draw", "front"]
+__all__ = ["Speed", "draw", "front"]
 
 # Its own colour and marker for each contender; ours are filled, the others hollow.
 _STYLES = {
@@ -43,21 +43,11 @@ _OTHER = Style("muted", ".")
 
 
 @dataclass(frozen=True)
-class Part:
-    """A panel's numbers, as a table shows them."""
-
-    dtype: str
-    size: str
-    threads: int
-    rows: tuple[dict[str, str], ...]
-
-
-@dataclass(frozen=True)
 class Speed:
-    """The section on speed: its figure, its tables, who is missing; or why there is none."""
+    """The section on speed: its figure, a table for each panel, who is missing; or why there is none."""
 
     drawn: Drawn
-    tables: tuple[Part, ...] = ()
+    tables: tuple[dict[str, Any], ...] = ()
     absent: str = ""
     problem: str = ""
 
@@ -199,22 +189,19 @@ def _note(rows: Sequence[BenchRow]) -> Markup:
     return sentence("pareto_panel", dtype=clean(rows[0].dtype), best=said, wrong=wrong, slow=slow, times=times)
 
 
-def _part(panel: Sequence[BenchRow], versions: Mapping[str, str]) -> Part:
-    shown = sorted((row for row in panel if row.status == "ok"), key=lambda row: row.seconds)
-    return Part(
-        clean(panel[0].dtype),
-        size(panel[0].values),
-        panel[0].threads,
-        tuple(
-            {
-                "name": clean(row.contender),
-                "version": clean(versions.get(row.contender, "")),
-                "ms": number(1e3 * row.seconds),
-                "gbps": number(row.gbps),
-                "of_limit": number(row.of_limit, 2),
-                "error": "–" if math.isnan(row.error) else number(row.error, 2),
-                "rounded": "yes" if row.rounded else "",
-            }
-            for row in shown
-        ),
-    )
+def _part(panel: Sequence[BenchRow], versions: Mapping[str, str]) -> dict[str, Any]:
+    """A panel's numbers, as a table shows them."""
+    rows = [
+        {
+            "name": clean(row.contender),
+            "version": clean(versions.get(row.contender, "")),
+            "ms": number(1e3 * row.seconds),
+            "gbps": number(row.gbps),
+            "of_limit": number(row.of_limit, 2),
+            "error": "–" if math.isnan(row.error) else number(row.error, 2),
+            "rounded": "yes" if row.rounded else "",
+        }
+        for row in sorted((row for row in panel if row.status == "ok"), key=lambda row: row.seconds)
+    ]
+    first = panel[0]
+    return {"dtype": clean(first.dtype), "size": size(first.values), "threads": first.threads, "rows": rows}

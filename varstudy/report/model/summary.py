@@ -49,7 +49,9 @@ def recommendations(facts: Facts) -> list[Choice]:
 
 
 def _names(choice: Choice) -> tuple[str | None, ...]:
-    return tuple(pick and pick.algorithm for pick in (choice.cheapest, choice.accurate, choice.runner_up))
+    return tuple(
+        None if pick is None else pick.algorithm for pick in (choice.cheapest, choice.accurate, choice.runner_up)
+    )
 
 
 def first_choice(facts: Facts) -> Choice | None:

@@ -22,7 +22,7 @@ from varkernels.formulas import Formula
 
 from ..words import clean, number
 
-__all__ = ["KernelTable", "Kernels", "section"]
+__all__ = ["Kernels", "committed", "section"]
 
 FIRST = ("float32", "float32")  # the pair of formats that is shown open
 
@@ -48,22 +48,9 @@ class _Text:
     rows: Mapping[str, Row]
 
 
-@dataclass(frozen=True)
-class KernelTable:
-    """The kernels of one pair of formats, by formula.
-
-    Attributes
-    ----------
-    blocks : a formula with its kernels: kind, build, for each target registers and occupancy (empty where not known),
-        and what a value costs, as `_work` has it.
-    """
-
-    title: str
-    blocks: tuple[tuple[str, list[tuple[Any, ...]]], ...]
-
-    @property
-    def lines(self) -> int:
-        return sum(len(lines) for _, lines in self.blocks)
+# The kernels of one pair of formats: a title, and each formula with its kernels: kind, build, for each target registers
+# and occupancy (empty where not known), and what a value costs, as `_work` has it.
+KernelTable = tuple[str, list[tuple[str, list[tuple[Any, ...]]]]]
 
 
 @dataclass(frozen=True)
@@ -189,7 +176,7 @@ def _table(title: str, kernels: list[_Text], every: Mapping[Any, _Text]) -> Kern
             for kernel in mine
         ]
         blocks.append((formula, lines))
-    return KernelTable(title, tuple(blocks))
+    return title, blocks
 
 
 def _spills(kernels: list[_Text]) -> str:

@@ -18,6 +18,7 @@ from ..figures import bessel_places, running_variance
 from ..figures.draw import Drawn
 from ..model.contradictions import Entry, entries, found
 from ..model.measured_layers import Layer, layers, title
+from ..rendering import sentence
 from ..words import clean, code, count, listing
 from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property_table
 from .layers_heat import LayersHeat, heat
@@ -162,26 +163,22 @@ def _sound(rows: Sequence[FindingRow]) -> list[FindingRow]:
 def _lead(
     rows: Sequence[FindingRow], every: Sequence[Layer], contradicting: Sequence[Entry], troubles: dict[str, FindingRow]
 ) -> tuple[Markup, ...]:
-    measured = [row for row in rows if row.status == "measured"]
-    dates = sorted({row.date for row in rows if row.date})
-    machines = sorted({row.machine for row in rows if row.machine})
     other = [
         count(n, "finding") + f" {status}"
         for status in ("undetermined", "failed", "not applicable")
         if (n := sum(row.status == status and row.property != _PROBE for row in rows))
     ]
     lead = [
-        Markup(
-            "{} of {} were measured as black boxes, each in its own interpreter, {} on {}: {}{}."
-        ).format(
-            count(len(every), "variant of a layer", "variants of layers"),
-            count(len({layer.framework for layer in every}), "framework"),
-            _span(dates),
-            listing([clean(machine) for machine in machines]) or "a processor that is not named",
-            count(len(measured), "finding"),
-            Markup(", and {}").format(listing(other)) if other else "",
+        sentence(
+            "measured",
+            variants=len(every),
+            frameworks=len({layer.framework for layer in every}),
+            span=_span(sorted({row.date for row in rows if row.date})),
+            machines=sorted({row.machine for row in rows if row.machine}),
+            findings=sum(row.status == "measured" for row in rows),
+            other=other,
         )
-    ]  # fmt: skip
+    ]
     if contradicting:
         frameworks = list(dict.fromkeys(entry.framework for entry in contradicting))
         lead.append(

@@ -15,18 +15,13 @@ from ...bench.targets import Target, read_targets
 from ..rendering import sentence
 from ..words import clean, code, number, percent
 
-__all__ = ["GpuSpeed", "SpeedTable", "section"]
+__all__ = ["GpuSpeed", "section"]
 
 _VERDICTS = {True: "met", False: "missed", None: "not measured"}
 
 
-@dataclass(frozen=True)
-class SpeedTable:
-    """A feature map's table: its title, its norms, and for each contender a cell a norm."""
-
-    title: str
-    norms: tuple[str, ...]
-    rows: tuple[tuple[Markup, tuple[str, ...]], ...]
+# A feature map's table: its title, its norms, and for each contender a cell a norm.
+SpeedTable = tuple[str, tuple[str, ...], tuple[tuple[Markup, tuple[str, ...]], ...]]
 
 
 @dataclass(frozen=True)
@@ -98,8 +93,5 @@ def _part(shape: str, layout: str, storage: str, part: Sequence[GpuRow]) -> Spee
         best[row.kind, row.contender] = max(rate, best.get((row.kind, row.contender), 0.0))
     kinds = ("copy", "torch", "kernel")
     order = sorted(best, key=lambda name: (kinds.index(name[0]) if name[0] in kinds else len(kinds), -best[name]))
-    return SpeedTable(
-        clean(f"{shape.replace('x', '×')} {layout}, {storage}"),
-        norms,
-        tuple((code(name[1]), tuple(_cell(cells.get((*name, norm))) for norm in norms)) for name in order),
-    )
+    rows = tuple((code(name[1]), tuple(_cell(cells.get((*name, norm))) for norm in norms)) for name in order)
+    return clean(f"{shape.replace('x', '×')} {layout}, {storage}"), norms, rows

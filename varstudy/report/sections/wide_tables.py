@@ -122,7 +122,7 @@ def _blocks(
 ) -> tuple[WideBlock, ...]:
     """The lines of a part of the table, a block for each value of the column `by`; kappa is that of the worst row."""
     cells = facts.cells(part, columns)
-    lines = part.drop_duplicates("line").itertuples(index=False)
+    lines: Iterable[Any] = part.drop_duplicates("line").itertuples(index=False)
     return tuple(
         WideBlock(
             title,
