@@ -343,12 +343,16 @@ def judge(
     errors = exact.errors(given) if errors is None else errors
     size = np.abs(errors)
     right = 10.0**MAY_LOSE * float(storage.unit_roundoff)
-    places = {status: place for place, status in enumerate(_STATUSES)}
-    codes = np.select(
-        [exact.nonfinite, ~exact.known, ~exact.in_range(answer), size <= right, size <= WRONG_ERROR],
-        [places[Status.NOT_FINITE], places[Status.UNDEFINED], places[Status.OUT_OF_RANGE], 0, 1],
-        places[Status.WRONG],
-    ).astype(np.int8)
+    codes = np.full(len(given), _STATUSES.index(Status.WRONG), np.int8)
+    # The rule's first that holds comes last.
+    for status, where in (
+        (Status.INACCURATE, size <= WRONG_ERROR),
+        (Status.RIGHT, size <= right),
+        (Status.OUT_OF_RANGE, ~exact.in_range(answer)),
+        (Status.UNDEFINED, ~exact.known),
+        (Status.NOT_FINITE, exact.nonfinite),
+    ):
+        codes[where] = _STATUSES.index(status)
     counts: list[int] = np.bincount(codes, minlength=len(_STATUSES)).tolist()
     missed = int(np.count_nonzero(exact.nonfinite & np.isfinite(given)))
     return Judgement(errors, codes, storage, Tally(*[*counts, missed]))

@@ -1,8 +1,9 @@
 """The adversarial families: named generators, with a parameter for the condition number where they have one.
 
-A maker fills `rows` rows of `length` values. Notation: p is the precision of the storage format, u = 2^-p its
-unit roundoff, kappa = sqrt(sum x^2 / S) with S the sum of squared deviations: the condition number of the
-variance (Chan, Golub and LeVeque 1983, doi:10.1080/00031305.1983.10483115).
+A maker fills `rows` rows of `length` values; ``families.json`` and ``museum.json`` name the makers of their cases.
+Notation: p is the precision of the storage format, u = 2^-p its unit roundoff, kappa = sqrt(sum x^2 / S) with S the sum
+of squared deviations: the condition number of the variance (Chan, Golub and LeVeque 1983,
+doi:10.1080/00031305.1983.10483115).
 
 float16 has so little range that sums of a few thousand ordinary values overflow. Where a family is about
 rounding, its float16 data are scaled by a power of two so that they stay below 8, which changes no rounding.

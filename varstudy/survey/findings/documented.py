@@ -7,17 +7,17 @@ that a program can compare them with what was measured.
 from __future__ import annotations
 
 import ctypes
+import json
 import math
 import re
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..._io.record_file import FileKind
 from ..frameworks.catalogue import FRAMEWORKS, find
 from .comparing import same_but_for_numbers
-from .measured import FindingRow
 from .properties import FindingStatus, check, properties_of
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Documented",
     "DocumentedProblem",
+    "Measured",
     "committed",
     "contradicts",
     "contradicts_source",
@@ -86,6 +87,18 @@ class Documented:
     where: str
     source_value: Value
     source: str
+
+
+class Measured(Protocol):
+    """A measured finding, such as a `FindingRow`: its value as JSON text, and its status."""
+
+    @property
+    def value(self) -> str:
+        """JSON; empty where there is none."""
+
+    @property
+    def status(self) -> str:
+        """``measured`` where the value counts."""
 
 
 def read(path: str | Path) -> list[Documented]:
@@ -201,7 +214,7 @@ def lookup(framework: str, kind: str, variant: str, property: str) -> Documented
     return known.get((name, kind, variant, property)) or known.get((name, kind, "", property))
 
 
-def contradicts(documented: Documented, finding: FindingRow) -> bool | None:
+def contradicts(documented: Documented, finding: Measured) -> bool | None:
     """Whether documentation and measurement differ; None where either has no value.
 
     Numbers are the same within 2^-20 of them: what is solved from outputs in float32 is known no better.
@@ -213,7 +226,7 @@ def contradicts(documented: Documented, finding: FindingRow) -> bool | None:
     """
     if finding.status != FindingStatus.MEASURED or not finding.value:
         return None
-    return _differ(documented.value, finding.plain(), MEASURED)
+    return _differ(documented.value, json.loads(finding.value), MEASURED)
 
 
 def contradicts_source(documented: Documented) -> bool | None:
