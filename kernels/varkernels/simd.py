@@ -19,11 +19,15 @@ from numba.core import cgutils as untyped_cgutils
 from numba.extending import models, overload, register_model
 
 __all__ = [
+    "FLOATS",
     "LANES",
+    "address",
+    "as_floats",
     "copy_run",
     "highest",
     "less_one",
     "load",
+    "loaded",
     "lowest",
     "magnitudes",
     "maximum",
@@ -71,15 +75,15 @@ def _all(llvm: Any, value: Any) -> ir.Constant:
 # Loads ----------------------------------------------------------------------------------------------------------------
 
 
-def _address(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, Any]:
+def address(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, Any]:
     """The element's pointer and its array's element type, for arguments (view, s, r, i)."""
     array = context.make_array(signature.args[0])(context, builder, args[0])
     places = [context.cast(builder, a, t, types.intp) for a, t in zip(args[1:], signature.args[1:], strict=True)]
     return cgutils.get_item_pointer(context, builder, signature.args[0], array, places), signature.args[0].dtype
 
 
-def _loaded(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, Any]:
-    pointer, element = _address(context, builder, signature, args)
+def loaded(context: Any, builder: Any, signature: Any, args: Any) -> tuple[Any, Any]:
+    pointer, element = address(context, builder, signature, args)
     llvm = ir.VectorType(context.get_value_type(element), LANES)
     value = builder.load(builder.bitcast(pointer, llvm.as_pointer()))
     value.align = 1  # a view may start anywhere
@@ -98,22 +102,26 @@ def _half(builder: Any, bits: Any) -> Any:
     return builder.bitcast(builder.or_(number_bits, sign), f32)
 
 
+def as_floats(builder: Any, value: Any, element: Any) -> Any:
+    """The float64 vector of LANES elements of an array: float64, float32, or a small format's bits."""
+    if element == types.float64:
+        return value
+    if element in (types.uint16, types.int16):
+        i32, f32 = ir.VectorType(ir.IntType(32), LANES), ir.VectorType(ir.FloatType(), LANES)
+        bits = builder.zext(value, i32)
+        if element == types.uint16:
+            value = _half(builder, bits)
+        else:
+            value = builder.bitcast(builder.shl(bits, _all(i32, 16)), f32)
+    return builder.fpext(value, FLOATS.llvm)
+
+
 @intrinsic
 def load(typingctx, view, s, r, i):  # type: ignore[no-untyped-def]
     """The values view[s, r, i : i + LANES], which lie next to each other, as float64."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, element = _loaded(context, builder, signature, args)
-        if element == types.float64:
-            return value
-        if element in (types.uint16, types.int16):
-            i32, f32 = ir.VectorType(ir.IntType(32), LANES), ir.VectorType(ir.FloatType(), LANES)
-            bits = builder.zext(value, i32)
-            if element == types.uint16:
-                value = _half(builder, bits)
-            else:
-                value = builder.bitcast(builder.shl(bits, _all(i32, 16)), f32)
-        return builder.fpext(value, FLOATS.llvm)
+        return as_floats(builder, *loaded(context, builder, signature, args))
 
     return FLOATS(view, s, r, i), codegen
 
@@ -125,7 +133,7 @@ def magnitudes(typingctx, bits, s, r, i):  # type: ignore[no-untyped-def]
     result = U64 if bits.dtype.bitwidth == 64 else U32
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, element = _loaded(context, builder, signature, args)
+        value, element = loaded(context, builder, signature, args)
         if element.bitwidth == 16:
             value = builder.zext(value, U32.llvm)
         return builder.and_(value, _all(result.llvm, (1 << (element.bitwidth - 1)) - 1))
@@ -138,7 +146,7 @@ def prefetch(typingctx, view, s, r, i):  # type: ignore[no-untyped-def]
     """Ask for the cache lines (of 64 bytes) of view[s, r, i : i + LANES]; an address of nothing does no harm."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer, element = _address(context, builder, signature, args)
+        pointer, element = address(context, builder, signature, args)
         i8p, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [i8p, i32, i32, i32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -156,9 +164,9 @@ def copy_run(typingctx, view, s, r, i, buffer, row, j, n):  # type: ignore[no-un
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         of = signature.args
-        source, element = _address(context, builder, of[0](*of[:4]), args[:4])
+        source, element = address(context, builder, of[0](*of[:4]), args[:4])
         zero = context.get_constant(types.intp, 0)
-        target, _ = _address(context, builder, of[4](of[4], types.intp, *of[5:7]), [args[4], zero, *args[5:7]])
+        target, _ = address(context, builder, of[4](of[4], types.intp, *of[5:7]), [args[4], zero, *args[5:7]])
         count = context.cast(builder, args[7], of[7], types.intp)
         cgutils.raw_memcpy(builder, target, source, count, element.bitwidth // 8)
         return context.get_dummy_value()

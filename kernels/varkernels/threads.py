@@ -70,7 +70,16 @@ def run_all(function: Callable[[T], R], tasks: Iterable[T], threads: int) -> lis
     return list(_pool(threads).map(function, listed))
 
 
+def _forget() -> None:
+    """After a fork the child has none of the pools' threads."""
+    _pool.cache_clear()
+
+
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads that wait for work: starting some for every call would cost more than a megabyte's variance."""
     return ThreadPoolExecutor(threads, thread_name_prefix="varkernels")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

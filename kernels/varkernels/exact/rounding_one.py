@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 from collections.abc import MutableSet
 from dataclasses import replace
 from fractions import Fraction
@@ -29,6 +30,7 @@ __all__ = [
     "OPPOSITE",
     "OVERFLOW",
     "SUBTRACT",
+    "correction_float",
     "correction_ratio",
     "mean_of",
     "nearest",
@@ -63,6 +65,8 @@ def correction_ratio(correction: object) -> tuple[int, int]:
     ValueError
         It is NaN or infinite.
     """
+    if type(correction) is float and correction.is_integer():
+        return int(correction), 1
     if isinstance(correction, numbers.Rational):
         return int(correction.numerator), int(correction.denominator)
     ratio: Any = getattr(correction, "as_integer_ratio", None)
@@ -75,6 +79,14 @@ def correction_ratio(correction: object) -> tuple[int, int]:
     except (ValueError, OverflowError):
         raise ValueError(f"correction={correction!r}: give a finite number, such as 0 or 1") from None
     return int(p), int(q)
+
+
+def correction_float(ratio: tuple[int, int]) -> float:
+    """A correction as a float64, rounded; the largest one beyond their range."""
+    try:
+        return ratio[0] / ratio[1]
+    except OverflowError:
+        return sys.float_info.max if ratio[0] > 0 else -sys.float_info.max
 
 
 def without_nan(sums: ExactSums) -> ExactSums:

@@ -18,7 +18,7 @@ from ..threads import WORTHWHILE, get_threads, run_all
 from ..views import rows_of
 from .accumulator import BLOCK, carry, sweep
 
-__all__ = ["Digits", "ExactSums", "exact_row", "exact_sums", "integer_sums", "joined", "sweep_into"]
+__all__ = ["Digits", "ExactSums", "exact_sums", "integer_sums", "joined", "sweep_into"]
 
 # Values that a row of digits takes before it is emptied: each adds less than 2^34 to a digit of 63 bits.
 LIMIT = 2**28
@@ -171,23 +171,6 @@ def _emptied(piece: NDArray[Any], fmt: Format) -> tuple[list[int], list[int], li
     found = digits.empty()
     _given_back(fmt, digits)
     return found
-
-
-def exact_row(x: NDArray[Any], fmt: Format) -> ExactSums:
-    """`exact_sums` of all values of one array, with little else around it.
-
-    Parameters
-    ----------
-    x : array of any shape, C-contiguous, of native byte order; not checked.
-    fmt : its format.
-    """
-    if x.size >= WORTHWHILE:
-        return exact_sums(x.reshape(1, 1, -1))[0]
-    digits = _taken(fmt, 1, 1)
-    digits.add(x.reshape(1, 1, -1), True)
-    s1, s2, special = digits.empty()
-    _KEPT[fmt.name, 1, 1] = digits
-    return integer_sums(x.size, special[0], s1[0], s2[0], digits.unit)
 
 
 class Sink(Protocol):

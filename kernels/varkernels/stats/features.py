@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dispatch import moments
-from ..exact.rounding_one import correction_ratio
+from ..exact.rounding_one import correction_float, correction_ratio
 from ..exact.table import SumTable
 from ..fast import fast_joined, fast_moments
 from ..formats import FLOAT64, Format
@@ -76,17 +76,17 @@ class FeatureMoments:
         ValueError
             The correction is not finite.
         """
-        numerator, denominator = correction_ratio(correction)
+        ratio = correction_ratio(correction)
         if isinstance(self.rows, Planes):
-            return self._stored(self.rows.variance(numerator / denominator))
-        return self.rows.variances((numerator, denominator), self.format, set()).reshape(self.shape)
+            return self._stored(self.rows.variance(correction_float(ratio)))
+        return self.rows.variances(ratio, self.format, set()).reshape(self.shape)
 
     def std(self, correction: float = 0.0) -> NDArray[Any]:
         """The standard deviations, in the unit of the values; parameters and errors are those of `variance`."""
         ratio = correction_ratio(correction)
         if isinstance(self.rows, Planes):
             with np.errstate(invalid="ignore"):
-                return self._stored(np.sqrt(self.rows.variance(ratio[0] / ratio[1]).astype(np.float64)))
+                return self._stored(np.sqrt(self.rows.variance(correction_float(ratio)).astype(np.float64)))
         return self.rows.stds(ratio, self.format, set()).reshape(self.shape)
 
     def _stored(self, values: Any) -> NDArray[Any]:

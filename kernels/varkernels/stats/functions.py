@@ -8,7 +8,6 @@ where N <= correction.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, MutableSet
 from typing import Any
@@ -16,22 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..exact.rounding_one import (
-    DEGREES,
-    EMPTY,
-    OPPOSITE,
-    OVERFLOW,
-    SUBTRACT,
-    correction_ratio,
-    mean_of,
-    std_of,
-    variance_of,
-)
-from ..exact.sums import exact_row
-from ..fast import fast_moments
-from ..formats import FORMATS, Format
+from ..certified.first import ROWS, one_answer
+from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT, correction_ratio
+from ..formats import FLOAT64
+from ..threads import WORTHWHILE
+from .certain import PIECE, asked_of, shortly, small_integers
 from .inputs import FLOATS, given, is_pandas
-from .reduction import NO_CORRECTION, NOT_GIVEN, Request, answer
+from .reduction import NOT_GIVEN, Request, answer
 from .tables import answer_table
 
 __all__ = ["mean", "mean_var", "std", "var"]
@@ -46,11 +36,6 @@ _ERRSTATE: dict[str, str | None] = {
 }
 
 
-# Half the largest number of each format.
-_HALF = {fmt.name: float(fmt.largest) / 2 for fmt in FORMATS.values()}
-_DEVIATION = {"var": variance_of, "std": std_of}
-
-
 def _tell(notes: Iterable[str]) -> None:
     """Warn the public functions' caller, as numpy.errstate has it."""
     settings: dict[str, Any] = dict(np.geterr())
@@ -61,11 +46,6 @@ def _tell(notes: Iterable[str]) -> None:
             raise FloatingPointError(text)
         if mode != "ignore":
             warnings.warn(text, RuntimeWarning, stacklevel=4)
-
-
-def _stored(value: float, fmt: Format) -> Any:
-    # A Python float becomes a bfloat16 in two roundings.
-    return fmt.rounded(value)[()] if fmt.precision == 8 else fmt.dtype.type(value)
 
 
 def _reduced(
@@ -83,8 +63,8 @@ def _reduced(
     """The wanted answers and their warnings, for the public functions; a plain array takes a short way."""
     notes: set[str] = set()
     found = None
-    if axis is None and where is True and not keepdims and dtype is ddof is None and nan_policy == "propagate":
-        found = _quickly(wants, x, correction, method, notes)
+    if method == "exact" and dtype is ddof is None and not keepdims and nan_policy == "propagate":
+        found = _quickly(wants, x, axis, correction, where, notes)
     if found is None:
         request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
         found = answer_table(x, request, notes) if is_pandas(x) else answer(given(x, where), request, notes)
@@ -93,26 +73,42 @@ def _reduced(
     return found
 
 
-def _quickly(wants: tuple[str, ...], x: Any, correction: Any, method: str, notes: MutableSet[str]) -> list[Any] | None:
-    """The answers for all values of a plain array in one piece; None where the general way has to decide."""
-    if type(x) is not np.ndarray or not x.size or not x.flags.c_contiguous:
+def _quickly(
+    wants: tuple[str, ...], x: Any, axis: Any, correction: Any, where: Any, notes: MutableSet[str]
+) -> list[Any] | None:
+    """The answers of a plain array in one piece over one axis or all, or of a small one under a mask of its shape; None
+    where the general way has to decide."""
+    if type(x) is list or type(x) is tuple:
+        x = np.asarray(x)
+    elif type(x) is not np.ndarray:
+        return None
+    if not x.size or not x.flags.c_contiguous:
         return None
     fmt = FLOATS.get(x.dtype)
     if fmt is None:
+        x, fmt = small_integers(x), FLOAT64
+    if x is None or (axis is not None and type(axis) is not int) or type(correction) not in (int, float):
         return None
-    if method == "exact":
-        sums = exact_row(x, fmt)
-        ratio = NO_CORRECTION if correction is NOT_GIVEN else correction_ratio(correction)
-        return [
-            _stored(mean_of(sums, fmt, notes) if want == "mean" else _DEVIATION[want](sums, ratio, fmt, notes), fmt)
-            for want in wants
-        ]
-    if method == "fast" and wants == ("var",) and type(correction) in (float, int):
-        divisor = float(x.size) - correction
-        value = float(fast_moments(x.reshape(1, 1, -1), fmt)[0, 2]) / divisor if divisor > 0 else math.nan
-        if value < _HALF[fmt.name]:  # neither NaN nor near the format's end
-            return [_stored(value, fmt)]
-    return None
+    if type(correction) is int and abs(correction) > 2**52:
+        return None
+    if where is not True:
+        if type(where) is not np.ndarray or where.dtype != np.bool_ or where.shape != x.shape or x.size > PIECE:
+            return None
+    elif len(wants) == 1 and (axis is None or (x.ndim == 1 and -1 <= axis <= 0)) and x.size < WORTHWHILE:
+        value = one_answer(x if x.ndim == 1 else x.reshape(-1), fmt, ROWS[wants[0]], correction)
+        if value == value:  # noqa: PLR0124 - not NaN
+            return [fmt.dtype.type(value)]
+    asked = asked_of(wants, correction_ratio(correction), fmt.name)
+    found = shortly(x, fmt, asked, axis, where, notes)
+    if found is None:
+        return None
+    answers, shape = found
+    dtype = fmt.dtype
+    if not shape:
+        return [dtype.type(answers[ROWS[want], 0]) for want in wants]
+    if fmt.precision == 53:
+        return [answers[ROWS[want]].reshape(shape) for want in wants]
+    return [answers[ROWS[want]].astype(dtype).reshape(shape) for want in wants]
 
 
 def var(
@@ -134,8 +130,9 @@ def var(
     ----------
     x : an array of any shape, strides and byte order, of float16, bfloat16, float32, float64, integers or bool;
         a scalar or nested list; anything with `__array__` or `__dlpack__`; a pandas Series or DataFrame; a
-        masked array. The method ``exact`` copies nothing but small pieces of what it must convert; the others
-        copy integers, values under a mask, and strides that no view has.
+        masked array. The method ``exact`` copies nothing but small pieces of what it must convert, rows that its
+        first pass leaves undecided, and small masks; the others copy integers, values under a mask, and strides that no
+        view has.
     axis : the axis or axes to reduce; None for all of them, () for none.
     correction : subtracted from N: 0 for the population variance, 1 for Bessel's correction, or any other
         finite real number, taken as exactly what it is.
@@ -143,9 +140,10 @@ def var(
     dtype : the dtype of the result, one of the four floating-point ones; x's own by default, float64 for
         integers and bool. With the method ``exact`` the exact value of the data as they are is rounded once to
         it: the data are not converted first. Other methods compute in it if it is wider than x's dtype.
-    method : ``exact``: the exact value, rounded once, to nearest even. ``fast``: the recommended kernel, in
-        float64. Or any name from `varstudy.algorithms()`: that algorithm, every operation in x's own format (in
-        a wider dtype where given); integers in float64.
+    method : ``exact``: the exact value, rounded once, to nearest even. ``fast``: the recommended approximate kernel,
+        in float64, and exact where its squares overflow. Or any name from `varstudy.algorithms()`: that algorithm,
+        every operation in x's own format (in a wider dtype where given); integers in float64; what it answers is
+        what it answers, for constants too.
     ddof : another word for correction.
     where : bool, broadcast to x: the values that count.
     nan_policy : ``propagate`` (a NaN makes the result NaN), ``omit`` (NaN values do not count) or ``raise``.

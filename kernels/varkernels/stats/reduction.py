@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..dispatch import moments
-from ..exact.rounding_one import DEGREES, EMPTY, SUBTRACT, correction_ratio
+from ..exact.rounding_one import DEGREES, EMPTY, OVERFLOW, SUBTRACT, correction_float, correction_ratio
 from ..exact.table import SumTable
 from ..formats import FLOAT32, FLOAT64, Format
 from ..registry import get
 from .axes import Plan, normalized
+from .certain import NAN, asked_of, certified
 from .inputs import FLOATS, Given, result_format
 from .sums import row_sums
 
@@ -23,6 +24,8 @@ __all__ = ["NOT_GIVEN", "NO_CORRECTION", "Request", "answer", "from_sums", "refu
 # The default of `correction`: not given, which differs from a zero that was given; it prints as 0.0.
 NOT_GIVEN = float("0")
 NO_CORRECTION = (0, 1)
+# More values than an array can have.
+_MANY = 2**62
 _NAN_POLICIES = ("propagate", "raise", "omit")
 
 
@@ -131,6 +134,18 @@ def _exactly(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
     if alone and _single(array, fmt, request):
         answers = _of_singles(array, fmt, request, notes)
         return answers, np.ones(array.shape, dtype=np.int64), _reshaped
+    asked = asked_of(request.wants, request.correction, fmt.name, request.omit)
+    certain = certified(array, source.where, axes, asked, notes)
+    if certain is not None:
+        answers, counts, arrange = certain
+        if NAN in notes and request.refuse:
+            refuse_nan()
+        if source.masked and counts is None and request.omit:
+            certain = None
+        elif source.masked and counts is None:
+            counts = np.full(len(answers[0]), math.prod(array.shape[a] for a in axes))
+    if certain is not None:
+        return answers, counts, arrange
     sums, arrange = row_sums(array, source.where, axes)
     answers = from_sums(sums, fmt, request, notes)
     if not source.masked:
@@ -143,6 +158,20 @@ def _accumulator(storage: Format, fmt: Format, method: str) -> Format:
     if method == "fast":
         return FLOAT64
     return fmt if fmt in (FLOAT32, FLOAT64) and fmt.precision > storage.precision else storage
+
+
+def _undefined(counts: NDArray[np.int64], correction: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where no value counts, or count <= correction: by Python's integers, since count times a denominator is large."""
+    found: NDArray[np.bool_] = counts <= max(0, min(correction[0] // correction[1], _MANY))
+    return found
+
+
+def _overflowed(array: NDArray[Any], answers: list[NDArray[Any]], count: NDArray[np.int64], request: Request) -> bool:
+    """Whether there are answers, other than undefined ones, that are not finite though all values are."""
+    defined = ~_undefined(count, request.correction)
+    with np.errstate(all="ignore"):
+        lost = any(bool((~np.isfinite(found[defined])).any()) for found in answers)
+        return lost and bool(np.isfinite(array).all())
 
 
 def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]) -> Rows:
@@ -179,7 +208,6 @@ def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
                 moments(row[mask][np.newaxis, np.newaxis], algorithm, accumulator)
                 for row, mask in zip(flat, masks, strict=True)
             ]
-    numerator, denominator = request.correction
     count = np.concatenate([part.count for part in parts]) if parts else np.zeros(0, dtype=np.int64)
     answers = []
     for want in request.wants:
@@ -188,14 +216,18 @@ def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
             if not count.all():
                 notes.add(EMPTY)
         else:
-            values = [part.variance(numerator / denominator) for part in parts]
-            if (count * denominator <= numerator).any():
+            values = [part.variance(correction_float(request.correction)) for part in parts]
+            if _undefined(count, request.correction).any():
                 notes.add(DEGREES)
         found = np.concatenate(values).astype(np.float64) if values else np.zeros(0)
         if want == "std":
             with np.errstate(all="ignore"):  # rounded to the accumulator's format, as a root in it would be
                 found = accumulator.rounded(np.sqrt(found)).astype(np.float64)
         answers.append(fmt.rounded(found))
+    if _overflowed(array, answers, count, request):
+        if request.method == "fast":  # its squares overflowed: the exact sums do not
+            return _exactly(source, axes, fmt, request, notes)
+        notes.add(OVERFLOW)
     return answers, count, arrange
 
 
@@ -209,10 +241,9 @@ def answer(source: Given, request: Request, notes: MutableSet[str], fmt: Format 
     raw, counts, arrange = by(source, axes, fmt, request, notes)
     found: list[Any] = [arrange(values, shape) for values in raw]
     if source.masked and counts is not None:
-        numerator, denominator = request.correction
         counts = arrange(counts, shape)
         for i, want in enumerate(request.wants):
-            undefined = counts == 0 if want == "mean" else (counts == 0) | (counts * denominator <= numerator)
+            undefined = counts == 0 if want == "mean" else _undefined(counts, request.correction)
             if shape:
                 found[i] = np.ma.masked_array(found[i], mask=undefined)
             elif undefined:

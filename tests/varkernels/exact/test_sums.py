@@ -18,7 +18,7 @@ from varkernels import views
 from varkernels.blocking import CARRIERS
 from varkernels.exact import accumulator
 from varkernels.exact import sums as summing
-from varkernels.exact.sums import ExactSums, exact_row, exact_sums
+from varkernels.exact.sums import ExactSums, exact_sums
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
 
 ALL = list(FORMATS.values())
@@ -479,7 +479,11 @@ def test_signs_and_opposites(values: list[float]) -> None:
     assert sums_of(values + [-v for v in values]) == (0, 2 * s2)
 
 
-# -------------------------------------------------------------------------------------------- one row, quickly
+# -------------------------------------------------------------------------------------------- one row, again and again
+
+
+def one_row(x: NDArray[Any]) -> ExactSums:
+    return exact_sums(x.reshape(1, 1, -1))[0]
 
 
 @formats
@@ -488,7 +492,7 @@ def test_one_row_is_the_same_time_and_again(fmt: Format, n: int) -> None:
     for seed in range(3):
         x = any_finite(fmt, (n,), seed)
         x[n // 2] = [np.nan, np.inf, 1][seed]
-        assert exact_row(x, fmt) == oracle(x) == exact_sums(x.reshape(1, 1, -1))[0]
+        assert one_row(x) == oracle(x)
 
 
 def test_an_interrupted_row_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -497,15 +501,15 @@ def test_an_interrupted_row_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatc
     def stop(self: object) -> None:
         raise KeyboardInterrupt
 
-    exact_row(x, FLOAT64)
+    one_row(x)
     with monkeypatch.context() as patch:
         patch.setattr(summing.Digits, "empty", stop)
         with pytest.raises(KeyboardInterrupt):
-            exact_row(x, FLOAT64)
-    assert exact_row(x, FLOAT64) == oracle(x)
+            one_row(x)
+    assert one_row(x) == oracle(x)
 
 
 def test_rows_in_many_threads() -> None:
     rows = [any_finite(FLOAT32, (500,), seed) for seed in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda x: exact_row(x, FLOAT32), rows)) == [oracle(x) for x in rows]
+        assert list(pool.map(one_row, rows)) == [oracle(x) for x in rows]

@@ -1,0 +1,1 @@
+"""Correctly rounded means, variances and standard deviations by a fast pass whose own error bound decides."""

@@ -1,0 +1,311 @@
+"""The certified kernels: rows whose values lie next to each other, short rows eight at a time, and columns.
+
+Each is written once for all four formats (see `states`), reads every value from memory once, and decides its rows in
+tiles that stay in the first-level cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from ..formulas.errorfree import two_sum
+from ..jit import inline
+from ..simd import LANES, load, prefetch, splat
+from ..smallfloat import decode
+from .deciding import decide
+from .states import empty, keep, kept, merged, put, step
+from .vectors import across, fetch, load_columns, load_part, or_nan, store
+
+__all__ = [
+    "BLOCK",
+    "SHORT",
+    "SMALLEST",
+    "columns",
+    "decided",
+    "depths",
+    "long_rows",
+    "short_rows",
+    "single",
+    "sums_of_row",
+]
+
+# Values of a block of a long row: two streams of it are read side by side, half a block apart.
+BLOCK = 4096
+# Up to this length rows are taken eight at a time.
+SHORT = 192
+# A shift below that becomes NaN, which leaves the row undecided at full speed: its squares would underflow, slowly.
+SMALLEST = 2.0**-600
+# Rows whose sums are decided together.
+_TILE = 64
+_COLUMNS = 512
+# Rows of a column's values at a visit, and after how many values its sums are merged into others.
+_DEEP = 8
+_MERGE = 4096
+# Bytes by which short rows are asked for ahead.
+_AHEAD = 4096
+# Segments of a row after whose ends the lanes' sums are merged.
+_SEGMENTS = 16
+
+
+@inline
+def _shift(view, r):  # type: ignore[no-untyped-def]
+    """A row's first value where its first 16 are equal, else their mean: in float32, so that many differences are
+    exact, or in float64 where float32 does not hold it."""
+    length = min(16, view.shape[2])
+    first = np.float64(decode(view[0, r, 0]))
+    sums = 0.0
+    same = True
+    for i in range(length):
+        x = np.float64(decode(view[0, r, i]))
+        sums += x
+        same &= x == first
+    mean = sums / np.float64(length)
+    near = np.float64(np.float32(mean))
+    if abs(mean) < SMALLEST and not same:
+        return np.nan
+    return first if same else (near if abs(near) < np.inf and near != 0.0 else mean)
+
+
+@inline
+def _narrow_block(view, s, r, i, c):  # type: ignore[no-untyped-def]
+    a, b, d, e = empty(view), empty(view), empty(view), empty(view)
+    for j in range(i, i + BLOCK // 2, 2 * LANES):
+        prefetch(view, s, r, j + BLOCK)
+        prefetch(view, s, r, j + BLOCK + LANES)
+        prefetch(view, s, r, j + BLOCK + BLOCK // 2)
+        prefetch(view, s, r, j + BLOCK + BLOCK // 2 + LANES)
+        a = step(load(view, s, r, j), c, a)
+        b = step(load(view, s, r, j + LANES), c, b)
+        d = step(load(view, s, r, j + BLOCK // 2), c, d)
+        e = step(load(view, s, r, j + BLOCK // 2 + LANES), c, e)
+    return merged(merged(a, b), merged(d, e))
+
+
+@inline
+def _wide_block(view, s, r, i, c):  # type: ignore[no-untyped-def]
+    a, b = empty(view), empty(view)
+    for start in range(i, i + BLOCK, BLOCK // 2):
+        for j in range(start, start + BLOCK // 4, LANES):
+            prefetch(view, s, r, j + BLOCK // 2)
+            prefetch(view, s, r, j + BLOCK // 2 + BLOCK // 4)
+            a = step(load(view, s, r, j), c, a)
+            b = step(load(view, s, r, j + BLOCK // 4), c, b)
+    return merged(a, b)
+
+
+def _block(*of: Any) -> Any:
+    raise RuntimeError("_block() runs within compiled kernels only")
+
+
+@overload(_block)
+def _block_of(view, s, r, i, c):  # type: ignore[no-untyped-def]
+    """The sums of BLOCK values; of at most 258 of them in a lane, with at most 2 merges."""
+    return _wide_block if view.dtype == types.float64 else _narrow_block
+
+
+@inline
+def _row(view, r, c):  # type: ignore[no-untyped-def]
+    """The sums of one row about c."""
+    segments, _, length = view.shape
+    shift = splat(c)
+    found, a, b = empty(view), empty(view), empty(view)
+    for s in range(segments):
+        i = 0
+        while i + BLOCK <= length:
+            found = merged(found, _block(view, s, r, i, shift))
+            i += BLOCK
+        while i + 2 * LANES <= length:
+            prefetch(view, s, r, i + 2048)
+            prefetch(view, s, r, i + 2048 + LANES)
+            a = step(load(view, s, r, i), shift, a)
+            b = step(load(view, s, r, i + LANES), shift, b)
+            i += 2 * LANES
+        if i + LANES <= length:
+            a = step(load(view, s, r, i), shift, a)
+            i += LANES
+        if i < length:
+            b = step(load_part(view, s, r, i, length - i, shift), shift, b)
+        if s % _SEGMENTS == _SEGMENTS - 1:
+            found = merged(found, merged(a, b))
+            a, b = empty(view), empty(view)
+    return merged(found, merged(a, b))
+
+
+@inline
+def depths(segments, length):  # type: ignore[no-untyped-def]
+    """At most so many values in a lane, and so many merges on the longest way, as `_row` does them."""
+    lane = min(segments, _SEGMENTS) * (min(length, BLOCK) // (2 * LANES) + 2)
+    blocks = segments * (length // BLOCK)
+    return max(lane, 258 if blocks else 0), blocks + segments // _SEGMENTS + 8
+
+
+def long_rows(view, n, above, below, wants, numbers, out, bad):  # type: ignore[no-untyped-def]
+    """Rows of a view (blocks, segments, rows, length) whose segments' values lie next to each other.
+
+    n : values in a row; the rest as for `deciding.decide`. out : float64 (3, blocks rows). bad : int64, room for as
+    many rows: those left undecided, whose number is answered, and the notes.
+    """
+    blocks, segments, rows, length = view.shape
+    state = empty(view)
+    sums, ok = np.empty((5, _TILE + LANES)), np.empty(_TILE, np.bool_)
+    k, m = depths(segments, length)
+    left, notes = 0, 0
+    for b in range(blocks):
+        block = view[b]
+        for start in range(0, rows, _TILE):
+            w = min(_TILE, rows - start)
+            for j in range(w):
+                c = _shift(block, start + j)
+                sums[0, j] = c
+                put(sums, j, _row(block, start + j, c))
+            at = b * rows + start
+            notes |= decide(state, sums, w, n, k, m, above, below, wants, numbers, out, at, ok)
+            for j in range(w):
+                if not ok[j]:
+                    bad[left] = at + j
+                    left += 1
+    return left, notes
+
+
+def single(x, correction, want, numbers):  # type: ignore[no-untyped-def]
+    """One answer (want: MEAN, VARIANCE or STD) for all values of a contiguous array of one dimension; NaN where it is
+    not decided, or there is anything to warn of."""
+    n = x.size
+    above, below = two_sum(np.float64(n), -correction)
+    if n == 0 or not above > 0.0:
+        return np.nan
+    view = x.reshape(1, 1, n)
+    sums, out, ok = np.empty((5, 1)), np.empty((3, 1)), np.empty(1, np.bool_)
+    c = _shift(view, 0)
+    sums[0, 0] = c
+    put(sums, 0, _row(view, 0, c))
+    k, m = depths(1, n)
+    notes = decide(empty(view), sums, 1, n, k, m, above, below, 1 << want, numbers, out, 0, ok)
+    return out[want, 0] if ok[0] and notes == 0 else np.nan
+
+
+def sums_of_row(view, given, c, out):  # type: ignore[no-untyped-def]
+    """The sums of the only row of a view (1, segments, 1, length), about c where it is given, as out[:, 0]."""
+    if not given:
+        c = _shift(view[0], 0)
+    out[0, 0] = c
+    put(out, 0, _row(view[0], 0, c))
+
+
+def decided(view, sums, n, k, m, above, below, wants, numbers, out):  # type: ignore[no-untyped-def]
+    """`deciding.decide` for the one row whose sums, of the kind of the view's, stand in sums[:, 0]."""
+    ok = np.empty(1, np.bool_)
+    notes = decide(empty(view), sums, 1, n, k, m, above, below, wants, numbers, out, 0, ok)
+    return ok[0], notes
+
+
+def short_rows(view, n, above, below, wants, numbers, out, bad):  # type: ignore[no-untyped-def]
+    """The same for at least eight rows of few values: eight at a time, each in a lane."""
+    blocks, segments, rows, length = view.shape
+    state = empty(view)
+    sums, ok = np.empty((5, _TILE)), np.empty(_TILE, np.bool_)
+    ahead = _AHEAD // (length * view.itemsize) // LANES * LANES + LANES
+    left, notes = 0, 0
+    for b in range(blocks):
+        block = view[b]
+        begin = 0
+        while begin < rows:
+            start = max(min(begin, rows - LANES), 0)
+            w = min(_TILE, rows - start)
+            for at in range(0, w, LANES):
+                j = min(at, w - LANES)
+                r = start + j
+                c = or_nan(across(block, 0, r, 0), SMALLEST)
+                found = empty(view)
+                for s in range(segments):
+                    for i in range(0, length, LANES):
+                        some = min(LANES, length - i)
+                        for lane in range(LANES):
+                            prefetch(block, s, r + ahead + lane, i)
+                        x = load_columns(block, s, r, i, some)
+                        found = step(x[0], c, found)
+                        if some > 1:
+                            found = step(x[1], c, found)
+                        if some > 2:
+                            found = step(x[2], c, found)
+                        if some > 3:
+                            found = step(x[3], c, found)
+                        if some > 4:
+                            found = step(x[4], c, found)
+                        if some > 5:
+                            found = step(x[5], c, found)
+                        if some > 6:
+                            found = step(x[6], c, found)
+                        if some > 7:
+                            found = step(x[7], c, found)
+                store(sums, 0, j, c)
+                keep(sums, j, found)
+            at = b * rows + start
+            notes |= decide(state, sums, w, n, n, 0, above, below, wants, numbers, out, at, ok)
+            for j in range(begin - start, w):
+                if not ok[j]:
+                    bad[left] = at + j
+                    left += 1
+            begin = start + w
+    return left, notes
+
+
+def columns(view, n, above, below, wants, numbers, out, bad):  # type: ignore[no-untyped-def]
+    """The same for a view (blocks, outer, inner, rows) of rows that lie next to each other: both middle axes are
+    reduced."""
+    blocks, outer, inner, rows = view.shape
+    state = empty(view)
+    sums, others = np.empty((5, _COLUMNS + LANES)), np.empty((5, _COLUMNS + LANES))
+    ok = np.empty(_COLUMNS, np.bool_)
+    merges = n // _MERGE
+    left, notes = 0, 0
+    for b in range(blocks):
+        block = view[b]
+        for start in range(0, rows, _COLUMNS):
+            w = min(_COLUMNS, rows - start)
+            for j in range(0, w, LANES):
+                if j + LANES <= w:
+                    store(sums, 0, j, or_nan(load(block, 0, 0, start + j), SMALLEST))
+                else:
+                    store(sums, 0, j, or_nan(load_part(block, 0, 0, start + j, w - j, splat(0.0)), SMALLEST))
+                keep(sums, j, state)
+                if merges:
+                    keep(others, j, state)
+            done = 0
+            for o in range(outer):
+                for i in range(0, inner, _DEEP):
+                    deep = min(_DEEP, inner - i)
+                    for j in range(0, w, LANES):
+                        c = fetch(sums, 0, j)
+                        found = kept(sums, j, state)
+                        if w - j < LANES:
+                            for d in range(deep):
+                                found = step(load_part(block, o, i + d, start + j, w - j, c), c, found)
+                        elif deep == _DEEP:
+                            for d in range(_DEEP):
+                                found = step(load(block, o, i + d, start + j), c, found)
+                        else:
+                            for d in range(deep):
+                                found = step(load(block, o, i + d, start + j), c, found)
+                        keep(sums, j, found)
+                    done += deep
+                    if done >= _MERGE:
+                        done = 0
+                        for j in range(0, w, LANES):
+                            keep(others, j, merged(kept(others, j, state), kept(sums, j, state)))
+                            keep(sums, j, state)
+            if merges:
+                for j in range(0, w, LANES):
+                    keep(sums, j, merged(kept(others, j, state), kept(sums, j, state)))
+            at = b * rows + start
+            k = min(n, _MERGE + _DEEP)
+            notes |= decide(state, sums, w, n, k, merges + 1, above, below, wants, numbers, out, at, ok)
+            for j in range(w):
+                if not ok[j]:
+                    bad[left] = at + j
+                    left += 1
+    return left, notes

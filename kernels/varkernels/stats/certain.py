@@ -1,0 +1,154 @@
+"""The certified kernels' answers for an array's rows: any axes, strides, byte orders and real dtypes, with a mask or
+without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableSet
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..certified.first import ROWS, Asked, certified_rows, swept
+from ..formats import FLOAT32, FLOAT64, FORMATS, Format
+from .axes import Plan, contiguous_view
+from .inputs import FLOATS
+
+__all__ = ["NAN", "PIECE", "asked_of", "certified", "shortly"]
+
+# What `certified_rows` notes where a NaN counts.
+NAN = "nan"
+# Values that are converted, or whose mask is copied, at a time: 1 MiB of float64.
+PIECE = 2**17
+_EXACT = 2**53
+_SMALL = 4096
+
+
+@lru_cache(maxsize=256)
+def asked_of(wants: tuple[str, ...], ratio: tuple[int, int], fmt: str, omit: bool = False) -> Asked:
+    """What the certified kernels are asked for: some of "mean", "var", "std", with a correction as numerator and
+    denominator, in the format of a name."""
+    return Asked(wants, ratio, FORMATS[fmt], omit=omit)
+
+
+def small_integers(x: NDArray[Any]) -> NDArray[np.float64] | None:
+    """A small array of integers or bool in float64, where that is exact for certain; None for any other array."""
+    if x.dtype.kind not in "iub" or x.size > PIECE:
+        return None
+    found: NDArray[np.float64] = x.astype(np.float64)
+    # Below that, no square is above 2^106, and no value above 2^53.
+    return found if x.dtype.itemsize < 8 or np.vdot(found, found) < 2.0**105 else None
+
+
+def shortly(
+    x: NDArray[Any], storage: Format, asked: Asked, axis: int | None, where: Any, notes: MutableSet[str]
+) -> tuple[NDArray[np.float64], tuple[int, ...]] | None:
+    """The answers (3, rows) for a C-contiguous array of native floats, not empty, over one axis or all, under a
+    mask of its shape or True, and their shape; None where the general way has to decide."""
+    if axis is None:
+        view, shape = x.reshape(1, 1, 1, -1), ()
+    else:
+        sizes = x.shape
+        if not -len(sizes) <= axis < len(sizes):
+            return None
+        axis %= len(sizes)
+        shape = sizes[:axis] + sizes[axis + 1 :]
+        if axis == len(sizes) - 1:
+            view = x.reshape(1, 1, -1, sizes[axis])
+        else:
+            after = 1
+            for size in sizes[axis + 1 :]:
+                after *= size
+            view = x.reshape(-1, sizes[axis], after, 1)
+    if view.shape[1] * view.shape[3] == 1:
+        return None
+    if where is True and x.size <= _SMALL:  # so small that this call itself counts
+        first = swept(view, storage, asked)
+        if first is not None and not first[2] and not first[1].size:
+            return first[0], shape
+    mask = None if where is True else where.reshape(view.shape)
+    found = certified_rows(view, mask, storage, asked, notes)
+    return None if found is None else (found[0], shape)
+
+
+def _float_pieces(view: NDArray[Any]) -> Iterator[tuple[slice, slice, NDArray[Any]]] | None:
+    """Whole rows of a view (blocks, segments, rows, length) in native floats, a piece at a time; None where a row or an
+    integer is too large."""
+    blocks, segments, rows, length = view.shape
+    n, dtype = segments * length, view.dtype
+    if n > PIECE:
+        return None
+    if dtype.kind in "iu" and dtype.itemsize == 8 and (int(view.min()) < -_EXACT or int(view.max()) > _EXACT):
+        return None
+    kind = dtype.newbyteorder("=") if dtype.kind not in "biu" else np.dtype(np.float64)
+    step = max(1, PIECE // n)
+
+    def pieces() -> Iterator[tuple[slice, slice, NDArray[Any]]]:
+        if step >= rows:
+            deep = step // rows
+            for b in range(0, blocks, deep):
+                yield slice(b, b + deep), slice(0, rows), view[b : b + deep].astype(kind)
+            return
+        for b in range(blocks):
+            for r in range(0, rows, step):
+                yield slice(b, b + 1), slice(r, r + step), view[b : b + 1, :, r : r + step].astype(kind)
+
+    return pieces()
+
+
+def _of_view(
+    view: NDArray[Any], mask: NDArray[np.bool_] | None, asked: Asked, notes: MutableSet[str]
+) -> tuple[NDArray[np.float64], NDArray[np.int64] | None] | None:
+    dtype = view.dtype
+    if dtype.kind not in "biu" and dtype.isnative and view.flags.aligned:
+        return certified_rows(view, mask, FLOATS[dtype], asked, notes)
+    pieces = _float_pieces(view)
+    if pieces is None:
+        return None
+    blocks, _, rows, _ = view.shape
+    out = np.empty((3, blocks, rows))
+    counts = None if mask is None else np.empty((blocks, rows), np.int64)
+    for b, r, piece in pieces:
+        part = None if mask is None else mask[b, :, r]
+        found = certified_rows(piece, part, FLOATS[piece.dtype], asked, notes)
+        if found is None:
+            return None
+        out[:, b, r] = found[0].reshape(3, *piece.shape[0::2])
+        if counts is not None and found[1] is not None:
+            counts[b, r] = found[1].reshape(piece.shape[0::2])
+    return out.reshape(3, -1), None if counts is None else counts.reshape(-1)
+
+
+def certified(
+    array: NDArray[Any], where: NDArray[np.bool_] | None, axes: tuple[int, ...], asked: Asked, notes: MutableSet[str]
+) -> tuple[list[NDArray[Any]], NDArray[np.int64] | None, Any] | None:
+    """The wanted answers of each row in the format asked for, the rows' counts where there is a mask, and a function
+    that arranges an answer a row in a shape; None where the exact sums have to answer."""
+    if not array.size or (asked.format not in (FLOAT32, FLOAT64) and array.dtype.kind in "biu"):
+        return None
+    view = mask = None
+    if array.flags.c_contiguous and (where is None or array.size <= PIECE):
+        view = contiguous_view(array, axes)
+        if view is not None and where is not None:
+            mask = np.ascontiguousarray(where).reshape(view.shape)
+    if view is not None:
+        found = [_of_view(view, mask, asked, notes)]
+        arrange: Any = _reshaped
+    else:
+        plan = Plan([array] if where is None else [array, where], axes)
+        if plan.pieces > 1:
+            return None
+        found = [_of_view(piece, masks[0] if masks else None, asked, notes) for part in plan for piece, *masks in part]
+        arrange = plan.arranged
+    parts = [part for part in found if part is not None]
+    if len(parts) < len(found):
+        return None
+    answers = np.concatenate([part[0] for part in parts], axis=1) if len(parts) > 1 else parts[0][0]
+    counts = None if where is None else np.concatenate([part[1] for part in parts if part[1] is not None])
+    dtype = asked.format.dtype
+    return [answers[ROWS[want]].astype(dtype, copy=False) for want in asked.wants], counts, arrange
+
+
+def _reshaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    return values.reshape(shape)
