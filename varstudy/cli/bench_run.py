@@ -41,6 +41,7 @@ def bench(
         threads=tuple(sorted(set(threads))) or plan.threads,
         rounds=rounds or plan.rounds,
         shape=None if no_norms else plan.shape,
+        tables=() if no_norms else plan.tables,
         seed=seed,
         contenders=_contenders(only),
     )
@@ -75,7 +76,8 @@ def _show(content: dict[str, Any]) -> None:
         if flat:
             _show_largest(flat, where)
             _show_sizes(flat, where)
-        _show_norms([row for row in part if row.norm != "flat"], where)
+        _show_norms([row for row in part if row.norm != "flat" and not row.norm.startswith("ax")], where)
+        _show_tables([row for row in part if row.norm.startswith("ax")], where)
     _show_absent(rows)
     for line in content["settings"]["left_out"]:
         click.echo(f"Left out: {line}.")
@@ -148,6 +150,29 @@ def _show_norms(rows: Sequence[BenchRow], where: str) -> None:
         f"Feature map {shape} of {where}: share of the read limit{limit}; 'all' is four norms from one call",
         ["contender", *norms, "worst relative error"],
         lines,
+    )
+
+
+def _show_tables(rows: Sequence[BenchRow], where: str) -> None:
+    """Each contender's time over numpy.var's, a line for each table."""
+    if not rows:
+        return
+    names = list(dict.fromkeys(row.contender for row in rows if row.status == "ok"))
+    cells = {(tuple(row.shape), row.norm, row.contender): row for row in rows if row.status == "ok"}
+    others = [name for name in names if name != LIMIT]
+    lines = []
+    for shape, norm in dict.fromkeys((tuple(row.shape), row.norm) for row in rows):
+        numpy = cells.get((shape, norm, "numpy.var"))
+        mine = [cells.get((shape, norm, name)) for name in others]
+        lines.append(
+            [
+                f"{'x'.join(map(str, shape))} {norm}",
+                "-" if numpy is None else number(1e3 * numpy.seconds),
+                *("-" if row is None or numpy is None else f"{row.seconds / numpy.seconds:.2f}" for row in mine),
+            ]
+        )
+    show_table(
+        f"Rows and columns of {where}: time over numpy.var's; less is faster", ["array", "numpy.var ms", *others], lines
     )
 
 

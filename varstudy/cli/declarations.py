@@ -198,7 +198,7 @@ def score() -> None:
 @click.option("--sizes", metavar="LIST", callback=sizes, help="Numbers of values, such as 1000,2^10..2^27.")
 @click.option("--only", metavar="PATTERN", help="Only the contenders whose name matches a glob or contains this text.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Rounds in which each contender takes its turn.")
-@click.option("--no-norms", is_flag=True, help="Leave the feature map and its four norms out.")
+@click.option("--no-norms", is_flag=True, help="Leave the feature map, the rows and the columns out.")
 @SEED
 @click.option("--out", metavar="DIR", default="reports", show_default=True, help="Folder of bench.json and the report.")
 @JSON

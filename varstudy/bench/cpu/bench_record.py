@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..._io.record_file import Cells, RecordFile
 
-__all__ = ["FILE", "FORMAT", "LIMIT", "NAME", "SCHEMA_VERSION", "BenchProblem", "BenchRow", "read", "rows", "write"]
+__all__ = [
+    "FILE",
+    "FORMAT",
+    "LIMIT",
+    "NAME",
+    "SCHEMA_VERSION",
+    "BenchProblem",
+    "BenchRow",
+    "read",
+    "reduction",
+    "rows",
+    "write",
+]
 
 SCHEMA_VERSION = 2
 FORMAT = "varstudy-bench"
@@ -26,7 +39,8 @@ class BenchRow(Cells):
 
     Attributes
     ----------
-    norm : ``flat`` for an array of one dimension; batch, layer, instance or group; ``all``: those four, from one call.
+    norm : ``flat`` for an array of one dimension; batch, layer, instance or group; ``all``: those four, from one call;
+        or `reduction` of the axes.
     status : ``ok``, ``not installed`` or ``failed``; `reason` says why.
     seconds, low, high : median and quartiles of one call's wall time; rounds : how many rounds they are of.
     gbps : bytes of the array, in 10^9, over `seconds`. of_limit : the read limit's seconds over `seconds`.
@@ -56,6 +70,11 @@ class BenchRow(Cells):
     @property
     def values(self) -> int:
         return math.prod(self.shape)
+
+
+def reduction(axes: Sequence[int]) -> str:
+    """What is reduced, in `BenchRow.norm`: ``axis 0``, ``axes 0, 2, 3``."""
+    return ("axis " if len(axes) == 1 else "axes ") + ", ".join(map(str, axes))
 
 
 FILE = RecordFile(

@@ -15,6 +15,7 @@ from ..._io import child, provenance
 from . import bench_record
 from .bench_record import BenchProblem
 from .cpu_promises import judged
+from .tables import TABLES
 
 __all__ = ["FULL", "QUICK", "BenchPlan", "environment", "run"]
 
@@ -47,12 +48,13 @@ class BenchPlan:
     dtypes: tuple[str, ...] = ("float32", "float64")
     shape: tuple[int, ...] | None = (32, 64, 56, 56)
     groups: int = 32
+    tables: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
     seed: int = 0
     contenders: tuple[str, ...] = ()
 
 
-QUICK = BenchPlan(sizes=(1000, 2**14, 2**20), threads=(1,), rounds=5, shape=(8, 64, 28, 28))
-FULL = BenchPlan(sizes=(1000, *(2**k for k in range(10, 27, 2)), 2**27), threads=(1, 2), rounds=9)
+QUICK = BenchPlan(sizes=(1000, 2**14, 2**20), threads=(1,), rounds=5, shape=(8, 64, 28, 28), tables=TABLES[-2:])
+FULL = BenchPlan(sizes=(1000, *(2**k for k in range(10, 27, 2)), 2**27), threads=(1, 2), rounds=9, tables=TABLES)
 
 
 def environment(threads: int, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -114,6 +116,7 @@ def run(plan: BenchPlan, argv: Sequence[str]) -> dict[str, Any]:
             "sizes": list(plan.sizes),
             "dtypes": list(plan.dtypes),
             "shape": list(plan.shape or ()),
+            "tables": [[list(shape), list(axes)] for shape, axes in plan.tables],
             "groups": plan.groups,
             "threads": list(plan.threads),
             "rounds": plan.rounds,

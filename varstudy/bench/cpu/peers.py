@@ -21,6 +21,7 @@ __all__ = ["CONTENDERS", "NORMS", "OURS", "Contender", "PeerCall"]
 OURS = ("varstudy fast", "varstudy exact")
 
 Array = NDArray[Any]
+Axes = int | tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Contender:
     flat : (array of one dimension, threads) -> PeerCall.
     norm : (array NCHW, norm, groups, threads) -> PeerCall for one norm; None where it has none.
     every : (array NCHW, groups) -> PeerCall for all norms at once, whose answer is a dict; None where it has none.
+    table : (array, axis or axes, threads) -> PeerCall for a reduction of these axes; None where it has none.
     """
 
     name: str
@@ -52,25 +54,23 @@ class Contender:
     flat: Callable[[Array, int], PeerCall]
     norm: Callable[[Array, str, int, int], PeerCall] | None = None
     every: Callable[[Array, int], PeerCall] | None = None
+    table: Callable[[Array, Axes, int], PeerCall] | None = None
 
 
 def _load(name: str) -> Any:
     return importlib.import_module(name)
 
 
-Axes = tuple[int, ...] | None
+def _by_axes(name: str, package: str, threads: str, call: Callable[[Array, Axes, int], PeerCall]) -> Contender:
+    """A contender that reduces some axes, or all of them for None."""
 
-
-def _by_axes(call: Callable[[Array, Axes, int], PeerCall]) -> tuple[Callable[..., PeerCall], Callable[..., PeerCall]]:
-    """`Contender.flat` and `Contender.norm` of a function that reduces some axes, or all of them for None."""
-
-    def norm(x: Array, name: str, groups: int, threads: int) -> PeerCall:
+    def norm(x: Array, norm: str, groups: int, threads: int) -> PeerCall:
         n, c, h, w = x.shape
-        if name == "group":
+        if norm == "group":
             return call(x.reshape(n, groups, c // groups, h, w), (2, 3, 4), threads)
-        return call(x, {"batch": (0, 2, 3), "layer": (1, 2, 3), "instance": (2, 3)}[name], threads)
+        return call(x, {"batch": (0, 2, 3), "layer": (1, 2, 3), "instance": (2, 3)}[norm], threads)
 
-    return lambda x, threads: call(x, None, threads), norm
+    return Contender(name, package, threads, lambda x, threads: call(x, None, threads), norm, table=call)
 
 
 # This library ------------------------------------------------------------------------------------------------------
@@ -98,7 +98,11 @@ def _ours(method: str) -> Contender:
 
         return PeerCall(run)
 
-    return Contender(f"varstudy {method}", "varstudy", "environment", flat, norm, every)
+    def table(x: Array, axes: Axes, threads: int) -> PeerCall:
+        var = _load("varstudy").var
+        return PeerCall(lambda: var(x, axis=axes, method=method))
+
+    return Contender(f"varstudy {method}", "varstudy", "environment", flat, norm, every, table)
 
 
 # Arrays ------------------------------------------------------------------------------------------------------------
@@ -146,6 +150,16 @@ def _bottleneck_norm(x: Array, norm: str, groups: int, threads: int) -> PeerCall
     return PeerCall(lambda: nanvar(rows, axis=1))
 
 
+def _bottleneck_table(x: Array, axes: Axes, threads: int) -> PeerCall:
+    """Several axes must be brought together first, and that is timed."""
+    nanvar = _load("bottleneck").nanvar
+    if not isinstance(axes, tuple):
+        return PeerCall(lambda: nanvar(x, axis=axes))
+    kept = [a for a in range(x.ndim) if a not in axes]
+    shape = [x.shape[a] for a in kept]
+    return PeerCall(lambda: nanvar(x.transpose([*kept, *axes]).reshape(*shape, -1), axis=-1))
+
+
 # Tables ------------------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +190,22 @@ def _pandas(bottleneck: bool) -> Callable[[Array, int], PeerCall]:
     return flat
 
 
+def _frame(x: Array, axes: Axes, threads: int) -> PeerCall:
+    """A DataFrame of the rows or the columns of a table; of any other array, a column for each answer."""
+    pandas = _load("pandas")
+    across = axes == 1 and x.ndim == 2
+    if not across:
+        reduced = axes if isinstance(axes, tuple) else (axes,)
+        kept = [a for a in range(x.ndim) if a not in reduced]
+        columns = int(np.prod([x.shape[a] for a in kept]))
+        x = x.transpose([a for a in (*reduced, *kept) if a is not None]).reshape(-1, columns)
+    frame = pandas.DataFrame(x, copy=False)
+    return PeerCall(
+        lambda: frame.var(axis=int(across), ddof=0),
+        before=lambda: pandas.set_option("compute.use_bottleneck", False),
+    )
+
+
 def _duckdb(x: Array, threads: int) -> PeerCall:
     duckdb, pandas = _load("duckdb"), _load("pandas")
     connection = duckdb.connect(config={"threads": threads})
@@ -194,14 +224,14 @@ def _sklearn(x: Array, threads: int) -> PeerCall:
 CONTENDERS = (
     _ours("fast"),
     _ours("exact"),
-    Contender("numpy.var", "numpy", "one", *_by_axes(_numpy)),
-    Contender("torch.var", "torch", "call", *_by_axes(_torch("var"))),
-    Contender("torch.var_mean", "torch", "call", *_by_axes(_torch("var_mean"))),
-    Contender("jax.jit(var)", "jax", "environment", *_by_axes(_jax)),
+    _by_axes("numpy.var", "numpy", "one", _numpy),
+    _by_axes("torch.var", "torch", "call", _torch("var")),
+    _by_axes("torch.var_mean", "torch", "call", _torch("var_mean")),
+    _by_axes("jax.jit(var)", "jax", "environment", _jax),
     Contender("polars", "polars", "environment", _polars),
     Contender("pyarrow", "pyarrow", "call", _pyarrow),
-    Contender("bottleneck", "bottleneck", "one", _bottleneck_flat, _bottleneck_norm),
-    Contender("pandas", "pandas", "one", _pandas(bottleneck=False)),
+    Contender("bottleneck", "bottleneck", "one", _bottleneck_flat, _bottleneck_norm, table=_bottleneck_table),
+    Contender("pandas", "pandas", "one", _pandas(bottleneck=False), table=_frame),
     Contender("pandas + bottleneck", "pandas", "one", _pandas(bottleneck=True)),
     Contender("duckdb", "duckdb", "call", _duckdb),
     Contender("scikit-learn", "scikit-learn", "environment", _sklearn),

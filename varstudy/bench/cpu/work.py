@@ -21,7 +21,7 @@ from ...study import score
 from ...study.ground_truth import truth
 from .. import timing
 from ..timing import Runner
-from .bench_record import LIMIT, BenchRow
+from .bench_record import LIMIT, BenchRow, reduction
 from .limit import STRIDES, reader
 from .peers import CONTENDERS, NORMS, Contender, PeerCall
 
@@ -30,6 +30,8 @@ __all__ = ["Exact", "data", "measure"]
 MEAN = 1000
 # Copies of an array that all contenders together may hold: one each for some peers, and their temporaries.
 COPIES = 9
+# Rows of a table whose answers are scored.
+SCORED = 2000
 
 
 def data(shape: Sequence[int], dtype: str, seed: int) -> NDArray[Any]:
@@ -44,9 +46,22 @@ class Exact:
     """The exact variances of the rows of an array under a norm."""
 
     def __init__(self, array: NDArray[Any], norm: str, groups: int) -> None:
-        found = truth(view(array, norm, layout="NCHW", groups=groups if norm == "group" else None))
-        self.exact = score.Exact.variance(found)
-        self.dtype = array.dtype
+        rows = view(array, norm, layout="NCHW", groups=groups if norm == "group" else None)
+        self._of(rows, array.dtype, slice(None))
+
+    @classmethod
+    def table(cls, array: NDArray[Any], axes: tuple[int, ...]) -> Exact:
+        """Those of a reduction of some axes, of at most SCORED rows at equal distances: truth takes its time."""
+        kept = [a for a in range(array.ndim) if a not in axes]
+        rows = array.transpose([*kept, *axes]).reshape(math.prod(array.shape[a] for a in kept), -1)
+        chosen = slice(None, None, -(-len(rows) // SCORED))
+        found = cls.__new__(cls)
+        found._of(rows[np.newaxis, chosen], array.dtype, chosen)
+        return found
+
+    def _of(self, rows: NDArray[Any], dtype: np.dtype[Any], chosen: slice) -> None:
+        self.exact = score.Exact.variance(truth(rows))
+        self.dtype, self.chosen = dtype, chosen
 
     def score(self, answer: Any) -> tuple[float, bool]:
         """The largest relative error of an answer for each row, and whether all of them are correctly rounded.
@@ -59,7 +74,7 @@ class Exact:
         answers = np.asarray(answer)
         if answers.dtype.kind != "f":
             answers = answers.astype(np.float64)
-        given = answers.reshape(-1)
+        given = answers.reshape(-1)[self.chosen]
         if given.size != len(self.exact.values):
             raise ValueError(f"{given.size} answers for {len(self.exact.values)} rows")
         worst = float(np.abs(self.exact.errors(given)).max())
@@ -196,13 +211,26 @@ def _norms(request: Mapping[str, Any], dtype: str) -> Iterator[BenchRow]:
         yield from race.run(request["rounds"])
 
 
+def _table(request: Mapping[str, Any], dtype: str, shape: Sequence[int], axes: Sequence[int]) -> Iterator[BenchRow]:
+    threads = request["threads"]
+    array = data(shape, dtype, request["seed"])
+    exact = Exact.table(array, tuple(axes))
+    race = _Race(array, reduction(axes), threads)
+    asked = axes[0] if len(axes) == 1 else tuple(axes)
+    for each in _chosen(request["contenders"]):
+        call = each.table
+        if call is not None:
+            race.enter(each, lambda call=call: call(array, asked, threads), exact.score)  # type: ignore[misc]
+    yield from race.run(request["rounds"])
+
+
 def measure(request: Mapping[str, Any]) -> dict[str, Any]:
     """Every array of a request, in this process.
 
     Parameters
     ----------
-    request : threads, sizes, dtypes, shape and groups of the feature map (shape None: none), rounds, seed, and the
-        names of the contenders (empty: all).
+    request : threads, sizes, dtypes, shape and groups of the feature map (shape None: none), tables (shapes, each with
+        the axes to reduce), rounds, seed, and the names of the contenders (empty: all).
 
     Returns
     -------
@@ -222,6 +250,10 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
         if request["shape"]:
             _say(f"{request['threads']} thread(s): {'x'.join(map(str, request['shape']))} of {dtype}, four norms")
             found += [row.record() for row in _norms(request, dtype)]
+            gc.collect()
+        for shape, axes in request["tables"]:
+            _say(f"{request['threads']} thread(s): {'x'.join(map(str, shape))} of {dtype}, {reduction(axes)}")
+            found += [row.record() for row in _table(request, dtype, shape, axes)]
             gc.collect()
     return {"rows": found, "peers": _peers(found), "left_out": left_out}
 
