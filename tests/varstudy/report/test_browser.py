@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from browser import WIDTHS, Open, Seen, cut_in_print, judge, launched, open_tables, read_copies, visits, widths
+from browser import LOOKS, Open, Seen, cut_in_print, judge, launched, open_tables, read_copies, visits, widths
 from report_pages import made, record, small_study
 
 from varkernels import algorithms
@@ -411,10 +411,9 @@ def test_every_copy_can_be_read_again(visit: Open) -> None:
 # For everyone --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessible(visit: Open, scheme: str, width: int) -> None:
-    judge(visit(width=width, color_scheme=scheme).page)
+@pytest.mark.parametrize(("scheme", "width", "rules"), LOOKS)
+def test_accessible(visit: Open, scheme: str, width: int, rules: dict[str, Any]) -> None:
+    judge(visit(width=width, color_scheme=scheme).page, **rules)
 
 
 def test_accessible_where_everything_is_open(visit: Open) -> None:

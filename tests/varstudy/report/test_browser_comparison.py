@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import WIDTHS, Open, cut_in_print, judge, launched, open_tables, read_copies, tools, visits, widths
+from browser import LOOKS, WIDTHS, Open, cut_in_print, judge, launched, open_tables, read_copies, tools, visits, widths
 from click.testing import CliRunner
 from report_pages import made, record
 
@@ -218,10 +218,9 @@ def test_every_copy_can_be_read_again(visit: Open, page: Path) -> None:
 # For everyone --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessible(visit: Open, page: Path, scheme: str, width: int) -> None:
-    judge(visit(page, width=width, color_scheme=scheme).page)
+@pytest.mark.parametrize(("scheme", "width", "rules"), LOOKS)
+def test_accessible(visit: Open, page: Path, scheme: str, width: int, rules: dict[str, Any]) -> None:
+    judge(visit(page, width=width, color_scheme=scheme).page, **rules)
 
 
 def test_accessible_where_everything_is_open(visit: Open, page: Path) -> None:
