@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from varkernels.certified.first import ROWS, Asked, certified_rows
+from varkernels.certified.rates import families, table
 from varkernels.exact.table import exact_table
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
 from varkernels.threads import WORTHWHILE, set_threads
@@ -19,33 +22,6 @@ Floats = NDArray[np.float64]
 WANTS = ("mean", "var", "std")
 # Population, Bessel, a half, the float 0.1, and a third, which no float is.
 CORRECTIONS = ((0, 1), (1, 1), (1, 2), (3602879701896397, 2**55), (1, 3))
-
-
-def families(rng: np.random.Generator, rows: int, n: int) -> Iterator[tuple[str, Floats]]:
-    """Rows that are hard in different ways, as float64."""
-    z = rng.standard_normal((rows, n))
-
-    def spread(low: int, high: int) -> NDArray[np.int64]:
-        return rng.integers(low, high, (rows, 1))
-
-    yield "normal", z
-    for kappa in (1e4, 1e8, 1e12):
-        yield f"kappa {kappa:.0e}", z + kappa
-    yield "bytes", rng.integers(0, 256, (rows, n)).astype(np.float64)
-    yield "averages of 64 bytes", rng.integers(0, 256 * 64, (rows, n)) / 64
-    yield "integers of 27 bits", rng.integers(-(2**27), 2**27, (rows, n)).astype(np.float64)
-    yield "constants", np.repeat(z[:, :1], n, axis=1)
-    yield "nearly constant", 1.0 + np.where(rng.random((rows, n)) < 0.2, 2.0 ** -spread(5, 52), 0.0)
-    yield "two neighbours", np.where(rng.random((rows, n)) < 0.5, 0.1, 0.1 * (1.0 + 2.0 ** -spread(3, 52)))
-    yield "heavy tails", np.exp(20.0 * z) * np.sign(rng.standard_normal((rows, n)))
-    yield "tiny", z * 10.0 ** spread(-320, -20)
-    yield "huge", z * 10.0 ** spread(3, 307)
-    yield "mean of zero", np.concatenate([z[:, : n // 2], -z[:, : n // 2]], axis=1) if n > 1 else z
-    yield "zeros with a spike", np.where(rng.random((rows, n)) < 0.02, z, 0.0)
-    for value in (np.nan, np.inf, -np.inf):
-        some = z.copy()
-        some[rng.random((rows, n)) < 0.03] = value
-        yield f"{value}", some
 
 
 def layouts(x: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -194,3 +170,16 @@ def test_a_tie_goes_to_even_and_a_neighbour_of_it_does_not(fmt: Format) -> None:
         assert step > 0
         assert even.denominator == 1, (got, exact)
         assert even % 2 == 0, (got, exact)
+
+
+def test_the_committed_rates_of_undecided_rows_are_measured() -> None:
+    """Within what the last bits of another machine's exp and pow change."""
+    page = Path(__file__).resolve().parents[3] / "docs" / "undecided.md"
+    lines = [line for line in page.read_text("utf-8").splitlines() if line.startswith("|")]
+    measured = table().splitlines()
+    assert lines[:2] == measured[:2]
+    assert len(lines) == len(measured) > 15
+    for committed, line in zip(lines[2:], measured[2:], strict=True):
+        (name, *there), (also, *here) = (re.split(r" *\| *", each.strip("| ")) for each in (committed, line))
+        assert name == also
+        assert [float(cell) for cell in here] == pytest.approx([float(cell) for cell in there], rel=0.05, abs=0.5), name
