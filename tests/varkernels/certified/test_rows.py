@@ -50,11 +50,12 @@ def assert_same(found: Floats, right: Floats, what: Any) -> None:
 
 
 def check(rng: np.random.Generator, storage: Format, rows: int, n: int) -> int:
-    """Compare every family, correction, result format and layout; how many answers were compared."""
+    """Compare every family's rows, for every correction, result format and layout; how many rows they are."""
     compared = 0
     for name, values in families(rng, rows, n):
         with np.errstate(all="ignore"):
             x = storage.rounded(values)
+        compared += rows
         for ratio in CORRECTIONS:
             for fmt in {storage, *((FLOAT32, FLOAT64) if ratio[0] < 2 else ())}:
                 right, warnings = expected(x, ratio, fmt)
@@ -64,7 +65,6 @@ def check(rng: np.random.Generator, storage: Format, rows: int, n: int) -> int:
                     assert found is not None
                     for want in WANTS:
                         assert_same(found[0][ROWS[want]], right[want], (name, n, ratio, str(fmt), layout, want))
-                        compared += rows
                     assert notes - {"nan"} == warnings, (name, n, ratio, str(fmt), layout)
     return compared
 
@@ -72,7 +72,7 @@ def check(rng: np.random.Generator, storage: Format, rows: int, n: int) -> int:
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 13, 31, 96, 257])
 @pytest.mark.parametrize("storage", FORMATS.values(), ids=str)
 def test_every_answer_is_that_of_integers(storage: Format, n: int) -> None:
-    assert check(np.random.default_rng(n), storage, 24, n) > 10_000
+    assert check(np.random.default_rng(n), storage, 24, n) > 400
 
 
 @pytest.mark.long
@@ -80,7 +80,7 @@ def test_every_answer_is_that_of_integers(storage: Format, n: int) -> None:
 def test_ten_million_rows(seed: int) -> None:
     rng = np.random.default_rng(1000 + seed)
     rows = 0
-    while rows < 250_000 * len(WANTS):
+    while rows < 250_000:
         storage = list(FORMATS.values())[int(rng.integers(len(FORMATS)))]
         rows += check(rng, storage, 200, int(rng.integers(1, 150)))
 
