@@ -18,20 +18,21 @@ from numpy.typing import NDArray
 from ..blocking import CARRIERS
 from ..exact import rounding_one
 from ..exact.table import exact_table
-from ..formats import Format
+from ..formats import FORMATS, Format
 from ..jit import cached_njit
 from ..threads import WORTHWHILE, get_threads, run_all
 from . import gathered
-from .deciding import OVERFLOW, format_numbers
+from .deciding import MEAN, OVERFLOW, STD, VARIANCE, format_numbers
 from .gathered import LONGEST, gathered_rows
 from .states import add_pairs
 from .sweeps import BLOCK, SHORT, columns, decided, depths, long_rows, short_rows, single, sums_of_row
 
-__all__ = ["ROWS", "WANTS", "Asked", "certified_rows", "one_answer", "swept"]
+__all__ = ["HAS_NAN", "ROWS", "Asked", "certified_rows", "one_answer", "swept"]
 
-# What can be asked for: its bit, and its row in the table of answers.
-WANTS = {"mean": 1, "var": 2, "std": 4}
-ROWS = {"mean": 0, "var": 1, "std": 2}
+# What can be asked for, and its row in the table of answers; 1 << row is its bit.
+ROWS = {"mean": MEAN, "var": VARIANCE, "std": STD}
+# What joins the notes where a NaN counts; none of numpy's warnings.
+HAS_NAN = "nan"
 
 _NOTES = {
     OVERFLOW: rounding_one.OVERFLOW,
@@ -72,23 +73,20 @@ Found = tuple[NDArray[np.float64], NDArray[np.int64], int]
 
 
 class Asked:
-    """What is asked of the rows: some of `WANTS`, a correction, and the format of the answers."""
+    """What is asked of the rows: some of `ROWS`, a correction, and the format of the answers."""
 
     def __init__(self, wants: tuple[str, ...], ratio: tuple[int, int], fmt: Format, *, omit: bool = False) -> None:
         self.wants, self.ratio, self.format, self.omit = wants, ratio, fmt, omit
         self.bits = 0
         for want in wants:
-            self.bits |= WANTS[want]
-        self.numbers = numbers_of(fmt)
-        self.correction, self.rest = _pair(Fraction(*ratio)) if ratio[1] != 1 or ratio[0] else (0.0, 0.0)
+            self.bits |= 1 << ROWS[want]
+        self.numbers = format_numbers(fmt)
+        self.correction, self.rest = _pair(Fraction(*ratio))
 
     def divisor(self, n: int) -> tuple[float, float]:
         """n - correction as a float64 and the rest."""
         p, q = self.ratio
         return (float(n - p), 0.0) if q == 1 and abs(p) <= _EXACT else _pair(n - Fraction(p, q))
-
-
-numbers_of = cache(format_numbers)
 
 
 def _pair(exact: Fraction) -> tuple[float, float]:
@@ -100,18 +98,13 @@ def _pair(exact: Fraction) -> tuple[float, float]:
     return above, float(exact - Fraction(above))
 
 
-# The kernel of a kind and a format, looked up by name; compiled when it is first asked for.
-_COMPILED: dict[tuple[str, str], Any] = {}
-
-
 def _run(kind: str, view: NDArray[Any], storage: Format, n: int, asked: Asked, room: Any) -> Found:
     out, bad = room
     name = storage.name
-    kernel = _COMPILED.get((kind, name)) or _COMPILED.setdefault((kind, name), _kernel(kind, name))
     above, below = asked.divisor(n)
     if view.itemsize == 2:
         view = view.view(CARRIERS[name][0])
-    left, notes = kernel(view, n, above, below, asked.bits, asked.numbers, out, bad)
+    left, notes = _kernel(kind, name)(view, n, above, below, asked.bits, asked.numbers, out, bad)
     return out, bad[:left] if left else _NONE, notes
 
 
@@ -122,14 +115,16 @@ def one_answer(x: NDArray[Any], storage: Format, want: int, correction: float) -
     """One answer (a row of `ROWS`) in their own format for the values of a C-contiguous array of one dimension; NaN
     where it is not decided at once, or there is anything to warn of."""
     name = storage.name
-    found = _SINGLES.get(name) or _SINGLES.setdefault(name, (_kernel("single", name), format_numbers(storage)))
+    kernel, numbers = _single(name)
     if x.itemsize == 2:
         x = x.view(CARRIERS[name][0])
-    value: float = found[0](x, correction, want, found[1])
+    value: float = kernel(x, correction, want, numbers)
     return value
 
 
-_SINGLES: dict[str, tuple[Any, tuple[int, float, float, float]]] = {}
+@cache
+def _single(storage: str) -> tuple[Any, tuple[int, float, float, float]]:
+    return _kernel("single", storage), format_numbers(FORMATS[storage])
 
 
 def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
@@ -223,7 +218,7 @@ def certified_rows(
     mask : bool, of the view's shape: the values that count; None for all.
     storage : the format of the values.
     asked : what is asked for.
-    notes : what there is to warn of joins them; "nan" where a NaN counts.
+    notes : what there is to warn of joins them, and HAS_NAN.
 
     Returns
     -------
@@ -269,7 +264,7 @@ def certified_rows(
     if bits:
         notes |= {text for bit, text in _NOTES.items() if bits & bit}
         if bits & gathered.NAN:
-            notes.add("nan")
+            notes.add(HAS_NAN)
     if len(bad):
         _settle(view, mask, bad, asked, out, notes)
     return out, None if mask is None else counts
@@ -309,7 +304,7 @@ def _settle(
         if mask is not None:
             sums = sums.counted(under.sum(axis=(0, 1, 3), dtype=np.int64))
         if sums.special[:, 0].any():
-            notes.add("nan")
+            notes.add(HAS_NAN)
             if asked.omit:
                 sums = sums.without_nan()
         for want in asked.wants:

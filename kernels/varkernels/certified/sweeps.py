@@ -57,15 +57,16 @@ def _shift(view, r):  # type: ignore[no-untyped-def]
     exact, or in float64 where float32 does not hold it."""
     length = min(16, view.shape[2])
     first = np.float64(decode(view[0, r, 0]))
-    sums = 0.0
+    sums, most = 0.0, 0.0
     same = True
     for i in range(length):
         x = np.float64(decode(view[0, r, i]))
         sums += x
+        most = max(most, abs(x))
         same &= x == first
     mean = sums / np.float64(length)
     near = np.float64(np.float32(mean))
-    if abs(mean) < SMALLEST and not same:
+    if most < SMALLEST and not same:  # all are so small; a mean alone may be small, or 0, because they cancel
         return np.nan
     return first if same else (near if abs(near) < np.inf and near != 0.0 else mean)
 

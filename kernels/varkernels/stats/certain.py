@@ -14,14 +14,13 @@ from ..certified.first import ROWS, Asked, certified_rows, swept
 from ..formats import FLOAT32, FLOAT64, FORMATS, Format
 from .axes import Plan, contiguous_view
 from .inputs import FLOATS
+from .sums import PIECE
 
-__all__ = ["NAN", "PIECE", "asked_of", "certified", "shortly"]
+__all__ = ["asked_of", "certified", "shortly", "small_integers"]
 
-# What `certified_rows` notes where a NaN counts.
-NAN = "nan"
-# Values that are converted, or whose mask is copied, at a time: 1 MiB of float64.
-PIECE = 2**17
+# Integers up to this size are exact in float64.
 _EXACT = 2**53
+# Values of an array whose call itself counts.
 _SMALL = 4096
 
 
@@ -63,7 +62,7 @@ def shortly(
             view = x.reshape(-1, sizes[axis], after, 1)
     if view.shape[1] * view.shape[3] == 1:
         return None
-    if where is True and x.size <= _SMALL:  # so small that this call itself counts
+    if where is True and x.size <= _SMALL:
         first = swept(view, storage, asked)
         if first is not None and not first[2] and not first[1].size:
             return first[0], shape

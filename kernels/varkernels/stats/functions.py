@@ -19,9 +19,10 @@ from ..certified.first import ROWS, one_answer
 from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT, correction_ratio
 from ..formats import FLOAT64
 from ..threads import WORTHWHILE
-from .certain import PIECE, asked_of, shortly, small_integers
+from .certain import asked_of, shortly, small_integers
 from .inputs import FLOATS, given, is_pandas
 from .reduction import NOT_GIVEN, Request, answer
+from .sums import PIECE
 from .tables import answer_table
 
 __all__ = ["mean", "mean_var", "std", "var"]

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..certified.first import HAS_NAN
 from ..dispatch import moments
 from ..exact.rounding_one import DEGREES, EMPTY, OVERFLOW, SUBTRACT, correction_float, correction_ratio
 from ..exact.table import SumTable
 from ..formats import FLOAT32, FLOAT64, Format
 from ..registry import get
 from .axes import Plan, normalized
-from .certain import NAN, asked_of, certified
+from .certain import asked_of, certified
 from .inputs import FLOATS, Given, result_format
 from .sums import row_sums
 
@@ -138,7 +139,7 @@ def _exactly(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
     certain = certified(array, source.where, axes, asked, notes)
     if certain is not None:
         answers, counts, arrange = certain
-        if NAN in notes and request.refuse:
+        if HAS_NAN in notes and request.refuse:
             refuse_nan()
         if source.masked and counts is None and request.omit:
             certain = None
