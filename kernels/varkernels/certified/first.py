@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from ..blocking import CARRIERS
 from ..exact import rounding_one
 from ..exact.table import exact_table
-from ..formats import FORMATS, Format
+from ..formats import FLOAT64, Format
 from ..jit import cached_njit
 from ..threads import WORTHWHILE, get_threads, run_all
 from . import gathered
-from .deciding import MEAN, OVERFLOW, STD, VARIANCE, format_numbers
+from .deciding import CODES, MEAN, OVERFLOW, STD, VARIANCE
 from .gathered import LONGEST, gathered_rows
 from .states import add_pairs
 from .sweeps import BLOCK, SHORT, columns, decided, depths, long_rows, short_rows, single, sums_of_row
 
-__all__ = ["HAS_NAN", "ROWS", "Asked", "certified_rows", "one_answer", "swept"]
+__all__ = ["HAS_NAN", "SHORT", "WANTS", "Asked", "certified_rows", "completed", "kernel", "swept"]
 
-# What can be asked for, and its row in the table of answers; 1 << row is its bit.
-ROWS = {"mean": MEAN, "var": VARIANCE, "std": STD}
+# What can be asked for, and the number of its bit.
+WANTS = {"mean": MEAN, "var": VARIANCE, "std": STD}
 # What joins the notes where a NaN counts; none of numpy's warnings.
 HAS_NAN = "nan"
 
@@ -41,52 +41,58 @@ _NOTES = {
     gathered.OPPOSITE: rounding_one.OPPOSITE,
     gathered.INVALID: rounding_one.SUBTRACT,
 }
-_NUMBERS = types.Tuple((types.int64, types.float64, types.float64, types.float64))
 _LIST, _TABLE = types.Array(types.int64, 1, "C"), types.Array(types.float64, 2, "C")
-
 _MASK = types.Array(types.boolean, 4, "A", readonly=True)
 _REAL, _WHOLE, _FLAG = types.float64, types.int64, types.boolean
-_ANSWERS = (_WHOLE, _NUMBERS, _TABLE)
-_PASS = (_WHOLE, _REAL, _REAL, *_ANSWERS, _LIST)
+# Answers in float32 for values of at most 24 bits, else in float64; they are of the format that is asked for.
+_OUT = "answers"
+_ANSWERS = (_WHOLE, _WHOLE, _OUT)
+_PASS = (_REAL, _REAL, *_ANSWERS)
 # The kernels, and what they take after a view of four dimensions, or one for "single".
 _KERNELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "long": (long_rows, _PASS),
     "short": (short_rows, _PASS),
     "columns": (columns, _PASS),
-    "single": (single, (_REAL, _WHOLE, _NUMBERS)),
+    "single": (single, (_REAL, _REAL, _WHOLE, _WHOLE)),
     "sums": (sums_of_row, (_FLAG, _REAL, _TABLE)),
-    "decided": (decided, (_TABLE, _WHOLE, _WHOLE, _WHOLE, _REAL, _REAL, *_ANSWERS)),
-    "gathered": (gathered_rows, (_MASK, _FLAG, _FLAG, _LIST, _REAL, _REAL, *_ANSWERS, _LIST, _LIST)),
+    "decided": (decided, (_TABLE, _WHOLE, _WHOLE, _WHOLE, *_PASS)),
+    "gathered": (gathered_rows, (_MASK, _FLAG, _FLAG, _FLAG, _LIST, _REAL, _REAL, *_ANSWERS, _LIST, _LIST)),
 }
 
 
 @cache
-def _kernel(kind: str, storage: str) -> Any:
+def kernel(kind: str, storage: str) -> Any:
+    """A compiled kernel, such as "long", by the name of the values' format."""
     function, others = _KERNELS[kind]
     value = CARRIERS[storage][1]
     view = types.Array(value, 1, "C", readonly=True) if kind == "single" else types.Array(value, 4, "A", readonly=True)
-    return cached_njit(function, f"certified-{kind}-{storage}").compile((view, *others))
+    out = types.Array(types.float64 if storage == FLOAT64.name else types.float32, 2, "C")
+    signature = (view, *(out if other is _OUT else other for other in others))
+    return cached_njit(function, f"certified-{kind}-{storage}").compile(signature)
 
 
-# Answers (3, rows), the undecided rows, notes.
-Found = tuple[NDArray[np.float64], NDArray[np.int64], int]
+# Answers (as many as are wanted, rows), how many rows are undecided (with a NaN among their answers), notes.
+Found = tuple[NDArray[Any], int, int]
 
 
 class Asked:
-    """What is asked of the rows: some of `ROWS`, a correction, and the format of the answers."""
+    """What is asked of the rows: some of `WANTS`, a correction, and the format of the answers.
+
+    rows : the row of each want in a table of answers, in the order of `WANTS`.
+    """
 
     def __init__(self, wants: tuple[str, ...], ratio: tuple[int, int], fmt: Format, *, omit: bool = False) -> None:
         self.wants, self.ratio, self.format, self.omit = wants, ratio, fmt, omit
-        self.bits = 0
-        for want in wants:
-            self.bits |= 1 << ROWS[want]
-        self.numbers = format_numbers(fmt)
+        self.rows = {want: row for row, want in enumerate(sorted(wants, key=WANTS.__getitem__))}
+        self.bits = sum(1 << WANTS[want] for want in wants)
+        self.code = CODES[fmt.name]
+        self.double = fmt.precision == 53
         self.correction, self.rest = _pair(Fraction(*ratio))
+        self.whole = ratio[1] == 1 and abs(ratio[0]) <= _EXACT
 
     def divisor(self, n: int) -> tuple[float, float]:
         """n - correction as a float64 and the rest."""
-        p, q = self.ratio
-        return (float(n - p), 0.0) if q == 1 and abs(p) <= _EXACT else _pair(n - Fraction(p, q))
+        return (n - self.correction, 0.0) if self.whole else _pair(n - Fraction(*self.ratio))
 
 
 def _pair(exact: Fraction) -> tuple[float, float]:
@@ -98,42 +104,20 @@ def _pair(exact: Fraction) -> tuple[float, float]:
     return above, float(exact - Fraction(above))
 
 
-def _run(kind: str, view: NDArray[Any], storage: Format, n: int, asked: Asked, room: Any) -> Found:
-    out, bad = room
-    name = storage.name
-    above, below = asked.divisor(n)
-    if view.itemsize == 2:
-        view = view.view(CARRIERS[name][0])
-    left, notes = _kernel(kind, name)(view, n, above, below, asked.bits, asked.numbers, out, bad)
-    return out, bad[:left] if left else _NONE, notes
-
-
-_NONE = np.zeros(0, np.int64)
-
-
-def one_answer(x: NDArray[Any], storage: Format, want: int, correction: float) -> float:
-    """One answer (a row of `ROWS`) in their own format for the values of a C-contiguous array of one dimension; NaN
-    where it is not decided at once, or there is anything to warn of."""
-    name = storage.name
-    kernel, numbers = _single(name)
-    if x.itemsize == 2:
-        x = x.view(CARRIERS[name][0])
-    value: float = kernel(x, correction, want, numbers)
-    return value
-
-
-@cache
-def _single(storage: str) -> tuple[Any, tuple[int, float, float, float]]:
-    return _kernel("single", storage), format_numbers(FORMATS[storage])
+def _answers(storage: Format, asked: Asked, rows: int) -> NDArray[Any]:
+    return np.empty((len(asked.rows), rows), np.float64 if storage.precision == 53 else np.float32)
 
 
 def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
-    """The answers (3, rows) of a first pass over the rows of a view (blocks, segments, rows, length), the rows that it
+    """The answers of a first pass over the rows of a view (blocks, segments, rows, length), how many rows it
     leaves undecided, and notes; None where no kernel takes the strides, or float64 is asked for of narrower values.
+
+    The answers stand in rows (`Asked.rows`), in float32 for values of at most 24 bits, else in float64.
     """
     blocks, segments, rows, length = view.shape
     n = segments * length
-    if n <= asked.correction or (asked.format.precision == 53 and storage.precision != 53):
+    narrow = storage.precision != 53
+    if n <= asked.correction or (asked.double and narrow):
         return None
     _, segment_stride, row_stride, stride = view.strides
     size = view.itemsize
@@ -144,7 +128,13 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
         view = view.transpose(0, 1, 3, 2) if length > segments else view.transpose(0, 3, 1, 2)
     else:
         return None
-    return _run(kind, view, storage, n, asked, (np.empty((3, blocks * rows)), np.empty(blocks * rows, np.int64)))
+    above, below = asked.divisor(n)
+    name = storage.name
+    if size == 2:
+        view = view.view(CARRIERS[name][0])
+    out = _answers(storage, asked, blocks * rows)
+    left, notes = kernel(kind, name)(view, above, below, asked.bits, asked.code, out)
+    return None if left < 0 else (out, left, notes)
 
 
 def _in_shares(view: NDArray[Any], storage: Format, asked: Asked, threads: int) -> Found | None:
@@ -158,13 +148,12 @@ def _in_shares(view: NDArray[Any], storage: Format, asked: Asked, threads: int) 
     notes = 0
     for part in found:
         notes |= part[2]
-    bad = [part[1] + start for start, part in zip(starts, found, strict=True)]
-    return np.concatenate([part[0] for part in found], axis=1), np.concatenate(bad), notes
+    return np.concatenate([part[0] for part in found], axis=1), sum(part[1] for part in found), notes
 
 
 def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) -> Found | None:
     """`swept` of one long row, by several threads: each sums parts of it about one shift."""
-    if view.strides[3] != view.itemsize or (asked.format.precision == 53 and storage.precision != 53):
+    if view.strides[3] != view.itemsize or (asked.double and storage.precision != 53):
         return None
     _, segments, _, length = view.shape
     n = segments * length
@@ -173,7 +162,7 @@ def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) ->
     if above <= 0.0:
         return None
     first = np.empty((5, 1))
-    _kernel("sums", storage.name)(values[:, :1, :, :16], False, 0.0, first)
+    kernel("sums", storage.name)(values[:, :1, :, :16], False, 0.0, first)
     pieces = max(1, min(threads, n // WORTHWHILE * 2))
     if segments >= pieces:
         share = -(-segments // pieces)
@@ -184,7 +173,7 @@ def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) ->
 
     def summed(part: NDArray[Any]) -> NDArray[np.float64]:
         sums = np.empty((5, 1))
-        _kernel("sums", storage.name)(part, True, first[0, 0], sums)
+        kernel("sums", storage.name)(part, True, first[0, 0], sums)
         return sums
 
     total, *others = run_all(summed, parts, threads)
@@ -196,11 +185,11 @@ def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) ->
             else:
                 total[1:3] += other[1:3]
     k, m = depths(segments, length)
-    out = np.empty((3, 1))
-    certain, notes = _kernel("decided", storage.name)(
-        values, total, n, k, m + len(parts), above, below, asked.bits, asked.numbers, out
+    out = _answers(storage, asked, 1)
+    left, notes = kernel("decided", storage.name)(
+        values, total, n, k, m + len(parts), above, below, asked.bits, asked.code, out
     )
-    return out, np.zeros(0 if certain else 1, np.int64), notes
+    return None if left < 0 else (out, left, notes)
 
 
 def certified_rows(
@@ -209,12 +198,13 @@ def certified_rows(
     storage: Format,
     asked: Asked,
     notes: MutableSet[str],
-) -> tuple[NDArray[np.float64], NDArray[np.int64] | None] | None:
+) -> tuple[NDArray[Any], NDArray[np.int64] | None] | None:
     """The answers for every row of a view, each correctly rounded, and how many values count under a mask.
 
     Parameters
     ----------
-    view : array (blocks, segments, rows, length) of the storage's dtype, of native byte order, aligned, not empty.
+    view : array (blocks, segments, rows, length) of the storage's dtype, of native byte order, aligned, not empty. It
+        is copied where float64 is asked for of narrower values.
     mask : bool, of the view's shape: the values that count; None for all.
     storage : the format of the values.
     asked : what is asked for.
@@ -222,11 +212,12 @@ def certified_rows(
 
     Returns
     -------
-    float64 (3, rows), of which the wanted ones are set (`ROWS`); and int64 counts, None without a mask. None where rows
-    are too long for what is asked: exact sums then answer.
+    The answers as `swept` gives them; and int64 counts, None without a mask. None where exact sums have to answer: rows
+    are too long for what is asked, or arithmetic does not round to nearest.
     """
-    blocks, segments, rows, length = view.shape
-    n = segments * length
+    if asked.double and storage.precision != 53:
+        view, storage = view.astype(np.float64), FLOAT64
+    blocks, _, rows, _ = view.shape
     found = None
     if mask is None:
         threads = get_threads() if view.size >= WORTHWHILE else 1
@@ -236,31 +227,52 @@ def certified_rows(
             found = _one_row(view, storage, asked, threads)
         else:
             found = swept(view, storage, asked)
-    if found is None:
-        if n > LONGEST:
-            return None
-        found = np.empty((3, blocks * rows)), np.arange(blocks * rows), 0
-    out, bad, bits = found
+    return completed(view, mask, storage, asked, found, notes)
+
+
+def completed(
+    view: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    storage: Format,
+    asked: Asked,
+    found: Found | None,
+    notes: MutableSet[str],
+) -> tuple[NDArray[Any], NDArray[np.int64] | None] | None:
+    """What `certified_rows` answers, from what a first pass has found; None where there was none."""
+    blocks, segments, rows, length = view.shape
+    n = segments * length
+    fresh = found is None
+    if fresh and n > LONGEST:
+        return None
+    out, left, bits = found or (_answers(storage, asked, blocks * rows), blocks * rows, 0)
     counts = None
-    if len(bad) and n <= LONGEST:
+    bad = _NONE
+    if fresh:
+        bad = np.arange(left)
+    elif left:
+        bad = np.flatnonzero(np.isnan(out).any(axis=0))
+    if left and n <= LONGEST:
         counts = np.empty(blocks * rows, np.int64)
-        left = np.empty(len(bad), np.int64)
-        some, more = _kernel("gathered", storage.name)(
+        rest = np.empty(len(bad), np.int64)
+        some, more = kernel("gathered", storage.name)(
             view.view(CARRIERS[storage.name][0]),
             _EVERY if mask is None else mask,
             mask is not None,
+            fresh,
             asked.omit,
             bad,
             asked.correction,
             asked.rest,
             asked.bits,
-            asked.numbers,
+            asked.code,
             out,
             counts,
-            left,
+            rest,
         )
+        if some < 0:
+            return None
         bits |= more
-        bad = left[:some]
+        bad = rest[:some]
     if bits:
         notes |= {text for bit, text in _NOTES.items() if bits & bit}
         if bits & gathered.NAN:
@@ -270,6 +282,7 @@ def certified_rows(
     return out, None if mask is None else counts
 
 
+_NONE = np.zeros(0, np.int64)
 _EVERY = np.ones((1, 1, 1, 1), dtype=np.bool_)
 
 
@@ -284,7 +297,7 @@ def _settle(
     mask: NDArray[np.bool_] | None,
     bad: NDArray[np.int64],
     asked: Asked,
-    out: NDArray[np.float64],
+    out: NDArray[Any],
     notes: MutableSet[str],
 ) -> None:
     """The answers of the rows that no float64 arithmetic decides, from their exact sums."""
@@ -312,4 +325,4 @@ def _settle(
                 found = sums.means(asked.format, notes)
             else:
                 found = (sums.variances if want == "var" else sums.stds)(asked.ratio, asked.format, notes)
-            out[ROWS[want], some] = found
+            out[asked.rows[want], some] = found

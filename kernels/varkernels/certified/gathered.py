@@ -2,10 +2,10 @@
 strides that no other kernel takes.
 
 A row is answered by the first of these that can: NaN and infinities; constants; sums as double-doubles and the rounding
-test; and, for the exact midpoints that integer-valued data are full of, exactness without integers. For that the errors
-of every operation are added up: where their sum is 0, s and q have not rounded at all. Then N = n q - s^2, if it has
-not rounded either, and D = n (n - c) are exact, the variance is N / D, and fma(-mid, D, N) has the exact sign of its
-distance from a midpoint. What is left then goes to the exact sums.
+test; and, for exact midpoints, `settling`: the errors of every operation are added up, and where their sum is 0, the
+sums have not rounded at all. What is left then goes to the exact sums.
+
+Rows that no other kernel has tried are decided together first, by sums in the format of their values.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ import numpy as np
 from ..formulas.errorfree import two_sum
 from ..jit import inline
 from ..simd import LANES, load, splat, total, vector_fma
-from ..smallfloat import decode, fma_float
-from .deciding import MEAN, OVERFLOW, STD, VARIANCE, decide, to_format
-from .states import empty, put
-from .sweeps import SMALLEST, _row, _shift, depths
-from .vectors import first_lane, load_part, magnitude, rotate1, rotate2, rotate4
+from ..smallfloat import decode
+from .deciding import OVERFLOW, STD, VARIANCE, decide, divisors, numbers_of, row_of, to_format, undecided
+from .settling import settled_row, settled_sums
+from .states import empty, keep, put
+from .sweeps import IRREGULAR, SHORT, SMALLEST, _row, _shift, depths, eight_rows, regular
+from .vectors import across, first_lane, load_part, magnitude, or_nan, rotate1, rotate2, rotate4, store
 
 __all__ = ["DEGREES", "EMPTY", "INVALID", "LONGEST", "NAN", "OPPOSITE", "gathered_rows"]
 
 # Values of a row that the buffer holds: 512 KiB.
 LONGEST = 1 << 16
+# Rows that are decided together.
+_TOGETHER = 64
 # More notes, beside OVERFLOW.
 DEGREES, EMPTY, OPPOSITE, INVALID, NAN = 2, 4, 8, 16, 32
 
@@ -65,80 +68,6 @@ def _exact_sums(buffer, n, x0):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _quotient(top, below, numbers):  # type: ignore[no-untyped-def]
-    """top / below, both exact, in a format; and whether that is certain."""
-    drop, largest, tiny, magic = numbers
-    v = top / below
-    if drop == 0:
-        return v, abs(v) < np.inf and abs(v) >= tiny
-    low = to_format(v - abs(v) * 2.0**-51, drop, largest, tiny, magic)
-    high = to_format(v + abs(v) * 2.0**-51, drop, largest, tiny, magic)
-    if low == high:
-        return low, abs(low) <= largest
-    if not (abs(low) <= largest and abs(high) <= largest and abs(v) >= 2.0 * tiny):
-        return v, False
-    middle = 0.5 * (low + high)
-    side = fma_float(-middle, below, top)
-    return (to_format(middle, drop, largest, tiny, magic) if side == 0.0 else high if side > 0.0 else low), True
-
-
-@inline
-def _root(top, below, numbers):  # type: ignore[no-untyped-def]
-    """The root of top / below, both exact, in a format of at most 24 bits; and whether that is certain."""
-    drop, largest, tiny, magic = numbers
-    root = math.sqrt(top / below)
-    if drop == 0:
-        return root, False
-    low = to_format(root * (1.0 - 2.0**-51), drop, largest, tiny, magic)
-    high = to_format(root * (1.0 + 2.0**-51), drop, largest, tiny, magic)
-    if low == high:
-        return low, low <= largest
-    if not (high <= largest and root >= 2.0 * tiny):
-        return root, False
-    middle = 0.5 * (low + high)  # of at most 25 bits, so that its square is exact
-    side = fma_float(-(middle * middle), below, top)
-    return (to_format(middle, drop, largest, tiny, magic) if side == 0.0 else high if side > 0.0 else low), True
-
-
-@inline
-def _settled(buffer, n, x0, divisor, wants, numbers, out, r):  # type: ignore[no-untyped-def]
-    """Answers where sums about x0 are exact; whether all that are wanted are certain. divisor: n - correction."""
-    count = np.float64(n)
-    s, q, s_exact, q_exact = _exact_sums(buffer, n, x0)
-    if wants & 1:
-        shifts = count * x0
-        top = shifts + s
-        bb = top - shifts
-        error = abs((shifts - (top - bb)) + (s - bb)) + abs(fma_float(count, x0, -shifts))
-        out[MEAN, r], fine = _quotient(top, count, numbers)
-        if top == 0.0:
-            out[MEAN, r] = 0.0
-        elif not fine or out[MEAN, r] == 0.0:
-            return False
-        if not (s_exact and error == 0.0):
-            return False
-    if wants & 6:
-        below = count * divisor
-        many, square = count * q, s * s
-        top = many - square
-        bb = top - many
-        error = abs((many - (top - bb)) - (square + bb))
-        error += abs(fma_float(count, q, -many)) + abs(fma_float(s, s, -square))
-        error += abs(fma_float(count, divisor, -below))
-        if not (q_exact and error == 0.0 and top > 2.0**-900 and top < 2.0**900):
-            return False
-        if wants & 2:
-            out[VARIANCE, r], fine = _quotient(top, below, numbers)
-            if not fine:
-                return False
-        if wants & 4:
-            out[STD, r], fine = _root(top, below, numbers)
-            if not fine:
-                return False
-    return True
-
-
-@inline
 def _all_equal(view, b, row, adjacent):  # type: ignore[no-untyped-def]
     """Whether all values of a row are equal, and finite."""
     _, segments, _, length = view.shape
@@ -161,107 +90,190 @@ def _all_equal(view, b, row, adjacent):  # type: ignore[no-untyped-def]
     return True
 
 
-def gathered_rows(view, mask, masked, omit, which, correction, rest, wants, numbers, out, counts, bad):  # type: ignore[no-untyped-def]
+@inline
+def _divisor(n, correction, rest):  # type: ignore[no-untyped-def]
+    """n - correction as a double-double, and whether that is as exact as the bounds take it to be."""
+    above, below = two_sum(np.float64(n), -correction)
+    below -= rest
+    return above, below, abs(above) > 2.0**-10 * abs(correction) or (below == 0.0 and rest == 0.0)
+
+
+@inline
+def _one(view, mask, masked, omit, r, correction, rest, wants, code, out, counts, buffer, sums):  # type: ignore[no-untyped-def]
+    """Answers out[:, r] for one row, whether they are certain, and notes."""
+    _, segments, rows, length = view.shape
+    state = empty(buffer)
+    numbers = numbers_of(code)
+    b, row = r // rows, r % rows
+    n, nan, plus, minus = 0, 0, 0, 0
+    notes = 0
+    same = not masked and _all_equal(view, b, row, view.strides[3] == view.itemsize)
+    most = 0.0
+    for s in range(segments):
+        if same:
+            buffer[0, 0, 0] = np.float64(decode(view[b, 0, row, 0]))
+            n = segments * length
+            break
+        for i in range(length):
+            if masked and not mask[b, s, row, i]:
+                continue
+            x = np.float64(decode(view[b, s, row, i]))
+            if not abs(x) < np.inf:
+                if np.isnan(x):
+                    if omit:
+                        continue
+                    nan += 1
+                    notes |= NAN
+                    if not masked:  # nothing else matters
+                        n = segments * length
+                        break
+                elif x > 0.0:
+                    plus += 1
+                else:
+                    minus += 1
+            buffer[0, 0, n] = x
+            n += 1
+            most = max(most, abs(x))
+        if nan and not masked and not omit:
+            break
+    if (masked or omit) and n:
+        same = True
+        for i in range(n):
+            same &= buffer[0, 0, i] == buffer[0, 0, 0]
+    counts[r] = n
+    above, below, certain = _divisor(n, correction, rest)
+    variance, std = row_of(VARIANCE, wants), row_of(STD, wants)
+    for i in range(out.shape[0]):
+        out[i, r] = math.nan
+    if wants & 1 and n == 0:
+        notes |= EMPTY
+    if wants & 6 and (n == 0 or above <= 0.0):
+        if not certain:
+            return False, notes
+        notes |= DEGREES
+    spread = wants & 6 if n > 0 and above > 0.0 else 0
+    if n == 0:
+        return True, notes
+    if nan + plus + minus:
+        both = plus > 0 and minus > 0
+        if nan == 0:
+            if wants & 1:
+                out[0, r] = math.nan if both else np.inf if plus > 0 else -np.inf
+                notes |= OPPOSITE if both else 0
+            if spread:
+                notes |= OPPOSITE if both else INVALID
+        return True, notes
+    x0 = buffer[0, 0, 0]
+    if same:
+        if spread & 2:
+            out[variance, r] = 0.0
+        if spread & 4:
+            out[std, r] = 0.0
+        if wants & 1:
+            drop, largest, tiny, magic = numbers
+            near = x0 if drop == 0 else to_format(x0, drop, largest, tiny, magic)
+            out[0, r] = math.copysign(near, x0) if x0 != 0.0 else 0.0
+            notes |= OVERFLOW if abs(near) > largest else 0
+        return True, notes
+    asked = (wants & 1) | spread
+    if not asked:
+        return True, notes
+    # LONGEST values or fewer below it have a variance that rounds to 0.
+    if asked == 2 and most < SMALLEST and above > 2.0**-10:
+        out[variance, r] = 0.0
+        return True, notes
+    values = buffer[:, :, :n]
+    c = _shift(values, 0)
+    sums[0, 0] = c
+    put(sums, 0, _row(values, 0, c))
+    k, m = depths(1, n)
+    failed, more = decide(state, sums, 1, divisors(n, above, below), k, m, asked, code, out, r)
+    if not failed and certain:
+        return True, notes | more
+    if not (certain and below == 0.0):
+        return False, notes
+    s, q, s_exact, q_exact = _exact_sums(values, n, x0)
+    return (s_exact or not asked & 1) and settled_sums(s, q, q_exact, n, x0, above, asked, code, out, r), notes
+
+
+@inline
+def _copied(view, mask, masked, r, buffer, lane):  # type: ignore[no-untyped-def]
+    """How many values of a row count; they are copied to buffer[0, lane]."""
+    _, segments, rows, length = view.shape
+    b, row = r // rows, r % rows
+    n = 0
+    for s in range(segments):
+        for i in range(length):
+            buffer[0, lane, n] = view[b, s, row, i]
+            n += mask[b, s, row, i] if masked else 1
+    return n
+
+
+def gathered_rows(view, mask, masked, fresh, omit, which, correction, rest, wants, code, out, counts, bad):  # type: ignore[no-untyped-def]
     """Answers for the rows `which` of a view (blocks, segments, rows, length) of any strides.
 
-    mask : bool, of the view's shape: the values that count, where `masked`. omit : NaN values do not count, either.
-    correction, rest : the correction as a double-double. wants, numbers, out, bad : as for `sweeps.long_rows`.
-    counts : int64, of each row: how many values count. Answers how many rows are undecided, and the notes.
+    mask : bool, of the view's shape: the values that count, where `masked`. fresh : no other kernel has tried the
+    rows. omit : NaN values do not count, either. correction, rest : the correction as a double-double. wants, code,
+    out : as for `sweeps.long_rows`. counts : int64, of each row: how many values count. Answers how many rows are
+    undecided, which stand in `bad`, and the notes.
     """
-    _, segments, rows, length = view.shape
-    buffer = np.empty((1, 1, segments * length + LANES))
-    state = empty(buffer)
-    adjacent = view.strides[3] == view.itemsize
-    sums, ok = np.empty((5, LANES)), np.empty(1, np.bool_)
+    size = view.shape[1] * view.shape[3]
+    buffer, held = np.empty((1, 1, size + LANES)), np.empty((1, LANES, size + LANES), view.dtype)
+    state = empty(held)
+    room = np.empty((18, _TOGETHER + LANES))
+    sums, own, answers = room[:5], room[5:10], room[10 : 10 + out.shape[0]]
+    n, by_n, by_n_low, by, by_low = room[13], room[14], room[15], room[16], room[17]
+    short = size <= SHORT
+    k, m = depths(1, size)
+    if short:
+        k, m = size, 0
     left, notes = 0, 0
-    for r in which:
-        b, row = r // rows, r % rows
-        n, nan, plus, minus = 0, 0, 0, 0
-        same = not masked and _all_equal(view, b, row, adjacent)
-        most = 0.0
-        for s in range(segments):
-            if same:
-                buffer[0, 0, 0] = np.float64(decode(view[b, 0, row, 0]))
-                n = segments * length
-                break
-            for i in range(length):
-                if masked and not mask[b, s, row, i]:
+    if not regular(np.float64(size)):
+        return IRREGULAR, 0
+    for start in range(0, len(which), _TOGETHER):
+        w = min(_TOGETHER, len(which) - start)
+        for j in range(w if fresh else 0):
+            lane = j % LANES if short else 0
+            some = _copied(view, mask, masked, which[start + j], held, lane)
+            counts[which[start + j]] = some
+            above, below, certain = _divisor(some, correction, rest)
+            if some > 0 and above > 0.0 and certain:
+                n[j], by_n[j], by_n_low[j], by[j], by_low[j] = divisors(some, above, below)
+                for i in range(some, size if short else some):  # no difference from the shift
+                    held[0, lane, i] = held[0, lane, 0]
+            else:
+                n[j], by_n[j], by_n_low[j], by[j], by_low[j] = 0.0, 1.0, 0.0, 1.0, 0.0
+            if short:
+                if lane == LANES - 1 or j == w - 1:
+                    c = or_nan(across(held, 0, 0, 0), SMALLEST)
+                    store(sums, 0, j - lane, c)
+                    keep(sums, j - lane, eight_rows(held, 0, 0, 0, size, 0, c, state))
+            elif some > 0:
+                values = held[:, :, :some]
+                c = _shift(values, 0)
+                sums[0, j] = c
+                put(sums, j, _row(values, 0, c))
+        if fresh:
+            for j in range(w):
+                if n[j] == 0.0:
+                    sums[:, j] = math.nan
+            _, more = decide(state, sums, w, (n, by_n, by_n_low, by, by_low), k, m, wants, code, answers, 0)
+            notes |= more
+        for j in range(w):
+            r = which[start + j]
+            if fresh:
+                for i in range(out.shape[0]):
+                    out[i, r] = answers[i, j]
+                if not undecided(answers, j):
                     continue
-                x = np.float64(decode(view[b, s, row, i]))
-                if not abs(x) < np.inf:
-                    if np.isnan(x):
-                        if omit:
-                            continue
-                        nan += 1
-                        notes |= NAN
-                        if not masked:  # nothing else matters
-                            n = segments * length
-                            break
-                    elif x > 0.0:
-                        plus += 1
-                    else:
-                        minus += 1
-                buffer[0, 0, n] = x
-                n += 1
-                most = max(most, abs(x))
-            if nan and not masked and not omit:
-                break
-        if (masked or omit) and n:
-            same = True
-            for i in range(n):
-                same &= buffer[0, 0, i] == buffer[0, 0, 0]
-        counts[r] = n
-        ok[0] = True
-        above, below = two_sum(np.float64(n), -correction)
-        below -= rest
-        certain = abs(above) > 2.0**-10 * abs(correction) or (below == 0.0 and rest == 0.0)
-        out[MEAN, r], out[VARIANCE, r], out[STD, r] = math.nan, math.nan, math.nan
-        if wants & 1 and n == 0:
-            notes |= EMPTY
-        if wants & 6 and (n == 0 or above <= 0.0):
-            if not certain:
+                above, below, _ = _divisor(counts[r], correction, rest)
+                if n[j] > 0.0:
+                    some = _copied(view, mask, masked, r, held, 0)
+                    if settled_row(state, held[:, :, :some], 0, sums, j, some, above, below, wants, code, out, r):
+                        continue
+            fine, more = _one(view, mask, masked, omit, r, correction, rest, wants, code, out, counts, buffer, own)
+            notes |= more
+            if not fine:
                 bad[left] = r
                 left += 1
-                continue
-            notes |= DEGREES
-        spread = wants & 6 if n > 0 and above > 0.0 else 0
-        if n == 0:
-            continue
-        if nan + plus + minus:
-            both = plus > 0 and minus > 0
-            if nan == 0:
-                if wants & 1:
-                    out[MEAN, r] = math.nan if both else np.inf if plus > 0 else -np.inf
-                    notes |= OPPOSITE if both else 0
-                if spread:
-                    notes |= OPPOSITE if both else INVALID
-            continue
-        x0 = buffer[0, 0, 0]
-        if same:
-            if spread:
-                out[VARIANCE, r], out[STD, r] = 0.0, 0.0
-            if wants & 1:
-                drop, largest, tiny, magic = numbers
-                near = x0 if drop == 0 else to_format(x0, drop, largest, tiny, magic)
-                out[MEAN, r] = math.copysign(near, x0) if x0 != 0.0 else 0.0
-                notes |= OVERFLOW if abs(out[MEAN, r]) > largest else 0
-            continue
-        asked = (wants & 1) | spread
-        if not asked:
-            continue
-        # LONGEST values or fewer below it have a variance that rounds to 0.
-        if asked == 2 and most < SMALLEST and above > 2.0**-10:
-            out[VARIANCE, r] = 0.0
-            continue
-        values = buffer[:, :, :n]
-        c = _shift(values, 0)
-        sums[0, 0] = c
-        put(sums, 0, _row(values, 0, c))
-        k, m = depths(1, n)
-        found = decide(state, sums, 1, n, k, m, above, below, asked, numbers, out, r, ok)
-        if ok[0] and certain:
-            notes |= found
-        elif not (certain and below == 0.0 and _settled(values, n, x0, above, asked, numbers, out, r)):
-            bad[left] = r
-            left += 1
     return left, notes

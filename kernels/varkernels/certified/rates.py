@@ -55,7 +55,7 @@ def table() -> str:
         for name, values in families(np.random.default_rng(n), rows, n):
             x = fmt.rounded(values)
             found = swept(x[np.newaxis, np.newaxis], fmt, Asked(("var",), (0, 1), fmt))
-            share = 100.0 * len(found[1]) / rows if found is not None else 100.0
+            share = 100.0 * found[1] / rows if found is not None else 100.0
             shares.setdefault(name, []).append(f"{share:.3g}")
     head = ["values", *(f"{fmt}, {n}" for fmt, n, _ in columns)]
     lines = [head, ["---"] * len(head), *([name, *cells] for name, cells in shares.items())]

@@ -15,9 +15,10 @@ from numba.extending import overload
 from ..formulas.errorfree import fast_two_sum, two_sum
 from ..jit import inline
 from ..simd import splat, total, vector_fma
+from ..smallfloat import fma_float
 from .vectors import fetch, first_lane, rotate1, rotate2, rotate4, store
 
-__all__ = ["add_pairs", "empty", "keep", "kept", "merged", "put", "step"]
+__all__ = ["add_pairs", "empty", "keep", "kept", "merged", "multiply_pairs", "put", "step"]
 
 
 @inline
@@ -28,6 +29,14 @@ def add_pairs(ah, al, bh, bl):  # type: ignore[no-untyped-def]
     th, tl = two_sum(al, bl)
     vh, vl = fast_two_sum(sh, sl + th)
     return fast_two_sum(vh, tl + vl)
+
+
+@inline
+def multiply_pairs(ah, al, bh, bl):  # type: ignore[no-untyped-def]
+    """The product of two double-doubles, at most 8 u^2 of it off: al bl, u^2, is left out, and the roundings of the two
+    mixed products, of their sum and of the last sum are u^2, u^2, 2 u^2 and 3 u^2."""
+    p = ah * bh
+    return fast_two_sum(p, fma_float(ah, bh, -p) + (ah * bl + al * bh))
 
 
 def _within(name: str) -> Any:

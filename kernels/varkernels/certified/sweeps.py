@@ -12,22 +12,25 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..formulas.errorfree import two_sum
 from ..jit import inline
 from ..simd import LANES, load, prefetch, splat
-from ..smallfloat import decode
-from .deciding import decide
+from ..smallfloat import bits_of, decode, from_bits
+from .deciding import decide, divisors, undecided
+from .settling import settled_column, settled_row
 from .states import empty, keep, kept, merged, put, step
 from .vectors import across, fetch, load_columns, load_part, or_nan, store
 
 __all__ = [
     "BLOCK",
+    "IRREGULAR",
     "SHORT",
     "SMALLEST",
     "columns",
     "decided",
     "depths",
+    "eight_rows",
     "long_rows",
+    "regular",
     "short_rows",
     "single",
     "sums_of_row",
@@ -39,16 +42,30 @@ BLOCK = 4096
 SHORT = 192
 # A shift below that becomes NaN, which leaves the row undecided at full speed: its squares would underflow, slowly.
 SMALLEST = 2.0**-600
+# What a kernel answers, instead of a number of rows, where arithmetic is not what its bounds are proven for.
+IRREGULAR = -1
 # Rows whose sums are decided together.
 _TILE = 64
 _COLUMNS = 512
-# Rows of a column's values at a visit, and after how many values its sums are merged into others.
+# Values of a column at a visit, and after how many values its sums are merged into others.
 _DEEP = 8
 _MERGE = 4096
+# Columns of up to so many values are read at one visit.
+_FEW = 16
 # Bytes by which short rows are asked for ahead.
 _AHEAD = 4096
 # Segments of a row after whose ends the lanes' sums are merged.
 _SEGMENTS = 16
+
+
+@inline
+def regular(above):  # type: ignore[no-untyped-def]
+    """Whether arithmetic rounds to nearest and keeps subnormal numbers, as far as additions show it. above: any
+    positive number, from which the compiler cannot know the result."""
+    zero = bits_of(above) >> 63
+    one, least = from_bits(bits_of(1.0) | zero), from_bits(np.int64(1) | zero)
+    kept = (one + 2.0**-60 == one) & (one - 2.0**-60 == one) & (-one - 2.0**-60 == -one)
+    return kept & (least + least != 0.0)
 
 
 @inline
@@ -144,17 +161,22 @@ def depths(segments, length):  # type: ignore[no-untyped-def]
     return max(lane, 258 if blocks else 0), blocks + segments // _SEGMENTS + 8
 
 
-def long_rows(view, n, above, below, wants, numbers, out, bad):  # type: ignore[no-untyped-def]
+def long_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-def]
     """Rows of a view (blocks, segments, rows, length) whose segments' values lie next to each other.
 
-    n : values in a row; the rest as for `deciding.decide`. out : float64 (3, blocks rows). bad : int64, room for as
-    many rows: those left undecided, whose number is answered, and the notes.
+    above, below : the number of values in a row less the correction, a double-double. The rest as for
+    `deciding.decide`; out : (as many as are wanted, blocks rows). Answers how many rows are left undecided, which have
+    a NaN among their answers, or IRREGULAR; and the notes.
     """
     blocks, segments, rows, length = view.shape
+    n = segments * length
     state = empty(view)
-    sums, ok = np.empty((5, _TILE + LANES)), np.empty(_TILE, np.bool_)
+    sums = np.empty((5, _TILE + LANES))
+    each = divisors(n, above, below)
     k, m = depths(segments, length)
     left, notes = 0, 0
+    if not regular(above):
+        return IRREGULAR, 0
     for b in range(blocks):
         block = view[b]
         for start in range(0, rows, _TILE):
@@ -164,29 +186,33 @@ def long_rows(view, n, above, below, wants, numbers, out, bad):  # type: ignore[
                 sums[0, j] = c
                 put(sums, j, _row(block, start + j, c))
             at = b * rows + start
-            notes |= decide(state, sums, w, n, k, m, above, below, wants, numbers, out, at, ok)
-            for j in range(w):
-                if not ok[j]:
-                    bad[left] = at + j
-                    left += 1
+            failed, more = decide(state, sums, w, each, k, m, wants, code, out, at)
+            notes |= more
+            if failed:
+                for j in range(w):
+                    if undecided(out, at + j):
+                        left += not settled_row(
+                            state, block, start + j, sums, j, n, above, below, wants, code, out, at + j
+                        )
     return left, notes
 
 
-def single(x, correction, want, numbers):  # type: ignore[no-untyped-def]
-    """One answer (want: MEAN, VARIANCE or STD) for all values of a contiguous array of one dimension; NaN where it is
-    not decided, or there is anything to warn of."""
-    n = x.size
-    above, below = two_sum(np.float64(n), -correction)
-    if n == 0 or not above > 0.0:
+def single(x, above, below, want, code):  # type: ignore[no-untyped-def]
+    """One answer (want: MEAN, VARIANCE or STD) for all values of a contiguous array of one dimension, not empty; NaN
+    where it is not decided, or there is anything to warn of. above, below: as for `long_rows`."""
+    view = x.reshape(1, 1, x.size)
+    if not (above > 0.0 and regular(above)):
         return np.nan
-    view = x.reshape(1, 1, n)
-    sums, out, ok = np.empty((5, 1)), np.empty((3, 1)), np.empty(1, np.bool_)
+    sums, out = np.empty((5, 1)), np.empty((1, 1))
     c = _shift(view, 0)
     sums[0, 0] = c
     put(sums, 0, _row(view, 0, c))
-    k, m = depths(1, n)
-    notes = decide(empty(view), sums, 1, n, k, m, above, below, 1 << want, numbers, out, 0, ok)
-    return out[want, 0] if ok[0] and notes == 0 else np.nan
+    k, m = depths(1, x.size)
+    state = empty(view)
+    failed, notes = decide(state, sums, 1, divisors(x.size, above, below), k, m, 1 << want, code, out, 0)
+    if failed and not settled_row(state, view, 0, sums, 0, x.size, above, below, 1 << want, code, out, 0):
+        return np.nan
+    return out[0, 0] if notes == 0 else np.nan
 
 
 def sums_of_row(view, given, c, out):  # type: ignore[no-untyped-def]
@@ -197,20 +223,52 @@ def sums_of_row(view, given, c, out):  # type: ignore[no-untyped-def]
     put(out, 0, _row(view[0], 0, c))
 
 
-def decided(view, sums, n, k, m, above, below, wants, numbers, out):  # type: ignore[no-untyped-def]
-    """`deciding.decide` for the one row whose sums, of the kind of the view's, stand in sums[:, 0]."""
-    ok = np.empty(1, np.bool_)
-    notes = decide(empty(view), sums, 1, n, k, m, above, below, wants, numbers, out, 0, ok)
-    return ok[0], notes
+def decided(view, sums, n, k, m, above, below, wants, code, out):  # type: ignore[no-untyped-def]
+    """`deciding.decide` for the one row of n values whose sums, of the kind of the view's, stand in sums[:, 0]."""
+    if not regular(above):
+        return IRREGULAR, 0
+    return decide(empty(view), sums, 1, divisors(n, above, below), k, m, wants, code, out, 0)
 
 
-def short_rows(view, n, above, below, wants, numbers, out, bad):  # type: ignore[no-untyped-def]
+@inline
+def eight_rows(view, s, r, begin, length, ahead, c, found):  # type: ignore[no-untyped-def]
+    """The sums with the values view[s, r : r + LANES, begin:length] more, a row in each lane; begin: 0 or 1. `ahead`
+    rows further on values are asked for."""
+    for i in range(0, length, LANES):
+        some = min(LANES, length - i)
+        for lane in range(LANES):
+            prefetch(view, s, r + ahead + lane, i)
+        x = load_columns(view, s, r, i, some)
+        if i >= begin:
+            found = step(x[0], c, found)
+        if some > 1:
+            found = step(x[1], c, found)
+        if some > 2:
+            found = step(x[2], c, found)
+        if some > 3:
+            found = step(x[3], c, found)
+        if some > 4:
+            found = step(x[4], c, found)
+        if some > 5:
+            found = step(x[5], c, found)
+        if some > 6:
+            found = step(x[6], c, found)
+        if some > 7:
+            found = step(x[7], c, found)
+    return found
+
+
+def short_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-def]
     """The same for at least eight rows of few values: eight at a time, each in a lane."""
     blocks, segments, rows, length = view.shape
+    n = segments * length
     state = empty(view)
-    sums, ok = np.empty((5, _TILE)), np.empty(_TILE, np.bool_)
+    sums = np.empty((5, _TILE))
+    each = divisors(n, above, below)
     ahead = _AHEAD // (length * view.itemsize) // LANES * LANES + LANES
     left, notes = 0, 0
+    if not regular(above):
+        return IRREGULAR, 0
     for b in range(blocks):
         block = view[b]
         begin = 0
@@ -223,61 +281,60 @@ def short_rows(view, n, above, below, wants, numbers, out, bad):  # type: ignore
                 c = or_nan(across(block, 0, r, 0), SMALLEST)
                 found = empty(view)
                 for s in range(segments):
-                    for i in range(0, length, LANES):
-                        some = min(LANES, length - i)
-                        for lane in range(LANES):
-                            prefetch(block, s, r + ahead + lane, i)
-                        x = load_columns(block, s, r, i, some)
-                        found = step(x[0], c, found)
-                        if some > 1:
-                            found = step(x[1], c, found)
-                        if some > 2:
-                            found = step(x[2], c, found)
-                        if some > 3:
-                            found = step(x[3], c, found)
-                        if some > 4:
-                            found = step(x[4], c, found)
-                        if some > 5:
-                            found = step(x[5], c, found)
-                        if some > 6:
-                            found = step(x[6], c, found)
-                        if some > 7:
-                            found = step(x[7], c, found)
+                    found = eight_rows(block, s, r, 1 if s == 0 and n > 1 else 0, length, ahead, c, found)
                 store(sums, 0, j, c)
                 keep(sums, j, found)
             at = b * rows + start
-            notes |= decide(state, sums, w, n, n, 0, above, below, wants, numbers, out, at, ok)
-            for j in range(begin - start, w):
-                if not ok[j]:
-                    bad[left] = at + j
-                    left += 1
+            failed, more = decide(state, sums, w, each, n, 0, wants, code, out, at)
+            notes |= more
+            if failed:
+                for j in range(w):  # rows of the tile before, too: the last one overlaps with it
+                    if undecided(out, at + j):
+                        open_ = not settled_row(
+                            state, block, start + j, sums, j, n, above, below, wants, code, out, at + j
+                        )
+                        left += open_ and j >= begin - start
             begin = start + w
     return left, notes
 
 
-def columns(view, n, above, below, wants, numbers, out, bad):  # type: ignore[no-untyped-def]
+def columns(view, above, below, wants, code, out):  # type: ignore[no-untyped-def]
     """The same for a view (blocks, outer, inner, rows) of rows that lie next to each other: both middle axes are
     reduced."""
     blocks, outer, inner, rows = view.shape
+    n = outer * inner
     state = empty(view)
     sums, others = np.empty((5, _COLUMNS + LANES)), np.empty((5, _COLUMNS + LANES))
-    ok = np.empty(_COLUMNS, np.bool_)
+    each = divisors(n, above, below)
     merges = n // _MERGE
+    few = outer == 1 and inner <= _FEW
+    skipped = 1 if n > 1 else 0  # the shift itself
     left, notes = 0, 0
+    if not regular(above):
+        return IRREGULAR, 0
     for b in range(blocks):
         block = view[b]
         for start in range(0, rows, _COLUMNS):
             w = min(_COLUMNS, rows - start)
             for j in range(0, w, LANES):
-                if j + LANES <= w:
-                    store(sums, 0, j, or_nan(load(block, 0, 0, start + j), SMALLEST))
+                whole = j + LANES <= w
+                if whole:
+                    c = or_nan(load(block, 0, 0, start + j), SMALLEST)
                 else:
-                    store(sums, 0, j, or_nan(load_part(block, 0, 0, start + j, w - j, splat(0.0)), SMALLEST))
-                keep(sums, j, state)
+                    c = or_nan(load_part(block, 0, 0, start + j, w - j, splat(0.0)), SMALLEST)
+                found = state
+                if few and whole:
+                    for d in range(skipped, inner):
+                        found = step(load(block, 0, d, start + j), c, found)
+                elif few:
+                    for d in range(skipped, inner):
+                        found = step(load_part(block, 0, d, start + j, w - j, c), c, found)
+                store(sums, 0, j, c)
+                keep(sums, j, found)
                 if merges:
                     keep(others, j, state)
             done = 0
-            for o in range(outer):
+            for o in range(0 if few else outer):
                 for i in range(0, inner, _DEEP):
                     deep = min(_DEEP, inner - i)
                     for j in range(0, w, LANES):
@@ -303,10 +360,12 @@ def columns(view, n, above, below, wants, numbers, out, bad):  # type: ignore[no
                 for j in range(0, w, LANES):
                     keep(sums, j, merged(kept(others, j, state), kept(sums, j, state)))
             at = b * rows + start
-            k = min(n, _MERGE + _DEEP)
-            notes |= decide(state, sums, w, n, k, merges + 1, above, below, wants, numbers, out, at, ok)
-            for j in range(w):
-                if not ok[j]:
-                    bad[left] = at + j
-                    left += 1
+            failed, more = decide(state, sums, w, each, min(n, _MERGE + _DEEP), merges + 1, wants, code, out, at)
+            notes |= more
+            if failed:
+                for j in range(w):
+                    if undecided(out, at + j):
+                        left += not settled_column(
+                            state, block, start + j, sums, j, n, above, below, wants, code, out, at + j
+                        )
     return left, notes

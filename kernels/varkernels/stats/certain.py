@@ -3,6 +3,7 @@ without."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, MutableSet
 from functools import lru_cache
 from typing import Any
@@ -10,18 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..certified.first import ROWS, Asked, certified_rows, swept
-from ..formats import FLOAT32, FLOAT64, FORMATS, Format
+from ..certified.first import Asked, certified_rows
+from ..certified.plain import PlainCall
+from ..exact.rounding_one import correction_ratio
+from ..formats import FLOAT32, FLOAT64, FORMATS
 from .axes import Plan, contiguous_view
 from .inputs import FLOATS
 from .sums import PIECE
 
-__all__ = ["asked_of", "certified", "shortly", "small_integers"]
+__all__ = ["asked_of", "certified", "masked_call", "plain_call", "small_integers"]
 
 # Integers up to this size are exact in float64.
 _EXACT = 2**53
-# Values of an array whose call itself counts.
-_SMALL = 4096
+# Corrections up to this size take the shortest way.
+_LARGEST = 2**52
 
 
 @lru_cache(maxsize=256)
@@ -40,47 +43,49 @@ def small_integers(x: NDArray[Any]) -> NDArray[np.float64] | None:
     return found if x.dtype.itemsize < 8 or np.vdot(found, found) < 2.0**105 else None
 
 
-def shortly(
-    x: NDArray[Any], storage: Format, asked: Asked, axis: int | None, where: Any, notes: MutableSet[str]
-) -> tuple[NDArray[np.float64], tuple[int, ...]] | None:
-    """The answers (3, rows) for a C-contiguous array of native floats, not empty, over one axis or all, under a
-    mask of its shape or True, and their shape; None where the general way has to decide."""
+@lru_cache(maxsize=512)
+def plain_call(wants: tuple[str, ...], dtype: np.dtype[Any], correction: float) -> PlainCall | None:
+    """What answers for a small array of a dtype; None for any other than the four floats of native byte order."""
+    fmt = FLOATS.get(dtype)
+    return None if fmt is None or abs(correction) > _LARGEST else PlainCall(wants, fmt, correction)
+
+
+def masked_call(
+    wants: tuple[str, ...],
+    x: NDArray[Any],
+    where: NDArray[np.bool_],
+    axis: int | None,
+    correction: float,
+    notes: MutableSet[str],
+) -> list[Any] | None:
+    """The answers for a C-contiguous array of native floats over one axis, not negative, or all, under a mask of its
+    shape; None where the general way has to decide."""
+    fmt = FLOATS[x.dtype]
     if axis is None:
         view, shape = x.reshape(1, 1, 1, -1), ()
     else:
-        sizes = x.shape
-        if not -len(sizes) <= axis < len(sizes):
-            return None
-        axis %= len(sizes)
-        shape = sizes[:axis] + sizes[axis + 1 :]
-        if axis == len(sizes) - 1:
-            view = x.reshape(1, 1, -1, sizes[axis])
-        else:
-            after = 1
-            for size in sizes[axis + 1 :]:
-                after *= size
-            view = x.reshape(-1, sizes[axis], after, 1)
-    if view.shape[1] * view.shape[3] == 1:
+        shape = x.shape[:axis] + x.shape[axis + 1 :]
+        view = x.reshape(math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]), 1)
+        if view.shape[2] == 1:
+            view = view.transpose(2, 3, 0, 1)
+    asked = asked_of(wants, correction_ratio(correction), fmt.name)
+    found = certified_rows(view, where.reshape(view.shape), fmt, asked, notes)
+    if found is None:
         return None
-    if where is True and x.size <= _SMALL:
-        first = swept(view, storage, asked)
-        if first is not None and not first[2] and not first[1].size:
-            return first[0], shape
-    mask = None if where is True else where.reshape(view.shape)
-    found = certified_rows(view, mask, storage, asked, notes)
-    return None if found is None else (found[0], shape)
+    answers = found[0].astype(fmt.dtype, copy=False)
+    return [answers[asked.rows[want]].reshape(shape)[()] for want in wants]
 
 
-def _float_pieces(view: NDArray[Any]) -> Iterator[tuple[slice, slice, NDArray[Any]]] | None:
-    """Whole rows of a view (blocks, segments, rows, length) in native floats, a piece at a time; None where a row or an
-    integer is too large."""
+def _float_pieces(view: NDArray[Any], widened: bool) -> Iterator[tuple[slice, slice, NDArray[Any]]] | None:
+    """Whole rows of a view (blocks, segments, rows, length) in native floats, in float64 where `widened`, a piece at a
+    time; None where a row or an integer is too large."""
     blocks, segments, rows, length = view.shape
     n, dtype = segments * length, view.dtype
     if n > PIECE:
         return None
     if dtype.kind in "iu" and dtype.itemsize == 8 and (int(view.min()) < -_EXACT or int(view.max()) > _EXACT):
         return None
-    kind = dtype.newbyteorder("=") if dtype.kind not in "biu" else np.dtype(np.float64)
+    kind = np.dtype(np.float64) if widened or dtype.kind in "biu" else dtype.newbyteorder("=")
     step = max(1, PIECE // n)
 
     def pieces() -> Iterator[tuple[slice, slice, NDArray[Any]]]:
@@ -98,25 +103,26 @@ def _float_pieces(view: NDArray[Any]) -> Iterator[tuple[slice, slice, NDArray[An
 
 def _of_view(
     view: NDArray[Any], mask: NDArray[np.bool_] | None, asked: Asked, notes: MutableSet[str]
-) -> tuple[NDArray[np.float64], NDArray[np.int64] | None] | None:
+) -> tuple[NDArray[Any], NDArray[np.int64] | None] | None:
     dtype = view.dtype
-    if dtype.kind not in "biu" and dtype.isnative and view.flags.aligned:
+    widened = asked.format == FLOAT64 and dtype.itemsize < 8
+    if dtype.kind not in "biu" and dtype.isnative and view.flags.aligned and not widened:
         return certified_rows(view, mask, FLOATS[dtype], asked, notes)
-    pieces = _float_pieces(view)
+    pieces = _float_pieces(view, widened)
     if pieces is None:
         return None
     blocks, _, rows, _ = view.shape
-    out = np.empty((3, blocks, rows))
+    out = np.empty((len(asked.rows), blocks, rows), np.float64 if asked.double else np.float32)
     counts = None if mask is None else np.empty((blocks, rows), np.int64)
     for b, r, piece in pieces:
         part = None if mask is None else mask[b, :, r]
         found = certified_rows(piece, part, FLOATS[piece.dtype], asked, notes)
         if found is None:
             return None
-        out[:, b, r] = found[0].reshape(3, *piece.shape[0::2])
+        out[:, b, r] = found[0].reshape(len(out), *piece.shape[0::2])
         if counts is not None and found[1] is not None:
             counts[b, r] = found[1].reshape(piece.shape[0::2])
-    return out.reshape(3, -1), None if counts is None else counts.reshape(-1)
+    return out.reshape(len(out), -1), None if counts is None else counts.reshape(-1)
 
 
 def certified(
@@ -146,7 +152,7 @@ def certified(
     answers = np.concatenate([part[0] for part in parts], axis=1) if len(parts) > 1 else parts[0][0]
     counts = None if where is None else np.concatenate([part[1] for part in parts if part[1] is not None])
     dtype = asked.format.dtype
-    return [answers[ROWS[want]].astype(dtype, copy=False) for want in asked.wants], counts, arrange
+    return [answers[asked.rows[want]].astype(dtype, copy=False) for want in asked.wants], counts, arrange
 
 
 def _reshaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

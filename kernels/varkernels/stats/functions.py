@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..certified.first import ROWS, one_answer
-from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT, correction_ratio
+from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT
 from ..formats import FLOAT64
 from ..threads import WORTHWHILE
-from .certain import asked_of, shortly, small_integers
-from .inputs import FLOATS, given, is_pandas
+from .certain import masked_call, plain_call, small_integers
+from .inputs import given, is_pandas
 from .reduction import NOT_GIVEN, Request, answer
 from .sums import PIECE
 from .tables import answer_table
@@ -79,37 +78,37 @@ def _quickly(
 ) -> list[Any] | None:
     """The answers of a plain array in one piece over one axis or all, or of a small one under a mask of its shape; None
     where the general way has to decide."""
-    if type(x) is list or type(x) is tuple:
-        x = np.asarray(x)
-    elif type(x) is not np.ndarray:
-        return None
-    if not x.size or not x.flags.c_contiguous:
-        return None
-    fmt = FLOATS.get(x.dtype)
-    if fmt is None:
-        x, fmt = small_integers(x), FLOAT64
-    if x is None or (axis is not None and type(axis) is not int) or type(correction) not in (int, float):
-        return None
-    if type(correction) is int and abs(correction) > 2**52:
-        return None
-    if where is not True:
-        if type(where) is not np.ndarray or where.dtype != np.bool_ or where.shape != x.shape or x.size > PIECE:
+    if type(x) is not np.ndarray:
+        if type(x) is not list and type(x) is not tuple:
             return None
-    elif len(wants) == 1 and (axis is None or (x.ndim == 1 and -1 <= axis <= 0)) and x.size < WORTHWHILE:
-        value = one_answer(x if x.ndim == 1 else x.reshape(-1), fmt, ROWS[wants[0]], correction)
-        if value == value:  # noqa: PLR0124 - not NaN
-            return [fmt.dtype.type(value)]
-    asked = asked_of(wants, correction_ratio(correction), fmt.name)
-    found = shortly(x, fmt, asked, axis, where, notes)
-    if found is None:
+        x = np.asarray(x)
+    size = x.size
+    if not 0 < size < WORTHWHILE or not x.flags.c_contiguous or type(correction) not in _PLAIN:
         return None
-    answers, shape = found
-    dtype = fmt.dtype
-    if not shape:
-        return [dtype.type(answers[ROWS[want], 0]) for want in wants]
-    if fmt.precision == 53:
-        return [answers[ROWS[want]].reshape(shape) for want in wants]
-    return [answers[ROWS[want]].astype(dtype).reshape(shape) for want in wants]
+    call = plain_call(wants, x.dtype, correction)
+    if call is None:
+        x = small_integers(x)
+        call = plain_call(wants, FLOAT64.dtype, correction)
+        if x is None or call is None:
+            return None
+    if axis is not None:
+        if type(axis) is not int or not -x.ndim <= axis < x.ndim:
+            return None
+        axis %= x.ndim
+    if where is not True:
+        if type(where) is not np.ndarray or where.dtype != np.bool_ or where.shape != x.shape or size > PIECE:
+            return None
+        return masked_call(wants, x, where, axis, correction, notes)
+    if axis is None or x.ndim == 1:
+        if len(wants) > 1:
+            found = call.along(x.reshape(-1), 0, notes)
+            return None if found is None else [each[()] for each in found]
+        value = call.scalar(x if x.ndim == 1 else x.reshape(-1))
+        return None if value is None else [value]
+    return call.along(x, axis, notes)
+
+
+_PLAIN = (int, float)
 
 
 def var(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from varkernels.certified.first import HAS_NAN, ROWS, Asked, certified_rows, swept
+from varkernels.certified.first import HAS_NAN, Asked, certified_rows, swept
 from varkernels.certified.rates import families, table
 from varkernels.exact.table import exact_table
 from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
@@ -63,8 +63,8 @@ def check(rng: np.random.Generator, storage: Format, rows: int, n: int) -> int:
                     notes: set[str] = set()
                     found = certified_rows(view, None, storage, Asked(WANTS, ratio, fmt), notes)
                     assert found is not None
-                    for want in WANTS:
-                        assert_same(found[0][ROWS[want]], right[want], (name, n, ratio, str(fmt), layout, want))
+                    for row, want in enumerate(WANTS):
+                        assert_same(found[0][row], right[want], (name, n, ratio, str(fmt), layout, want))
                     assert notes - {HAS_NAN} == warnings, (name, n, ratio, str(fmt), layout)
     return compared
 
@@ -101,8 +101,8 @@ def test_a_long_row_and_the_cuts_of_it(storage: Format) -> None:
             finally:
                 set_threads(None)
             assert found is not None
-            for want in WANTS:
-                assert_same(found[0][ROWS[want]], right[want], (view.shape, threads, want))
+            for row, want in enumerate(WANTS):
+                assert_same(found[0][row], right[want], (view.shape, threads, want))
 
 
 @pytest.mark.parametrize("storage", [FLOAT32, FLOAT64], ids=str)
@@ -111,8 +111,8 @@ def test_columns_longer_than_their_sums_are_kept(storage: Format) -> None:
     right, _ = expected(np.ascontiguousarray(x.T), (0, 1), storage)
     found = certified_rows(x[np.newaxis, :, :, np.newaxis], None, storage, Asked(WANTS, (0, 1), storage), set())
     assert found is not None
-    for want in WANTS:
-        assert_same(found[0][ROWS[want]], right[want], want)
+    for row, want in enumerate(WANTS):
+        assert_same(found[0][row], right[want], want)
 
 
 @pytest.mark.parametrize("storage", FORMATS.values(), ids=str)
@@ -135,12 +135,12 @@ def test_a_mask_and_omitted_values(storage: Format, omit: bool) -> None:
             )
             assert found is not None
             assert found[1] is not None
-            for r, (row, counts) in enumerate(zip(x, mask, strict=True)):
-                kept = row[counts & ~np.isnan(row.astype(np.float64))] if omit else row[counts]
+            for r, (line, counts) in enumerate(zip(x, mask, strict=True)):
+                kept = line[counts & ~np.isnan(line.astype(np.float64))] if omit else line[counts]
                 assert found[1][r] == len(kept)
                 right, _ = expected(kept.reshape(1, -1), ratio, storage)
-                for want in WANTS:
-                    assert_same(found[0][ROWS[want], r : r + 1], right[want], (name, ratio, r, want))
+                for row, want in enumerate(WANTS):
+                    assert_same(found[0][row, r : r + 1], right[want], (name, ratio, r, want))
 
 
 @pytest.mark.parametrize("storage", FORMATS.values(), ids=str)
@@ -150,7 +150,7 @@ def test_values_that_cancel_at_the_start_of_a_row_are_no_tiny_values(storage: Fo
     view = storage.rounded(x).reshape(1, 1, 1, -1)
     found = swept(view, storage, Asked(("var",), (0, 1), storage))
     assert found is not None
-    assert not found[1].size
+    assert found[1] == 0
 
 
 def midpoint_rows(fmt: Format, rows: int, rng: np.random.Generator) -> tuple[NDArray[Any], list[Fraction]]:
@@ -174,7 +174,7 @@ def test_a_tie_goes_to_even_and_a_neighbour_of_it_does_not(fmt: Format) -> None:
     asked = Asked(("var",), (0, 1), fmt, omit=True)
     found = certified_rows(x[np.newaxis, np.newaxis], None, fmt, asked, set())
     assert found is not None
-    for got, exact in zip(found[0][ROWS["var"]], variances, strict=True):
+    for got, exact in zip(found[0][0], variances, strict=True):
         step = 2 * abs(Fraction(float(got)) - exact)
         even = Fraction(float(got)) / step
         assert step > 0
