@@ -243,8 +243,8 @@ plt.show()
 #   a hundred times as much.
 # - **"Two-pass is safest" is false for long rows in float32** unless both its sums run in such an order. numpy's `var` along
 #   a contiguous axis does so; along `axis=0` it does not.
-# - **Accurate and fast:** two passes or `chan` in blocks that are merged in a tree. `varstudy.var(x, method="fast")` is the
-#   corrected two-pass in blocks, in float64.
+# - **Accurate and fast:** two passes or `chan` in blocks that are merged in a tree. `varstudy.var(x)` is faster and
+#   correctly rounded.
 #
 # **Try it yourself:** set `kappa=1e3` to `1.0` in the cell that makes `x`. Which column of the table changes, and which
 # does not?

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .jit import inline
 from .simd import copy_run
 
-__all__ = ["CARRIERS", "TOGETHER", "contiguous", "gather", "held", "onward", "rows_together"]
+__all__ = ["CARRIERS", "contiguous", "gather", "held", "onward", "rows_together"]
 
 # How an array of a format enters a kernel: bfloat16 and float16 as 16-bit integers; the dtype, and Numba's type.
 CARRIERS: dict[str, Any] = {

@@ -13,7 +13,6 @@ from importlib.metadata import EntryPoint, entry_points
 
 from .algorithm import Algorithm, compose
 from .exact.algorithm import EXACT
-from .fast import FAST
 from .formulas import FORMULAS
 from .matching import nearest
 
@@ -42,8 +41,7 @@ def table() -> dict[str, Algorithm]:
                 continue
             name = formula.name if order == "running" and formula.name not in found else f"{formula.name}/{order}"
             found[name] = compose(formula, order, name=name)
-    found |= {algorithm.name: replace(algorithm, builtin=True) for algorithm in (FAST, EXACT)}
-    return found
+    return found | {EXACT.name: replace(EXACT, builtin=True)}
 
 
 def register(algorithm: Algorithm) -> Algorithm:
@@ -125,4 +123,6 @@ def get(name: str) -> Algorithm:
     formula, slash, order = name.partition("/")
     if slash and formula in FORMULAS:
         return compose(formula, order)
-    raise ValueError(f"algorithm {name!r} is unknown: {nearest(name, known)}")
+    others = ", ".join(each for each in known if each != EXACT.name)
+    advice = f"use 'exact', the default and the fastest, or one of {others}"
+    raise ValueError(f"algorithm {name!r} is unknown: {nearest(name, known, advice, cutoff=0.6)}")

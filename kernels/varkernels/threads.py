@@ -1,7 +1,6 @@
-"""How many threads `exact` and `fast` may use. One by default: a library that is called must not surprise.
+"""How many threads `exact` may use. One by default: a library that is called must not surprise.
 
-The answers have the same bits for any number of threads: exact sums do not depend on how they are cut, and the tree
-of `fast` is cut where one of its own nodes is.
+The answers have the same bits for any number of threads.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class _Limit:
 
 
 def set_threads(threads: object) -> None:
-    """Let `exact` and `fast` use that many threads on large arrays (from 2^21 values up), in this process.
+    """Let `exact` use that many threads on large arrays (from 2^21 values up), in this process.
 
     Parameters
     ----------

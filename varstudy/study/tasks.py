@@ -94,7 +94,7 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
 @uncollected()
 def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None:
     """Compile the kernels of one order's schedule in some accumulators, into the cache on disk; or ``sums``, those of
-    the ground truth and of the algorithms that have a kernel of their own; or ``ptx``, the CUDA kernels for the CPU."""
+    the ground truth and of the algorithm ``exact``; or ``ptx``, the CUDA kernels for the CPU."""
     known = algorithms()
     if kernel == "ptx":
         for storage in accumulators:
@@ -106,8 +106,7 @@ def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None
         return
     if kernel == "sums":
         for storage in accumulators:
-            for name in ("exact", "fast"):
-                moments(np.ones((1, 1, 1), FORMATS[storage].dtype), name)
+            moments(np.ones((1, 1, 1), FORMATS[storage].dtype), "exact")
         return
     mine = [n for n in names if n in known and (parts := known[n].parts) is not None and parts[1].kernel == kernel]
     for accumulator in accumulators:

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from ..dispatch import moments
 from ..exact.rounding_one import correction_float, correction_ratio
 from ..exact.table import SumTable
-from ..fast import fast_joined, fast_moments
-from ..formats import FLOAT64, Format
+from ..formats import Format
 from ..layouts import NORMS
 from ..row_moments import Moments as Planes
 from ..views import axes_of, groups_of
@@ -38,7 +37,7 @@ class FeatureMoments:
     ----------
     shape : (C,) for batch, (N,) for layer, (N, C) for instance, (N, G) for group and () for flat norm.
     dtype, format : of the answers.
-    rows : the exact sums of each statistic's values, or its count, mean and M2 in float64 or in x's own format.
+    rows : the exact sums of each statistic's values, or its count, mean and M2 in x's own format.
     """
 
     shape: tuple[int, ...]
@@ -110,9 +109,8 @@ def feature_moments(
     norms : some of ``batch``, ``layer``, ``instance``, ``group`` and ``flat``.
     layout : ``NCHW``, ``NHWC``, ``NC``, ``NCL``, ``NLC``, ``NCDHW`` or ``NDHWC``.
     groups : for ``group``, into how many groups the channels are cut; it must divide them.
-    method : ``exact``: every mean and variance correctly rounded. ``fast`` or another algorithm of the study
-        by name: each plane by it, in float64 for ``fast`` and in x's own format otherwise, and the planes by
-        Chan's merge in the same format.
+    method : ``exact``: every mean and variance correctly rounded. Another algorithm of the study by name:
+        each plane by it, in x's own format, and the planes by Chan's merge in the same format.
     dtype : of the answers; x's own by default, float64 for integers and bool.
 
     Returns
@@ -155,11 +153,7 @@ def feature_moments(
         "group": ((samples, groups), places.reshape(samples * groups, channels // groups)),
         "flat": ((), places.reshape(1, -1)),
     }
-    fold: Fold
-    if method == "exact":
-        fold = _plane_sums(array, spatial).join
-    else:
-        fold = _fast_fold(array, spatial) if method == "fast" and array.size else _fold(array, spatial, method)
+    fold: Fold = _plane_sums(array, spatial).join if method == "exact" else _fold(array, spatial, method)
     return {norm: FeatureMoments(tables[norm][0], fmt, fold(tables[norm][1])) for norm in norms}
 
 
@@ -185,22 +179,9 @@ def _planes(array: NDArray[Any], spatial: tuple[int, ...]) -> NDArray[Any]:
 Fold = Callable[[NDArray[np.intp]], SumTable | Planes]
 
 
-def _fast_fold(array: NDArray[Any], spatial: tuple[int, ...]) -> Fold:
-    view = _planes(array, spatial)
-    n = view.shape[1] * view.shape[3]
-    parts = np.concatenate([fast_moments(block, FLOATS[view.dtype]) for block in view])
-
-    def fold(table: NDArray[np.intp]) -> Planes:
-        found = fast_joined(parts, n, table)
-        count = np.full(len(table), n * table.shape[1], dtype=np.int64)
-        return Planes(count, found[:, 0], found[:, 2], FLOAT64)
-
-    return fold
-
-
 def _fold(array: NDArray[Any], spatial: tuple[int, ...], method: str) -> Fold:
     view = _planes(array, spatial)
-    planes = moments(view, method, FLOAT64 if method == "fast" else FLOATS[view.dtype])
+    planes = moments(view, method, FLOATS[view.dtype])
     return lambda table: _folded(planes, table)
 
 

@@ -140,10 +140,9 @@ def var(
     dtype : the dtype of the result, one of the four floating-point ones; x's own by default, float64 for
         integers and bool. With the method ``exact`` the exact value of the data as they are is rounded once to
         it: the data are not converted first. Other methods compute in it if it is wider than x's dtype.
-    method : ``exact``: the exact value, rounded once, to nearest even. ``fast``: the recommended approximate kernel,
-        in float64, and exact where its squares overflow. Or any name from `varstudy.algorithms()`: that algorithm,
-        every operation in x's own format (in a wider dtype where given); integers in float64; what it answers is
-        what it answers, for constants too.
+    method : ``exact``: the exact value, rounded once, to nearest even. Or any other name from
+        `varstudy.algorithms()`: that algorithm, every operation in x's own format (in a wider dtype where given);
+        integers in float64; what it answers is what it answers, for constants too.
     ddof : another word for correction.
     where : bool, broadcast to x: the values that count.
     nan_policy : ``propagate`` (a NaN makes the result NaN), ``omit`` (NaN values do not count) or ``raise``.

@@ -56,7 +56,7 @@ class Request:
         if nan_policy not in _NAN_POLICIES:
             raise ValueError(f"nan_policy={nan_policy!r} must be one of {', '.join(map(repr, _NAN_POLICIES))}")
         if not isinstance(method, str):
-            raise TypeError(f"method={method!r} is no name: use 'exact', 'fast' or an algorithm's name")
+            raise TypeError(f"method={method!r} is no name: use 'exact' or another algorithm's name")
         self.wants = wants
         self.axis = axis
         self.correction = NO_CORRECTION if correction is NOT_GIVEN else correction_ratio(correction)
@@ -154,10 +154,8 @@ def _exactly(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
     return answers, sums.counts - sums.special[:, 0] * request.omit, arrange
 
 
-def _accumulator(storage: Format, fmt: Format, method: str) -> Format:
-    """What a named algorithm computes in: float64 for "fast", else the values' own format or a wider dtype=."""
-    if method == "fast":
-        return FLOAT64
+def _accumulator(storage: Format, fmt: Format) -> Format:
+    """What a named algorithm computes in: the values' own format or a wider dtype=."""
     return fmt if fmt in (FLOAT32, FLOAT64) and fmt.precision > storage.precision else storage
 
 
@@ -184,7 +182,7 @@ def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
     elif not (array.dtype.isnative and array.flags.aligned):
         array = array.astype(array.dtype.newbyteorder("="))
     storage = FLOATS[array.dtype]
-    accumulator = _accumulator(storage, fmt, request.method)
+    accumulator = _accumulator(storage, fmt)
     kept = [a for a in range(array.ndim) if a not in axes]
     rows = math.prod(array.shape[a] for a in kept)
     if request.refuse or request.omit:
@@ -226,8 +224,6 @@ def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
                 found = accumulator.rounded(np.sqrt(found)).astype(np.float64)
         answers.append(fmt.rounded(found))
     if _overflowed(array, answers, count, request):
-        if request.method == "fast":  # its squares overflowed: the exact sums do not
-            return _exactly(source, axes, fmt, request, notes)
         notes.add(OVERFLOW)
     return answers, count, arrange
 

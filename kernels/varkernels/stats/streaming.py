@@ -69,7 +69,7 @@ class Moments:
 
     Parameters
     ----------
-    method : ``exact``, or an algorithm of the study by name, such as ``fast`` or ``chan``: each piece by that
+    method : ``exact``, or an algorithm of the study by name, such as ``chan``: each piece by that
         algorithm, in float64, and the pieces by Chan's merge in float64.
 
     Attributes
@@ -107,7 +107,7 @@ class Moments:
 
     def __init__(self, method: str = "exact") -> None:
         if not isinstance(method, str):
-            raise TypeError(f"method={method!r} is no name: use 'exact', 'fast' or an algorithm's name")
+            raise TypeError(f"method={method!r} is no name: use 'exact' or another algorithm's name")
         if method != "exact":
             get(method)
         self._method = method

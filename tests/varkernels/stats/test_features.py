@@ -57,7 +57,7 @@ def test_exact_moments_of_every_norm(layout: str, dtype: np.dtype[Any]) -> None:
                 assert same(moments.std(correction), varstudy.std(values, axis=axes, correction=correction))
 
 
-@pytest.mark.parametrize("method", ["fast", "chan", "welford"])
+@pytest.mark.parametrize("method", ["chan", "welford"])
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC", "NC"])
 def test_other_methods_are_close(method: str, layout: str) -> None:
     rng = np.random.default_rng(12)
@@ -104,7 +104,7 @@ def test_defaults_and_choices() -> None:
     assert varstudy.feature_moments(x[:, :3], ("batch", "instance"))["batch"].shape == (3,)
 
 
-@pytest.mark.parametrize("method", ["exact", "fast"])
+@pytest.mark.parametrize("method", ["exact", "chan"])
 @pytest.mark.parametrize(
     ("layout", "twin", "shape", "flat"),
     [

@@ -611,7 +611,7 @@ def test_signalling_nan_are_nan(fmt: Format) -> None:
     bits = np.array([1, 1, 1]).astype(fmt.dtype).view(UNSIGNED[fmt.dtype.itemsize])
     bits[1] = ((fmt.emax - fmt.emin + 2) << (fmt.precision - 1)) | 1
     x = bits.view(fmt.dtype)
-    for method in ("exact", "pairwise", "fast"):
+    for method in ("exact", "pairwise"):
         for name in NAMES:
             function = getattr(varstudy, name)
             assert np.isnan(function(x, method=method))
@@ -783,16 +783,6 @@ def test_algorithms_take_integers_and_any_byte_order() -> None:
     assert varstudy.var(np.zeros((0, 2)), axis=1, method="welford").shape == (0,)
 
 
-def test_fast_is_close() -> None:
-    rng = np.random.default_rng(9)
-    for fmt in ALL:
-        x = (rng.normal(size=(5, 1000)) + 100).astype(fmt.dtype)
-        for axis in (0, 1, None):
-            got = np.asarray(varstudy.var(x, axis=axis, method="fast")).astype(np.float64)
-            want = np.asarray(varstudy.var(x, axis=axis)).astype(np.float64)
-            np.testing.assert_allclose(got, want, rtol=4 * float(fmt.unit_roundoff))
-
-
 # --- masked arrays -----------------------------------------------------------------------------------------
 
 
@@ -840,23 +830,3 @@ def test_the_result_dtypes() -> None:
         assert varstudy.std(np.ones((3, 2), dtype=fmt.dtype), axis=0).dtype == fmt.dtype
     for dtype in INTEGERS:
         assert varstudy.mean(np.ones(3, dtype=dtype)).dtype == np.float64
-
-
-@pytest.mark.parametrize("fmt", FORMATS.values(), ids=str)
-@pytest.mark.parametrize("n", [1, 2, 1000, 5000])
-@pytest.mark.parametrize("correction", [0, 1, 0.5, -3.25])
-def test_the_short_way_of_fast_is_the_long_way(fmt: Any, n: int, correction: float) -> None:
-    x = (3 + np.random.default_rng(n).normal(size=n)).astype(fmt.dtype)
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        short = varstudy.var(x, correction=correction, method="fast")
-        (long,) = varstudy.var(x[np.newaxis], axis=1, correction=correction, method="fast")
-    assert type(short) is type(long)
-    assert short.tobytes() == long.tobytes()
-
-
-def test_fast_beyond_a_format_is_infinite() -> None:
-    x = np.array([6e4, -6e4, 6e4, -6e4], dtype=np.float16)
-    with pytest.warns(RuntimeWarning, match="overflow"):
-        assert varstudy.var(x, method="fast") == np.inf
-    assert varstudy.var(x.astype(np.float32), method="fast") == np.float32(x.astype(np.float64)[0] ** 2)

@@ -40,7 +40,7 @@ def digits(computed: float, wanted: Fraction) -> float:
 def test_every_chosen_algorithm_exists_once() -> None:
     names = [found.name for found in algorithms_for()]
     assert len(set(names)) == len(names)
-    assert {"naive", "welford", "pairwise", "chan", "double_double", "fast", "exact"} <= set(names)
+    assert {"naive", "welford", "pairwise", "chan", "double_double", "exact"} <= set(names)
     costs = [(found.reads, found.name) for found in algorithms_for() if found.builtin]
     assert [reads for reads, _ in costs] == sorted(reads for reads, _ in costs)
 

@@ -13,7 +13,6 @@ from .tables import TABLES
 
 __all__ = ["CALL", "LARGE", "judged"]
 
-FAST, EXACT = OURS
 # Values: the length at which memory decides, and one at which the call itself does.
 LARGE, CALL = 2**26, 1000
 # So many values a column are few.
@@ -42,25 +41,23 @@ def judged(rows: Iterable[BenchRow]) -> list[Target]:
 
     # What exact may take of numpy's time: rows and columns, columns of few values, small tables.
     for dtype, limit, table, few, norms in (("float32", 0.93, 0.25, 0.35, 4.0), ("float64", 0.85, 0.4, 0.4, 3.0)):
-        fast, exact, numpy, reading = (find(name, dtype, shape=[LARGE]) for name in (FAST, EXACT, "numpy.var", LIMIT))
+        exact, numpy, reading = (find(name, dtype, shape=[LARGE]) for name in (OURS, "numpy.var", LIMIT))
         add("exact / read limit, 2^26", dtype, limit, (reading, exact))
-        add("fast / read limit, 2^26", dtype, 0.85, (reading, fast))
         add("exact / numpy.var, 2^26", dtype, 4.0 if dtype == "float32" else 2.5, (numpy, exact))
         each = [find("numpy.var", dtype, norm=norm) for norm in NORMS]
         four = [row for row in each if row is not None]
         slowest = max(four, key=lambda row: row.seconds) if len(four) == len(NORMS) else None
-        for name in OURS:
-            pair = (slowest, find(name, dtype, norm="all"))
-            add(f"four norms by {name}, one read / numpy's slowest", dtype, norms, pair)
-        pair = (find(EXACT, dtype, shape=[CALL]), find("numpy.var", dtype, shape=[CALL]))
+        pair = (slowest, find(OURS, dtype, norm="all"))
+        add(f"four norms by {OURS}, one read / numpy's slowest", dtype, norms, pair)
+        pair = (find(OURS, dtype, shape=[CALL]), find("numpy.var", dtype, shape=[CALL]))
         add("time of exact / numpy.var, 1,000 values", dtype, 0.25, pair, at_most=True)
         for shape, axes in TABLES:
             values, norm = math.prod(shape), reduction(axes)
-            ours, theirs = (find(name, dtype, norm=norm, shape=shape) for name in (EXACT, "numpy.var"))
+            ours, theirs = (find(name, dtype, norm=norm, shape=shape) for name in (OURS, "numpy.var"))
             wanted = 0.5 if values < CALL else few if axes == (0,) and shape[0] <= FEW else table
             name = f"time of exact / numpy.var, {'x'.join(map(str, shape))} {norm}"
             add(name, dtype, wanted, (ours, theirs), at_most=True)
-        two, reading_two = (find(name, dtype, 2, shape=[LARGE]) for name in (EXACT, LIMIT))
+        two, reading_two = (find(name, dtype, 2, shape=[LARGE]) for name in (OURS, LIMIT))
         add("exact: two threads / one, 2^26", dtype, 1.6, (exact, two), **_unshared(two, reading_two))
     return found
 

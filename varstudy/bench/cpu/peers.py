@@ -18,7 +18,7 @@ from ..targets import NORMS
 
 __all__ = ["CONTENDERS", "NORMS", "OURS", "Contender", "PeerCall"]
 
-OURS = ("varstudy fast", "varstudy exact")
+OURS = "varstudy exact"
 
 Array = NDArray[Any]
 Axes = int | tuple[int, ...] | None
@@ -76,33 +76,33 @@ def _by_axes(name: str, package: str, threads: str, call: Callable[[Array, Axes,
 # This library ------------------------------------------------------------------------------------------------------
 
 
-def _ours(method: str) -> Contender:
-    def flat(x: Array, threads: int) -> PeerCall:
-        var = _load("varstudy").var
-        return PeerCall(lambda: var(x, method=method))
+def _flat(x: Array, threads: int) -> PeerCall:
+    var = _load("varstudy").var
+    return PeerCall(lambda: var(x))
 
-    def norm(x: Array, name: str, groups: int, threads: int) -> PeerCall:
-        moments = _load("varstudy").feature_moments
 
-        def run() -> Any:
-            return moments(x, (name,), groups=groups, method=method)[name].variance()
+def _norm(x: Array, name: str, groups: int, threads: int) -> PeerCall:
+    moments = _load("varstudy").feature_moments
 
-        return PeerCall(run)
+    def run() -> Any:
+        return moments(x, (name,), groups=groups)[name].variance()
 
-    def every(x: Array, groups: int) -> PeerCall:
-        moments = _load("varstudy").feature_moments
+    return PeerCall(run)
 
-        def run() -> dict[str, Any]:
-            found = moments(x, NORMS, groups=groups, method=method)
-            return {name: found[name].variance() for name in NORMS}
 
-        return PeerCall(run)
+def _norms(x: Array, groups: int) -> PeerCall:
+    moments = _load("varstudy").feature_moments
 
-    def table(x: Array, axes: Axes, threads: int) -> PeerCall:
-        var = _load("varstudy").var
-        return PeerCall(lambda: var(x, axis=axes, method=method))
+    def run() -> dict[str, Any]:
+        found = moments(x, NORMS, groups=groups)
+        return {name: found[name].variance() for name in NORMS}
 
-    return Contender(f"varstudy {method}", "varstudy", "environment", flat, norm, every, table)
+    return PeerCall(run)
+
+
+def _table(x: Array, axes: Axes, threads: int) -> PeerCall:
+    var = _load("varstudy").var
+    return PeerCall(lambda: var(x, axis=axes))
 
 
 # Arrays ------------------------------------------------------------------------------------------------------------
@@ -222,8 +222,7 @@ def _sklearn(x: Array, threads: int) -> PeerCall:
 
 
 CONTENDERS = (
-    _ours("fast"),
-    _ours("exact"),
+    Contender(OURS, "varstudy", "environment", _flat, _norm, _norms, _table),
     _by_axes("numpy.var", "numpy", "one", _numpy),
     _by_axes("torch.var", "torch", "call", _torch("var")),
     _by_axes("torch.var_mean", "torch", "call", _torch("var_mean")),

@@ -25,7 +25,6 @@ __all__ = ["Speed", "draw", "front"]
 
 # Its own colour and marker for each contender; ours are filled, the others hollow.
 _STYLES = {
-    "varstudy fast": Style("c0", "o"),
     "varstudy exact": Style("c1", "*"),
     "numpy.var": Style("c2", "s"),
     "torch.var": Style("c3", "^"),
