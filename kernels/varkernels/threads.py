@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
+from .arithmetic import set_default
+
 __all__ = ["get_threads", "run_all", "set_threads"]
 
 T = TypeVar("T")
@@ -77,7 +79,7 @@ def _forget() -> None:
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Threads that wait for work: starting some for every call would cost more than a megabyte's variance."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="varkernels")
+    return ThreadPoolExecutor(threads, thread_name_prefix="varkernels", initializer=set_default)
 
 
 if hasattr(os, "register_at_fork"):

@@ -76,8 +76,9 @@ _U = 2.0**-53
 _ROUND_UP = 1.0 + 2.0**-20
 
 # The bounds' constants. Tests reduce them (the steps of G and WIDE_SUMS together) until a built case errs by more.
-NARROW_STEPS, NARROW_SUMS, NARROW_LAST = 5.0, 3.0, 10.0
+NARROW_STEPS, NARROW_SUMS, NARROW_LAST, NARROW_MEAN = 5.0, 3.0, 10.0, 3.0
 WIDE_STEPS, WIDE_MERGE, WIDE_SUMS, WIDE_SQUARE, WIDE_LAST = 8.0, 4.0, 3.0, 20.0, 32.0
+WIDE_QUOTIENT, WIDE_MEAN = 12.0, 8.0
 
 
 def _numbers_in(fmt: Format) -> tuple[int, float, float, float]:
@@ -189,13 +190,19 @@ def rounded_both(low, high, single, numbers):  # type: ignore[no-untyped-def]
 
 
 @inline
+def narrow_mean(shift, s, q, by_n, growth):  # type: ignore[no-untyped-def]
+    """The mean from sums of values of at most 24 bits, and the bound of its error. growth: g(k + 5)."""
+    mean = shift + s * by_n
+    return mean, growth * math.sqrt(q * by_n) * _ROUND_UP + NARROW_MEAN * _U * abs(mean)
+
+
+@inline
 def _narrow_means(sums, w, each, growth, single, numbers, answers):  # type: ignore[no-untyped-def]
     failed = 0
     shifts, linear, squares = sums[0], sums[1], sums[2]
     for j in range(w):
         by_n = at(each[1], j)
-        mean = shifts[j] + linear[j] * by_n
-        error = growth * math.sqrt(squares[j] * by_n) * _ROUND_UP + 3.0 * _U * abs(mean)
+        mean, error = narrow_mean(shifts[j], linear[j], squares[j], by_n, growth)
         low, high = rounded_both(mean - error, mean + error, single, numbers)
         signed = (low != 0.0) | (mean > error) | (-mean > error) | (squares[j] == 0.0)
         fine = (low == high) & (abs(low) <= numbers[1]) & signed
@@ -288,6 +295,15 @@ def wide_variance(s1, s2, q1, q2, growth, n, by_n, by_n_low, by, by_low):  # typ
 
 
 @inline
+def wide_mean(shift, s1, s2, q1, growth, by_n, by_n_low):  # type: ignore[no-untyped-def]
+    """The mean as a double-double from sums that are double-doubles, and the bound of its error."""
+    th, tl = multiply_pairs(s1, s2, by_n, by_n_low)
+    mean, low = add_pairs(shift, 0.0, th, tl)
+    error = (growth + WIDE_QUOTIENT * _U * _U) * math.sqrt(q1 * by_n + 2.0**-1068) * _ROUND_UP
+    return mean, low, error + (WIDE_MEAN * _U * _U * abs(mean) + 2.0**-1070)
+
+
+@inline
 def _wide_means(sums, w, each, growth, numbers, answers):  # type: ignore[no-untyped-def]
     failed = 0
     shifts, s_high, s_low, q_high, q_low = sums[0], sums[1], sums[2], sums[3], sums[4]
@@ -295,10 +311,7 @@ def _wide_means(sums, w, each, growth, numbers, answers):  # type: ignore[no-unt
         by_n, by_n_low = at(each[1], j), at(each[2], j)
         s1, s2 = two_sum(s_high[j], s_low[j])
         q1 = q_high[j] + q_low[j]
-        th, tl = multiply_pairs(s1, s2, by_n, by_n_low)
-        mean, low = add_pairs(shifts[j], 0.0, th, tl)
-        error = (growth + 12.0 * _U * _U) * math.sqrt(q1 * by_n + 2.0**-1068) * _ROUND_UP
-        error += 8.0 * _U * _U * abs(mean) + 2.0**-1070
+        mean, low, error = wide_mean(shifts[j], s1, s2, q1, growth, by_n, by_n_low)
         a, b = ends(mean, low, error, numbers)
         signed = (a != 0.0) | (mean > error) | (-mean > error)
         fine = (q1 < 2.0**1000) & (a == b) & (abs(a) <= numbers[1]) & signed

@@ -216,7 +216,8 @@ def certified_rows(
     are too long for what is asked, or arithmetic does not round to nearest.
     """
     if asked.double and storage.precision != 53:
-        view, storage = view.astype(np.float64), FLOAT64
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            view, storage = view.astype(np.float64), FLOAT64
     blocks, _, rows, _ = view.shape
     found = None
     if mask is None:

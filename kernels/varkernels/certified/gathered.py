@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from ..arithmetic import is_default
 from ..formulas.errorfree import two_sum
 from ..jit import inline
 from ..simd import LANES, load, splat, total, vector_fma
@@ -21,7 +22,7 @@ from ..smallfloat import decode
 from .deciding import OVERFLOW, STD, VARIANCE, decide, divisors, numbers_of, row_of, to_format, undecided
 from .settling import settled_row, settled_sums
 from .states import empty, keep, put
-from .sweeps import IRREGULAR, SHORT, SMALLEST, _row, _shift, depths, eight_rows, regular
+from .sweeps import IRREGULAR, SHORT, SMALLEST, _row, _shift, depths, eight_rows
 from .vectors import across, first_lane, load_part, magnitude, or_nan, rotate1, rotate2, rotate4, store
 
 __all__ = ["DEGREES", "EMPTY", "INVALID", "LONGEST", "NAN", "OPPOSITE", "gathered_rows"]
@@ -228,7 +229,7 @@ def gathered_rows(view, mask, masked, fresh, omit, which, correction, rest, want
     if short:
         k, m = size, 0
     left, notes = 0, 0
-    if not regular(np.float64(size)):
+    if not is_default():
         return IRREGULAR, 0
     for start in range(0, len(which), _TOGETHER):
         w = min(_TOGETHER, len(which) - start)

@@ -9,6 +9,8 @@ g^2: each difference is then less than 2^27 g and exact, each square and each pa
 g^2 below 2^53 g^2, and each partial sum of differences one of g below 2^53 g. Whether x is a multiple of g shows in
 (x + M) - M = x, M = 1.5 2^52 g: for x >= -2^51 g the sum is a multiple of g, and any smaller x of at most 24 bits is
 one.
+
+Of float64 values, only rows of zeros: in their sums about 0 they look like rows of numbers whose squares underflow.
 """
 
 from __future__ import annotations
@@ -155,6 +157,41 @@ def _column_settled(view, r, sums, j, n, above, wants, code, out, at):  # type: 
     return settled_sums(s, q, True, n, c, above, wants, code, out, at)
 
 
+@inline
+def _answered_zero(out, at):  # type: ignore[no-untyped-def]
+    for i in range(out.shape[0]):
+        out[i, at] = 0.0
+    return True
+
+
+@inline
+def _row_of_zeros(view, r, sums, j, out, at):  # type: ignore[no-untyped-def]
+    if sums[0, j] != 0.0 or sums[3, j] != 0.0:
+        return False
+    segments, _, length = view.shape
+    off, zero = splat(0.0), splat(0.0)
+    for k in range(segments):
+        i = 0
+        while i + LANES <= length:
+            off = off + magnitude(load(view, k, r, i))
+            i += LANES
+        if i < length:
+            off = off + magnitude(load_part(view, k, r, i, length - i, zero))
+    return total(off) == 0.0 and _answered_zero(out, at)
+
+
+@inline
+def _column_of_zeros(view, r, sums, j, out, at):  # type: ignore[no-untyped-def]
+    if sums[0, j] != 0.0 or sums[3, j] != 0.0:
+        return False
+    outer, inner, _ = view.shape
+    for o in range(outer):
+        for i in range(inner):
+            if view[o, i, r] != 0.0:
+                return False
+    return _answered_zero(out, at)
+
+
 def settled_row(*of: Any) -> bool:
     """Answers for a row of a view (segments, rows, length): within kernels only."""
     raise RuntimeError("settled_row() runs within compiled kernels only")
@@ -173,7 +210,9 @@ def _row(state, view, r, sums, j, n, above, below, wants, code, out, at):  # typ
         return lambda state, view, r, sums, j, n, above, below, wants, code, out, at: (
             below == 0.0 and _row_settled(view, r, sums, j, n, above, wants, code, out, at)
         )
-    return lambda state, view, r, sums, j, n, above, below, wants, code, out, at: False
+    return lambda state, view, r, sums, j, n, above, below, wants, code, out, at: _row_of_zeros(
+        view, r, sums, j, out, at
+    )
 
 
 @overload(settled_column)
@@ -183,4 +222,6 @@ def _column(state, view, r, sums, j, n, above, below, wants, code, out, at):  # 
         return lambda state, view, r, sums, j, n, above, below, wants, code, out, at: (
             below == 0.0 and _column_settled(view, r, sums, j, n, above, wants, code, out, at)
         )
-    return lambda state, view, r, sums, j, n, above, below, wants, code, out, at: False
+    return lambda state, view, r, sums, j, n, above, below, wants, code, out, at: _column_of_zeros(
+        view, r, sums, j, out, at
+    )

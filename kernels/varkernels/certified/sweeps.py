@@ -12,9 +12,10 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from ..arithmetic import is_default
 from ..jit import inline
 from ..simd import LANES, load, prefetch, splat
-from ..smallfloat import bits_of, decode, from_bits
+from ..smallfloat import decode
 from .deciding import decide, divisors, undecided
 from .settling import settled_column, settled_row
 from .states import empty, keep, kept, merged, put, step
@@ -30,7 +31,6 @@ __all__ = [
     "depths",
     "eight_rows",
     "long_rows",
-    "regular",
     "short_rows",
     "single",
     "sums_of_row",
@@ -56,16 +56,6 @@ _FEW = 16
 _AHEAD = 4096
 # Segments of a row after whose ends the lanes' sums are merged.
 _SEGMENTS = 16
-
-
-@inline
-def regular(above):  # type: ignore[no-untyped-def]
-    """Whether arithmetic rounds to nearest and keeps subnormal numbers, as far as additions show it. above: any
-    positive number, from which the compiler cannot know the result."""
-    zero = bits_of(above) >> 63
-    one, least = from_bits(bits_of(1.0) | zero), from_bits(np.int64(1) | zero)
-    kept = (one + 2.0**-60 == one) & (one - 2.0**-60 == one) & (-one - 2.0**-60 == -one)
-    return kept & (least + least != 0.0)
 
 
 @inline
@@ -175,7 +165,7 @@ def long_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-
     each = divisors(n, above, below)
     k, m = depths(segments, length)
     left, notes = 0, 0
-    if not regular(above):
+    if not is_default():
         return IRREGULAR, 0
     for b in range(blocks):
         block = view[b]
@@ -201,7 +191,7 @@ def single(x, above, below, want, code):  # type: ignore[no-untyped-def]
     """One answer (want: MEAN, VARIANCE or STD) for all values of a contiguous array of one dimension, not empty; NaN
     where it is not decided, or there is anything to warn of. above, below: as for `long_rows`."""
     view = x.reshape(1, 1, x.size)
-    if not (above > 0.0 and regular(above)):
+    if not (above > 0.0 and is_default()):
         return np.nan
     sums, out = np.empty((5, 1)), np.empty((1, 1))
     c = _shift(view, 0)
@@ -225,7 +215,7 @@ def sums_of_row(view, given, c, out):  # type: ignore[no-untyped-def]
 
 def decided(view, sums, n, k, m, above, below, wants, code, out):  # type: ignore[no-untyped-def]
     """`deciding.decide` for the one row of n values whose sums, of the kind of the view's, stand in sums[:, 0]."""
-    if not regular(above):
+    if not is_default():
         return IRREGULAR, 0
     return decide(empty(view), sums, 1, divisors(n, above, below), k, m, wants, code, out, 0)
 
@@ -267,7 +257,7 @@ def short_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped
     each = divisors(n, above, below)
     ahead = _AHEAD // (length * view.itemsize) // LANES * LANES + LANES
     left, notes = 0, 0
-    if not regular(above):
+    if not is_default():
         return IRREGULAR, 0
     for b in range(blocks):
         block = view[b]
@@ -310,7 +300,7 @@ def columns(view, above, below, wants, code, out):  # type: ignore[no-untyped-de
     few = outer == 1 and inner <= _FEW
     skipped = 1 if n > 1 else 0  # the shift itself
     left, notes = 0, 0
-    if not regular(above):
+    if not is_default():
         return IRREGULAR, 0
     for b in range(blocks):
         block = view[b]

@@ -11,6 +11,7 @@ import numpy as np
 from numba import types
 from numpy.typing import ArrayLike, NDArray
 
+from ..arithmetic import in_default_arithmetic
 from ..formats import Format
 from ..jit import cached_njit
 from . import limbs
@@ -187,10 +188,12 @@ class SumTable(Sequence[ExactSums]):
             out[r] = of(row)
         return fmt.rounded(out)
 
+    @in_default_arithmetic
     def means(self, fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
         """`rounding_one.mean_of` of each row, in the format's dtype."""
         return self._answers(many.MEAN, (0, 1), fmt, notes, lambda row: one.mean_of(row, fmt, notes))
 
+    @in_default_arithmetic
     def variances(self, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
         """`rounding_one.variance_of` of each row, in the format's dtype."""
         return self._answers(
@@ -203,11 +206,13 @@ class SumTable(Sequence[ExactSums]):
             many.M2, (0, 1), fmt, notes, lambda row: one.variance_of(row, (row.count - 1, 1), fmt, notes)
         )
 
+    @in_default_arithmetic
     def stds(self, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> NDArray[Any]:
         """`rounding_one.std_of` of each row, in the format's dtype."""
         return self._answers(many.STD, correction, fmt, notes, lambda row: one.std_of(row, correction, fmt, notes))
 
 
+@in_default_arithmetic
 def exact_table(view: ArrayLike) -> SumTable:
     """`exact_sums` of the rows of a view, packed: the same parameters, errors and rows."""
     return sweep_into(view, SumTable)

@@ -89,14 +89,12 @@ def _float_pieces(view: NDArray[Any], widened: bool) -> Iterator[tuple[slice, sl
     step = max(1, PIECE // n)
 
     def pieces() -> Iterator[tuple[slice, slice, NDArray[Any]]]:
-        if step >= rows:
-            deep = step // rows
-            for b in range(0, blocks, deep):
-                yield slice(b, b + deep), slice(0, rows), view[b : b + deep].astype(kind)
-            return
-        for b in range(blocks):
-            for r in range(0, rows, step):
-                yield slice(b, b + 1), slice(r, r + step), view[b : b + 1, :, r : r + step].astype(kind)
+        deep, wide = (step // rows, rows) if step >= rows else (1, step)
+        for b in range(0, blocks, deep):
+            for r in range(0, rows, wide):
+                with np.errstate(invalid="ignore"):  # a signalling NaN
+                    piece = view[b : b + deep, :, r : r + wide].astype(kind)
+                yield slice(b, b + deep), slice(r, r + wide), piece
 
     return pieces()
 

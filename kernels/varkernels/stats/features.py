@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arithmetic import in_default_arithmetic
 from ..dispatch import moments
 from ..exact.rounding_one import correction_float, correction_ratio
 from ..exact.table import SumTable
@@ -92,6 +93,7 @@ class FeatureMoments:
         return self.format.rounded(values).reshape(self.shape)
 
 
+@in_default_arithmetic
 def feature_moments(
     x: Any,
     norms: str | Iterable[str] = ("batch", "layer", "instance", "group"),

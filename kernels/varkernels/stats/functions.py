@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arithmetic import default_arithmetic
 from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT
 from ..formats import FLOAT64
 from ..threads import WORTHWHILE
@@ -67,7 +68,8 @@ def _reduced(
         found = _quickly(wants, x, axis, correction, where, notes)
     if found is None:
         request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
-        found = answer_table(x, request, notes) if is_pandas(x) else answer(given(x, where), request, notes)
+        with default_arithmetic():
+            found = answer_table(x, request, notes) if is_pandas(x) else answer(given(x, where), request, notes)
     if notes:
         _tell(notes)
     return found

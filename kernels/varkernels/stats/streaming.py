@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arithmetic import in_default_arithmetic
 from ..dispatch import moments
 from ..exact.rounding_one import NOTHING, correction_ratio, mean_of, std_of, variance_of
 from ..exact.sums import ExactSums, integer_sums, joined
@@ -127,6 +128,7 @@ class Moments:
     def count(self) -> int:
         return self._sums.count if self._method == "exact" else self._pair.n
 
+    @in_default_arithmetic
     def update(self, chunk: Any) -> Moments:
         """Take in all values of an array.
 
@@ -159,6 +161,7 @@ class Moments:
         self._format = fmt if self._format is None else wider(self._format, fmt)
         return self
 
+    @in_default_arithmetic
     def merge(self, other: Moments) -> Moments:
         """The moments of both samples, as a new object; neither of the two changes.
 
@@ -185,6 +188,7 @@ class Moments:
         return both
 
     @property
+    @in_default_arithmetic
     def mean(self) -> Any:
         """The mean, a scalar of the dtype: correctly rounded with the method ``exact``. NaN without values."""
         fmt = self._format or FLOAT64
@@ -192,6 +196,7 @@ class Moments:
             return fmt.rounded(mean_of(self._sums, fmt, set()))[()]
         return fmt.rounded(self._pair.high if self._pair.n else math.nan)[()]
 
+    @in_default_arithmetic
     def variance(self, correction: float = 0.0) -> Any:
         """The variance, a scalar of the dtype; NaN, without a warning, where count <= correction.
 
@@ -212,6 +217,7 @@ class Moments:
             return fmt.rounded(variance_of(self._sums, ratio, fmt, set()))[()]
         return fmt.rounded(self._variance(ratio))[()]
 
+    @in_default_arithmetic
     def std(self, correction: float = 0.0) -> Any:
         """The standard deviation, a scalar of the dtype; parameters and errors are those of `variance`."""
         fmt = self._format or FLOAT64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -18,6 +19,7 @@ from varkernels.jit import fresh_njit
 U = Fraction(1, 2**53)
 
 
+@cache
 def compiled(name: str, **constants: float) -> Callable[..., Any]:
     """A function of `deciding` with other constants."""
     function = getattr(deciding, name)
@@ -53,45 +55,80 @@ def narrow_case(n: int, shift: float) -> tuple[np.ndarray[Any, Any], float, floa
 NARROW = [(n, shift) for n in (3, 10, 100, 1000, 3000) for shift in (0.1, 0.7, 1.3, 3.3)]
 
 
+def narrow_interval(s: float, q: float, n: int, depth: float, **constants: float) -> tuple[float, float]:
+    """The ends between which the population variance must lie, with other constants of `deciding`."""
+    by = 1.0 / float(n)
+    scale = compiled("narrow_scale", **constants)(depth)
+    least, most = compiled("narrow_least", **constants)(by), compiled("narrow_most", **constants)(by)
+    ends: tuple[float, float] = compiled("narrow_ends")(s, q, by, scale, least, most)
+    return ends
+
+
 @pytest.mark.parametrize(("n", "shift"), NARROW)
 def test_the_bound_for_narrow_values_holds(n: int, shift: float) -> None:
     _, s, q, exact = narrow_case(n, shift)
-    v, bound = compiled("narrow_variance")(s, q, float(n), float(n), float(n))
-    assert relative(v, exact) <= Fraction(bound)
+    low, high = narrow_interval(s, q, n, float(n))
+    assert Fraction(low) <= exact <= Fraction(high)
 
 
-def failures(mutant: Callable[..., Any], cases: list[tuple[float, float, int, float, Fraction]]) -> int:
-    """How often the bound is smaller than the error, for (s, q, n, depth, exact variance)."""
+def failures(cases: list[tuple[float, float, int, float, Fraction]], **constants: float) -> int:
+    """How often the exact variance lies outside of the interval, for (s, q, n, depth, exact variance)."""
     count = 0
     for s, q, n, depth, exact in cases:
-        v, bound = mutant(s, q, float(n), depth, float(n))
-        count += relative(v, exact) > Fraction(bound)
+        low, high = narrow_interval(s, q, n, depth, **constants)
+        count += not Fraction(low) <= exact <= Fraction(high)
     return count
 
 
 def test_a_sixteenth_of_the_sums_is_too_little() -> None:
     cases = [(s, q, n, float(n), v) for n, c in NARROW for _, s, q, v in [narrow_case(n, c)]]
-    assert not failures(compiled("narrow_variance"), cases)
-    assert failures(compiled("narrow_variance", NARROW_SUMS=3.0 / 16), cases)
+    assert not failures(cases)
+    assert failures(cases, NARROW_SUMS=3.0 / 16)
 
 
 def test_half_a_step_for_two_values_is_too_little() -> None:
     """Two values far from their shift, so that S is a small difference: its error is that of q and s^2 / n."""
     cases = []
-    for k in range(2000):
-        d = np.array([1.0 + k / 3001, 1.0 + k / 3001 + 2.0**-9])
+    for k in range(200):
+        d = np.array([1.0 + k / 301, 1.0 + k / 301 + 2.0**-9])
         s, q = sequential(d)
         first, second = (Fraction(x) for x in d.tolist())
         cases.append((s, q, 2, 2.0, (first - second) ** 2 / 4))
-    assert not failures(compiled("narrow_variance"), cases)
-    assert failures(compiled("narrow_variance", NARROW_STEPS=-1.5), cases)
+    assert not failures(cases)
+    assert failures(cases, NARROW_STEPS=-1.5)
 
 
 def test_nothing_for_what_follows_the_sums_is_too_little() -> None:
-    """Sums that are exact: what is left is the division's rounding."""
-    cases = [(0.0, float(q), n, 0.0, Fraction(q, n)) for q in range(1, 60) for n in range(2, 60)]
-    assert not failures(compiled("narrow_variance", NARROW_SUMS=0.0), cases)
-    assert failures(compiled("narrow_variance", NARROW_SUMS=0.0, NARROW_LAST=0.5), cases)
+    """Sums that are exact: what is left is the product with a rounded 1 / n."""
+    cases = [(0.0, float(q), n, 0.0, Fraction(q, n)) for q in range(1, 20) for n in range(2, 40)]
+    assert not failures(cases, NARROW_SUMS=0.0)
+    assert failures(cases, NARROW_SUMS=0.0, NARROW_LAST=0.5)
+
+
+def mean_failures(cases: list[tuple[float, float, float, int, float, Fraction]], **constants: float) -> int:
+    """How often a mean is off by more than its bound, for (shift, s, q, n, steps, exact mean)."""
+    count = 0
+    for shift, s, q, n, steps, exact in cases:
+        mean, bound = compiled("narrow_mean", **constants)(shift, s, q, 1.0 / n, steps * 2.0**-53)
+        count += abs(Fraction(mean) - exact) > Fraction(bound)
+    return count
+
+
+def test_a_tenth_of_the_growth_of_a_mean_is_too_little() -> None:
+    """Sums of one sign, whose roundings all go one way, about a shift that takes the mean back to nearly 0."""
+    cases = []
+    for n, c in NARROW:
+        d, s, q, _ = narrow_case(n, c)
+        exact = sum((Fraction(x) for x in d.tolist()), Fraction(0)) / n
+        cases.append((-float(exact), s, q, n, n + deciding.NARROW_STEPS, exact - Fraction(float(exact))))
+    assert not mean_failures(cases)
+    assert mean_failures([(*case[:4], case[4] / 10.0, case[5]) for case in cases])
+
+
+def test_half_a_unit_of_a_mean_is_too_little() -> None:
+    cases = [(0.0, float(s), 0.0, n, 0.0, Fraction(s, n)) for s in range(1, 60) for n in range(2, 60)]
+    assert not mean_failures(cases)
+    assert mean_failures(cases, NARROW_MEAN=0.5)
 
 
 # float64 values ------------------------------------------------------------------------------------------------------
@@ -122,11 +159,12 @@ def wide_lane(d: list[float]) -> tuple[float, float, float, float]:
 def wide_failures(cases: list[Any], growth: float | None = None, **constants: float) -> int:
     """How often the bound is smaller than the error, for (sums, n, lane, exact sum of squared deviations)."""
     variance, grown = compiled("wide_variance", **constants), compiled("wide_growth", **constants)
+    divisors = compiled("divisors")
     count = 0
     for sums, n, lane, exact in cases:
         g = grown(float(lane), 0.0) if growth is None else growth
-        high, low, _, bound = variance(*sums, float(n), g, float(n), 0.0)
-        count += abs(Fraction(high) + Fraction(low) - exact / n) > Fraction(bound) * exact / n
+        high, low, _, bound = variance(*sums, g, *divisors(n, float(n), 0.0))
+        count += abs(Fraction(high) + Fraction(low) - exact / n) > Fraction(bound)
     return count
 
 
@@ -193,3 +231,39 @@ def test_a_root_is_within_half_of_the_bound_and_a_little() -> None:
         step = float((Fraction(high) - Fraction(root) ** 2 + Fraction(low)) / (2 * Fraction(root)))
         got = Fraction(root) + Fraction(step)
         assert abs(got * got - exact) <= 2 * 2 * U**2 * exact + U**2 * exact
+
+
+def wide_mean_failures(cases: list[Any], growth: float, **constants: float) -> int:
+    """How often a mean is off by more than its bound, for (shift, s as a pair, q, n, exact mean)."""
+    count = 0
+    for shift, s, q, n, exact in cases:
+        _, by_n, by_n_low, _, _ = compiled("divisors")(n, float(n), 0.0)
+        mean, low, bound = compiled("wide_mean", **constants)(shift, *s, q, growth, by_n, by_n_low)
+        count += abs(Fraction(mean) + Fraction(low) - exact) > Fraction(bound)
+    return count
+
+
+def mean_cases(shift: Callable[[Fraction], float]) -> list[Any]:
+    """Sums of n values about a shift, which depends on s / n; q as small as it can be."""
+    rng, cases = np.random.default_rng(5), []
+    for _ in range(2000):
+        n = int(rng.integers(3, 1000))
+        s = pair(Fraction(float(rng.uniform(1, 2))) + Fraction(float(rng.uniform(-1, 1))) * U)
+        quotient = (Fraction(s[0]) + Fraction(s[1])) / n
+        c = shift(quotient)
+        cases.append((c, s, float(quotient) * s[0], n, quotient + Fraction(c)))
+    return cases
+
+
+def test_nothing_for_the_quotient_of_a_mean_is_too_little() -> None:
+    """The shift takes the mean back to nearly 0, so that what is left is the error of s / n."""
+    cases = mean_cases(lambda quotient: -float(quotient))
+    assert not wide_mean_failures(cases, growth=0.0)
+    assert wide_mean_failures(cases, growth=0.0, WIDE_QUOTIENT=0.5)
+
+
+def test_nothing_for_the_sum_of_a_mean_is_too_little() -> None:
+    """A mean that is large next to s / n."""
+    cases = mean_cases(lambda quotient: 4096.0 / 3.0 + float(quotient))
+    assert not wide_mean_failures(cases, growth=0.0)
+    assert wide_mean_failures(cases, growth=0.0, WIDE_MEAN=1.0 / 64)
