@@ -30,9 +30,10 @@ their own roundings are g(k + 2) of that; m merges (3 u^2 + 13 u^3 each, see `st
 
 A product of two pairs is off by 8 u^2 (`states.multiply_pairs`), 1 / n as a pair by u^2 and 1 / (n - correction), n -
 correction being a pair itself, by 7 u^2. So s^2 (6 u^2), its product with 1 / n (9 u^2) and the difference (3 u^2 |S|)
-give |S^ - S| <= E + 3 u^2 |S^|, E = (3 G + 20 u^2) q^ (1 + 2^-20) + n 2^-1070; the product with 1 / (n - correction)
+give |S^ - S| <= E + 3 u^2 |S^|, E = (3 G + 20 u^2) q^ (1 + 2^-20) + n 2^-1020; the product with 1 / (n - correction)
 (15 u^2), the root with one Newton step (7 u^2) and the sum of the lower number and the error (u^2) follow, for which 32
-u^2 are taken. The mean is off by at most (G + 12 u^2) sqrt(q^ / n + 2^-1068) (1 + 2^-20) + 8 u^2 |mean| + 2^-1070.
+u^2 are taken. The mean is off by at most (G + 12 u^2) sqrt(q^ / n + 2^-1020) (1 + 2^-20) + 8 u^2 |mean| + 2^-1020.
+(2^-1020 is more than what underflows, and no subnormal number, which would be slow.)
 These hold where nothing overflows and no error of a product underflows: q^ < 2^1000, S^ > 2^-900 and v > 2^-960;
 what lies outside is left undecided.
 """
@@ -146,12 +147,17 @@ def row_of(want, wants):  # type: ignore[no-untyped-def]
 
 
 @inline
-def undecided(out, r):  # type: ignore[no-untyped-def]
-    """Whether an answer of a row is NaN, which marks what `decide` could not decide."""
-    found = np.isnan(out[0, r])
-    for i in range(1, out.shape[0]):
-        found |= np.isnan(out[i, r])
-    return found
+def undecided(out, first, w, which):  # type: ignore[no-untyped-def]
+    """How many of the w rows from out[:, first] on have a NaN among their answers, which marks what `decide` could not
+    decide; their places, 0 for the first row, stand at the start of `which`."""
+    count = 0
+    for j in range(w):
+        found = np.isnan(out[0, first + j])
+        for i in range(1, out.shape[0]):
+            found |= np.isnan(out[i, first + j])
+        which[count] = j
+        count += found
+    return count
 
 
 @inline
@@ -291,7 +297,7 @@ def wide_variance(s1, s2, q1, q2, growth, n, by_n, by_n_low, by, by_low):  # typ
     rest, low = add_pairs(q1, q2, -high, -low)
     high, low = multiply_pairs(rest, low, by, by_low)
     scale = (WIDE_SUMS * growth + WIDE_SQUARE * _U * _U) * _ROUND_UP
-    return high, low, rest, (scale * q1 + n * 2.0**-1070) * by * _ROUND_UP + WIDE_LAST * _U * _U * high
+    return high, low, rest, (scale * q1 + n * 2.0**-1020) * by * _ROUND_UP + WIDE_LAST * _U * _U * high
 
 
 @inline
@@ -299,8 +305,8 @@ def wide_mean(shift, s1, s2, q1, growth, by_n, by_n_low):  # type: ignore[no-unt
     """The mean as a double-double from sums that are double-doubles, and the bound of its error."""
     th, tl = multiply_pairs(s1, s2, by_n, by_n_low)
     mean, low = add_pairs(shift, 0.0, th, tl)
-    error = (growth + WIDE_QUOTIENT * _U * _U) * math.sqrt(q1 * by_n + 2.0**-1068) * _ROUND_UP
-    return mean, low, error + (WIDE_MEAN * _U * _U * abs(mean) + 2.0**-1070)
+    error = (growth + WIDE_QUOTIENT * _U * _U) * math.sqrt(q1 * by_n + 2.0**-1020) * _ROUND_UP
+    return mean, low, error + (WIDE_MEAN * _U * _U * abs(mean) + 2.0**-1020)
 
 
 @inline

@@ -69,6 +69,22 @@ def _exact_sums(buffer, n, x0):  # type: ignore[no-untyped-def]
 
 
 @inline
+def _magnitudes(view, b, row, adjacent):  # type: ignore[no-untyped-def]
+    """The sum of |x| of a row: NaN where there is a NaN, and only there."""
+    _, segments, _, length = view.shape
+    values, vector, found = view[b], splat(0.0), 0.0
+    for s in range(segments):
+        i = 0
+        while adjacent and i + LANES <= length:
+            vector = vector + magnitude(load(values, s, row, i))
+            i += LANES
+        while i < length:
+            found += abs(np.float64(decode(view[b, s, row, i])))
+            i += 1
+    return total(vector) + found
+
+
+@inline
 def _all_equal(view, b, row, adjacent):  # type: ignore[no-untyped-def]
     """Whether all values of a row are equal, and finite."""
     _, segments, _, length = view.shape
@@ -225,6 +241,8 @@ def gathered_rows(view, mask, masked, fresh, omit, which, correction, rest, want
     sums, own, answers = room[:5], room[5:10], room[10 : 10 + out.shape[0]]
     n, by_n, by_n_low, by, by_low = room[13], room[14], room[15], room[16], room[17]
     short = size <= SHORT
+    places = np.empty(_TOGETHER, np.int64)
+    adjacent = view.strides[3] == view.itemsize
     k, m = depths(1, size)
     if short:
         k, m = size, 0
@@ -261,17 +279,26 @@ def gathered_rows(view, mask, masked, fresh, omit, which, correction, rest, want
             _, more = decide(state, sums, w, (n, by_n, by_n_low, by, by_low), k, m, wants, code, answers, 0)
             notes |= more
         for j in range(w):
+            places[j] = j
+            for i in range(out.shape[0] if fresh else 0):
+                out[i, which[start + j]] = answers[i, j]
+        for j in places[: undecided(answers, 0, w, places) if fresh else w]:
             r = which[start + j]
-            if fresh:
-                for i in range(out.shape[0]):
-                    out[i, r] = answers[i, j]
-                if not undecided(answers, j):
-                    continue
+            if fresh and n[j] > 0.0:
                 above, below, _ = _divisor(counts[r], correction, rest)
-                if n[j] > 0.0:
-                    some = _copied(view, mask, masked, r, held, 0)
-                    if settled_row(state, held[:, :, :some], 0, sums, j, some, above, below, wants, code, out, r):
-                        continue
+                some = _copied(view, mask, masked, r, held, 0)
+                if settled_row(state, held[:, :, :some], 0, sums, j, some, above, below, wants, code, out, r):
+                    continue
+            elif not fresh and not omit:
+                magnitudes = _magnitudes(view, r // view.shape[2], r % view.shape[2], adjacent)
+                if np.isnan(magnitudes):
+                    for i in range(out.shape[0]):
+                        out[i, r] = math.nan
+                    notes |= NAN
+                    continue
+                if wants == 2 and magnitudes < SMALLEST and size - correction > 2.0**-10:
+                    out[0, r] = 0.0
+                    continue
             fine, more = _one(view, mask, masked, omit, r, correction, rest, wants, code, out, counts, buffer, own)
             notes |= more
             if not fine:

@@ -162,7 +162,7 @@ def long_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-
     n = segments * length
     state = empty(view)
     sums = np.empty((5, _TILE + LANES))
-    each = divisors(n, above, below)
+    each, which = divisors(n, above, below), np.empty(_TILE, np.int64)
     k, m = depths(segments, length)
     left, notes = 0, 0
     if not is_default():
@@ -179,11 +179,9 @@ def long_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-
             failed, more = decide(state, sums, w, each, k, m, wants, code, out, at)
             notes |= more
             if failed:
-                for j in range(w):
-                    if undecided(out, at + j):
-                        left += not settled_row(
-                            state, block, start + j, sums, j, n, above, below, wants, code, out, at + j
-                        )
+                for j in which[: undecided(out, at, w, which)]:
+                    r = start + j
+                    left += not settled_row(state, block, r, sums, j, n, above, below, wants, code, out, at + j)
     return left, notes
 
 
@@ -254,7 +252,7 @@ def short_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped
     n = segments * length
     state = empty(view)
     sums = np.empty((5, _TILE))
-    each = divisors(n, above, below)
+    each, which = divisors(n, above, below), np.empty(_TILE, np.int64)
     ahead = _AHEAD // (length * view.itemsize) // LANES * LANES + LANES
     left, notes = 0, 0
     if not is_default():
@@ -278,12 +276,10 @@ def short_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped
             failed, more = decide(state, sums, w, each, n, 0, wants, code, out, at)
             notes |= more
             if failed:
-                for j in range(w):  # rows of the tile before, too: the last one overlaps with it
-                    if undecided(out, at + j):
-                        open_ = not settled_row(
-                            state, block, start + j, sums, j, n, above, below, wants, code, out, at + j
-                        )
-                        left += open_ and j >= begin - start
+                for j in which[: undecided(out, at, w, which)]:
+                    r = start + j
+                    settled = settled_row(state, block, r, sums, j, n, above, below, wants, code, out, at + j)
+                    left += not settled and r >= begin  # the last tile has rows of the one before
             begin = start + w
     return left, notes
 
@@ -295,7 +291,7 @@ def columns(view, above, below, wants, code, out):  # type: ignore[no-untyped-de
     n = outer * inner
     state = empty(view)
     sums, others = np.empty((5, _COLUMNS + LANES)), np.empty((5, _COLUMNS + LANES))
-    each = divisors(n, above, below)
+    each, which = divisors(n, above, below), np.empty(_COLUMNS, np.int64)
     merges = n // _MERGE
     few = outer == 1 and inner <= _FEW
     skipped = 1 if n > 1 else 0  # the shift itself
@@ -353,9 +349,7 @@ def columns(view, above, below, wants, code, out):  # type: ignore[no-untyped-de
             failed, more = decide(state, sums, w, each, min(n, _MERGE + _DEEP), merges + 1, wants, code, out, at)
             notes |= more
             if failed:
-                for j in range(w):
-                    if undecided(out, at + j):
-                        left += not settled_column(
-                            state, block, start + j, sums, j, n, above, below, wants, code, out, at + j
-                        )
+                for j in which[: undecided(out, at, w, which)]:
+                    r = start + j
+                    left += not settled_column(state, block, r, sums, j, n, above, below, wants, code, out, at + j)
     return left, notes
