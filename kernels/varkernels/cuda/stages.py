@@ -1,8 +1,12 @@
-"""What the kernels of the device are made of: reading values, merging states, leaving answers."""
+"""What the kernels of the device are made of: reading values, merging states, leaving answers.
+
+A function that is made for a storage, a width or a formula is made once, so that it is compiled once for all kernels.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -104,6 +108,7 @@ def four_on(segment, offset, length):  # type: ignore[no-untyped-def]
     return following(segment, offset, length)
 
 
+@cache
 def gatherer(fetch: Any, width: int) -> Any:
     """The function that reads a step's values one by one, wherever they lie."""
 
@@ -131,6 +136,7 @@ def gatherer(fetch: Any, width: int) -> Any:
     return {1: one, 4: four, 8: eight}[width]
 
 
+@cache
 def reader(storage: Format, number: Any, width: int) -> Any:
     """The function that reads a whole step: by 16-byte loads where asked."""
     fetch, size = fetcher(storage.name, number), storage.dtype.itemsize
@@ -153,6 +159,7 @@ def reader(storage: Format, number: Any, width: int) -> Any:
     return either
 
 
+@cache
 def beginner(formula: Formula, accumulator: Format) -> Any:
     """The function that makes a row's empty state."""
     empty = formula.empty(accumulator.dtype.type(0))
@@ -169,6 +176,7 @@ def beginner(formula: Formula, accumulator: Format) -> Any:
     return plain if formula.centre is None else centred
 
 
+@cache
 def spreader(lanes: int) -> Any:
     """The function that makes a thread's lanes from the empty state."""
 
@@ -183,6 +191,7 @@ def spreader(lanes: int) -> Any:
     return {1: one, 4: four}[lanes]
 
 
+@cache
 def answerer(accumulator: Format) -> Any:
     """The function that stores a row's answers."""
     put = storer(accumulator.name, NUMBERS[accumulator.name])
@@ -196,6 +205,7 @@ def answerer(accumulator: Format) -> Any:
     return answer
 
 
+@cache
 def leaver(accumulator: Format) -> Any:
     """The function that stores a row's answers, or a part's state where a row has several parts."""
     answer, put = answerer(accumulator), storer(accumulator.name, NUMBERS[accumulator.name])
@@ -212,6 +222,7 @@ def leaver(accumulator: Format) -> Any:
     return leave
 
 
+@cache
 def tailer(fetch: Any, width: int) -> Any:
     """The function that takes the last, incomplete step: the lanes, what each holds, and how many hold one more."""
     gather = gatherer(fetch, 4)
@@ -240,6 +251,7 @@ def tailer(fetch: Any, width: int) -> Any:
     return {1: none, 4: under_four, 8: under_eight}[width]
 
 
+@cache
 def keeper(width: int) -> tuple[Callable[..., None], Callable[..., Any]]:
     """The functions that lay a step's values in shared memory and pick them up: value j `threads` after value j - 1,
     so that a warp's accesses lie side by side."""

@@ -284,8 +284,8 @@ class _Batch:
     wants: dict[str, Wanted]
 
 
-# The tools take most of their time to start; more kernels in a call would leave one of two processes idle at the end.
-_MOST = 64
+# Each call of a tool costs its start; with all kernels in two calls a target, two processes still end together.
+_MOST = 256
 
 
 def _committed(pattern: str) -> list[_Batch]:
