@@ -22,9 +22,10 @@ import varstudy.cli as command
 from varstudy import report
 from varstudy._io import record_file
 from varstudy.bench import targets, timing
-from varstudy.bench.cpu import bench_record, cpu_promises, launch, limit, peers, work
+from varstudy.bench.cpu import bench_record, cpu_promises, launch, limit, peers, tables, work
 from varstudy.bench.cpu.bench_record import LIMIT, BenchProblem, BenchRow
 from varstudy.bench.cpu.peers import CONTENDERS, NORMS, Contender, PeerCall
+from varstudy.bench.cpu.tables import Table
 from varstudy.report.figures import pareto
 
 HOSTILE = "<script>alert(1)</script>\"'&$x^2$ {{ 7*7 }}\u202e\x1b"
@@ -182,10 +183,10 @@ TABLES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
 @pytest.mark.parametrize(("shape", "axes"), TABLES)
 def test_rows_and_columns_are_scored_by_their_own_variances(shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
     asked = request(
-        sizes=[], shape=None, tables=[[list(shape), list(axes)]], contenders=["varstudy exact", "numpy.var"]
+        sizes=[], shape=None, tables=[Table(shape, axes).record()], contenders=["varstudy exact", "numpy.var"]
     )
     rows = bench_record.rows(work.measure(asked))
-    assert {row.norm for row in rows} == {bench_record.reduction(axes)}
+    assert {row.norm for row in rows} == {Table(shape, axes).name}
     assert {row.status for row in rows} == {"ok"}
     for dtype in ("float32", "float64"):
         found = {row.contender: row for row in rows if row.dtype == dtype}
@@ -199,6 +200,45 @@ def test_rows_and_columns_are_scored_by_their_own_variances(shape: tuple[int, ..
         ]
         assert found["numpy.var"].error == float(max(errors))
         assert found["varstudy exact"].rounded
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("values", tables.VALUES)
+def test_other_values_are_what_they_are_called_and_answered_rightly(values: str, dtype: str) -> None:
+    table = Table((40, 8), (1,), values)
+    x = tables.array_of(table, dtype, 7).astype(np.float64)
+    assert np.isnan(x).all() == (values == "NaN")
+    assert (np.abs(x) < np.finfo(dtype).tiny).all() == (values == "subnormal")
+    assert (x == np.rint(x * 64) / 64).all() == (values in ("bytes", "averages of 64 bytes"))
+    rows = bench_record.rows(work.measure(request(sizes=[], shape=None, dtypes=[dtype], tables=[table.record()])))
+    found = {row.contender: row for row in rows}
+    assert found["varstudy exact"].norm == f"axis 1, {values}"
+    assert set(found) == {bench_record.LIMIT, "varstudy exact", "numpy.var"}
+    assert found["varstudy exact"].rounded
+    assert math.isnan(found["varstudy exact"].error) == (values == "NaN")
+
+
+def test_values_under_a_mask_are_scored_by_those_that_count() -> None:
+    table = Table((40, 8), (1,), "N(0, 1)", masked=True)
+    rows = bench_record.rows(work.measure(request(sizes=[], shape=None, dtypes=["float32"], tables=[table.record()])))
+    found = {row.contender: row for row in rows}
+    assert {row.norm for row in rows} == {"axis 1, N(0, 1), where"}
+    x, mask = tables.array_of(table, "float32", 7), tables.mask_of(table.shape, 7)
+    assert 80 <= np.count_nonzero(mask) < mask.size
+    answers = np.var(x, axis=1, where=mask)
+    exact = [exact_variance(row[counts]) for row, counts in zip(x, mask, strict=True)]
+    errors = [abs(Fraction(float(v)) - right) / right for v, right in zip(answers, exact, strict=True)]
+    assert found["numpy.var"].error == float(max(errors))
+    assert found["varstudy exact"].rounded
+
+
+def test_formats_of_sixteen_bits_are_timed_on_ordinary_tables_against_numpy() -> None:
+    listed = [Table((30, 8), (1,)).record(), Table((30, 8), (1,), "bytes").record()]
+    found = bench_record.rows(work.measure(request(dtypes=["float16", "bfloat16"], tables=listed)))
+    assert {row.norm for row in found} == {"axis 1"}
+    assert {row.dtype for row in found} == {"float16", "bfloat16"}
+    assert {row.contender for row in found} == {bench_record.LIMIT, "varstudy exact", "numpy.var"}
+    assert all(row.rounded for row in found if row.contender == "varstudy exact")
 
 
 @pytest.mark.parametrize("contender", [each for each in CONTENDERS if each.table], ids=lambda c: c.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..._io.record_file import Cells, RecordFile
@@ -17,7 +16,6 @@ __all__ = [
     "BenchProblem",
     "BenchRow",
     "read",
-    "reduction",
     "rows",
     "write",
 ]
@@ -40,13 +38,13 @@ class BenchRow(Cells):
     Attributes
     ----------
     norm : ``flat`` for an array of one dimension; batch, layer, instance or group; ``all``: those four, from one call;
-        or `reduction` of the axes.
+        or `tables.Table.name`.
     status : ``ok``, ``not installed`` or ``failed``; `reason` says why.
     seconds, low, high : median and quartiles of one call's wall time; rounds : how many rounds they are of.
     gbps : bytes of the array, in 10^9, over `seconds`. of_limit : the read limit's seconds over `seconds`.
     cpus : CPU time over wall time, median: more than `threads` where a library does not heed its limit.
-    error : largest relative error of the answers against the exact variances. rounded : every answer is the
-        exact variance correctly rounded, in the array's format or in the answer's own.
+    error : largest relative error of the answers against the exact variances; NaN where these are NaN. rounded :
+        every answer is the exact variance correctly rounded, in the array's format or in the answer's own.
     """
 
     dtype: str
@@ -70,11 +68,6 @@ class BenchRow(Cells):
     @property
     def values(self) -> int:
         return math.prod(self.shape)
-
-
-def reduction(axes: Sequence[int]) -> str:
-    """What is reduced, in `BenchRow.norm`: ``axis 0``, ``axes 0, 2, 3``."""
-    return ("axis " if len(axes) == 1 else "axes ") + ", ".join(map(str, axes))
 
 
 FILE = RecordFile(

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..targets import Target, noise
-from .bench_record import LIMIT, BenchRow, reduction
+from .bench_record import LIMIT, BenchRow
 from .peers import NORMS, OURS
-from .tables import TABLES
+from .tables import HARD, SIXTEEN, TABLES, Table
 
 __all__ = ["CALL", "LARGE", "judged"]
 
@@ -17,6 +17,11 @@ __all__ = ["CALL", "LARGE", "judged"]
 LARGE, CALL = 2**26, 1000
 # So many values a column are few.
 FEW = 16
+# What hard values may take of numpy's time.
+LIMITS = {
+    **dict.fromkeys(("bytes", "averages of 64 bytes", "large mean", "constants"), 0.6),
+    **dict.fromkeys(("exp(20 z)", "NaN", "subnormal"), 1.5),
+}
 
 
 def judged(rows: Iterable[BenchRow]) -> list[Target]:
@@ -39,7 +44,15 @@ def judged(rows: Iterable[BenchRow]) -> list[Target]:
             measured, note = above.seconds / below.seconds, noise(above, below)
         found.append(Target(name, dtype, wanted, **{"at_most": False, "measured": measured, "note": note, **given}))
 
-    # What exact may take of numpy's time: rows and columns, columns of few values, small tables.
+    def against_numpy(dtype: str, tables: Sequence[Table], plain: float, few: float) -> None:
+        """What exact may take of numpy's time: rows and columns, columns of few values, small tables."""
+        for each in tables:
+            pair = [find(name, dtype, norm=each.name, shape=each.shape) for name in (OURS, "numpy.var")]
+            wanted = few if each.axes == (0,) and each.shape[0] <= FEW else plain
+            wanted = LIMITS.get(each.values, 0.5 if each.size < CALL or each.masked else wanted)
+            name = f"time of exact / numpy.var, {'x'.join(map(str, each.shape))} {each.name}"
+            add(name, dtype, wanted, (pair[0], pair[1]), at_most=True)
+
     for dtype, limit, table, few, norms in (("float32", 0.93, 0.25, 0.35, 4.0), ("float64", 0.85, 0.4, 0.4, 3.0)):
         exact, numpy, reading = (find(name, dtype, shape=[LARGE]) for name in (OURS, "numpy.var", LIMIT))
         add("exact / read limit, 2^26", dtype, limit, (reading, exact))
@@ -51,14 +64,12 @@ def judged(rows: Iterable[BenchRow]) -> list[Target]:
         add(f"four norms by {OURS}, one read / numpy's slowest", dtype, norms, pair)
         pair = (find(OURS, dtype, shape=[CALL]), find("numpy.var", dtype, shape=[CALL]))
         add("time of exact / numpy.var, 1,000 values", dtype, 0.25, pair, at_most=True)
-        for shape, axes in TABLES:
-            values, norm = math.prod(shape), reduction(axes)
-            ours, theirs = (find(name, dtype, norm=norm, shape=shape) for name in (OURS, "numpy.var"))
-            wanted = 0.5 if values < CALL else few if axes == (0,) and shape[0] <= FEW else table
-            name = f"time of exact / numpy.var, {'x'.join(map(str, shape))} {norm}"
-            add(name, dtype, wanted, (ours, theirs), at_most=True)
+        against_numpy(dtype, TABLES, table, few)
+        against_numpy(dtype, HARD, table, few)
         two, reading_two = (find(name, dtype, 2, shape=[LARGE]) for name in (OURS, LIMIT))
         add("exact: two threads / one, 2^26", dtype, 1.6, (exact, two), **_unshared(two, reading_two))
+    for dtype in SIXTEEN:
+        against_numpy(dtype, TABLES, 0.25, 0.35)
     return found
 
 

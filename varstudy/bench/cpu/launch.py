@@ -15,7 +15,7 @@ from ..._io import child, provenance
 from . import bench_record
 from .bench_record import BenchProblem
 from .cpu_promises import judged
-from .tables import TABLES
+from .tables import HARD, TABLES, Table
 
 __all__ = ["FULL", "QUICK", "BenchPlan", "environment", "run"]
 
@@ -48,13 +48,19 @@ class BenchPlan:
     dtypes: tuple[str, ...] = ("float32", "float64")
     shape: tuple[int, ...] | None = (32, 64, 56, 56)
     groups: int = 32
-    tables: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = ()
+    tables: tuple[Table, ...] = ()
     seed: int = 0
     contenders: tuple[str, ...] = ()
 
 
 QUICK = BenchPlan(sizes=(1000, 2**14, 2**20), threads=(1,), rounds=5, shape=(8, 64, 28, 28), tables=TABLES[-2:])
-FULL = BenchPlan(sizes=(1000, *(2**k for k in range(10, 27, 2)), 2**27), threads=(1, 2), rounds=9, tables=TABLES)
+FULL = BenchPlan(
+    sizes=(1000, *(2**k for k in range(10, 27, 2)), 2**27),
+    threads=(1, 2),
+    rounds=9,
+    dtypes=("float32", "float64", "float16", "bfloat16"),
+    tables=(*TABLES, *HARD),
+)
 
 
 def environment(threads: int, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str], list[str]]:
@@ -98,13 +104,14 @@ def run(plan: BenchPlan, argv: Sequence[str]) -> dict[str, Any]:
     """
     # Processes that wanted a core just before: what is not ours makes the timings noisy.
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    tables = [table.record() for table in plan.tables]
     rows: list[dict[str, Any]] = []
     peers: list[dict[str, str]] = []
     left_out: list[str] = []
     environments: dict[str, Any] = {}
     for threads in plan.threads:
         env, settings, gone = environment(threads, os.environ)
-        found = _child({**asdict(plan), "threads": threads}, env)
+        found = _child({**asdict(plan), "tables": tables, "threads": threads}, env)
         rows += found["rows"]
         peers += [each for each in found["peers"] if each not in peers]
         left_out += [each for each in found["left_out"] if each not in left_out]
@@ -116,7 +123,7 @@ def run(plan: BenchPlan, argv: Sequence[str]) -> dict[str, Any]:
             "sizes": list(plan.sizes),
             "dtypes": list(plan.dtypes),
             "shape": list(plan.shape or ()),
-            "tables": [[list(shape), list(axes)] for shape, axes in plan.tables],
+            "tables": tables,
             "groups": plan.groups,
             "threads": list(plan.threads),
             "rounds": plan.rounds,

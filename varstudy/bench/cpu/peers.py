@@ -46,6 +46,8 @@ class Contender:
     norm : (array NCHW, norm, groups, threads) -> PeerCall for one norm; None where it has none.
     every : (array NCHW, groups) -> PeerCall for all norms at once, whose answer is a dict; None where it has none.
     table : (array, axis or axes, threads) -> PeerCall for a reduction of these axes; None where it has none.
+    masked : (array, mask, axis or axes) -> PeerCall for a reduction of the values that count; None where it is not
+        timed.
     """
 
     name: str
@@ -55,13 +57,20 @@ class Contender:
     norm: Callable[[Array, str, int, int], PeerCall] | None = None
     every: Callable[[Array, int], PeerCall] | None = None
     table: Callable[[Array, Axes, int], PeerCall] | None = None
+    masked: Callable[[Array, Array, Axes], PeerCall] | None = None
 
 
 def _load(name: str) -> Any:
     return importlib.import_module(name)
 
 
-def _by_axes(name: str, package: str, threads: str, call: Callable[[Array, Axes, int], PeerCall]) -> Contender:
+def _by_axes(
+    name: str,
+    package: str,
+    threads: str,
+    call: Callable[[Array, Axes, int], PeerCall],
+    masked: Callable[[Array, Array, Axes], PeerCall] | None = None,
+) -> Contender:
     """A contender that reduces some axes, or all of them for None."""
 
     def norm(x: Array, norm: str, groups: int, threads: int) -> PeerCall:
@@ -70,7 +79,7 @@ def _by_axes(name: str, package: str, threads: str, call: Callable[[Array, Axes,
             return call(x.reshape(n, groups, c // groups, h, w), (2, 3, 4), threads)
         return call(x, {"batch": (0, 2, 3), "layer": (1, 2, 3), "instance": (2, 3)}[norm], threads)
 
-    return Contender(name, package, threads, lambda x, threads: call(x, None, threads), norm, table=call)
+    return Contender(name, package, threads, lambda x, threads: call(x, None, threads), norm, table=call, masked=masked)
 
 
 # This library ------------------------------------------------------------------------------------------------------
@@ -105,11 +114,20 @@ def _table(x: Array, axes: Axes, threads: int) -> PeerCall:
     return PeerCall(lambda: var(x, axis=axes))
 
 
+def _masked(x: Array, mask: Array, axes: Axes) -> PeerCall:
+    var = _load("varstudy").var
+    return PeerCall(lambda: var(x, axis=axes, where=mask))
+
+
 # Arrays ------------------------------------------------------------------------------------------------------------
 
 
 def _numpy(x: Array, axes: Axes, threads: int) -> PeerCall:
     return PeerCall(lambda: np.var(x, axis=axes))
+
+
+def _numpy_masked(x: Array, mask: Array, axes: Axes) -> PeerCall:
+    return PeerCall(lambda: np.var(x, axis=axes, where=mask))
 
 
 def _torch(function: str) -> Callable[[Array, Axes, int], PeerCall]:
@@ -222,8 +240,8 @@ def _sklearn(x: Array, threads: int) -> PeerCall:
 
 
 CONTENDERS = (
-    Contender(OURS, "varstudy", "environment", _flat, _norm, _norms, _table),
-    _by_axes("numpy.var", "numpy", "one", _numpy),
+    Contender(OURS, "varstudy", "environment", _flat, _norm, _norms, _table, _masked),
+    _by_axes("numpy.var", "numpy", "one", _numpy, _numpy_masked),
     _by_axes("torch.var", "torch", "call", _torch("var")),
     _by_axes("torch.var_mean", "torch", "call", _torch("var_mean")),
     _by_axes("jax.jit(var)", "jax", "environment", _jax),

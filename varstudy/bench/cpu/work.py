@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from varkernels.formats import format_of
 from varkernels.rounding import round_to
 from varkernels.views import view
 
@@ -21,9 +22,10 @@ from ...study import score
 from ...study.ground_truth import truth
 from .. import timing
 from ..timing import Runner
-from .bench_record import LIMIT, BenchRow, reduction
+from .bench_record import LIMIT, BenchRow
 from .limit import STRIDES, reader
-from .peers import CONTENDERS, NORMS, Contender, PeerCall
+from .peers import CONTENDERS, NORMS, OURS, Contender, PeerCall
+from .tables import ORDINARY, SIXTEEN, Table, array_of, mask_of
 
 __all__ = ["Exact", "data", "measure"]
 
@@ -36,10 +38,12 @@ SCORED = 2000
 
 def data(shape: Sequence[int], dtype: str, seed: int) -> NDArray[Any]:
     """The values: 1000 + N(0, 1), rounded to the format, the same for the same arguments."""
-    rng = np.random.default_rng([seed, *shape, np.dtype(dtype).itemsize])
-    found: NDArray[Any] = rng.standard_normal(tuple(shape), dtype=np.dtype(dtype).type)
-    found += found.dtype.type(MEAN)
-    return found
+    fmt = format_of(dtype)
+    rng = np.random.default_rng([seed, *shape, fmt.dtype.itemsize])
+    drawn = np.float64 if fmt.precision == 53 else np.float32
+    found: NDArray[Any] = rng.standard_normal(tuple(shape), dtype=drawn)
+    found += drawn(MEAN)
+    return found if found.dtype == fmt.dtype else fmt.rounded(found)
 
 
 class Exact:
@@ -50,13 +54,22 @@ class Exact:
         self._of(rows, array.dtype, slice(None))
 
     @classmethod
-    def table(cls, array: NDArray[Any], axes: tuple[int, ...]) -> Exact:
+    def table(cls, array: NDArray[Any], axes: tuple[int, ...], mask: NDArray[np.bool_] | None = None) -> Exact:
         """Those of a reduction of some axes, of at most SCORED rows at equal distances: truth takes its time."""
-        kept = [a for a in range(array.ndim) if a not in axes]
-        rows = array.transpose([*kept, *axes]).reshape(math.prod(array.shape[a] for a in kept), -1)
+
+        def rows_of(given: NDArray[Any]) -> NDArray[Any]:
+            kept = [a for a in range(given.ndim) if a not in axes]
+            return given.transpose([*kept, *axes]).reshape(math.prod(given.shape[a] for a in kept), -1)
+
+        rows = rows_of(array)
         chosen = slice(None, None, -(-len(rows) // SCORED))
         found = cls.__new__(cls)
-        found._of(rows[np.newaxis, chosen], array.dtype, chosen)
+        if mask is None:
+            found._of(rows[np.newaxis, chosen], array.dtype, chosen)
+        else:
+            each = [row[kept] for row, kept in zip(rows[chosen], rows_of(mask)[chosen], strict=True)]
+            found.exact = score.Exact([truth(row[np.newaxis, np.newaxis]).variance_fraction(0) for row in each])
+            found.dtype, found.chosen = array.dtype, chosen
         return found
 
     def _of(self, rows: NDArray[Any], dtype: np.dtype[Any], chosen: slice) -> None:
@@ -211,16 +224,29 @@ def _norms(request: Mapping[str, Any], dtype: str) -> Iterator[BenchRow]:
         yield from race.run(request["rounds"])
 
 
-def _table(request: Mapping[str, Any], dtype: str, shape: Sequence[int], axes: Sequence[int]) -> Iterator[BenchRow]:
-    threads = request["threads"]
-    array = data(shape, dtype, request["seed"])
-    exact = Exact.table(array, tuple(axes))
-    race = _Race(array, reduction(axes), threads)
-    asked = axes[0] if len(axes) == 1 else tuple(axes)
+def _all_nan(answer: Any) -> tuple[float, bool]:
+    """The score of answers that must all be NaN."""
+    return math.nan, bool(np.isnan(np.asarray(answer, dtype=np.float64)).all())
+
+
+def _table(request: Mapping[str, Any], dtype: str, table: Table) -> Iterator[BenchRow]:
+    threads, seed = request["threads"], request["seed"]
+    ordinary = table.values == ORDINARY
+    array = data(table.shape, dtype, seed) if ordinary else array_of(table, dtype, seed)
+    mask = mask_of(table.shape, seed) if table.masked else None
+    known = bool(np.isfinite(array.astype(np.float64)).all())
+    score = Exact.table(array, table.axes, mask).score if known else _all_nan
+    race = _Race(array, table.name, threads)
+    asked = table.axes[0] if len(table.axes) == 1 else table.axes
+    few = not ordinary or table.masked or dtype in SIXTEEN
     for each in _chosen(request["contenders"]):
-        call = each.table
-        if call is not None:
-            race.enter(each, lambda call=call: call(array, asked, threads), exact.score)  # type: ignore[misc]
+        call, masked = each.table, each.masked
+        if few and each.name not in (OURS, "numpy.var"):
+            continue
+        if mask is not None and masked is not None:
+            race.enter(each, lambda masked=masked: masked(array, mask, asked), score)  # type: ignore[misc]
+        elif mask is None and call is not None:
+            race.enter(each, lambda call=call: call(array, asked, threads), score)  # type: ignore[misc]
     yield from race.run(request["rounds"])
 
 
@@ -229,8 +255,9 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
 
     Parameters
     ----------
-    request : threads, sizes, dtypes, shape and groups of the feature map (shape None: none), tables (shapes, each with
-        the axes to reduce), rounds, seed, and the names of the contenders (empty: all).
+    request : threads, sizes, dtypes, shape and groups of the feature map (shape None: none), tables
+        (`Table.record`), rounds, seed, and the names of the contenders (empty: all). Of the dtypes, those of 16 bits
+        are timed on ordinary tables only, and against numpy only, and so are other than ordinary values.
 
     Returns
     -------
@@ -239,7 +266,8 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     left_out: list[str] = []
     for dtype in request["dtypes"]:
-        for size in request["sizes"]:
+        small = dtype in SIXTEEN
+        for size in () if small else request["sizes"]:
             needed = COPIES * size * np.dtype(dtype).itemsize
             if needed > _memory():
                 left_out.append(f"{size:,} values of {dtype}: that needs {needed / 2**30:.0f} GiB of free memory")
@@ -247,13 +275,16 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
             _say(f"{request['threads']} thread(s): {size:,} values of {dtype}")
             found += [row.record() for row in _flat(request, size, dtype)]
             gc.collect()
-        if request["shape"]:
+        if request["shape"] and not small:
             _say(f"{request['threads']} thread(s): {'x'.join(map(str, request['shape']))} of {dtype}, four norms")
             found += [row.record() for row in _norms(request, dtype)]
             gc.collect()
-        for shape, axes in request["tables"]:
-            _say(f"{request['threads']} thread(s): {'x'.join(map(str, shape))} of {dtype}, {reduction(axes)}")
-            found += [row.record() for row in _table(request, dtype, shape, axes)]
+        for shape, axes, values, masked in request["tables"]:
+            table = Table(tuple(shape), tuple(axes), values, masked)
+            if small and table.values != ORDINARY:
+                continue
+            _say(f"{request['threads']} thread(s): {'x'.join(map(str, shape))} of {dtype}, {table.name}")
+            found += [row.record() for row in _table(request, dtype, table)]
             gc.collect()
     return {"rows": found, "peers": _peers(found), "left_out": left_out}
 
