@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import varstudy
-from varkernels.formats import FLOAT64
+from varkernels.formats import FLOAT64, FORMATS, Format
 from varkernels.rounding import round_to
 
 CORRECTIONS = (0.001, 0.1, Fraction(1, 3), 1.5, -0.1, 5e-324, 1e-300, 10**400, -(10**400), 1e300, -1e300)
@@ -72,6 +72,23 @@ def test_a_named_algorithm_obeys_errstate(method: str) -> None:
     with np.errstate(over="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not math.isfinite(varstudy.var(x, method=method))
+
+
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=str)
+@pytest.mark.parametrize("n", [2, 3, 7, 17, 64, 200])
+def test_constants_without_degrees_of_freedom_keep_their_mean(n: int, fmt: Format) -> None:
+    """Rows in which NaN do not count were compared with what an earlier row had left in memory."""
+    earlier = np.arange(3 * n).reshape(3, n).astype(fmt.dtype)
+    earlier[:, 0] = math.nan
+    for value in (1.0, 60000.0, 0.0):
+        x = np.full((3, n), value).astype(fmt.dtype)
+        for words in ({"nan_policy": "omit"}, {"where": np.ones((3, n), dtype=bool)}, {}):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                varstudy.mean_var(earlier, axis=1, correction=n, nan_policy="omit")
+                mean, variance = varstudy.mean_var(x, axis=1, correction=n, **words)
+            assert mean.tolist() == x[:, 0].tolist()
+            assert np.isnan(variance).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
