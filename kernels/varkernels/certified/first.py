@@ -56,7 +56,7 @@ _KERNELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "single": (single, (_REAL, _REAL, _WHOLE, _WHOLE)),
     "sums": (sums_of_row, (_FLAG, _REAL, _TABLE)),
     "decided": (decided, (_TABLE, _WHOLE, _WHOLE, _WHOLE, *_PASS)),
-    "gathered": (gathered_rows, (_MASK, _FLAG, _FLAG, _FLAG, _LIST, _REAL, _REAL, *_ANSWERS, _LIST, _LIST)),
+    "gathered": (gathered_rows, (_MASK, _FLAG, _FLAG, _FLAG, _LIST, _REAL, _REAL, *_ANSWERS, _LIST)),
 }
 
 
@@ -249,14 +249,13 @@ def completed(
     counts = None
     bad = _NONE
     if fresh:
-        bad = np.arange(left)
+        bad = np.empty(left, np.int64)
     elif left:
         bad = np.flatnonzero(np.isnan(out).any(axis=0))
     if left and n <= LONGEST:
         counts = np.empty(blocks * rows, np.int64)
-        rest = np.empty(len(bad), np.int64)
         some, more = kernel("gathered", storage.name)(
-            view.view(CARRIERS[storage.name][0]),
+            view.view(CARRIERS[storage.name][0]) if view.itemsize == 2 else view,
             _EVERY if mask is None else mask,
             mask is not None,
             fresh,
@@ -268,12 +267,11 @@ def completed(
             asked.code,
             out,
             counts,
-            rest,
         )
         if some < 0:
             return None
         bits |= more
-        bad = rest[:some]
+        bad = bad[:some]
     if bits:
         notes |= {text for bit, text in _NOTES.items() if bits & bit}
         if bits & gathered.NAN:

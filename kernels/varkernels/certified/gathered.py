@@ -226,13 +226,13 @@ def _copied(view, mask, masked, r, buffer, lane):  # type: ignore[no-untyped-def
     return n
 
 
-def gathered_rows(view, mask, masked, fresh, omit, which, correction, rest, wants, code, out, counts, bad):  # type: ignore[no-untyped-def]
-    """Answers for the rows `which` of a view (blocks, segments, rows, length) of any strides.
+def gathered_rows(view, mask, masked, fresh, omit, which, correction, rest, wants, code, out, counts):  # type: ignore[no-untyped-def]
+    """Answers for the rows `which` of a view (blocks, segments, rows, length) of any strides, for all where `fresh`.
 
     mask : bool, of the view's shape: the values that count, where `masked`. fresh : no other kernel has tried the
     rows. omit : NaN values do not count, either. correction, rest : the correction as a double-double. wants, code,
     out : as for `sweeps.long_rows`. counts : int64, of each row: how many values count. Answers how many rows are
-    undecided, which stand in `bad`, and the notes.
+    undecided, which stand at the start of `which` then, and the notes.
     """
     size = view.shape[1] * view.shape[3]
     buffer, held = np.empty((1, 1, size + LANES)), np.empty((1, LANES, size + LANES), view.dtype)
@@ -249,6 +249,8 @@ def gathered_rows(view, mask, masked, fresh, omit, which, correction, rest, want
     left, notes = 0, 0
     if not is_default():
         return IRREGULAR, 0
+    for r in range(len(which) if fresh else 0):
+        which[r] = r
     for start in range(0, len(which), _TOGETHER):
         w = min(_TOGETHER, len(which) - start)
         for j in range(w if fresh else 0):
@@ -302,6 +304,6 @@ def gathered_rows(view, mask, masked, fresh, omit, which, correction, rest, want
             fine, more = _one(view, mask, masked, omit, r, correction, rest, wants, code, out, counts, buffer, own)
             notes |= more
             if not fine:
-                bad[left] = r
+                which[left] = r
                 left += 1
     return left, notes

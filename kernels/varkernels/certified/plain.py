@@ -25,7 +25,20 @@ class PlainCall:
     wants : some of "mean", "var", "std". storage : the format of the values. correction : of at most 2^52 in magnitude.
     """
 
-    __slots__ = ("asked", "bits", "carrier", "code", "first", "name", "out", "rows", "storage", "type", "whole")
+    __slots__ = (
+        "asked",
+        "bits",
+        "carrier",
+        "code",
+        "first",
+        "name",
+        "out",
+        "rows",
+        "single",
+        "storage",
+        "type",
+        "whole",
+    )
 
     def __init__(self, wants: tuple[str, ...], storage: Format, correction: float) -> None:
         self.storage, self.name = storage, storage.name
@@ -37,6 +50,7 @@ class PlainCall:
         self.carrier = CARRIERS[self.name][0] if storage.dtype.itemsize == 2 else None
         self.out = np.dtype(np.float64 if storage.precision == 53 else np.float32)
         self.type = storage.dtype.type
+        self.single: Any = None  # compiled when it is needed first
 
     def _divisor(self, n: int) -> tuple[float, float]:
         return self.asked.divisor(n) if self.whole is None else (n - self.whole, 0.0)
@@ -45,8 +59,11 @@ class PlainCall:
         """The only answer that is wanted, for all values of a C-contiguous array of one dimension, not empty."""
         if self.carrier is not None:
             x = x.view(self.carrier)
-        above, below = self._divisor(x.size)
-        value = kernel("single", self.name)(x, above, below, self.first, self.code)
+        above, below = (x.size - self.whole, 0.0) if self.whole is not None else self.asked.divisor(x.size)
+        single = self.single
+        if single is None:
+            single = self.single = kernel("single", self.name)
+        value = single(x, above, below, self.first, self.code)
         return self.type(value) if value == value else None  # noqa: PLR0124 - not NaN
 
     def along(self, x: NDArray[Any], axis: int, notes: MutableSet[str]) -> list[NDArray[Any]] | None:
@@ -81,3 +98,23 @@ class PlainCall:
         if len(self.rows) == 1:
             return [out.reshape(kept)]
         return [out[row].reshape(kept) for row in self.rows]
+
+    def masked(
+        self, x: NDArray[Any], where: NDArray[np.bool_], axis: int | None, notes: MutableSet[str]
+    ) -> list[Any] | None:
+        """The same under a mask of the array's shape, over one axis or all (None)."""
+        shape = x.shape
+        kept: tuple[int, ...] = ()
+        if axis is None:
+            form = (1, 1, 1, x.size)
+        else:
+            kept = shape[:axis] + shape[axis + 1 :]
+            n, inner = shape[axis], 1
+            for size in shape[axis + 1 :]:
+                inner *= size
+            form = (1, 1, x.size // n, n) if inner == 1 else (x.size // n // inner, n, inner, 1)
+        found = completed(x.reshape(form), where.reshape(form), self.storage, self.asked, None, notes)
+        if found is None:
+            return None
+        out = found[0] if self.carrier is None else found[0].astype(self.type)
+        return [out[row].reshape(kept)[()] for row in self.rows]

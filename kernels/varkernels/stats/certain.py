@@ -3,7 +3,6 @@ without."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, MutableSet
 from functools import lru_cache
 from typing import Any
@@ -13,13 +12,12 @@ from numpy.typing import NDArray
 
 from ..certified.first import Asked, certified_rows
 from ..certified.plain import PlainCall
-from ..exact.rounding_one import correction_ratio
 from ..formats import FLOAT32, FLOAT64, FORMATS
 from .axes import Plan, contiguous_view
 from .inputs import FLOATS
 from .sums import PIECE
 
-__all__ = ["asked_of", "certified", "masked_call", "plain_call", "small_integers"]
+__all__ = ["asked_of", "certified", "plain_call", "small_integers"]
 
 # Integers up to this size are exact in float64.
 _EXACT = 2**53
@@ -48,32 +46,6 @@ def plain_call(wants: tuple[str, ...], dtype: np.dtype[Any], correction: float) 
     """What answers for a small array of a dtype; None for any other than the four floats of native byte order."""
     fmt = FLOATS.get(dtype)
     return None if fmt is None or abs(correction) > _LARGEST else PlainCall(wants, fmt, correction)
-
-
-def masked_call(
-    wants: tuple[str, ...],
-    x: NDArray[Any],
-    where: NDArray[np.bool_],
-    axis: int | None,
-    correction: float,
-    notes: MutableSet[str],
-) -> list[Any] | None:
-    """The answers for a C-contiguous array of native floats over one axis, not negative, or all, under a mask of its
-    shape; None where the general way has to decide."""
-    fmt = FLOATS[x.dtype]
-    if axis is None:
-        view, shape = x.reshape(1, 1, 1, -1), ()
-    else:
-        shape = x.shape[:axis] + x.shape[axis + 1 :]
-        view = x.reshape(math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :]), 1)
-        if view.shape[2] == 1:
-            view = view.transpose(2, 3, 0, 1)
-    asked = asked_of(wants, correction_ratio(correction), fmt.name)
-    found = certified_rows(view, where.reshape(view.shape), fmt, asked, notes)
-    if found is None:
-        return None
-    answers = found[0].astype(fmt.dtype, copy=False)
-    return [answers[asked.rows[want]].reshape(shape)[()] for want in wants]
 
 
 def _float_pieces(view: NDArray[Any], widened: bool) -> Iterator[tuple[slice, slice, NDArray[Any]]] | None:

@@ -19,7 +19,7 @@ from ..arithmetic import default_arithmetic
 from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT
 from ..formats import FLOAT64
 from ..threads import WORTHWHILE
-from .certain import masked_call, plain_call, small_integers
+from .certain import plain_call, small_integers
 from .inputs import given, is_pandas
 from .reduction import NOT_GIVEN, Request, answer
 from .sums import PIECE
@@ -100,7 +100,7 @@ def _quickly(
     if where is not True:
         if type(where) is not np.ndarray or where.dtype != np.bool_ or where.shape != x.shape or size > PIECE:
             return None
-        return masked_call(wants, x, where, axis, correction, notes)
+        return call.masked(x, where, axis, notes)
     if axis is None or x.ndim == 1:
         if len(wants) > 1:
             found = call.along(x.reshape(-1), 0, notes)
