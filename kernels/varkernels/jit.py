@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import register_jitable
 
 from .folders import user_cache_folder
@@ -79,3 +80,12 @@ def fresh_njit(function: Callable[..., Any]) -> Any:
 def inline(function: Callable[..., Any]) -> Any:
     """A helper that verbs call: compiled as a part of its caller, an ordinary function in Python."""
     return register_jitable(function)
+
+
+# A child forked while another thread compiles has nobody who gives numba's lock back: a fork waits for the compiler.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )

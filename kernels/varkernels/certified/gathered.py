@@ -153,7 +153,7 @@ def _one(view, mask, masked, omit, r, correction, rest, wants, code, out, counts
             most = max(most, abs(x))
         if nan and not masked and not omit:
             break
-    if (masked or omit) and n:
+    if (masked or omit) and n and not same:  # else the buffer holds one value only
         same = True
         for i in range(n):
             same &= buffer[0, 0, i] == buffer[0, 0, 0]

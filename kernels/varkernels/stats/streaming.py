@@ -12,6 +12,7 @@ import hashlib
 import math
 import struct
 from dataclasses import astuple
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -230,7 +231,14 @@ class Moments:
     def _variance(self, correction: tuple[int, int]) -> float:
         numerator, denominator = correction
         divisor = self._pair.n * denominator - numerator
-        return self._pair.m2 / (divisor / denominator) if divisor > 0 and self._pair.n else math.nan
+        if divisor <= 0 or not self._pair.n:
+            return math.nan
+        if not math.isfinite(self._pair.m2):
+            return self._pair.m2
+        try:  # the divisor itself may be beyond float64, or round to zero
+            return float(Fraction(self._pair.m2) * denominator / divisor)
+        except OverflowError:
+            return math.inf
 
     def copy(self) -> Moments:
         """An object of its own with the same moments."""

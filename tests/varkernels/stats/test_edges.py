@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import varstudy
-from varkernels.formats import FLOAT64
+from varkernels.formats import FLOAT64, FORMATS, Format
 from varkernels.rounding import round_to
 
 CORRECTIONS = (0.001, 0.1, Fraction(1, 3), 1.5, -0.1, 5e-324, 1e-300, 10**400, -(10**400), 1e300, -1e300)
@@ -74,6 +74,34 @@ def test_a_named_algorithm_obeys_errstate(method: str) -> None:
         assert not math.isfinite(varstudy.var(x, method=method))
 
 
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=str)
+@pytest.mark.parametrize("n", [2, 3, 7, 17, 64, 200])
+def test_constants_without_degrees_of_freedom_keep_their_mean(n: int, fmt: Format) -> None:
+    """Rows in which NaN do not count were compared with what an earlier row had left in memory."""
+    earlier = np.arange(3 * n).reshape(3, n).astype(fmt.dtype)
+    earlier[:, 0] = math.nan
+    for value in (1.0, 60000.0, 0.0):
+        x = np.full((3, n), value).astype(fmt.dtype)
+        for words in ({"nan_policy": "omit"}, {"where": np.ones((3, n), dtype=bool)}, {}):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                varstudy.mean_var(earlier, axis=1, correction=n, nan_policy="omit")
+                mean, variance = varstudy.mean_var(x, axis=1, correction=n, **words)
+            assert mean.tolist() == x[:, 0].tolist()
+            assert np.isnan(variance).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("correction", [-(10**400), 10**400, 5e-324, 2 - Fraction(1, 10**400)], ids=range(4))
+def test_moments_take_any_finite_correction(method: str, correction: Any) -> None:
+    """The divisor, too, may be beyond float64 or below its smallest number."""
+    x = np.array([1.0, 2.0])
+    right = expected(x, correction)
+    moments = varstudy.Moments(method).update(x)
+    assert str(float(moments.variance(correction))) == str(right)
+    assert math.isnan(moments.std(correction)) == math.isnan(right)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_has_threads_of_its_own() -> None:
     script = """
@@ -91,6 +119,36 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=300, check=False
     )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_process_forked_while_a_thread_compiles_can_compile(tmp_path: Path) -> None:
+    """The child has no thread that could give the compiler's lock back."""
+    script = """
+import os, signal, sys, threading, time
+import numpy as np, varstudy
+x = np.arange(8.0)
+varstudy.var(x)  # imports all modules
+varstudy.mean(x, method="chan")
+started = threading.Event()
+def work():
+    started.set()
+    varstudy.var(x.astype(np.float32))
+thread = threading.Thread(target=work)
+thread.start()
+started.wait()
+time.sleep(0.2)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    os._exit(0 if varstudy.mean(x, method="naive") == 3.5 else 1)
+thread.join()
+sys.exit(abs(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
 
 
