@@ -85,9 +85,9 @@ def settled_sums(s, q, q_exact, n, x0, divisor, wants, code, out, r):  # type: i
             found = 0.0
         elif not fine or found == 0.0:
             return False
-        out[0, r] = found
-        if error != 0.0:
+        if error != 0.0:  # what is left undecided must stay NaN
             return False
+        out[0, r] = found
     if wants & 6:
         below = count * divisor
         many, square = count * q, s * s
