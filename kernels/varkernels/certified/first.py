@@ -24,6 +24,7 @@ from ..threads import WORTHWHILE, get_threads, run_all
 from . import gathered
 from .deciding import CODES, MEAN, OVERFLOW, STD, VARIANCE
 from .gathered import LONGEST, gathered_rows
+from .gridded import GRIDDED, gridded_rows
 from .states import add_pairs
 from .sweeps import BLOCK, SHORT, columns, decided, depths, long_rows, short_rows, single, sums_of_row
 
@@ -51,6 +52,7 @@ _PASS = (_REAL, _REAL, *_ANSWERS)
 # The kernels, and what they take after a view of four dimensions, or one for "single".
 _KERNELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "long": (long_rows, _PASS),
+    "gridded": (gridded_rows, _PASS),
     "short": (short_rows, _PASS),
     "columns": (columns, _PASS),
     "single": (single, (_REAL, _REAL, _WHOLE, _WHOLE)),
@@ -123,6 +125,8 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
     size = view.itemsize
     if length > 1 and stride == size:
         kind = "short" if length <= SHORT and rows >= 8 else "long"
+        if length >= GRIDDED and not narrow and "mean" not in asked.wants:
+            kind = "gridded"
     elif row_stride == size and (rows > 1 or segment_stride == size):
         kind = "columns"
         view = view.transpose(0, 1, 3, 2) if length > segments else view.transpose(0, 3, 1, 2)
@@ -134,6 +138,14 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
         view = view.view(CARRIERS[name][0])
     out = _answers(storage, asked, blocks * rows)
     left, notes = kernel(kind, name)(view, above, below, asked.bits, asked.code, out)
+    if kind == "gridded" and left > 0:
+        left = 0
+        for place in np.flatnonzero(np.isnan(out).any(axis=0)):
+            b, r = divmod(int(place), rows)
+            one = _answers(storage, asked, 1)
+            some, more = kernel("long", name)(view[b : b + 1, :, r : r + 1], above, below, asked.bits, asked.code, one)
+            out[:, place] = one[:, 0]
+            left, notes = left + some, notes | more
     return None if left < 0 else (out, left, notes)
 
 
