@@ -58,7 +58,7 @@ from .vectors import load_part
 
 __all__ = ["GRIDDED", "cut_sums", "grid_growth", "gridded_decided", "gridded_rows", "gridded_sums"]
 
-# From so many values on that lie next to each other: half the time of `sweeps.long_rows` in the caches, 0.9 from memory.
+# From so many values on that lie next to each other: half of the time of `long_rows` in the caches, 0.9 from memory.
 GRIDDED = 1 << 15
 # Values of a row that are looked at first, across all of it.
 _SAMPLE = 16
