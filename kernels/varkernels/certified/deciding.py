@@ -61,6 +61,7 @@ __all__ = [
     "STD",
     "VARIANCE",
     "decide",
+    "decide_wide",
     "divisors",
     "numbers_of",
     "rounded_both",
@@ -353,12 +354,12 @@ def _wide_spreads(sums, w, each, growth, root, numbers, answers):  # type: ignor
 
 
 @inline
-def _wide(state, sums, w, each, k, m, wants, code, out, first):  # type: ignore[no-untyped-def]
+def decide_wide(sums, w, each, growth, growth_of_mean, wants, code, out, first):  # type: ignore[no-untyped-def]
+    """`decide` for sums as double-doubles. growth: G of the sums; growth_of_mean: that of s alone."""
     numbers = numbers_of(code)
-    growth = wide_growth(np.float64(k), np.float64(m))
     failed, notes = 0, 0
     if wants & 1:
-        failed += _wide_means(sums, w, each, growth, numbers, out[0, first : first + w])
+        failed += _wide_means(sums, w, each, growth_of_mean, numbers, out[0, first : first + w])
     for want in (VARIANCE, STD):
         if not wants & (1 << want):
             continue
@@ -370,6 +371,12 @@ def _wide(state, sums, w, each, k, m, wants, code, out, first):  # type: ignore[
         failed += left
         notes |= OVERFLOW if over else 0
     return failed, notes
+
+
+@inline
+def _wide(state, sums, w, each, k, m, wants, code, out, first):  # type: ignore[no-untyped-def]
+    growth = wide_growth(np.float64(k), np.float64(m))
+    return decide_wide(sums, w, each, growth, growth, wants, code, out, first)
 
 
 @overload(decide)

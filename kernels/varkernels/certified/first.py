@@ -24,6 +24,7 @@ from ..threads import WORTHWHILE, get_threads, run_all
 from . import gathered
 from .deciding import CODES, MEAN, OVERFLOW, STD, VARIANCE
 from .gathered import LONGEST, gathered_rows
+from .gridded import GRIDDED, gridded_decided, gridded_rows, gridded_sums
 from .states import add_pairs
 from .sweeps import BLOCK, SHORT, columns, decided, depths, long_rows, short_rows, single, sums_of_row
 
@@ -51,11 +52,14 @@ _PASS = (_REAL, _REAL, *_ANSWERS)
 # The kernels, and what they take after a view of four dimensions, or one for "single".
 _KERNELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "long": (long_rows, _PASS),
+    "gridded": (gridded_rows, _PASS),
     "short": (short_rows, _PASS),
     "columns": (columns, _PASS),
     "single": (single, (_REAL, _REAL, _WHOLE, _WHOLE)),
     "sums": (sums_of_row, (_FLAG, _REAL, _TABLE)),
     "decided": (decided, (_TABLE, _WHOLE, _WHOLE, _WHOLE, *_PASS)),
+    "gridded-sums": (gridded_sums, (_FLAG, _REAL, _REAL, _FLAG, _TABLE)),
+    "gridded-decided": (gridded_decided, (_TABLE, _WHOLE, *_PASS)),
     "gathered": (gathered_rows, (_MASK, _FLAG, _FLAG, _FLAG, _LIST, _REAL, _REAL, *_ANSWERS, _LIST)),
 }
 
@@ -123,6 +127,8 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
     size = view.itemsize
     if length > 1 and stride == size:
         kind = "short" if length <= SHORT and rows >= 8 else "long"
+        if length >= GRIDDED and not narrow:
+            kind = "gridded"
     elif row_stride == size and (rows > 1 or segment_stride == size):
         kind = "columns"
         view = view.transpose(0, 1, 3, 2) if length > segments else view.transpose(0, 3, 1, 2)
@@ -134,6 +140,14 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
         view = view.view(CARRIERS[name][0])
     out = _answers(storage, asked, blocks * rows)
     left, notes = kernel(kind, name)(view, above, below, asked.bits, asked.code, out)
+    if kind == "gridded" and left > 0:
+        left = 0
+        for place in np.flatnonzero(np.isnan(out).any(axis=0)):
+            b, r = divmod(int(place), rows)
+            one = _answers(storage, asked, 1)
+            some, more = kernel("long", name)(view[b : b + 1, :, r : r + 1], above, below, asked.bits, asked.code, one)
+            out[:, place] = one[:, 0]
+            left, notes = left + some, notes | more
     return None if left < 0 else (out, left, notes)
 
 
@@ -161,8 +175,6 @@ def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) ->
     values = view.view(CARRIERS[storage.name][0])
     if above <= 0.0:
         return None
-    first = np.empty((5, 1))
-    kernel("sums", storage.name)(values[:, :1, :, :16], False, 0.0, first)
     pieces = max(1, min(threads, n // WORTHWHILE * 2))
     if segments >= pieces:
         share = -(-segments // pieces)
@@ -170,22 +182,38 @@ def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) ->
     else:
         share = -(-length // pieces // BLOCK) * BLOCK
         parts = [values[..., i : i + share] for i in range(0, length, share)]
-
-    def summed(part: NDArray[Any]) -> NDArray[np.float64]:
-        sums = np.empty((5, 1))
-        kernel("sums", storage.name)(part, True, first[0, 0], sums)
-        return sums
-
-    total, *others = run_all(summed, parts, threads)
-    with np.errstate(all="ignore"):
-        for other in others:
-            if storage.precision == 53:
-                total[1:3, 0] = add_pairs(*total[1:3, 0], *other[1:3, 0])
-                total[3:5, 0] = add_pairs(*total[3:5, 0], *other[3:5, 0])
-            else:
-                total[1:3] += other[1:3]
-    k, m = depths(segments, length)
     out = _answers(storage, asked, 1)
+
+    def together(kind: str, *given: Any) -> NDArray[np.float64]:
+        def summed(part: NDArray[Any]) -> NDArray[np.float64]:
+            sums = np.zeros((7, 1))
+            kernel(kind, storage.name)(part, True, *given, sums)
+            return sums
+
+        total, *others = run_all(summed, parts, threads)
+        with np.errstate(all="ignore"):
+            for other in others:
+                if storage.precision == 53:
+                    total[1:3, 0] = add_pairs(*total[1:3, 0], *other[1:3, 0])
+                    total[3:5, 0] = add_pairs(*total[3:5, 0], *other[3:5, 0])
+                    total[5:] += other[5:]
+                else:
+                    total[1:3] += other[1:3]
+        return total
+
+    first = np.empty((7, 1))
+    if storage.precision == 53 and length >= GRIDDED:
+        kernel("gridded-sums", storage.name)(values, False, 0.0, 0.0, False, first)
+        total = together("gridded-sums", first[0, 0], first[1, 0], "mean" in asked.wants)
+        total[6] += len(parts)
+        left, notes = kernel("gridded-decided", storage.name)(
+            values, total, n, above, below, asked.bits, asked.code, out
+        )
+        if left <= 0:
+            return None if left < 0 else (out, left, notes)
+    kernel("sums", storage.name)(values[:, :1, :, :16], False, 0.0, first)
+    total = together("sums", first[0, 0])
+    k, m = depths(segments, length)
     left, notes = kernel("decided", storage.name)(
         values, total, n, k, m + len(parts), above, below, asked.bits, asked.code, out
     )
