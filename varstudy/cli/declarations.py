@@ -70,8 +70,8 @@ def command(module: str, name: str | None = None) -> Callable[[Callable[[], None
     type=click.Choice(["auto", "cpu", "ptx", "cuda"]),
     default="auto",
     show_default=True,
-    help="Also measure the CUDA kernels: on a GPU, by their PTX without one (on maps of at most 2^20 values; with --full "
-    "on all), or whichever there is.",
+    help="Also measure the CUDA kernels: on a GPU, by their PTX without one, or whichever there is. "
+    "PTX takes maps of at most 2^20 values; with --full, all.",
 )
 @click.option(
     "--anew/--no-anew",
