@@ -75,7 +75,7 @@ class Redraw:
     # The first has so many seconds of the run to show, and that share of its cells.
     BEGIN, CELLS = 8.0, 0.1
     SHARE = 0.1
-    # Where no more seconds than these are left, the last page comes soon enough.
+    # Where no more seconds than these are left, the last page comes soon enough: so it is in the quick study.
     SOON = 20.0
 
     def __init__(self, processes: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -89,7 +89,7 @@ class Redraw:
 
         Parameters
         ----------
-        measured : the share of the cells that are. left : seconds to the end of the run.
+        measured : the share of the cells that are. left : seconds that the others are expected to take.
         """
         if measured < self.CELLS or left < self.SOON or self._clock() < self._next:
             return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .._io.progress import Forecast, Progress
+from .._io.progress import Progress
 from . import course
 from .course import Planned, Redraw
 from .pool import Crew, Task
@@ -59,7 +59,6 @@ class Phases:
     asked: threading.Event
     say: Callable[[str], None]
     _finished: set[str] = field(default_factory=set)
-    _forecast: Forecast = field(default_factory=Forecast)
     _beside: tuple[Any, str] = (None, "")
 
     def run(self, crew: type[Crew]) -> tuple[Any, str]:
@@ -82,9 +81,9 @@ class Phases:
 
     @property
     def _seconds(self) -> float:
-        """What the missing cells are expected to take."""
-        alone = sum(each.seconds for each in self.missing) + (course.COMPANION if self.companion is not None else 0.0)
-        return alone / self.processes
+        """What the missing cells are expected to take, and the companion."""
+        alone = sum(each.seconds for each in self.missing if each.key not in self._finished)
+        return (alone + (course.COMPANION if self.companion is not None else 0.0)) / self.processes
 
     def _compile(self, perform: Perform) -> None:
         cells = [each.cell for each in self.missing]
@@ -101,13 +100,11 @@ class Phases:
     def _measure(self, perform: Perform, redraw: Redraw) -> None:
         total, done, seconds = len(self.planned), len(self.planned) - len(self.missing), self._seconds
         self.progress.start(total, done, "measuring", seconds, self.later)
-        self._forecast.start(total, done, seconds)
         given: list[Planned | None] = []
         for index, answer in perform(self._tasks(redraw, given)):
             each = given[index]
             if each is not None:
                 self._finished.add(each.key)
-                self._forecast.advance(each.seconds / self.processes)
                 self._advance(each.cell.label, each.seconds / self.processes)
             elif isinstance(answer, Drawn):
                 redraw.drawn(answer.seconds)
@@ -126,7 +123,7 @@ class Phases:
                     yield accompany, self.companion, self.seed, self.scratch
                 continue
             measured = len(self._finished) / len(self.planned)
-            if self.page is not None and redraw.due(measured, self._forecast.left or 0.0):
+            if self.page is not None and redraw.due(measured, self._seconds):
                 given.append(None)
                 finished = tuple(other for other in self.planned if other.key in self._finished)
                 yield draw, self.page, replace(self.sketch, finished=finished), self.folder, self.target

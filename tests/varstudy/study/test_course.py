@@ -33,6 +33,11 @@ def test_the_first_page_of_the_default_study_has_half_of_its_cells() -> None:
     assert len(cheap) > len(long)
 
 
+def test_the_quick_study_is_too_short_for_a_page_on_the_way() -> None:
+    assert sum(each.seconds for each in planned("quick")) / 2 < Redraw.SOON
+    assert sum(each.seconds for each in planned()) / 2 > 2 * Redraw.SOON
+
+
 def test_one_long_cell_is_long() -> None:
     (one,) = (each for each in planned() if each.cell.label == "growth/normal/N=2^24 float32")
     if one.seconds > course.FIRST:
