@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import os
 import tempfile
@@ -16,8 +15,6 @@ from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
-
-from .prelude import SCHEDULER
 
 # Raised whenever the lowering changes what it emits, so that no stale object code is used.
 LOWERING = 2
@@ -136,15 +133,3 @@ class Code:
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()
         self.address = int(self._engine.get_function_address(name))
-
-
-@cache
-def _scheduler(folder: Path | None) -> tuple[Code, Callable[[int], int]]:
-    code = Code(SCHEDULER, "run", folder)
-    # A plain C function pointer through ctypes runs without the interpreter's lock.
-    return code, ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(code.address)
-
-
-def scheduler(folder: Path | None) -> Callable[[int], int]:
-    """The scheduler as a function of the address of a run's state, compiled once in a process."""
-    return _scheduler(folder)[1]

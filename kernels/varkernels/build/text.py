@@ -11,6 +11,9 @@ import llvmlite.binding as llvm
 
 __all__ = ["module_of", "optimised", "plain"]
 
+# How data lie in memory, as far as x86-64 and 64-bit Arm agree: little-endian, an int64 at a multiple of 8 bytes. LLVM
+# computes the places of what is in a structure from this, and leaves nothing but the numbers of bytes in the text.
+_LAYOUT = "e-m:e-i64:64-i128:128-n8:16:32:64-S128"
 _RUNTIME = Path(__file__).parent / "runtime.ll"
 # What Numba's runtime has, of what `runtime.ll` has.
 _REPLACED = re.compile(r"^define [^\n]*@NRT_(?:incref|decref)\(.*?^}\n", re.MULTILINE | re.DOTALL)
@@ -47,6 +50,7 @@ def module_of(text: str, entry: str, extra: str) -> Any:
             text += f"declare {str(function.global_value_type).partition('(')[0]}@{function.name}("
             text += ", ".join(str(argument.type) for argument in function.arguments) + ")\n"
     module = llvm.parse_assembly(text + extra)
+    module.data_layout = own.data_layout = _LAYOUT
     module.link_in(own)
     for function in module.functions:
         if not function.is_declaration:
