@@ -8,9 +8,15 @@ from typing import Any
 __all__ = ["announce", "inline"]
 
 
-class _Waiting:
-    functions: list[Callable[..., Any]] = []
-    register: Callable[..., Any] | None = None
+class _Helpers:
+    """Those that wait, and what registers one, as soon as there is something that does."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[..., Any]] = []
+        self.register: Callable[..., Any] | None = None
+
+
+_HELPERS = _Helpers()
 
 
 def inline(function: Callable[..., Any]) -> Any:
@@ -18,15 +24,15 @@ def inline(function: Callable[..., Any]) -> Any:
 
     Numba takes half a second to import, and a process that finds its kernels compiled never needs it.
     """
-    if _Waiting.register is None:
-        _Waiting.functions.append(function)
+    if _HELPERS.register is None:
+        _HELPERS.waiting.append(function)
     else:
-        _Waiting.register(function)
+        _HELPERS.register(function)
     return function
 
 
 def announce(register: Callable[..., Any]) -> None:
     """Register the helpers that wait, and from now on each as it comes."""
-    _Waiting.register = register
-    while _Waiting.functions:
-        register(_Waiting.functions.pop(0))
+    _HELPERS.register = register
+    while _HELPERS.waiting:
+        register(_HELPERS.waiting.pop(0))

@@ -45,9 +45,7 @@ def target() -> Any:
     host = llvm.Target.from_default_triple()
     # As Numba has it: addresses of 64 bits, which code on x86 has in itself.
     reloc = "static" if host.name.startswith("x86") else "default"
-    return host.create_target_machine(
-        cpu=name, features=features, opt=2, jit=True, reloc=reloc, codemodel="jitdefault"
-    )
+    return host.create_target_machine(cpu=name, features=features, opt=2, jit=True, reloc=reloc, codemodel="jitdefault")
 
 
 @cache

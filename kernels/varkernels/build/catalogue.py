@@ -40,7 +40,9 @@ def entries() -> tuple[Entry, ...]:
     found = [Entry("arithmetic", "exact", "arithmetic_test", (), ("arithmetic_test.py",))]
     found += [Entry(f"exact-{name}", "exact", "exact.kernels", (name,), ("exact/kernels.py",)) for name in NAMES]
     found += [
-        Entry(f"certified-{kind}-{storage}", "certified", "certified.kernels", (kind, storage), ("certified/kernels.py",))
+        Entry(
+            f"certified-{kind}-{storage}", "certified", "certified.kernels", (kind, storage), ("certified/kernels.py",)
+        )
         for kind in KINDS
         for storage in FORMATS
     ]

@@ -17,7 +17,7 @@ from ..shipped import FOLDER, MARK, SCHEMA, digest, digest_of_sources, manifest,
 from .catalogue import Entry, entries, sources_of
 from .front import PINNED, SETTINGS, text_of, versions
 
-__all__ = ["main", "made"]
+__all__ = ["made", "main"]
 
 
 @contextlib.contextmanager
@@ -111,7 +111,8 @@ def main(arguments: list[str] | None = None) -> int:
     what.add_argument("--check", action="store_true", help="compare with the committed texts and write nothing")
     what.add_argument("--print", metavar="NAME", dest="name", help="print the committed text of a kernel")
     what.add_argument("--list", action="store_true", help="print the names of the committed kernels")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many compile (default: one a core)")
+    cores = os.cpu_count() or 1
+    parser.add_argument("--processes", type=int, default=cores, help="how many compile (default: one a core)")
     given = parser.parse_args(arguments)
     if given.list:
         print(*manifest().get("kernels", {}), sep="\n")

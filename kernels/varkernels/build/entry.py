@@ -182,10 +182,11 @@ def entry(signature: tuple[Any, ...], answer: Any, kinds: list[str], bound: tupl
         work.add("br i1 %right, label %answered, label %exhausted")
         work.label("answered")
         if isinstance(answer, types.BaseTuple):
-            made = work.value(f"call ptr @PyTuple_New(i64 {len(answer)})")
-            if any(kind not in (types.int64, types.float64) for kind in answer):
+            parts: Any = answer
+            made = work.value(f"call ptr @PyTuple_New(i64 {len(parts)})")
+            if any(kind not in (types.int64, types.float64) for kind in parts):
                 raise NotImplementedError(f"an entry has no way to answer {answer}")
-            for k, kind in enumerate(answer):
+            for k, kind in enumerate(parts):
                 item = work.object(kind, "%answer", 8 * k)
                 work.value(f"call i32 @PyTuple_SetItem(ptr {made}, i64 {k}, ptr {item})")
         else:

@@ -12,7 +12,13 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+import llvmlite.binding as llvm
+from numba.core import codegen, compiler, compiler_lock, cpu, registry
+
+from ..jit import OPTIONS
 from ..shipped import VARIABLE
+from .entry import entry
+from .text import module_of, optimised, plain
 
 __all__ = ["PINNED", "SETTINGS", "text_of", "versions"]
 
@@ -47,19 +53,18 @@ def _finished(library: Any) -> None:
 
 def _compiled(definition: Any) -> tuple[Any, str, str]:
     """The type of the answer, the name of the function, and the module as text."""
-    from numba.core import codegen, compiler, compiler_lock, cpu, registry
-
     for owner, name, function in (
         (codegen.CPUCodeLibrary, "_optimize_final_module", _simplified),
         (codegen.CPUCodeLibrary, "_finalize_final_module", _finished),
-        (cpu.CPUContext, "get_executable", lambda *_: [].append),  # a function of C, another one each time
+        # Numba keeps a helper under its function of C; so each has another one, which nobody calls.
+        (cpu.CPUContext, "get_executable", lambda *_: [].append),
     ):
         setattr(owner, name, function)
-    from ..jit import OPTIONS
-
     target = registry.cpu_target
     flags: Any = compiler.Flags()
-    target.options.parse_as_flags(flags, OPTIONS | {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+    target.options.parse_as_flags(
+        flags, OPTIONS | {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    )
     with compiler_lock.global_compiler_lock:
         made = compiler.compile_extra(
             target.typing_context, target.target_context, definition.function, definition.signature, None, flags, {}
@@ -80,11 +85,6 @@ def text_of(name: str, module: str, arguments: tuple[Any, ...]) -> str:
     """
     if any(os.environ.get(setting) != value for setting, value in SETTINGS.items()):
         raise RuntimeError(f"kernel {name}: this process was not started with the settings of the build")
-    import llvmlite.binding as llvm
-
-    from .entry import entry
-    from .text import module_of, optimised, plain
-
     definition = import_module(f"...{module}", __name__).definition(*arguments)
     answer, function, text = _compiled(definition)
     kinds = [str(argument.type) for argument in llvm.parse_assembly(text).get_function(function).arguments]

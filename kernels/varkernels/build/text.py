@@ -19,19 +19,21 @@ _RUNTIME = Path(__file__).parent / "runtime.ll"
 _REPLACED = re.compile(r"^define [^\n]*@NRT_(?:incref|decref)\(.*?^}\n", re.MULTILINE | re.DOTALL)
 # Lines that name a file, a machine, or where blocks are reached from.
 _MACHINE = re.compile(r"^(?:source_filename|target triple|target datalayout|; ModuleID).*\n", re.MULTILINE)
+# Hints about the stack, which later versions write without a size.
+_LIFETIME = re.compile(r"^[^\n]*@llvm\.lifetime\.(?:start|end)[^\n]*\n", re.MULTILINE)
 _REMARK = re.compile(r" *; (?:preds =|Function Attrs:|Materializable|uselistorder).*")
 _ATTRIBUTES = re.compile(r"^attributes #\d+ = .*\n", re.MULTILINE)
 _GROUP = re.compile(r" #\d+\b")
 # What LLVM finds out by itself about an argument or an answer, written differently by different versions.
 _FOUND = re.compile(
-    r" (?:nocapture|captures\([^)]*\)|readonly|readnone|writeonly|nofree|noundef|nonnull|returned|writable|dead_on_unwind"
-    r"|allocptr|allocalign|dereferenceable(?:_or_null)?\(\d+\)|initializes\(\([^)]*\)(?:, \([^)]*\))*\)"
+    r" (?:nocapture|captures\([^)]*\)|readonly|readnone|writeonly|nofree|noundef|nonnull|returned|writable"
+    r"|dead_on_unwind|allocptr|allocalign|dereferenceable(?:_or_null)?\(\d+\)|initializes\(\([^)]*\)(?:, \([^)]*\))*\)"
     r"|range\([^)]*\)|nofpclass\([^)]*\))"
 )
 _NAME = re.compile(r'@(?:"[^"]*"|[\w.$-]+)')
 # Names that others know: of Python, of the C library, of LLVM, of the entry.
 _KNOWN = re.compile(r"@(?:llvm\.|Py|_Py|kernel$|(?:malloc|realloc|free|ldexp|sqrt)$)")
-_DECLARED = re.compile(r'^(?:declare [^\n]*?(@[^ (]+)\(|(@\S+) = external)', re.MULTILINE)
+_DECLARED = re.compile(r"^(?:declare [^\n]*?(@[^ (]+)\(|(@\S+) = external)", re.MULTILINE)
 
 
 def module_of(text: str, entry: str, extra: str) -> Any:
@@ -81,7 +83,7 @@ def plain(text: str) -> str:
     unknown = [name for name in map("".join, _DECLARED.findall(text)) if not _KNOWN.match(name.replace('"', ""))]
     if unknown:
         raise ValueError(f"nothing that comes with this package defines {', '.join(unknown)}")
-    for pattern in (_MACHINE, _REMARK, _ATTRIBUTES, _GROUP, _FOUND):
+    for pattern in (_MACHINE, _LIFETIME, _REMARK, _ATTRIBUTES, _GROUP, _FOUND):
         text = pattern.sub("", text)
     names: dict[str, str] = {}
 

@@ -52,7 +52,7 @@ from ..formulas.errorfree import fast_two_sum, two_sum
 from ..inlining import inline
 from ..smallfloat import bits_of, fma_float, from_bits
 from .states import multiply_pairs
-from .terms import MEAN, OVERFLOW, STD, VARIANCE, add_pairs
+from .terms import OVERFLOW, STD, VARIANCE, add_pairs
 
 __all__ = [
     "SINGLE",

@@ -23,7 +23,7 @@ from .deciding import decide, divisors, numbers_of, row_of, to_format, undecided
 from .settling import settled_row, settled_sums
 from .states import empty, keep, put
 from .sweeps import IRREGULAR, SMALLEST, _row, _shift, eight_rows
-from .terms import DEGREES, EMPTY, INVALID, LONGEST, NAN, OPPOSITE, OVERFLOW, SHORT, STD, VARIANCE, depths
+from .terms import DEGREES, EMPTY, INVALID, NAN, OPPOSITE, OVERFLOW, SHORT, STD, VARIANCE, depths
 from .vectors import across, first_lane, load_part, magnitude, or_nan, rotate1, rotate2, rotate4, store
 
 __all__ = ["gathered_rows"]

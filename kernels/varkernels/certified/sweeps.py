@@ -19,7 +19,7 @@ from ..smallfloat import decode
 from .deciding import decide, divisors, undecided
 from .settling import settled_column, settled_row
 from .states import empty, keep, kept, merged, put, step
-from .terms import BLOCK, SEGMENTS, SHORT, depths
+from .terms import BLOCK, SEGMENTS, depths
 from .vectors import across, fetch, load_columns, load_part, one_row, or_nan, store
 
 __all__ = [
