@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import ml_dtypes
@@ -36,22 +37,22 @@ class Format:
     emin: int
     emax: int
 
-    @property
+    @cached_property
     def unit_roundoff(self) -> Fraction:
         """u = 2^-p, exact."""
         return Fraction(1, 2**self.precision)
 
-    @property
+    @cached_property
     def largest(self) -> Fraction:
         """The largest finite number, exact."""
         return (2 - Fraction(2) ** (1 - self.precision)) * Fraction(2) ** self.emax
 
-    @property
+    @cached_property
     def smallest_normal(self) -> Fraction:
         """2^emin, exact."""
         return Fraction(2) ** self.emin
 
-    @property
+    @cached_property
     def smallest_subnormal(self) -> Fraction:
         """2^(emin - p + 1), exact: the spacing of the subnormal numbers."""
         return Fraction(2) ** (self.emin - self.precision + 1)

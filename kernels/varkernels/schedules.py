@@ -20,6 +20,9 @@ from .verbs import merge, read, start, update
 
 __all__ = ["lanes", "running", "tree"]
 
+# Leaves that `tree` merges at a time: all branches of that are predicted, those of the counter's carries are not.
+LEAVES = 64
+
 
 def running(empty, view, centres, out, width):  # type: ignore[no-untyped-def]
     """One state takes the values one by one. `width` is not used."""
@@ -73,10 +76,12 @@ def lanes(empty, view, centres, out, width):  # type: ignore[no-untyped-def]
 
 def tree(empty, view, centres, out, width):  # type: ignore[no-untyped-def]
     """Blocks of `width` consecutive values, each run through; the blocks are merged two by two, as a counter
-    in binary carries, so that no value takes part in more than ceil(log2(number of blocks)) merges."""
+    in binary carries, so that no value takes part in more than ceil(log2(number of blocks)) merges.
+
+    Where a block is one value, LEAVES of them are merged level by level: the tree that the counter would make."""
     zero = empty[0]
     segments, rows, length = view.shape
-    stack = [empty] * 64
+    stack = [empty] * (64 + LEAVES)
     counts = [0] * 64
     for r in range(rows):
         begin = start(empty, narrow(zero, centres[r, 0]), narrow(zero, centres[r, 1]))
@@ -85,15 +90,30 @@ def tree(empty, view, centres, out, width):  # type: ignore[no-untyped-def]
         blocks = 0
         depth = 0
         for s in range(segments):
-            for i in range(length):
-                n += 1
-                state = update(state, n, narrow(zero, decode(view[s, r, i])))
-                if n == width:
+            i = 0
+            while i < length:
+                if width == 1 and blocks % LEAVES == 0 and i + LEAVES <= length:
+                    for j in range(LEAVES):
+                        stack[depth + j] = update(begin, 1, narrow(zero, decode(view[s, r, i + j])))
+                    half = 1
+                    while half < LEAVES:
+                        for j in range(depth, depth + LEAVES, 2 * half):
+                            stack[j] = merge(stack[j], half, stack[j + half], half)
+                        half *= 2
+                    state = stack[depth]
+                    n = LEAVES
+                    taken = LEAVES
+                else:
+                    n += 1
+                    state = update(state, n, narrow(zero, decode(view[s, r, i])))
+                    taken = 1
+                i += taken
+                if n >= width:
                     stack[depth] = state
                     counts[depth] = n
                     depth += 1
-                    blocks += 1
-                    carry = blocks
+                    blocks += taken
+                    carry = blocks // taken
                     while carry & 1 == 0:
                         depth -= 1
                         stack[depth - 1] = merge(stack[depth - 1], counts[depth - 1], stack[depth], counts[depth])

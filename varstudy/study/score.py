@@ -52,6 +52,8 @@ Floats = NDArray[np.float64]
 MAY_LOSE = 1.0
 # A larger relative error leaves no correct digit.
 WRONG_ERROR = 0.1
+# So many errors are kept at most for answers that come again: algorithms often agree in every bit of a map's rows.
+KEPT = 1 << 20
 
 
 class Status(str, Enum):
@@ -150,6 +152,8 @@ class Exact:
             [math.nan if v is None else quotient(v.numerator, v.denominator) for v in self.values],
             np.float64,
         )
+        self._ratios = [None if v is None else v.as_integer_ratio() for v in self.values]
+        self._errors: dict[bytes, Floats] = {}
         self._ulps: dict[str, Floats] = {}
         self._in_range: dict[str, NDArray[np.bool_]] = {}
         self._squares_overflow: dict[str, int] = {}
@@ -178,7 +182,7 @@ class Exact:
         )
 
     def errors(self, computed: ArrayLike) -> Floats:
-        """(computed - exact) / |exact| of each row, exact but for one rounding.
+        """(computed - exact) / |exact| of each row, exact but for one rounding; an array that cannot be written.
 
         0 where both are zero, +-inf where only the exact one is, +inf where the computed one is NaN or infinite,
         NaN where there is no exact one.
@@ -192,18 +196,18 @@ class Exact:
         ValueError
             There are more or fewer of them than rows.
         """
-        out = np.empty(len(self.values))
-        for r, (value, answer) in enumerate(zip(np.asarray(computed, np.float64).tolist(), self.values, strict=True)):
-            if answer is None:
-                out[r] = math.nan
-            elif not math.isfinite(value):
-                out[r] = math.inf
-            else:
-                p, q = value.as_integer_ratio()
-                difference = p * answer.denominator - answer.numerator * q
-                scale = abs(answer.numerator) * q
-                out[r] = quotient(difference, scale) if scale else math.copysign(math.inf, p) if p else 0.0
-        return out
+        given = np.asarray(computed, np.float64)
+        if given.shape != (len(self.values),):
+            raise ValueError(f"{given.size} answers for {len(self.values)} rows: give one for each row")
+        key = given.tobytes()
+        found = self._errors.get(key)
+        if found is None:
+            found = np.array([_error(*each) for each in zip(given.tolist(), self._ratios, strict=True)], np.float64)
+            found.flags.writeable = False
+            while self._errors and (len(self._errors) + 1) * len(found) > KEPT:
+                del self._errors[next(iter(self._errors))]
+            self._errors[key] = found
+        return found
 
     def ulps(self, errors: Floats, fmt: Format) -> Floats:
         """Relative errors as multiples of the format's spacing at the exact number, never negative.
@@ -238,6 +242,20 @@ class Exact:
             found = sum(ok and m2 is not None and m2 > largest for ok, m2 in zip(known, self.m2, strict=False))
             self._squares_overflow[accumulator.name] = found
         return self._squares_overflow[accumulator.name]
+
+
+def _error(computed: float, exact: tuple[int, int] | None) -> float:
+    """One row's `Exact.errors`, with the exact number as numerator and denominator."""
+    if exact is None:
+        return math.nan
+    if not math.isfinite(computed):
+        return math.inf
+    p, q = computed.as_integer_ratio()
+    numerator, denominator = exact
+    scale = abs(numerator) * q
+    if scale:
+        return quotient(p * denominator - numerator * q, scale)
+    return math.copysign(math.inf, p) if p else 0.0
 
 
 def _per_ulp(value: Fraction, fmt: Format) -> float:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..certified.kernels import KINDS
-from ..exact.kernels import NAMES
+from ..certified.kernels import NAMES as CERTIFIED
+from ..exact.kernels import NAMES as EXACT
 from ..formats import FLOAT32, FLOAT64, FORMATS
 from ..formulas import Formula
 from ..registry import algorithms
@@ -38,13 +38,12 @@ class Entry:
 def entries() -> tuple[Entry, ...]:
     """All of them: those of the statistics, and of each algorithm of the study in the formats that it is studied in."""
     found = [Entry("arithmetic", "exact", "arithmetic_test", (), ("arithmetic_test.py",))]
-    found += [Entry(f"exact-{name}", "exact", "exact.kernels", (name,), ("exact/kernels.py",)) for name in NAMES]
+    found += [Entry(f"exact-{name}", "exact", "exact.kernels", (name,), ("exact/kernels.py",)) for name in EXACT]
     found += [
         Entry(
             f"certified-{kind}-{storage}", "certified", "certified.kernels", (kind, storage), ("certified/kernels.py",)
         )
-        for kind in KINDS
-        for storage in FORMATS
+        for kind, storage in CERTIFIED
     ]
     parts = {}
     for algorithm in algorithms().values():

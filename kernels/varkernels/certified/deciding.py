@@ -57,6 +57,7 @@ from .terms import OVERFLOW, STD, VARIANCE, add_pairs
 __all__ = [
     "SINGLE",
     "decide",
+    "decide_wide",
     "divisors",
     "numbers_of",
     "rounded_both",
@@ -343,9 +344,10 @@ def _wide_spreads(sums, w, each, growth, root, numbers, answers):  # type: ignor
 
 
 @inline
-def _wide(state, sums, w, each, k, m, wants, code, out, first):  # type: ignore[no-untyped-def]
+def decide_wide(sums, w, each, growth, wants, code, out, first):  # type: ignore[no-untyped-def]
+    """`decide` for sums as double-doubles, whose error relative to q and to sqrt(n q) is `growth`; nothing is decided
+    where that is NaN."""
     numbers = numbers_of(code)
-    growth = wide_growth(np.float64(k), np.float64(m))
     failed, notes = 0, 0
     if wants & 1:
         failed += _wide_means(sums, w, each, growth, numbers, out[0, first : first + w])
@@ -360,6 +362,12 @@ def _wide(state, sums, w, each, k, m, wants, code, out, first):  # type: ignore[
         failed += left
         notes |= OVERFLOW if over else 0
     return failed, notes
+
+
+@inline
+def _wide(state, sums, w, each, k, m, wants, code, out, first):  # type: ignore[no-untyped-def]
+    growth = wide_growth(np.float64(k), np.float64(m))
+    return decide_wide(sums, w, each, growth, wants, code, out, first)
 
 
 @overload(decide)

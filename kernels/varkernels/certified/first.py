@@ -21,7 +21,7 @@ from ..formats import FLOAT64, Format
 from ..shipped import kernel as find
 from ..threads import WORTHWHILE, get_threads, run_all
 from . import terms
-from .terms import BLOCK, CODES, LONGEST, MEAN, SHORT, STD, VARIANCE, add_pairs, depths
+from .terms import BLOCK, CODES, GRIDDED, LONGEST, MEAN, SHORT, STD, VARIANCE, add_pairs, depths
 
 __all__ = ["HAS_NAN", "SHORT", "WANTS", "Asked", "certified_rows", "completed", "kernel", "swept"]
 
@@ -97,6 +97,8 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
     size = view.itemsize
     if length > 1 and stride == size:
         kind = "short" if length <= SHORT and rows >= 8 else "long"
+        if length >= GRIDDED and not narrow and "mean" not in asked.wants:
+            kind = "gridded"
     elif row_stride == size and (rows > 1 or segment_stride == size):
         kind = "columns"
         view = view.transpose(0, 1, 3, 2) if length > segments else view.transpose(0, 3, 1, 2)
@@ -108,6 +110,14 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
         view = view.view(CARRIERS[name])
     out = _answers(storage, asked, blocks * rows)
     left, notes = kernel(kind, name)(view, above, below, asked.bits, asked.code, out)
+    if kind == "gridded" and left > 0:
+        left = 0
+        for place in np.flatnonzero(np.isnan(out).any(axis=0)):
+            b, r = divmod(int(place), rows)
+            one = _answers(storage, asked, 1)
+            some, more = kernel("long", name)(view[b : b + 1, :, r : r + 1], above, below, asked.bits, asked.code, one)
+            out[:, place] = one[:, 0]
+            left, notes = left + some, notes | more
     return None if left < 0 else (out, left, notes)
 
 

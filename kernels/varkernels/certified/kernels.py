@@ -9,12 +9,13 @@ import numpy as np
 from numba import from_dtype, types
 
 from ..blocking import CARRIERS
-from ..formats import FLOAT64
+from ..formats import FLOAT64, FORMATS
 from ..jit import Definition
 from .gathered import gathered_rows
+from .gridded import gridded_rows
 from .sweeps import columns, decided, long_rows, short_rows, single, sums_of_row
 
-__all__ = ["KINDS", "definition"]
+__all__ = ["NAMES", "definition"]
 
 _LIST, _TABLE = types.Array(types.int64, 1, "C"), types.Array(types.float64, 2, "C")
 _MASK = types.Array(types.boolean, 4, "A", readonly=True)
@@ -24,8 +25,9 @@ _OUT = "answers"
 _ANSWERS = (_WHOLE, _WHOLE, _OUT)
 _PASS = (_REAL, _REAL, *_ANSWERS)
 # The kernels, and what they take after a view of four dimensions, or one for "single".
-KINDS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+_KINDS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "long": (long_rows, _PASS),
+    "gridded": (gridded_rows, _PASS),
     "short": (short_rows, _PASS),
     "columns": (columns, _PASS),
     "single": (single, (_REAL, _REAL, _WHOLE, _WHOLE)),
@@ -33,11 +35,13 @@ KINDS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "decided": (decided, (_TABLE, _WHOLE, _WHOLE, _WHOLE, *_PASS)),
     "gathered": (gathered_rows, (_MASK, _FLAG, _FLAG, _FLAG, _LIST, _REAL, _REAL, *_ANSWERS, _LIST)),
 }
+# Those that there are, each with the format of the values: only float64 values are cut on a grid.
+NAMES = tuple((kind, name) for kind in _KINDS for name in FORMATS if kind != "gridded" or name == FLOAT64.name)
 
 
 def definition(kind: str, storage: str) -> Definition:
     """A kernel, such as "long", for values of a format."""
-    function, others = KINDS[kind]
+    function, others = _KINDS[kind]
     value = from_dtype(np.dtype(CARRIERS[storage]))
     view = types.Array(value, 1, "C", readonly=True) if kind == "single" else types.Array(value, 4, "A", readonly=True)
     out = types.Array(types.float64 if storage == FLOAT64.name else types.float32, 2, "C")

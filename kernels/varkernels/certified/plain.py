@@ -37,14 +37,12 @@ class PlainCall:
         "single",
         "storage",
         "type",
-        "whole",
     )
 
     def __init__(self, wants: tuple[str, ...], storage: Format, correction: float) -> None:
         self.storage, self.name = storage, storage.name
         self.asked = Asked(wants, correction_ratio(correction), storage)
         self.bits, self.code = self.asked.bits, self.asked.code
-        self.whole = self.asked.correction if self.asked.whole else None
         self.first = WANTS[wants[0]]
         self.rows = [self.asked.rows[want] for want in wants]
         self.carrier = CARRIERS[self.name] if storage.dtype.itemsize == 2 else None
@@ -52,14 +50,11 @@ class PlainCall:
         self.type = storage.dtype.type
         self.single: Any = None  # compiled when it is needed first
 
-    def _divisor(self, n: int) -> tuple[float, float]:
-        return self.asked.divisor(n) if self.whole is None else (n - self.whole, 0.0)
-
     def scalar(self, x: NDArray[Any]) -> Any:
         """The only answer that is wanted, for all values of a C-contiguous array of one dimension, not empty."""
         if self.carrier is not None:
             x = x.view(self.carrier)
-        above, below = (x.size - self.whole, 0.0) if self.whole is not None else self.asked.divisor(x.size)
+        above, below = self.asked.divisor(x.size)
         single = self.single
         if single is None:
             single = self.single = kernel("single", self.name)
@@ -71,7 +66,7 @@ class PlainCall:
         the notes."""
         shape = x.shape
         n = shape[axis]
-        above, below = self._divisor(n)
+        above, below = self.asked.divisor(n)
         if not (n > 1 and above > 0.0):
             return None
         rows = x.size // n

@@ -15,6 +15,7 @@ __all__ = [
     "CODES",
     "DEGREES",
     "EMPTY",
+    "GRIDDED",
     "INVALID",
     "LONGEST",
     "MEAN",
@@ -41,6 +42,8 @@ OVERFLOW, DEGREES, EMPTY, OPPOSITE, INVALID, NAN = 1, 2, 4, 8, 16, 32
 BLOCK = 4096
 # Up to this length rows are taken eight at a time.
 SHORT = 192
+# From so many float64 values on that lie next to each other, a row's are cut on a grid.
+GRIDDED = 1 << 15
 # Values of a row that the buffer of the rows that are taken one by one holds: 512 KiB.
 LONGEST = 1 << 16
 # Segments of a row after whose ends the lanes' sums are merged.

@@ -44,6 +44,28 @@ def test_what_is_no_number_is_the_worst() -> None:
     np.testing.assert_array_equal(score.digits(got[:4]), [-math.inf, -math.inf, -math.inf, math.inf])
 
 
+def test_answers_that_come_again_have_the_errors_that_they_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score, "KEPT", 4)
+    exact = Exact([Fraction(1, 3), Fraction(2), None])
+    given = np.array([0.25, 2.5, 1.0])
+    first = exact.errors(given)
+    assert first.tolist()[:2] == [-0.25, 0.25]
+    assert exact.errors(given.astype(np.float32)) is first
+    given[0] = 0.5  # the array of an answer may be used again for the next
+    np.testing.assert_array_equal(exact.errors(given), [0.5, 0.25, math.nan])
+    again = exact.errors([0.25, 2.5, 1.0])  # no longer kept
+    assert again is not first
+    np.testing.assert_array_equal(again, first)
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = 1.0
+
+
+@pytest.mark.parametrize("given", [[1.0], [1.0, 2.0, 3.0], [[1.0, 2.0]], 1.0])
+def test_there_is_one_answer_for_each_row(given: Any) -> None:
+    with pytest.raises(ValueError, match="answers for 2 rows: give one for each row"):
+        Exact([Fraction(1), Fraction(2)]).errors(given)
+
+
 def test_a_difference_too_small_for_a_float_is_not_called_exact() -> None:
     exact = Exact([1 + Fraction(1, 2**1200)])
     assert exact.errors(np.array([1.0]))[0] == -5e-324
