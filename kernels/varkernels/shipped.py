@@ -151,7 +151,7 @@ def _loaded(name: str) -> Callable[..., Any] | None:
     _KEPT.append((code, method))
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype, make.argtypes = ctypes.py_object, (ctypes.POINTER(_Method), ctypes.py_object, ctypes.c_void_p)
-    made: Callable[..., Any] = make(ctypes.byref(method), np.ndarray, None)
+    made: Callable[..., Any] = make(ctypes.byref(method), (np.ndarray, TypeError), None)
     return made
 
 

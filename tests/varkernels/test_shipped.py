@@ -19,6 +19,7 @@ import pytest
 from varkernels import shipped
 from varkernels.build.catalogue import Entry, entries, sources_of
 from varkernels.build.command import made, main
+from varkernels.build.front import PINNED, versions
 from varkernels.jit import compiled
 from varkernels.schedule_kernels import definition
 
@@ -45,7 +46,8 @@ for dtype in (np.float16, np.float32, np.float64, np.int32, np.uint8):
         y[0, 0, 0] = np.nan
         y[1, 1, 1] = np.inf
         answers += [varstudy.var(y, axis=1), varstudy.var(y, axis=1, nan_policy="omit"), varstudy.var(0 * x, axis=2)]
-        answers += [varstudy.var(x, axis=1, method="welford"), varstudy.std(x, axis=1, method="chan")]
+        if x.dtype != np.float16:
+            answers += [varstudy.var(x, axis=1, method="welford"), varstudy.std(x, axis=1, method="chan")]
     held = varstudy.Moments()
     held.update(x)
     held.update(x[0])
@@ -100,6 +102,7 @@ def test_a_text_gives_llvm_no_licence(name: str) -> None:
     assert not re.findall(r"target |attributes #|x86|avx|inttoptr \(i64 \d{5,}|/home|/work|v\d+[A-Z]\w*\$", text)
 
 
+@pytest.mark.skipif(versions() != PINNED, reason="the texts are made with other versions of numba and llvmlite")
 @pytest.mark.parametrize("name", ["arithmetic", "exact-digits", "running-naive-float32-float16"])
 def test_a_text_is_what_the_sources_compile_to(name: str) -> None:
     assert made([ENTRIES[name]], 1) == {name: shipped.text(name)}
@@ -318,6 +321,12 @@ def test_print_and_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == shipped.text("arithmetic")
     assert main(["--print", "arithmetics"]) == 2
     assert "--list" in capsys.readouterr().err
+
+
+def test_the_versions_are_those_of_the_environment_for_development() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    assert all(f'"{name}=={number}"' in project for name, number in PINNED.items())
+    assert shipped.manifest()["made with"] == PINNED
 
 
 def test_other_versions_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,12 +18,12 @@ from numba.np.numpy_support import as_dtype
 
 __all__ = ["entry"]
 
-# Where a numpy array has its address, dimensions, shape, strides and dtype, and a dtype the characters of its kind and
-# its type, in bytes.
+# Where objects have what is read of them, in bytes. A tuple: its items.
+_ITEMS = 24
+# A numpy array: its address, dimensions, shape, strides and dtype; and a dtype: the characters of its kind and type.
 _DATA, _DIMENSIONS, _SHAPE, _STRIDES, _DTYPE, _KIND, _TYPE = 16, 24, 32, 40, 56, 24, 25
 
 _DECLARATIONS = """
-@PyExc_TypeError = external global ptr
 @_Py_NoneStruct = external global i8
 declare i64 @PyLong_AsLongLong(ptr)
 declare double @PyFloat_AsDouble(ptr)
@@ -85,12 +85,12 @@ class _Entry:
         """The native arguments of an array, in Numba's order: what holds its memory (nothing: the caller does), size,
         bytes of a value, address, shape and strides."""
         of_type = self.read("ptr", given, 8)
-        exactly = self.value(f"icmp eq ptr {of_type}, %self")
+        exactly = self.value(f"icmp eq ptr {of_type}, %ndarray")
         self.names += 1
         n = self.names
         self.add(f"br i1 {exactly}, label %array{n}, label %derived{n}")
         self.label(f"derived{n}")
-        kin = self.value(f"call i32 @PyType_IsSubtype(ptr {of_type}, ptr %self)")
+        kin = self.value(f"call i32 @PyType_IsSubtype(ptr {of_type}, ptr %ndarray)")
         self.add(f"%kin{n} = icmp ne i32 {kin}, 0")
         self.add(f"br i1 %kin{n}, label %array{n}, label %refused")
         self.label(f"array{n}")
@@ -141,7 +141,8 @@ def entry(signature: tuple[Any, ...], answer: Any, kinds: list[str], bound: tupl
     ----------
     signature, answer : Numba's types of the arguments and of the answer.
     kinds : LLVM's types of the body's arguments: where to put the answer, where to put an error, then the others.
-    bound : the values of the first arguments, which the caller does not give. `self` is the type numpy.ndarray.
+    bound : the values of the first arguments, which the caller does not give. `self` is the tuple (numpy.ndarray,
+        TypeError): where Numba is loaded, LLVM takes ``PyExc_TypeError`` for another address than C does.
     refusal : the text of the TypeError for arguments of other types.
     """
     work = _Entry()
@@ -199,9 +200,12 @@ def entry(signature: tuple[Any, ...], answer: Any, kinds: list[str], bound: tupl
 define ptr @kernel(ptr %self, ptr %arguments, i64 %count) {{
   %answer = alloca [4 x i64]
   %error = alloca ptr
+  %ndarray_at = getelementptr i8, ptr %self, i64 {_ITEMS}
+  %ndarray = load ptr, ptr %ndarray_at
 {chr(10).join(work.lines)}
 refused:
-  %type = load ptr, ptr @PyExc_TypeError
+  %type_at = getelementptr i8, ptr %self, i64 {_ITEMS + 8}
+  %type = load ptr, ptr %type_at
   call void @PyErr_SetString(ptr %type, ptr @refusal)
   ret ptr null
 exhausted:

@@ -30,6 +30,9 @@ _FOUND = re.compile(
     r"|dead_on_unwind|allocptr|allocalign|dereferenceable(?:_or_null)?\(\d+\)|initializes\(\([^)]*\)(?:, \([^)]*\))*\)"
     r"|range\([^)]*\)|nofpclass\([^)]*\))"
 )
+# Numba's names of functions, which count what was compiled before: parts with their lengths in front.
+_MANGLED = re.compile(r"_ZN[A-Za-z0-9_$]+")
+_PART = re.compile(r"(\d+)([A-Za-z_]\w*)")
 _NAME = re.compile(r'@(?:"[^"]*"|[\w.$-]+)')
 # Names that others know: of Python, of the C library, of LLVM, of the entry.
 _KNOWN = re.compile(r"@(?:llvm\.|Py|_Py|kernel$|(?:malloc|realloc|free|ldexp|sqrt)$)")
@@ -72,6 +75,18 @@ def optimised(module: Any, machine: Any) -> None:
     builder.getModulePassManager().run(module, builder)
 
 
+def _readable(mangled: str) -> str:
+    """The last two names of the Python function that Numba has given a name, such as ``naive.read``."""
+    rest, parts = mangled[len("_ZN") :], []
+    while found := _PART.match(rest):
+        size, end = int(found[1]), found.start(2) + int(found[1])
+        parts.append(rest[found.start(2) : end])
+        if len(parts[-1]) < size:
+            break
+        rest = rest[end:]
+    return ".".join([part for part in parts if "_3c" not in part and part.isidentifier()][-2:]) or "function"
+
+
 def plain(text: str) -> str:
     """The text without what depends on the machine, the version or the order of work; names are numbers.
 
@@ -86,12 +101,17 @@ def plain(text: str) -> str:
     for pattern in (_MACHINE, _LIFETIME, _REMARK, _ATTRIBUTES, _GROUP, _FOUND):
         text = pattern.sub("", text)
     names: dict[str, str] = {}
+    functions: dict[str, str] = {}
+
+    def named(found: re.Match[str]) -> str:
+        return functions.setdefault(found[0], f"{_readable(found[0])}.{len(functions)}")
 
     def renamed(found: re.Match[str]) -> str:
         name = found[0]
         return name if _KNOWN.match(name) else names.setdefault(name, f"@n{len(names)}")
 
-    text = re.sub(r"\n{3,}", "\n\n", _NAME.sub(renamed, text)).strip("\n") + "\n"
+    text = _MANGLED.sub(named, _NAME.sub(renamed, text))
+    text = re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
     try:
         llvm.parse_assembly(text).verify()
     except RuntimeError as problem:
