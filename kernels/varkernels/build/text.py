@@ -24,6 +24,9 @@ _LIFETIME = re.compile(r"^[^\n]*@llvm\.lifetime\.(?:start|end)[^\n]*\n", re.MULT
 _REMARK = re.compile(r" *; (?:preds =|Function Attrs:|Materializable|uselistorder).*")
 _ATTRIBUTES = re.compile(r"^attributes #\d+ = .*\n", re.MULTILINE)
 _GROUP = re.compile(r" #\d+\b")
+# A load under a mask has its alignment as an argument until LLVM 21, and later versions read that, too.
+_MASKED_CALL = re.compile(r"(@llvm\.masked\.load\.\w+\.p0\(ptr) align (\d+) ([^,]+),")
+_MASKED_DECLARATION = re.compile(r"^(declare [^\n]*@llvm\.masked\.load\.\w+\.p0\(ptr), <", re.MULTILINE)
 # What LLVM finds out by itself about an argument or an answer, written differently by different versions.
 _FOUND = re.compile(
     r" (?:nocapture|captures\([^)]*\)|readonly|readnone|writeonly|nofree|noundef|nonnull|returned|writable"
@@ -100,6 +103,7 @@ def plain(text: str) -> str:
         raise ValueError(f"nothing that comes with this package defines {', '.join(unknown)}")
     for pattern in (_MACHINE, _LIFETIME, _REMARK, _ATTRIBUTES, _GROUP, _FOUND):
         text = pattern.sub("", text)
+    text = _MASKED_DECLARATION.sub(r"\1, i32, <", _MASKED_CALL.sub(r"\1 \3, i32 \2,", text))
     names: dict[str, str] = {}
     functions: dict[str, str] = {}
 
