@@ -344,13 +344,12 @@ def _wide_spreads(sums, w, each, growth, root, numbers, answers):  # type: ignor
 
 
 @inline
-def decide_wide(sums, w, each, growth, wants, code, out, first):  # type: ignore[no-untyped-def]
-    """`decide` for sums as double-doubles, whose error relative to q and to sqrt(n q) is `growth`; nothing is decided
-    where that is NaN."""
+def decide_wide(sums, w, each, growth, growth_of_mean, wants, code, out, first):  # type: ignore[no-untyped-def]
+    """`decide` for sums as double-doubles. growth: G of the sums; growth_of_mean: that of s alone."""
     numbers = numbers_of(code)
     failed, notes = 0, 0
     if wants & 1:
-        failed += _wide_means(sums, w, each, growth, numbers, out[0, first : first + w])
+        failed += _wide_means(sums, w, each, growth_of_mean, numbers, out[0, first : first + w])
     for want in (VARIANCE, STD):
         if not wants & (1 << want):
             continue
@@ -367,7 +366,7 @@ def decide_wide(sums, w, each, growth, wants, code, out, first):  # type: ignore
 @inline
 def _wide(state, sums, w, each, k, m, wants, code, out, first):  # type: ignore[no-untyped-def]
     growth = wide_growth(np.float64(k), np.float64(m))
-    return decide_wide(sums, w, each, growth, wants, code, out, first)
+    return decide_wide(sums, w, each, growth, growth, wants, code, out, first)
 
 
 @overload(decide)

@@ -97,7 +97,7 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
     size = view.itemsize
     if length > 1 and stride == size:
         kind = "short" if length <= SHORT and rows >= 8 else "long"
-        if length >= GRIDDED and not narrow and "mean" not in asked.wants:
+        if length >= GRIDDED and not narrow:
             kind = "gridded"
     elif row_stride == size and (rows > 1 or segment_stride == size):
         kind = "columns"
@@ -145,8 +145,6 @@ def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) ->
     values = view.view(CARRIERS[storage.name])
     if above <= 0.0:
         return None
-    first = np.empty((5, 1))
-    kernel("sums", storage.name)(values[:, :1, :, :16], False, 0.0, first)
     pieces = max(1, min(threads, n // WORTHWHILE * 2))
     if segments >= pieces:
         share = -(-segments // pieces)
@@ -154,22 +152,38 @@ def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) ->
     else:
         share = -(-length // pieces // BLOCK) * BLOCK
         parts = [values[..., i : i + share] for i in range(0, length, share)]
-
-    def summed(part: NDArray[Any]) -> NDArray[np.float64]:
-        sums = np.empty((5, 1))
-        kernel("sums", storage.name)(part, True, first[0, 0], sums)
-        return sums
-
-    total, *others = run_all(summed, parts, threads)
-    with np.errstate(all="ignore"):
-        for other in others:
-            if storage.precision == 53:
-                total[1:3, 0] = add_pairs(*total[1:3, 0], *other[1:3, 0])
-                total[3:5, 0] = add_pairs(*total[3:5, 0], *other[3:5, 0])
-            else:
-                total[1:3] += other[1:3]
-    k, m = depths(segments, length)
     out = _answers(storage, asked, 1)
+
+    def together(kind: str, *given: Any) -> NDArray[np.float64]:
+        def summed(part: NDArray[Any]) -> NDArray[np.float64]:
+            sums = np.zeros((7, 1))
+            kernel(kind, storage.name)(part, True, *given, sums)
+            return sums
+
+        total, *others = run_all(summed, parts, threads)
+        with np.errstate(all="ignore"):
+            for other in others:
+                if storage.precision == 53:
+                    total[1:3, 0] = add_pairs(*total[1:3, 0], *other[1:3, 0])
+                    total[3:5, 0] = add_pairs(*total[3:5, 0], *other[3:5, 0])
+                    total[5:] += other[5:]
+                else:
+                    total[1:3] += other[1:3]
+        return total
+
+    first = np.empty((7, 1))
+    if storage.precision == 53 and length >= GRIDDED:
+        kernel("gridded-sums", storage.name)(values, False, 0.0, 0.0, False, first)
+        total = together("gridded-sums", first[0, 0], first[1, 0], "mean" in asked.wants)
+        total[6] += len(parts)
+        left, notes = kernel("gridded-decided", storage.name)(
+            values, total, n, above, below, asked.bits, asked.code, out
+        )
+        if left <= 0:
+            return None if left < 0 else (out, left, notes)
+    kernel("sums", storage.name)(values[:, :1, :, :16], False, 0.0, first)
+    total = together("sums", first[0, 0])
+    k, m = depths(segments, length)
     left, notes = kernel("decided", storage.name)(
         values, total, n, k, m + len(parts), above, below, asked.bits, asked.code, out
     )

@@ -30,8 +30,13 @@ and the latter is never more than 3 g(k) q, since |l| <= |d|. The pairs (sum h, 
 double-doubles and merged as `states` does. So the bounds of `deciding` hold with G = 64 u^2 + 4 m u^2 + g(k) r (1 +
 2^-8), for r < 2^-6. g >= 2^-480, so that no h^2 underflows; what else does is less than the n 2^-1020 of `deciding`.
 
-In blocks of 4096 values r is about 2^-19 and G 2^-64. That decides all but one variance in a few hundred, but not the
-mean of values whose mean is close to 0.
+In blocks of 4096 values r is about 2^-19 and G 2^-64, which decides all but one variance in a few hundred.
+
+**A mean close to 0 needs more.** With care, sum l begins at 1.5 2^9 g, where float64 numbers are 2^-43 g apart, and
+stays between 2^9 g and 2^10 g, since at most 512 values are added. It is exact but for the errors e of its additions,
+|e| <= 2^-44 g, each of which is a float64 number (Dekker 1971, doi:10.1007/BF01397083). Their sum rounds as above, and
+the pair (sum h, sum l) rounds when that sum joins it, for which a second merge a block is taken. So G of s alone is
+64 u^2 + 4 m u^2 + 2^-44 g(k) r (1 + 2^-8).
 """
 
 from __future__ import annotations
@@ -41,6 +46,7 @@ import math
 import numpy as np
 
 from ..arithmetic_test import is_default
+from ..formulas.errorfree import two_sum
 from ..inlining import inline
 from ..simd import LANES, load, prefetch, splat, total, vector_fma
 from ..smallfloat import bits_of, from_bits
@@ -51,7 +57,7 @@ from .sweeps import IRREGULAR
 from .terms import BLOCK
 from .vectors import load_part
 
-__all__ = ["cut_sums", "grid_growth", "gridded_rows"]
+__all__ = ["cut_sums", "grid_growth", "gridded_decided", "gridded_rows", "gridded_sums"]
 
 # Values of a row that are looked at first, across all of it.
 _SAMPLE = 16
@@ -102,45 +108,60 @@ def _sample(view, r):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _step(x, m, mc, state):  # type: ignore[no-untyped-def]
-    s_large, s_small, q_large, q_small = state
-    w = x + m
-    h = w - mc
-    small = x - (w - m)
-    return s_large + h, s_small + small, vector_fma(h, h, q_large), vector_fma(small, (h + h) + small, q_small)
+def _cut(x, grid, both):  # type: ignore[no-untyped-def]
+    w = x + grid
+    return w - both, x - (w - grid)
 
 
 @inline
-def _added(a, b):  # type: ignore[no-untyped-def]
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
+def _step(x, grid, both, state):  # type: ignore[no-untyped-def]
+    s_large, s_small, rest, q_large, q_small = state
+    h, low = _cut(x, grid, both)
+    return s_large + h, s_small + low, rest, vector_fma(h, h, q_large), vector_fma(low, (h + h) + low, q_small)
 
 
 @inline
-def _block(view, s, r, i, count, c, g):  # type: ignore[no-untyped-def]
-    """The sums of `count` values, at most BLOCK: large parts, and small parts with at most BLOCK / (2 LANES) + 2
-    roundings of a term."""
-    a, b = empty(view), empty(view)
+def _careful_step(x, grid, both, state):  # type: ignore[no-untyped-def]
+    s_large, s_small, rest, q_large, q_small = state
+    h, low = _cut(x, grid, both)
+    t = s_small + low
+    rest = rest + (low - (t - s_small))
+    return s_large + h, t, rest, vector_fma(h, h, q_large), vector_fma(low, (h + h) + low, q_small)
+
+
+@inline
+def _block(view, s, r, i, count, c, g, careful):  # type: ignore[no-untyped-def]
+    """The sums of `count` values, at most BLOCK; with at most BLOCK / (2 LANES) + 2 roundings of a small term."""
     m = 1.5 * 2.0**52 * g
-    shift, grid, both = splat(c), splat(m), splat(m + c)
+    shift, grid, both, zero = splat(c), splat(m), splat(m + c), splat(0.0)
     half = BLOCK // 2
-    if count == BLOCK:
+    offset = splat(1.5 * 2.0**9 * g) if careful or count < BLOCK else zero
+    a = b = (zero, offset, zero, zero, zero)
+    if count < BLOCK:
+        end = i + count
+        while i + 2 * LANES <= end:
+            a = _careful_step(load(view, s, r, i), grid, both, a)
+            b = _careful_step(load(view, s, r, i + LANES), grid, both, b)
+            i += 2 * LANES
+        if i + LANES <= end:
+            a = _careful_step(load(view, s, r, i), grid, both, a)
+            i += LANES
+        if i < end:
+            b = _careful_step(load_part(view, s, r, i, end - i, shift), grid, both, b)
+    elif careful:
+        for j in range(i, i + half, LANES):
+            prefetch(view, s, r, j + BLOCK)
+            prefetch(view, s, r, j + BLOCK + half)
+            a = _careful_step(load(view, s, r, j), grid, both, a)
+            b = _careful_step(load(view, s, r, j + half), grid, both, b)
+    else:
         for j in range(i, i + half, LANES):
             prefetch(view, s, r, j + BLOCK)
             prefetch(view, s, r, j + BLOCK + half)
             a = _step(load(view, s, r, j), grid, both, a)
             b = _step(load(view, s, r, j + half), grid, both, b)
-        return _added(a, b)
-    end = i + count
-    while i + 2 * LANES <= end:
-        a = _step(load(view, s, r, i), grid, both, a)
-        b = _step(load(view, s, r, i + LANES), grid, both, b)
-        i += 2 * LANES
-    if i + LANES <= end:
-        a = _step(load(view, s, r, i), grid, both, a)
-        i += LANES
-    if i < end:
-        b = _step(load_part(view, s, r, i, end - i, shift), grid, both, b)
-    return _added(a, b)
+    high, low = two_sum(a[0] + b[0], (a[1] - offset) + (b[1] - offset))
+    return high, low + (a[2] + b[2]), a[3] + b[3], a[4] + b[4]
 
 
 @inline
@@ -151,7 +172,7 @@ def _suits(g, c, farthest):  # type: ignore[no-untyped-def]
 
 
 @inline
-def cut_sums(view, r, c, g, sums):  # type: ignore[no-untyped-def]
+def cut_sums(view, r, c, g, careful, sums):  # type: ignore[no-untyped-def]
     """The sums of one row about c, as sums[1:, 0]; A, NaN where the row is left undecided; how many merges they took.
     g: the first block's grid."""
     segments, _, length = view.shape
@@ -163,13 +184,13 @@ def cut_sums(view, r, c, g, sums):  # type: ignore[no-untyped-def]
         i, again = 0, False
         while i < length:
             count = min(BLOCK, length - i)
-            some = _block(view, s, r, i, count, c, g)
+            some = _block(view, s, r, i, count, c, g, careful)
             squares = total(some[2])
             exact = squares < EXACT * (g * g)
             if exact:
                 found = merged(found, some)
                 area += np.float64(count) * (g * g)
-                merges += 1
+                merges += 2
                 i += count
                 if squares >= COARSE * (g * g):
                     again = False
@@ -189,11 +210,21 @@ def cut_sums(view, r, c, g, sums):  # type: ignore[no-untyped-def]
 
 @inline
 def grid_growth(area, q, merges):  # type: ignore[no-untyped-def]
-    """G: the error of the sums relative to q and to sqrt(n q); NaN where the bound does not hold."""
+    """G, and G of s alone where it was summed with care; NaN where the bounds do not hold."""
     ratio = math.sqrt(area / q) * (1.0 + 2.0**-20)
     steps = STEPS * 2.0**-53
-    growth = wide_growth(0.0, np.float64(merges)) + steps / (1.0 - steps) * (1.0 + 2.0**-8) * ratio
-    return growth if ratio < 2.0**-6 else math.nan
+    share = steps / (1.0 - steps) * (1.0 + 2.0**-8) * (ratio if ratio < 2.0**-6 else math.nan)
+    least = wide_growth(0.0, np.float64(merges))
+    return least + share, least + 2.0**-44 * share
+
+
+@inline
+def _decided(sums, area, merges, each, wants, code, out, at):  # type: ignore[no-untyped-def]
+    growth, growth_of_mean = grid_growth(area, sums[3, 0] + sums[4, 0], merges)
+    if growth < np.inf:
+        return decide_wide(sums, 1, each, growth, growth_of_mean, wants, code, out, at)
+    out[:, at] = math.nan
+    return 1, 0
 
 
 def gridded_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-def]
@@ -211,15 +242,28 @@ def gridded_rows(view, above, below, wants, code, out):  # type: ignore[no-untyp
             at = b * rows + r
             c, g = _sample(view[b], r)
             sums[0, 0] = c
-            area, merges = cut_sums(view[b], r, c, g, sums)
-            growth = grid_growth(area, sums[3, 0] + sums[4, 0], merges)
-            failed, more = 1, 0
-            if growth < np.inf:
-                failed, more = decide_wide(sums, 1, each, growth, wants, code, out, at)
-            elif area > 0.0 and settled_row(state, view[b], r, sums, 0, n, above, below, wants, code, out, at):
-                failed = 0
-            else:
-                out[:, at] = math.nan
-            left += failed > 0
+            area, merges = cut_sums(view[b], r, c, g, wants & 1 == 1, sums)
+            failed, more = _decided(sums, area, merges, each, wants, code, out, at)
             notes |= more
+            if failed and area > 0.0:
+                left += not settled_row(state, view[b], r, sums, 0, n, above, below, wants, code, out, at)
+            else:
+                left += failed > 0
     return left, notes
+
+
+def gridded_sums(view, given, c, g, careful, out):  # type: ignore[no-untyped-def]
+    """Part of the only row of a view (1, segments, 1, length): its sums about c as out[:5, 0], then A and the number of
+    merges. Where c and g are not given, only they, for all of the row, as out[:2, 0]."""
+    if given:
+        out[0, 0] = c
+        out[5, 0], out[6, 0] = cut_sums(view[0], 0, c, g, careful, out)
+    else:
+        out[0, 0], out[1, 0] = _sample(view[0], 0)
+
+
+def gridded_decided(view, sums, n, above, below, wants, code, out):  # type: ignore[no-untyped-def]
+    """`sweeps.decided` for sums with A and the number of merges, of `gridded_sums`."""
+    if not is_default():
+        return IRREGULAR, 0
+    return _decided(sums, sums[5, 0], sums[6, 0], divisors(n, above, below), wants, code, out, 0)

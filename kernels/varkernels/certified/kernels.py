@@ -12,7 +12,7 @@ from ..blocking import CARRIERS
 from ..formats import FLOAT64, FORMATS
 from ..jit import Definition
 from .gathered import gathered_rows
-from .gridded import gridded_rows
+from .gridded import gridded_decided, gridded_rows, gridded_sums
 from .sweeps import columns, decided, long_rows, short_rows, single, sums_of_row
 
 __all__ = ["NAMES", "definition"]
@@ -33,10 +33,14 @@ _KINDS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "single": (single, (_REAL, _REAL, _WHOLE, _WHOLE)),
     "sums": (sums_of_row, (_FLAG, _REAL, _TABLE)),
     "decided": (decided, (_TABLE, _WHOLE, _WHOLE, _WHOLE, *_PASS)),
+    "gridded-sums": (gridded_sums, (_FLAG, _REAL, _REAL, _FLAG, _TABLE)),
+    "gridded-decided": (gridded_decided, (_TABLE, _WHOLE, *_PASS)),
     "gathered": (gathered_rows, (_MASK, _FLAG, _FLAG, _FLAG, _LIST, _REAL, _REAL, *_ANSWERS, _LIST)),
 }
 # Those that there are, each with the format of the values: only float64 values are cut on a grid.
-NAMES = tuple((kind, name) for kind in _KINDS for name in FORMATS if kind != "gridded" or name == FLOAT64.name)
+NAMES = tuple(
+    (kind, name) for kind in _KINDS for name in FORMATS if not kind.startswith("gridded") or name == FLOAT64.name
+)
 
 
 def definition(kind: str, storage: str) -> Definition:
