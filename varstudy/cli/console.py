@@ -8,14 +8,14 @@ import os
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from .._io.progress import Progress
+from .._io.progress import Forecast, Progress
 
 __all__ = [
     "Problem",
@@ -143,8 +143,17 @@ def show_table(
     width, height = (WIDTH, 100) if fixed else (None, None)
     console = Console(width=width, height=height, highlight=False, legacy_windows=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    rows = list(rows)
+    widest = [max((len(row[k]) for row in rows), default=0) for k in range(len(columns))]
+    narrow = sum(map(max, widest, map(len, columns))) + 2 * len(columns) > console.width
     for k, column in enumerate(columns):
-        table.add_column(Text(column), justify="left" if k < left else "right", overflow="fold")
+        table.add_column(
+            Text(column),
+            justify="left" if k < left else "right",
+            overflow="fold",
+            # Where there is little room, heads are broken between words, so that a name stays in one piece.
+            max_width=max(widest[k], *map(len, column.split())) if narrow and k >= left and column else None,
+        )
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])
     with console.capture() as captured:
@@ -159,65 +168,126 @@ def show_table(
 # Progress -------------------------------------------------------------------------------------------------------
 
 
-class _Lines:
-    """Twenty plain lines at most, for logs."""
+# Seconds between two lines at least, and that share of the time since the start.
+RARELY, LATER = 10.0, 0.05
 
-    def __init__(self, verb: str) -> None:
-        self.verb = verb
-        self.total = self.done = self.told = 0
 
-    def start(self, total: int, done: int) -> None:
-        self.total, self.done, self.told = total, done, done * 20 // max(1, total)
-        say(f"{total} to be {self.verb}" + (f", {done} of them done before" if done else ""))
+def _time(seconds: float) -> str:
+    """Minutes and seconds, or hours: ``0:07``, ``12:30``, ``1:02:03``."""
+    minutes, rest = divmod(max(1, round(seconds)), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
-    def advance(self, label: str) -> None:
+
+class _Shown:
+    """Where a measurement is: its phase, how many steps of it are finished, and a forecast."""
+
+    def __init__(self, word: str) -> None:
+        self.word = self.phase = word
+        self.total = self.done = 0
+        self.forecast = Forecast(time.monotonic)
+
+    def start(self, total: int, done: int, phase: str = "", seconds: float = 0.0, later: float = 0.0) -> None:
+        self.phase, self.total, self.done = phase or self.word, total, done
+        self.forecast.start(total, done, seconds, later)
+
+    def advance(self, label: str, seconds: float = 0.0) -> None:
         self.done += 1
-        if self.done * 20 // max(1, self.total) > self.told:
-            self.told = self.done * 20 // max(1, self.total)
-            say(f"{self.verb} {self.done} of {self.total}: {label}")
+        self.forecast.advance(seconds)
+
+    @property
+    def left(self) -> str:
+        """The time that is left; empty while nobody knows."""
+        seconds = self.forecast.left
+        return "" if seconds is None else f"{_time(seconds)} left"
+
+
+class _Lines(_Shown):
+    """Plain lines, for logs: one for each phase, and then rarely."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.began = time.monotonic()
+        self.said = -math.inf
+
+    def start(self, total: int, done: int, phase: str = "", seconds: float = 0.0, later: float = 0.0) -> None:
+        super().start(total, done, phase, seconds, later)
+        before = f", {done} of them done before" if done else ""
+        self._say(f"{self.phase}: {total}{before}" if total > 1 else self.phase)
+
+    def advance(self, label: str, seconds: float = 0.0) -> None:
+        super().advance(label, seconds)
+        now = time.monotonic()
+        if now - self.said >= max(RARELY, LATER * (now - self.began)):
+            self._say(f"{self.phase}: {self.done} of {self.total}")
+
+    def _say(self, text: str) -> None:
+        self.said = time.monotonic()
+        say(f"{text}, about {self.left}" if self.left else text)
 
     def stop(self) -> None:
         pass
 
 
-class _Bar:
-    """A bar on the terminal's standard error."""
+class _Bar(_Shown):
+    """A bar on the terminal's standard error, for all phases together; the count is the phase's."""
 
-    def __init__(self, verb: str) -> None:
-        self.verb = verb
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
         self.stack = ExitStack()
-        self.tick: Callable[[str], None] = lambda label: None
+        self.draw: Callable[[str], None] | None = None
 
-    def start(self, total: int, done: int) -> None:
+    def start(self, total: int, done: int, phase: str = "", seconds: float = 0.0, later: float = 0.0) -> None:
+        super().start(total, done, phase, seconds, later)
+        if self.draw is None:
+            self.draw = self._open()
+        self.draw("")
+
+    def _open(self) -> Callable[[str], None]:
+        """Begin to show it; gives the function that shows a step's label."""
         from rich.console import Console  # noqa: PLC0415
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, ProgressColumn, Task, TextColumn  # noqa: PLC0415
+        from rich.progress import Progress as Bar  # noqa: PLC0415
+        from rich.table import Column  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
-        bar = Progress(
-            TextColumn(self.verb),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}", markup=False),
+        shown = self
+
+        class Where(ProgressColumn):
+            """The count and the time, made again whenever the bar is drawn."""
+
+            def render(self, task: Task) -> Text:
+                count = f"{shown.done}/{shown.total}  " if shown.total > 1 else ""
+                return Text(count + shown.left)
+
+        bar = Bar(
+            TextColumn("{task.fields[phase]}", markup=False),
+            BarColumn(bar_width=20),
+            Where(table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
             console=Console(stderr=True),
             transient=True,
+            expand=True,
         )
-        task = bar.add_task("", total=total, completed=done)
-        self.tick = lambda label: bar.update(task, advance=1, description=label)
+        task = bar.add_task("", total=1.0, phase=self.phase)
         self.stack.enter_context(bar)
+        return lambda label: bar.update(
+            task, completed=self.forecast.share, description=label, phase=self.phase, refresh=not label
+        )
 
-    def advance(self, label: str) -> None:
-        self.tick(label)
+    def advance(self, label: str, seconds: float = 0.0) -> None:
+        super().advance(label, seconds)
+        if self.draw is not None:
+            self.draw(label)
 
     def stop(self) -> None:
         self.stack.close()
 
 
-def progress(verb: str) -> Progress:
-    """A bar on a terminal, plain lines elsewhere; both on the standard error."""
-    return _Bar(verb) if sys.stderr.isatty() else _Lines(verb)
+def progress(word: str) -> Progress:
+    """A bar on a terminal, plain lines elsewhere; both on the standard error.
+
+    Parameters
+    ----------
+    word : what is done, such as ``measuring``, where a phase has no name of its own.
+    """
+    return _Bar(word) if sys.stderr.isatty() else _Lines(word)

@@ -70,7 +70,8 @@ def command(module: str, name: str | None = None) -> Callable[[Callable[[], None
     type=click.Choice(["auto", "cpu", "ptx", "cuda"]),
     default="auto",
     show_default=True,
-    help="Also measure the CUDA kernels: on a GPU, by their PTX without one, or whichever there is.",
+    help="Also measure the CUDA kernels: on a GPU, by their PTX without one, or whichever there is. "
+    "PTX takes maps of at most 2^20 values; with --full, all.",
 )
 @click.option(
     "--anew/--no-anew",
@@ -83,7 +84,8 @@ def command(module: str, name: str | None = None) -> Callable[[Callable[[], None
 def run() -> None:
     """Run the study, write its report, and print the report's path last.
 
-    What is measured is kept in DIR/cells: an interrupted run goes on where it stopped.
+    What is measured is kept in DIR/cells: an interrupted run goes on where it stopped. A long run draws the report
+    of what is measured so far, now and then.
     """
 
 

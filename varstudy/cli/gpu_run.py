@@ -30,7 +30,7 @@ def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) ->
         machine = Card()
         prepared(out)
         plan = replace(measuring.SHORT if quick else measuring.FULL, seed=seed)
-        content = measuring.measure(machine, algorithms, plan, command_words(out=False), progress("measured"))
+        content = measuring.measure(machine, algorithms, plan, command_words(out=False), progress("measuring"))
     except DeviceError as problem:
         say(f"varstudy: {problem}")
         raise click.exceptions.Exit(NO_DEVICE) from problem

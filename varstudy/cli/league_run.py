@@ -57,7 +57,7 @@ def libraries(
         interpreters.pinned(asked.install, say) if asked.install or asked.everywhere else interpreters.here,
         threads=tuple(dict.fromkeys(threads)) or (1, 2),
         repeats=asked.repeats,
-        progress=progress("measured"),
+        progress=progress("measuring"),
     )
     limits = {"max_length": LONG, "max_rows": MAX_ROWS, "max_values": MAX_VALUES, "left_out": left_out}
     league.settings = {"level": asked.level, "seed": asked.seed, "only": asked.only, **limits}
@@ -122,7 +122,7 @@ def _layers(asked: Asked, as_json: bool) -> None:
         matrices,
         where=lambda framework: place(framework, make=asked.install, isolated=isolated, say=say),
         repeats=asked.repeats,
-        progress=progress("measured"),
+        progress=progress("measuring"),
     )
     found.settings |= {
         "level": asked.level, "seed": asked.seed, "only": asked.only, "repeats": asked.repeats, "left_out": left_out,

@@ -72,7 +72,9 @@ ACCUMULATOR = click.option(
 CORRECTION = click.option("--correction", type=float, help="The variance is M2 / (count - CORRECTION).")
 LEVEL = (
     click.option("--quick", "level", flag_value="quick", help="The smallest set of cases."),
-    click.option("--full", "level", flag_value="full", help="Every case, the very long ones too."),
+    click.option(
+        "--full", "level", flag_value="full", help="Every case, the very long ones too; PTX on long maps too."
+    ),
 )
 
 

@@ -20,7 +20,7 @@ def score(function: str, level: str | None, storages: tuple[str, ...], as_json: 
     found = callables.resolve(function)
     with sentences():
         card = callables.score(
-            found, function, level=level or "default", storages=storages or None, progress=progress("scored"), **given
+            found, function, level=level or "default", storages=storages or None, progress=progress("scoring"), **given
         )
     if as_json:
         dump(card.record())

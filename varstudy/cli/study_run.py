@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
-from .. import report as drawing
 from ..study import results as table
 from ..study import runner
 from ..study.results import Results, judged, wrong
 from ..study.tasks import uncollected
+from ..survey.installed import installed_software
 from .console import Problem, command_words, dump, progress, say, show_table, shown
 from .output_folder import prepared, writing
 from .program import INTERRUPTED
 
-__all__ = ["draw", "report", "run"]
+__all__ = ["draw", "page", "report", "run"]
 
 
 def run(
@@ -30,8 +30,6 @@ def run(
         raise Problem("pyarrow is not installed: run pip install 'varstudy[parquet]'")
     companion = None
     if anew or (anew is None and given["only"] is None and level != "quick"):
-        from ..survey.installed import installed_software  # noqa: PLC0415 - a quick study needs none of it
-
         companion = installed_software()
     try:
         with writing(out), uncollected():
@@ -40,32 +38,39 @@ def run(
                 out=out,
                 device=device,
                 parquet=parquet,
-                progress=progress("measured"),
+                progress=progress("measuring"),
                 argv=command_words(),
                 companion=companion,
+                page=page,
                 say=say,
                 **given,
             )
             for name, reason in dict(found.settings.get("devices", {})).items():
                 if reason:
                     say(f"{name} is not measured: {reason}")
-            page = draw(found, out)
     except KeyboardInterrupt:
         again = [arg for arg in command_words() if arg != "--force"]
         say(f"Interrupted: what is measured is kept in {Path(out) / 'cells'}; go on with: {shlex.join(again)}")
         raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
         click.echo(table.to_json(found), nl=False)
-        say(str(page))
+        say(str(Path(out) / "report.html"))
         return
     _summary(found)
-    click.echo(str(page))
+    click.echo(str(Path(out) / "report.html"))
+
+
+def page(found: Results, folder: str | Path) -> Path:
+    """Draw the report into a folder."""
+    from .. import report as drawing  # noqa: PLC0415 - a second, in which a run can begin already
+
+    return drawing.write(found, folder)
 
 
 def draw(found: Results, folder: str) -> Path:
     """Draw the report into a folder, and say so."""
     say("drawing the report")
-    return drawing.write(found, folder)
+    return page(found, folder)
 
 
 def _summary(found: Results) -> None:
@@ -76,7 +81,7 @@ def _summary(found: Results) -> None:
     medians = {name: float(part["var_digits_worst"].median()) for name, part in parts.items()}
     show_table(
         "Correct digits of the worst row, accumulated in the storage's own format",
-        ["algorithm", "measurements", "median digits", "wrong", "negative", "NaN or inf"],
+        ["algorithm", "maps", "median digits", "wrong", "negative", "NaN or inf"],
         [
             [
                 str(name),

@@ -82,6 +82,7 @@ def render(
         level=clean(facts.settings.get("level", "")),
         seed=facts.seed,
         only=facts.settings.get("only") or "",
+        measured=facts.measured,
         device=clean(facts.device),
         devices=frame["device"].nunique(),
         chapters=CHAPTERS,

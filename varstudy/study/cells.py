@@ -70,7 +70,7 @@ class DamagedCell(ValueError):
 
 # What decides no record: the schedule of the cells, and what is concluded from the table.
 _NOT_MEASURING = (
-    "algorithm_answers", "cells", "comparison", "explanation", "growth", "pool", "population",
+    "algorithm_answers", "cells", "comparison", "course", "explanation", "growth", "phases", "pool", "population",
     "recommendation", "runner", "tasks", "verdict", "verdict_facts", "verdict_words",
 )  # fmt: skip
 

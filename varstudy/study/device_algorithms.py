@@ -44,6 +44,9 @@ STUDIED = (
 )
 QUICK = ("naive/grid4", "two_pass/grid4", "chan/grid4")
 
+# Values of the longest maps that ``default`` executes PTX on: varptx takes ten times as long as a compiled loop.
+LONGEST = 2**20
+
 # What kernels of the field accumulate in: float32 up to float32.
 ACCUMULATORS = {
     "float16": ("float32",),
@@ -129,8 +132,13 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def chosen(level: str, device: str) -> list[OnDevice]:
-    """What a level of the study runs on ``ptx`` or ``cuda``."""
+def chosen(level: str, device: str, values: int = 0) -> list[OnDevice]:
+    """What a level of the study runs on ``ptx`` or ``cuda``, on a map of so many values.
+
+    PTX is executed on maps of more than 2^20 values by the level ``full`` only.
+    """
+    if device == "ptx" and level != "full" and values > LONGEST:
+        return []
     return [each for each in _table(device).values() if level != "quick" or each.name in QUICK]
 
 

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,12 +101,14 @@ class Worst:
     def joined(self, other: Worst) -> Worst:
         """Of the maps of both."""
         worse = other if other.error > self.error else self
-        return replace(
-            worse,
-            maps=self.maps + other.maps,
-            longest=max(self.longest, other.longest),
-            grown=max(self.grown, other.grown),
-            negative=self.negative or other.negative,
+        return Worst(
+            worse.error,
+            worse.case,
+            worse.values,
+            self.maps + other.maps,
+            max(self.longest, other.longest),
+            max(self.grown, other.grown),
+            self.negative or other.negative,
         )
 
 

@@ -1,4 +1,4 @@
-"""Run a study and resume it: the only place with the big loop.
+"""Run a study and resume it.
 
 Finished cells are kept in the output folder's `cells/`. A run that was ended at any moment continues where it was, and
 ends with the same bytes as one that was not.
@@ -18,12 +18,14 @@ from varkernels import Algorithm, algorithms
 
 from .._io import provenance
 from .._io.atomic import prepare_folder, scratch_folder
-from .._io.progress import Progress
-from . import device_algorithms, results
-from .cells import Cell, DamagedCell, load, plan
+from .._io.progress import Progress, Silent
+from . import course, device_algorithms, results
+from .cells import DamagedCell, load, plan
+from .course import Planned
 from .measuring import measure
-from .pool import Crew, Task
-from .tasks import WARMING, Companion, accompany, compute, silent, warm
+from .phases import Phases
+from .pool import Crew
+from .tasks import Companion, Page, Sketch, silent
 
 __all__ = ["chosen", "run"]
 
@@ -54,6 +56,7 @@ def run(
     argv: Sequence[str] | None = None,
     device: str = "cpu",
     companion: Companion | None = None,
+    page: Page | None = None,
     say: Callable[[str], None] = silent,
     crew: type[Crew] = Crew,
 ) -> results.Results:
@@ -67,12 +70,15 @@ def run(
     out : the folder for results.json, results.csv, provenance.json and the finished cells.
     force : measure again what is there already.
     processes : how many measure at the same time; as many as there are cores, at most four, by default.
-    progress : receives every finished cell.
+    progress : receives every step: of compiling, of measuring, and of what follows.
     parquet : write results.parquet too; needs pyarrow.
     argv : the command line to note in the provenance.
     device : ``cpu``; or with it the CUDA kernels, by ``cuda`` (a GPU), ``ptx`` (their compiled code, executed on the
-        CPU) or ``auto``: whichever of the two there is. What cannot be measured is left out, and the settings say why.
+        CPU; on maps of more than 2^20 values by the level ``full`` only) or ``auto``: whichever of the two there is.
+        What cannot be measured is left out, and the settings say why.
     companion : measured too, by one of the processes where there are several, else at the end.
+    page : draws results into the folder, at the end and now and then before. A part has ``settings["measured"]``: how
+        many cells are measured, and how many there will be. The processes import it by its name.
     say : gets what the user should know, a line at a time: damaged cells, what the companion measures, and why it
         could not be measured.
     crew : the processes that measure.
@@ -94,67 +100,94 @@ def run(
         raise ValueError(f"processes={processes}: use 1 or more")
     cells = plan(level, only)
     known = chosen(level)
-    own = [name for name, algorithm in known.items() if algorithm.builtin]
+    own = tuple(name for name, algorithm in known.items() if algorithm.builtin)
     foreign = [algorithm for algorithm in known.values() if not algorithm.builtin]
     used = device_algorithms.devices(device)
     usable = [name for name, problem in used.items() if name != "cpu" and not problem]
-    kernels = [each for name in usable for each in device_algorithms.chosen(level, name)]
-    own += [kernel.key for kernel in kernels]
+
+    def kernels(values: int) -> list[device_algorithms.OnDevice]:
+        return [each for name in usable for each in device_algorithms.chosen(level, name, values)]
+
+    planned = [
+        Planned(cell, (*own, *(each.key for each in kernels(cell.case.elements))), cell.key(seed)) for cell in cells
+    ]
+    infos = {name: _algorithm_info(algorithm) for name, algorithm in known.items()}
+    infos |= {kernel.name: _algorithm_info(kernel) for kernel in kernels(0)}
+    settings = {"level": level, "only": only, "seed": seed, "devices": used}
     target = Path(out)
     folder = target / "cells"
     for each in (target, folder):
         prepare_folder(each)
+    missing = _missing(planned, folder, force, say)
+    count = _workers(missing, processes)
+    several = companion is not None and count > 1
+    if companion is not None and several:
+        say(companion.summary())
+    shown = progress or Silent()
+    drawing = course.PAGE if page is not None else 0.0
+    try:
+        with scratch_folder(target) as scratch, interruptible() as asked:
+            beside, problem = Phases(
+                planned=planned,
+                missing=missing,
+                processes=count,
+                seed=seed,
+                folder=folder,
+                target=target,
+                page=page,
+                sketch=Sketch((), len(planned), infos, settings),
+                companion=companion if several else None,
+                scratch=scratch.absolute(),
+                progress=shown,
+                later=course.collecting(len(planned)) + drawing,
+                asked=asked,
+                say=say,
+            ).run(crew)
+        shown.start(1, 0, "writing", course.collecting(len(planned)), drawing)
+        problems: list[str] = []
+        records = list(_collected(planned, seed, foreign, folder, problems))
+        if problems:
+            (device,) = usable
+            used[device] = f"{len(problems)} times, as for {problems[0]}"
+        found = results.from_records(
+            records,
+            cases={cell.case.name: cell.case.info() for cell in cells},
+            algorithms=infos,
+            settings=settings,
+            provenance=provenance.collect(argv),
+        )
+        results.write(found, target, parquet=parquet)
+        if companion is not None and problem:
+            say(f"the frameworks and libraries that are here could not be measured: {problem}")
+        elif companion is not None:
+            if not several:
+                shown.start(1, 0, "scoring libraries", course.COMPANION, drawing)
+                beside = companion.measure(seed, say)
+            companion.write(beside, target)
+        if page is not None:
+            shown.start(1, 0, "drawing", drawing)
+            page(found, target)
+    finally:
+        shown.stop()
+    return found
+
+
+def _missing(planned: Sequence[Planned], folder: Path, force: bool, say: Callable[[str], None]) -> list[Planned]:
+    """The cells that are to be measured."""
     missing, damaged = [], []
-    for cell in cells:
+    for each in planned:
         try:
-            loaded = load(folder, cell.key(seed), own)
+            loaded = load(folder, each.key, each.names)
         except DamagedCell:
             loaded = None
-            damaged.append(cell.label)
+            damaged.append(each.cell.label)
         # What a device could not do is tried again.
         if force or loaded is None or loaded.problems:
-            missing.append(cell)
+            missing.append(each)
     if damaged:
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
         say(f"damaged in {folder}, so measured again: {damaged[0]}{more}")
-    count = _workers(missing, own, processes)
-    if companion is not None and count > 1:
-        say(companion.summary())
-    beside, problem = None, ""
-    if progress is not None:
-        progress.start(len(cells), len(cells) - len(missing))
-    try:
-        with scratch_folder(target) as scratch, interruptible() as asked:
-            for label, answer in _measured(missing, seed, own, folder, count, companion, scratch.absolute(), crew):
-                if not label:
-                    beside, problem = answer
-                elif progress is not None:
-                    progress.advance(label)
-                if asked.is_set():
-                    raise KeyboardInterrupt
-    finally:
-        if progress is not None:
-            progress.stop()
-    problems: list[str] = []
-    records = list(_collected(cells, seed, own, foreign, folder, problems))
-    if problems:
-        (device,) = usable
-        used[device] = f"{len(problems)} times, as for {problems[0]}"
-    found = results.from_records(
-        records,
-        cases={cell.case.name: cell.case.info() for cell in cells},
-        algorithms={name: _algorithm_info(algorithm) for name, algorithm in known.items()}
-        | {kernel.name: _algorithm_info(kernel) for kernel in kernels},
-        settings={"level": level, "only": only, "seed": seed, "devices": used},
-        provenance=provenance.collect(argv),
-    )
-    results.write(found, target, parquet=parquet)
-    if companion is not None:
-        if problem:
-            say(f"the frameworks and libraries that are here could not be measured: {problem}")
-        else:
-            companion.write(beside if count > 1 else companion.measure(seed, say), target)
-    return found
+    return missing
 
 
 @contextmanager
@@ -177,56 +210,20 @@ def interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _workers(cells: Sequence[Cell], names: Sequence[str], processes: int | None) -> int:
-    """How many processes are to measure cells: this one alone where it is fewer than two."""
-    count = min(processes or min(provenance.usable_cores(), 4), len(cells))
-    small = processes is None and sum(cell.work for cell in cells) * len(names) < SMALL_WORK
-    return 0 if small else count
-
-
-def _measured(
-    cells: Sequence[Cell],
-    seed: int,
-    names: Sequence[str],
-    folder: Path,
-    count: int,
-    companion: Companion | None,
-    scratch: Path,
-    crew: type[Crew],
-) -> Iterator[tuple[str, Any]]:
-    """Measure the cells, the largest first; (label, None) of each when it is done.
-
-    With several workers one of them measures the companion, whose answer comes with an empty label.
-    """
-    queue = sorted(cells, key=lambda cell: -cell.work)
-    if count < 2:
-        for cell in queue:
-            compute(cell, seed, names, folder, cell.key(seed))
-            yield cell.label, None
-        return
-    with crew(count) as workers:
-        for _ in workers.run((warm, *share, tuple(names)) for share in WARMING):
-            pass
-        tasks: list[Task] = [(compute, cell, seed, tuple(names), folder, cell.key(seed)) for cell in queue]
-        labels = [cell.label for cell in queue]
-        if companion is not None:  # first, for it may take long
-            tasks.insert(0, (accompany, companion, seed, scratch))
-            labels.insert(0, "")
-        for index, answer in workers.run(tasks):
-            yield labels[index], answer
+def _workers(missing: Sequence[Planned], processes: int | None) -> int:
+    """How many processes are to measure cells; where it is one, that is this one."""
+    count = min(processes or min(provenance.usable_cores(), 4), len(missing))
+    small = processes is None and sum(each.cell.work * len(each.names) for each in missing) < SMALL_WORK
+    return 1 if small else max(1, count)
 
 
 def _collected(
-    cells: Sequence[Cell],
-    seed: int,
-    own: Sequence[str],
-    foreign: Sequence[Algorithm],
-    folder: Path,
-    problems: list[str],
+    planned: Sequence[Planned], seed: int, foreign: Sequence[Algorithm], folder: Path, problems: list[str]
 ) -> Iterator[Mapping[str, Any]]:
-    for cell in cells:
+    for each in planned:
+        cell = each.cell
         try:
-            loaded = load(folder, cell.key(seed), own)
+            loaded = load(folder, each.key, each.names)
         except DamagedCell:
             loaded = None
         if loaded is None:

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,6 +74,7 @@ class Status(str, Enum):
 _STATUSES = tuple(Status)
 
 
+@cache
 def held(storage: Format) -> float:
     """The decimal digits that a format holds: -log10 of its unit roundoff."""
     return -math.log10(float(storage.unit_roundoff))

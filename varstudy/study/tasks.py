@@ -1,11 +1,13 @@
-"""What the processes of a study do: measure a cell, compile kernels ahead, measure a companion."""
+"""What the processes of a study do: measure a cell, compile kernels ahead, measure a companion, draw a page."""
 
 from __future__ import annotations
 
 import gc
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,14 +18,62 @@ from varkernels.cuda.errors import DeviceError
 from varkernels.dispatch import compile_ahead
 from varkernels.formats import FORMATS
 
-from . import device_algorithms
-from .cells import Cell, Measured, save
-from .measuring import carrier_of, measure
+from . import device_algorithms, results
+from .cells import Cell, DamagedCell, Measured, load, save
+from .course import Planned
+from .measuring import ACCUMULATORS, carrier_of, measure
 
-__all__ = ["WARMING", "Companion", "accompany", "compute", "silent", "uncollected", "warm"]
+__all__ = [
+    "LONG",
+    "Companion",
+    "Drawn",
+    "Page",
+    "Share",
+    "Sketch",
+    "accompany",
+    "compute",
+    "described",
+    "draw",
+    "shares",
+    "silent",
+    "uncollected",
+    "warm",
+]
 
 # Values of a row that CUDA kernels share among several blocks.
 LONG = 20_000
+
+# What draws a page of results into a folder; a worker can import it.
+Page = Callable[[results.Results, Path], object]
+# A part of what there is to compile: which kernels, in which format.
+Share = tuple[str, str]
+# What a share is called where it is no order.
+SHOWN = {"sums": "exact sums", "ptx": "CUDA kernels"}
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What the page of a study that goes on is drawn from.
+
+    Attributes
+    ----------
+    finished : the cells that are measured, in the table's order.
+    cells : how many there will be.
+    algorithms, settings : as `Results` has them.
+    """
+
+    finished: Sequence[Planned]
+    cells: int
+    algorithms: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A page was drawn: the seconds that it took, and why there is none, if so."""
+
+    seconds: float
+    problem: str
 
 
 class Companion(Protocol):
@@ -92,13 +142,18 @@ def compute(cell: Cell, seed: int, names: Sequence[str], folder: Path, key: str)
 
 
 @uncollected()
-def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None:
+def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str], values: int = LONG) -> None:
     """Compile the kernels of one order's schedule in some accumulators, into the cache on disk; or ``sums``, those of
-    the ground truth and of the algorithm ``exact``; or ``ptx``, the CUDA kernels for the CPU."""
+    the ground truth and of the algorithm ``exact``; or ``ptx``, the CUDA kernels for the CPU.
+
+    Parameters
+    ----------
+    values : of the row that the CUDA kernels are launched on, which decides which of them run.
+    """
     known = algorithms()
     if kernel == "ptx":
         for storage in accumulators:
-            row = np.ones((1, 1, LONG), FORMATS[storage].dtype)
+            row = np.ones((1, 1, values), FORMATS[storage].dtype)
             for each in (device_algorithms.by_key(name) for name in names if name.startswith("ptx ")):
                 # What a device cannot do, each cell that needs it says itself.
                 with suppress(DeviceError):
@@ -113,13 +168,58 @@ def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str]) -> None
         compile_ahead(mine, [FORMATS[accumulator]], [carrier_of(FORMATS[accumulator])])
 
 
-# Shares of about the same size, for two processes.
-WARMING = (
-    ("sums", tuple(FORMATS)),
-    ("lanes", tuple(FORMATS)),
-    ("tree", tuple(FORMATS)),
-    ("ptx", ("float16", "float32")),
-    ("ptx", ("bfloat16", "float64")),
-    ("running", ("float16", "bfloat16")),
-    ("running", ("float32", "float64")),
-)
+def shares(cells: Sequence[Cell], names: Sequence[str]) -> tuple[Share, ...]:
+    """What `warm` compiles for some cells and algorithms, in parts of about the same size."""
+    known = algorithms()
+    storages = [name for name in FORMATS if any(cell.storage == name for cell in cells)]
+    accumulators = [name for name in FORMATS if any(name in ACCUMULATORS[storage] for storage in storages)]
+    used = {parts[1].kernel for name in names if name in known and (parts := known[name].parts) is not None}
+    found: list[Share] = [("sums", name) for name in storages]
+    found += [(kernel, name) for name in accumulators for kernel in ("lanes", "tree", "running") if kernel in used]
+    if any(name.startswith("ptx ") for name in names):
+        found += [("ptx", name) for name in storages]
+    return tuple(found)
+
+
+def described(share: Share) -> str:
+    """A share for people."""
+    kernel, name = share
+    return f"{SHOWN.get(kernel, kernel)}, {name}"
+
+
+@uncollected()
+def draw(page: Page, sketch: Sketch, folder: Path, target: Path) -> Drawn:
+    """Draw the page of a study that goes on; where that fails, the study goes on without it.
+
+    Parameters
+    ----------
+    folder : where the cells are. target : the folder of the page.
+
+    Raises
+    ------
+    OSError
+        The page cannot be written.
+    """
+    began = time.monotonic()
+    problem = ""
+    try:
+        page(_so_far(sketch, folder), target)
+    except OSError:
+        raise
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    return Drawn(time.monotonic() - began, problem)
+
+
+def _so_far(sketch: Sketch, folder: Path) -> results.Results:
+    records: list[dict[str, Any]] = []
+    for each in sketch.finished:
+        with suppress(DamagedCell):
+            found = load(folder, each.key, each.names)
+            records += [] if found is None else found.records
+    return results.from_records(
+        records,
+        cases={each.cell.case.name: each.cell.case.info() for each in sketch.finished},
+        algorithms=sketch.algorithms,
+        settings={**sketch.settings, "measured": [len(sketch.finished), sketch.cells]},
+    )

@@ -42,7 +42,8 @@ OVERFLOW, DEGREES, EMPTY, OPPOSITE, INVALID, NAN = 1, 2, 4, 8, 16, 32
 BLOCK = 4096
 # Up to this length rows are taken eight at a time.
 SHORT = 192
-# From so many float64 values on that lie next to each other, a row's are cut on a grid.
+# From so many float64 values on that lie next to each other, a row's are cut on a grid: half of the time of other long
+# rows in the caches, 0.9 from memory.
 GRIDDED = 1 << 15
 # Values of a row that the buffer of the rows that are taken one by one holds: 512 KiB.
 LONGEST = 1 << 16

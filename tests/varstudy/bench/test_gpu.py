@@ -24,6 +24,7 @@ from varkernels.cuda.devices.gpu import Gpu
 from varkernels.cuda.devices.ptx import Executor
 from varkernels.cuda.launch_plan import Plan as Launches
 from varstudy import report
+from varstudy._io.progress import Silent
 from varstudy.bench.gpu import gpu_record, measuring, torch_peer
 from varstudy.bench.gpu.card import Card
 from varstudy.bench.gpu.checks import MAPS, QUICK, Checks, check, parts
@@ -138,12 +139,6 @@ def torch_on(machine: FakeMachine) -> Torch:
 
 
 NO_TORCH = Torch(None, "torch is not installed")
-
-
-class Silent:
-    def start(self, total: int, done: int) -> None: ...
-    def advance(self, label: str) -> None: ...
-    def stop(self) -> None: ...
 
 
 def content(machine: FakeMachine, pattern: str = "chan/grid*", plan: GpuPlan = SMALL, torch: Torch = NO_TORCH) -> Any:

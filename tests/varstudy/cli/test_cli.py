@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import errno
+import fcntl
 import importlib
 import inspect
 import json
@@ -12,8 +13,11 @@ import pickle
 import re
 import shlex
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,7 +31,7 @@ from click.testing import CliRunner
 import varstudy.cli as command
 from varkernels import FORMATS, algorithms, views
 from varstudy import report as drawing
-from varstudy.cli import list_run, options
+from varstudy.cli import console, list_run, options
 from varstudy.cli.program import Program
 from varstudy.study import featuremaps, results, runner
 from varstudy.study.measuring import measure
@@ -51,7 +55,7 @@ def refused(*words: str | Path) -> str:
     lines = done.stderr.splitlines()
     assert lines[-1].startswith("varstudy: ")
     assert not any("Traceback" in line for line in lines)
-    assert all(" to be " in line or line == "drawing the report" for line in lines[:-1])
+    assert all(line.startswith("measuring: ") or line == "drawing the report" for line in lines[:-1])
     return lines[-1]
 
 
@@ -89,6 +93,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, found: results.Results) -> dict[str, A
     def run(level: str, **options: Any) -> results.Results:
         asked.update(level=level, **options)
         results.write(found, options["out"])
+        options["page"](found, options["out"])
         return found
 
     def write(table: results.Results, folder: str) -> Path:
@@ -216,7 +221,7 @@ def test_run_prints_the_report_last(stub: dict[str, Any], tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1] == str(out / "report.html")
     assert "naive" in done.stdout
-    assert done.stderr == "drawing the report\n"
+    assert (out / "report.html").read_text() == "<!doctype html>"
     wanted = {"level": "full", "only": "higham*", "seed": 7, "out": str(out), "processes": 2, "force": True}
     assert {name: stub[name] for name in wanted} == wanted
     assert stub["argv"][:2] == ["varstudy", "run"]
@@ -362,12 +367,13 @@ def test_the_list_of_libraries_says_what_it_does_not_go_with(words: tuple[str, .
 
 DRIVER = """
 import signal, sys, time
-from varstudy.study import cells, runner
+from varstudy.study import cells, phases
 from varstudy.study.cells import Measured
 def compute(cell, seed, names, folder, key):
     cells.save(folder, key, names, Measured([], []))
     time.sleep(0.2)
-runner.compute = compute
+phases.compute = compute
+phases.warm = lambda *share: None
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where what started the tests ignores it
 from varstudy.cli import commands
 commands.main(sys.argv[1:], prog_name="python -m varstudy")
@@ -383,7 +389,9 @@ def test_an_interrupted_run_says_how_to_go_on(words: tuple[str, ...], tmp_path: 
         assert child.stderr is not None
         for line in child.stderr:
             lines.append(line.rstrip("\n"))
-            if line.startswith("measured ") and not sent:
+            if line.startswith("measuring") and not sent:
+                while not list((out / "cells").glob("*.json")):
+                    time.sleep(0.01)
                 child.send_signal(signal.SIGINT)
                 sent = True
         assert child.stdout is not None
@@ -399,9 +407,9 @@ def test_an_interrupted_run_says_how_to_go_on(words: tuple[str, ...], tmp_path: 
     assert kept > 0
     with process("-c", DRIVER, *words, "--out", str(out), "--processes", "1") as again:
         assert again.stderr is not None
-        head = again.stderr.readline()
+        heads = [again.stderr.readline() for _ in range(2)]
         again.kill()
-    assert f"{kept} of them done before" in head
+    assert f"{kept} of them done before" in heads[1]
 
 
 def test_a_broken_pipe_is_quiet() -> None:
@@ -428,7 +436,7 @@ def test_a_bar_on_a_terminal_and_json_on_the_other_side(tmp_path: Path) -> None:
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm-256color"}
     script = (
         "import sys; from varstudy.cli.console import progress, dump\n"
-        "bar = progress('measured'); bar.start(3, 1)\n"
+        "bar = progress('measuring'); bar.start(3, 1)\n"
         "bar.advance('a[b]'); bar.advance('c'); bar.stop(); dump({'x': float('nan'), 'y': [float('inf')]})\n"
     )
     child = subprocess.Popen(
@@ -445,8 +453,71 @@ def test_a_bar_on_a_terminal_and_json_on_the_other_side(tmp_path: Path) -> None:
     os.close(main)
     assert strictly(out) == {"x": "nan", "y": ["inf"]}
     assert b"3/3" in seen
+    assert b"measuring" in seen
     assert not any(b"\x1b[%dm" % colour in seen for colour in (*range(30, 38), *range(90, 98)))
     assert b"\x1b[38" not in seen
+
+
+def on_a_terminal(*words: str, columns: int = 80, **environment: str) -> list[str]:
+    """What a command writes on a terminal, line by line as it is overwritten."""
+    main, side = os.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm-256color", **environment}
+    child = subprocess.Popen([sys.executable, *words], stdout=side, stderr=side, env=environment)
+    os.close(side)
+    seen = b""
+    try:
+        while chunk := os.read(main, 65536):
+            seen += chunk
+    except OSError:  # the terminal is gone with the process
+        pass
+    os.close(main)
+    assert child.wait(timeout=60) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    return [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+
+
+def test_a_run_on_a_terminal_shows_phase_count_and_time_from_the_start(tmp_path: Path) -> None:
+    lines = on_a_terminal(
+        "-m", "varstudy", "run", "--quick", "--only", "higham/three-values", "--device", "cpu", "--out", str(tmp_path)
+    )
+    assert re.fullmatch(r"compiling +0/6  \d+:\d\d left", lines[0])
+    phases = list(dict.fromkeys(line.split()[0] for line in lines if line.endswith("left") or " left " in line))
+    assert phases == ["compiling", "measuring", "writing", "drawing"]
+    assert any(re.match(r"measuring [━╸╺]+ +[012]/2  \d+:\d\d left", line) for line in lines)
+    assert max(map(len, lines)) <= 80
+    assert lines[-1] == str(tmp_path / "report.html") or "".join(lines).endswith(str(tmp_path / "report.html"))
+    # Names of algorithms are not broken.
+    assert any(line.split()[0] == "corrected_two_pass/blocked128" for line in lines)
+
+
+def test_a_run_elsewhere_writes_a_line_for_each_phase(tmp_path: Path) -> None:
+    out, err = process(
+        "-m", "varstudy", "run", "--quick", "--only", "higham/three-values", "--device", "cpu", "--out", str(tmp_path)
+    ).communicate()
+    assert out.splitlines()[-1] == str(tmp_path / "report.html")
+    told = [re.sub(r"about \d+:\d\d left", "about M:SS left", line) for line in err.splitlines()]
+    assert told == [
+        "compiling: 6, about M:SS left",
+        "measuring: 2, about M:SS left",
+        "writing, about M:SS left",
+        "drawing, about M:SS left",
+    ]
+
+
+def test_lines_come_rarely(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    shown = console.progress("measuring")
+    shown.start(10_000, 10)
+    for k in range(9_990):
+        now[0] += 1.0
+        shown.advance(f"cell {k}")
+    shown.stop()
+    first, *lines = capsys.readouterr().err.splitlines()
+    assert first == "measuring: 10000, 10 of them done before"
+    assert lines[0] == "measuring: 20 of 10000, about 2:46:20 left"
+    assert 40 < len(lines) < 120
 
 
 # ------------------------------------------------------------------------------------------------ list, env
@@ -691,7 +762,7 @@ def test_score() -> None:
     done = call(*words)
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("statistics:pvariance, called f(x). Without a keyword it divides by n")
-    assert "1 to be scored" in done.stderr
+    assert "scoring" in done.stderr
     record = strictly(call(*words, "--json").stdout)
     assert f"takes place 1 of {len(record['ranking'])}." in done.stdout.splitlines()[-1]
     assert record["scores"][0]["digits_worst"] in ("inf", pytest.approx(16, abs=1))

@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import re
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -192,6 +193,20 @@ def test_every_algorithm_of_a_figure_is_told_apart_without_colour() -> None:
 
 def test_the_same_bytes_twice(study: Results, html: str) -> None:
     assert report.render(study) == html
+
+
+def test_a_page_of_a_run_that_goes_on_says_how_much_is_measured(study: Results, html: str) -> None:
+    part = report.render(replace(study, settings={**study.settings, "measured": [3, 306]}))
+    banner = re.search(r'<p class="caution" role="status">(.*?)</p>', part, re.DOTALL)
+    assert banner is not None
+    assert "3 of 306 cells measured" in Page(banner[0]).text
+    assert "cells measured" not in html
+
+
+@pytest.mark.parametrize("measured", [HOSTILE, [HOSTILE, 3], [1], [1, 2, 3], {"a": 1}, None, [0.5, 2]])
+def test_what_is_no_such_count_is_no_banner(measured: object) -> None:
+    given = made([record("a", "norms", "naive")], settings={"level": "default", "seed": 0, "measured": measured})
+    assert Facts(given).measured is None
 
 
 def test_headlines_agree_with_the_table(study: Results, page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import math
 import os
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +28,7 @@ from mutations import damaged
 import varkernels
 from varkernels import FORMATS, Algorithm, views
 from varstudy._io.atomic import remove_unfinished
-from varstudy.study import cells, device_algorithms, featuremaps, results, runner
+from varstudy.study import cells, course, device_algorithms, featuremaps, results, runner
 from varstudy.study import tasks as study_tasks
 from varstudy.study.measuring import ACCUMULATORS, accumulators_of, measure
 from varstudy.study.pool import Crew, WorkerFailed
@@ -49,14 +51,26 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Log:
+    """Notes the phases, and what is said of the cells; of other phases, how many steps there were."""
+
     def __init__(self) -> None:
         self.said: list[object] = []
+        self.phases: list[str] = []
+        self.steps: Counter[str] = Counter()
+        self.totals: dict[str, int] = {}
+        self.expected: list[tuple[float, float]] = []
 
-    def start(self, total: int, done: int) -> None:
-        self.said.append((total, done))
+    def start(self, total: int, done: int, phase: str = "", seconds: float = 0.0, later: float = 0.0) -> None:
+        self.phases.append(phase)
+        self.totals[phase] = total
+        self.expected.append((seconds, later))
+        if phase == "measuring":
+            self.said.append((total, done))
 
-    def advance(self, label: str) -> None:
-        self.said.append(label)
+    def advance(self, label: str, seconds: float = 0.0) -> None:
+        self.steps[self.phases[-1]] += 1
+        if self.phases[-1] == "measuring":
+            self.said.append(label)
 
     def stop(self) -> None:
         self.said.append("stop")
@@ -411,7 +425,9 @@ def test_patterns_name_exactly_by_glob_or_by_part() -> None:
 class Swallowing(Log):
     """Interrupts the run after each cell, and swallows the exception as a compiler's callback would."""
 
-    def advance(self, label: str) -> None:
+    def advance(self, label: str, seconds: float = 0.0) -> None:
+        if self.phases[-1] != "measuring":
+            return
         with contextlib.suppress(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
@@ -423,6 +439,101 @@ def test_an_interrupt_that_was_swallowed_is_not_forgotten(tmp_path: Path) -> Non
         runner.run(only="higham/three-values", out=tmp_path, processes=1, progress=Swallowing())
     assert signal.getsignal(signal.SIGINT) is before
     assert len(list((tmp_path / "cells").glob("*.json"))) == 1
+
+
+# --------------------------------------------------------------------------------------------- phases and pages
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_compiling_is_a_phase_with_steps(tmp_path: Path, processes: int) -> None:
+    log = Log()
+    runner.run("quick", only="higham/three-values", out=tmp_path, progress=log, processes=processes)
+    assert log.phases == ["compiling", "measuring", "writing"]
+    # Exact sums of two storage formats; runs and trees in the two accumulators.
+    assert (log.steps["compiling"], log.totals["compiling"]) == (6, 6)
+    assert all(seconds > 0 for seconds, _ in log.expected)
+    # What comes later is told, and becomes less.
+    (_, first), (measuring, second), (_, last) = log.expected
+    assert first == pytest.approx(measuring + second)
+    assert second > last == 0
+
+
+class Pages:
+    """Notes what pages show."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.shown: list[tuple[Any, list[str], dict[str, Any]]] = []
+
+    def __call__(self, found: results.Results, folder: Path) -> None:
+        cases = list(dict.fromkeys(found.frame.case))
+        self.shown.append((found.settings.get("measured"), cases, dict(found.cases)))
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are drawn before every cell."""
+    for name, value in (("BEGIN", 0.0), ("SOON", -1.0), ("SHARE", math.inf)):
+        monkeypatch.setattr(course.Redraw, name, value)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_page_is_drawn_while_the_run_goes_on(tmp_path: Path) -> None:
+    pages, log = Pages(), Log()
+    found = runner.run("quick", only="higham/*", out=tmp_path, processes=1, page=pages, progress=log)
+    assert log.phases[-2:] == ["writing", "drawing"]
+    total = len(cells.plan("quick", "higham/*"))
+    # Before the first cell there is nothing to show.
+    assert [measured for measured, _, _ in pages.shown] == [*([k, total] for k in range(1, total)), None]
+    for _, shown, described in pages.shown:
+        assert set(shown) == set(described)
+    assert pages.shown[-1][1] == list(dict.fromkeys(found.frame.case))
+    assert "measured" not in found.settings
+    assert "measured" not in results.read(tmp_path).settings
+    # All is measured: one page.
+    pages.shown.clear()
+    runner.run("quick", only="higham/*", out=tmp_path, processes=1, page=pages)
+    assert [measured for measured, _, _ in pages.shown] == [None]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_page_that_fails_on_the_way_costs_the_study_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    pages = Pages(ValueError("no figure"))
+    runner.run("quick", only="higham/three-values", out=tmp_path, processes=1, page=pages, say=said.append)
+    assert said == ["the report of what is measured so far could not be drawn: ValueError: no figure"]
+    assert [measured for measured, _, _ in pages.shown] == [[1, 2], None]
+    with pytest.raises(OSError, match="disk"):
+        runner.run(only="higham/three-values", out=tmp_path, force=True, processes=1, page=Pages(OSError("disk full")))
+
+
+def noted(found: results.Results, folder: Path) -> None:
+    """A page for another process."""
+    (folder / f"page-{'-'.join(map(str, found.settings.get('measured', ['all'])))}").touch()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_worker_draws_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    page = importlib.import_module(Path(__file__).stem).noted
+    runner.run(only=FEW, out=tmp_path, processes=2, page=page)
+    names = {path.name for path in tmp_path.glob("page-*")}
+    assert "page-all" in names
+    assert len(names) > 1
+    assert all(name.endswith(f"-{len(cells.plan(only=FEW))}") for name in names - {"page-all"})
+
+
+def test_ptx_is_executed_on_long_maps_by_the_level_full_only() -> None:
+    for level, device, values, some in (
+        ("default", "ptx", 2**20, True),
+        ("default", "ptx", 2**20 + 1, False),
+        ("default", "cuda", 2**24, True),
+        ("full", "ptx", 2**24, True),
+    ):
+        assert bool(device_algorithms.chosen(level, device, values)) == some
+    assert device_algorithms.chosen("quick", "ptx", 2**20 + 1) == []
 
 
 # -------------------------------------------------------------------------------- other people's software beside it
@@ -485,9 +596,9 @@ def test_one_of_several_processes_measures_the_companion(tmp_path: Path) -> None
     assert said == ["what is here"]
     assert [seed for seed, _ in other.asked] == [3]
     assert other.written == [("found", tmp_path, True)]
-    # First, for it may take longest; and it is no cell.
-    assert CrewHere.tasks[0] is other
-    assert log.said == [(2, 0), *(task.label for task in CrewHere.tasks[1:]), "stop"]
+    # After the cells of a first page, before the long ones; and it is no cell.
+    assert CrewHere.tasks[-1] is other
+    assert log.said == [(2, 0), *(task.label for task in CrewHere.tasks[:-1]), "stop"]
     # A worker that is ended leaves its temporary files: they are in a folder that does not outlive the study.
     assert tempfile.gettempdir() == before
     assert other.scratch[0].parent != Path(before)

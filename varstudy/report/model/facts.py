@@ -87,6 +87,14 @@ class Facts:
         seed = self.results.settings.get("seed", 0)
         return seed if isinstance(seed, int) else 0
 
+    @property
+    def measured(self) -> tuple[int, int] | None:
+        """How many cells are measured and how many there will be; None where the run is finished."""
+        match self.results.settings.get("measured"):
+            case [int(some), int(total)]:
+                return some, total
+        return None
+
     @cached_property
     def device(self) -> str:
         """The device that the figures show: the CPU, or the first of a table without it."""

@@ -19,6 +19,8 @@ __all__ = ["ContractedKernel", "Contraction", "KernelBuild", "chapter"]
 
 # A measurement of both builds: all that names it but the build.
 _PLACE = ["case", "norm", "groups", "storage", "accumulator", "algorithm", "correction"]
+_COMPARED = ["var_error_worst", "var_error_median", "var_bias", "mean_error_worst", "mean_bias"]
+_COUNTED = ["contraction", "judged", "posed", "wrong", "var_digits_worst", "var_negative", "kappa_worst"]
 
 
 @dataclass(frozen=True)
@@ -87,16 +89,18 @@ def _build(rows: pd.DataFrame) -> KernelBuild:
 
 def _differ(on: pd.DataFrame, off: pd.DataFrame) -> int:
     """Lines whose aggregates of variance or mean are not the same in both builds."""
-    wanted = ["var_error_worst", "var_error_median", "var_bias", "mean_error_worst", "mean_bias"]
-    first, second = (rows.set_index(_PLACE)[wanted].add_suffix(f"_{name}") for name, rows in (("on", on), ("off", off)))
+    first, second = (
+        rows.set_index(_PLACE)[_COMPARED].add_suffix(f"_{name}") for name, rows in (("on", on), ("off", off))
+    )
     both = first.join(second, how="inner").to_numpy()
-    a, b = both[:, : len(wanted)], both[:, len(wanted) :]
+    a, b = both[:, : len(_COMPARED)], both[:, len(_COMPARED) :]
     return int((~((a == b) | (np.isnan(a) & np.isnan(b)))).any(axis=1).sum())
 
 
 def _kernels(frame: pd.DataFrame) -> tuple[ContractedKernel, ...]:
     found = []
-    for (algorithm, storage, accumulator), rows in frame.groupby(["algorithm", "storage", "accumulator"], sort=False):
+    narrow = frame[[*_PLACE, *_COMPARED, *_COUNTED]]
+    for (algorithm, storage, accumulator), rows in narrow.groupby(["algorithm", "storage", "accumulator"], sort=False):
         on, off = (rows[rows["contraction"] == build] for build in ("on", "off"))
         if len(on) and len(off):
             found.append(

@@ -51,17 +51,17 @@ def columns(frame: pd.DataFrame) -> dict[str, Any]:
     """Each column of the results: words as numbers into their own list, numbers as they are."""
     found: dict[str, Any] = {}
     for column in COLUMNS:
-        values = frame[column.name]
+        values = frame[column.name].tolist()
         if column.kind == "str":
-            words = list(dict.fromkeys(map(str, values)))
-            places = {word: place for place, word in enumerate(words)}
-            found[column.name] = {"words": words, "at": [places[str(value)] for value in values]}
+            texts = list(map(str, values))
+            places = {word: place for place, word in enumerate(dict.fromkeys(texts))}
+            found[column.name] = {"words": list(places), "at": [places[text] for text in texts]}
         elif column.kind == "int":
             found[column.name] = [int(value) for value in values]
         else:
             # Most numbers are in many rows.
-            short = {value: _number(value) for value in set(values.tolist())}
-            found[column.name] = ["nan" if math.isnan(value) else short[value] for value in values.tolist()]
+            short = {value: _number(value) for value in set(values)}
+            found[column.name] = ["nan" if math.isnan(value) else short[value] for value in values]
     return found
 
 

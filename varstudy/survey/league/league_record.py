@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -168,12 +169,17 @@ class CaseResult:
     @property
     def digits(self) -> float:
         """Correct digits of the worst row, from 0 to what the storage format holds; NaN: nothing was scored."""
-        return float(shown_digits(self.worst, FORMATS.get(self.storage, FLOAT64)))
+        return _digits(self.worst, self.storage)
 
     @property
     def wrong(self) -> bool:
         """Whether the worst row is wrong, as `varstudy.study.score` has it, or the function raised."""
         return status_of(self.worst, FORMATS.get(self.storage, FLOAT64)) is Status.WRONG or "raised" in self.marks
+
+
+@lru_cache(4096)  # errors of two digits: most are those of many other cases
+def _digits(error: float, storage: str) -> float:
+    return float(shown_digits(error, FORMATS.get(storage, FLOAT64)))
 
 
 def shown(error: float) -> str:
