@@ -65,30 +65,39 @@ def in_order(planned: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
 
 
 class Redraw:
-    """When the page of a study that goes on is drawn: so rarely that it takes a tenth of the time at most.
+    """When the page of a study that goes on is drawn: so rarely that, but for the first, it takes a tenth of the time.
 
     Parameters
     ----------
     processes : that measure; one of them draws. clock : gives seconds.
     """
 
-    # Seconds from the start to the first drawing.
-    BEGIN = 8.0
+    # The first has so many seconds of the run to show, and that share of its cells.
+    BEGIN, CELLS = 8.0, 0.1
     SHARE = 0.1
     # Where no more seconds than these are left, the last page comes soon enough.
     SOON = 20.0
 
     def __init__(self, processes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._processes, self._clock = processes, clock
-        self._next = clock() + self.BEGIN
+        self._began = clock()
+        self._next = self._began + self.BEGIN
+        self._spent = 0.0
 
-    def due(self, left: float) -> bool:
-        """Whether it is to be drawn now, with so many seconds to the end; then no other until `drawn` says so."""
-        if left < self.SOON or self._clock() < self._next:
+    def due(self, measured: float, left: float) -> bool:
+        """Whether it is to be drawn now; if so, no other is until `drawn` is called.
+
+        Parameters
+        ----------
+        measured : the share of the cells that are. left : seconds to the end of the run.
+        """
+        if measured < self.CELLS or left < self.SOON or self._clock() < self._next:
             return False
         self._next = float("inf")
         return True
 
     def drawn(self, seconds: float) -> None:
         """A drawing has ended that took so many seconds."""
-        self._next = self._clock() + seconds / (self.SHARE * self._processes)
+        self._spent += seconds
+        # The next one is expected to take as long as this one.
+        self._next = self._began + (self._spent + seconds) / (self.SHARE * self._processes)

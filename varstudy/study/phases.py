@@ -125,7 +125,8 @@ class Phases:
                     given.append(None)
                     yield accompany, self.companion, self.seed, self.scratch
                 continue
-            if self.page is not None and self._finished and redraw.due(self._forecast.left or 0.0):
+            measured = len(self._finished) / len(self.planned)
+            if self.page is not None and redraw.due(measured, self._forecast.left or 0.0):
                 given.append(None)
                 finished = tuple(other for other in self.planned if other.key in self._finished)
                 yield draw, self.page, replace(self.sketch, finished=finished), self.folder, self.target

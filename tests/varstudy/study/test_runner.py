@@ -475,7 +475,7 @@ class Pages:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are drawn before every cell."""
-    for name, value in (("BEGIN", 0.0), ("SOON", -1.0), ("SHARE", math.inf)):
+    for name, value in (("BEGIN", 0.0), ("CELLS", 1e-9), ("SOON", -1.0), ("SHARE", math.inf)):
         monkeypatch.setattr(course.Redraw, name, value)
 
 
