@@ -21,6 +21,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from varptx.jit import Code
+
 from .folders import cache_folder, writable
 
 __all__ = ["FOLDER", "MARK", "SCHEMA", "Damaged", "digest", "digest_of_sources", "kernel", "manifest", "text", "usable"]
@@ -139,14 +143,10 @@ def _loaded(name: str) -> Callable[..., Any] | None:
     group, key = manifest().get("kernels", {}).get(name, (None, ""))
     if group is None or not usable(group):
         return None
-    from varptx.jit import Code  # noqa: PLC0415 - LLVM is loaded with the first kernel
-
     try:
         code = Code(lambda: text(name), "kernel", cache_folder() if writable() else None, digest=key, loops=True)
     except Damaged:
         return None
-    import numpy as np  # noqa: PLC0415
-
     method = _Method(name.encode(), code.address, _METH_FASTCALL, None)
     _KEPT.append((code, method))
     make = ctypes.pythonapi.PyCFunction_NewEx

@@ -17,7 +17,7 @@ from numba.core import codegen, compiler, compiler_lock, cpu, registry
 
 from ..jit import OPTIONS
 from ..shipped import VARIABLE
-from .entry import entry
+from .entry_point import entry
 from .text import module_of, optimised, plain
 
 __all__ = ["PINNED", "SETTINGS", "text_of", "versions"]
