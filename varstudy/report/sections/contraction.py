@@ -18,7 +18,8 @@ from .wide_tables import DEVICES
 __all__ = ["ContractedKernel", "Contraction", "KernelBuild", "chapter"]
 
 # A measurement of both builds: all that names it but the build.
-_PLACE = ["case", "norm", "groups", "storage", "accumulator", "algorithm", "correction"]
+_NAMED = ["algorithm", "storage", "accumulator"]
+_PLACE = [*_NAMED, "case", "norm", "groups", "correction"]
 _COMPARED = ["var_error_worst", "var_error_median", "var_bias", "mean_error_worst", "mean_bias"]
 _COUNTED = ["contraction", "judged", "posed", "wrong", "var_digits_worst", "var_negative", "kappa_worst"]
 
@@ -90,7 +91,7 @@ def _build(rows: pd.DataFrame) -> KernelBuild:
 def _differ(on: pd.DataFrame, off: pd.DataFrame) -> int:
     """Lines whose aggregates of variance or mean are not the same in both builds."""
     first, second = (
-        rows.set_index(_PLACE)[_COMPARED].add_suffix(f"_{name}") for name, rows in (("on", on), ("off", off))
+        rows.set_index("place")[_COMPARED].add_suffix(f"_{name}") for name, rows in (("on", on), ("off", off))
     )
     both = first.join(second, how="inner").to_numpy()
     a, b = both[:, : len(_COMPARED)], both[:, len(_COMPARED) :]
@@ -99,8 +100,9 @@ def _differ(on: pd.DataFrame, off: pd.DataFrame) -> int:
 
 def _kernels(frame: pd.DataFrame) -> tuple[ContractedKernel, ...]:
     found = []
-    narrow = frame[[*_PLACE, *_COMPARED, *_COUNTED]]
-    for (algorithm, storage, accumulator), rows in narrow.groupby(["algorithm", "storage", "accumulator"], sort=False):
+    places = frame.groupby(_PLACE, sort=False, dropna=False).ngroup()
+    narrow = frame[[*_NAMED, *_COMPARED, *_COUNTED]].assign(place=places)
+    for (algorithm, storage, accumulator), rows in narrow.groupby(_NAMED, sort=False):
         on, off = (rows[rows["contraction"] == build] for build in ("on", "off"))
         if len(on) and len(off):
             found.append(
