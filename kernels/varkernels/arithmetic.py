@@ -13,17 +13,9 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-from llvmlite import ir
-from numba import extending, types
+from .shipped import kernel
 
-from .jit import cached_njit, inline
-from .smallfloat import from_bits
-
-__all__ = ["default_arithmetic", "in_default_arithmetic", "is_default", "set_default"]
-
-# Numba annotates it for Python's callers; compiled code calls an intrinsic without the typing context.
-intrinsic: Any = extending.intrinsic
+__all__ = ["default_arithmetic", "in_default_arithmetic", "set_default"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,29 +26,10 @@ _ROOM = 512
 _DEFAULT = ctypes.c_void_p(-1)
 
 
-@intrinsic
-def _unknown(typingctx, value):  # type: ignore[no-untyped-def]
-    """An int64 of which the compiler knows nothing: it has passed through an empty piece of assembly."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)])
-        return builder.asm(kind, "", "=r,0", args, True)
-
-    return types.int64(types.int64), codegen
-
-
-@inline
-def is_default():  # type: ignore[no-untyped-def]
-    """Whether arithmetic rounds to nearest and keeps subnormal numbers, as far as additions show it; within kernels."""
-    one, least = from_bits(_unknown(np.int64(1023) << 52)), from_bits(_unknown(np.int64(1)))
-    kept = (one + 2.0**-60 == one) & (one - 2.0**-60 == one) & (-one - 2.0**-60 == -one)
-    return kept & (least + least != 0.0)
-
-
 @cache
 def _kernel() -> Callable[[], bool]:
-    kernel: Callable[[], bool] = cached_njit(is_default, "arithmetic").compile(())
-    return kernel
+    found: Callable[[], bool] = kernel("arithmetic", "arithmetic_test")
+    return found
 
 
 @cache

@@ -10,21 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from .jit import inline
-from .simd import copy_run
+__all__ = ["BLOCK", "CARRIERS", "LANES", "contiguous", "held", "onward", "rows_together"]
 
-__all__ = ["CARRIERS", "contiguous", "gather", "held", "onward", "rows_together"]
-
-# How an array of a format enters a kernel: bfloat16 and float16 as 16-bit integers; the dtype, and Numba's type.
+# The dtype in which an array of a format enters a kernel: bfloat16 and float16 as 16-bit integers.
 CARRIERS: dict[str, Any] = {
-    "float16": (np.uint16, types.uint16),
-    "bfloat16": (np.int16, types.int16),
-    "float32": (np.float32, types.float32),
-    "float64": (np.float64, types.float64),
+    "float16": np.uint16,
+    "bfloat16": np.int16,
+    "float32": np.float32,
+    "float64": np.float64,
 }
+
+# Values of a vector (see `simd`).
+LANES = 8
+# Values that the exact sums take at a time: so many of whose parts float64 adds exactly.
+BLOCK = 1024
 
 # Rows that are gathered side by side: a cache line of float32.
 TOGETHER = 16
@@ -52,34 +53,3 @@ def held(rows: int, block: int, dtype: Any) -> NDArray[Any]:
     """A buffer (1, rows, block or more) for `gather`. A row more than a power of two long: else the rows' values of one
     place would all fall into the same few lines of the cache."""
     return np.empty((1, rows, block + 16), dtype=dtype)
-
-
-@inline
-def gather(view, first, rows, begin, count, buffer, adjacent):  # type: ignore[no-untyped-def]
-    """Copy the values begin .. begin + count - 1 of the rows first .. first + rows - 1 to buffer[0, row, :].
-
-    adjacent: the values of a segment lie next to each other.
-    """
-    length = view.shape[2]
-    s = begin // length
-    i = begin - s * length
-    if rows == 1:
-        j = 0
-        while j < count:
-            run = min(length - i, count - j)
-            if adjacent:
-                copy_run(view, s, first, i, buffer, 0, j, run)
-            else:
-                for k in range(run):
-                    buffer[0, 0, j + k] = view[s, first, i + k]
-            j += run
-            s += 1
-            i = 0
-    else:
-        for j in range(count):
-            for r in range(rows):
-                buffer[0, r, j] = view[s, first + r, i]
-            i += 1
-            if i == length:
-                i = 0
-                s += 1

@@ -6,51 +6,25 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import typeof, types
 from numpy.typing import ArrayLike, NDArray
 
-from . import schedules
 from .algorithm import Algorithm, Order
 from .blocking import CARRIERS
 from .formats import FLOAT32, FLOAT64, FORMATS, Format, format_of
 from .formulas import Formula
-from .jit import cached_njit, fresh_njit
 from .registry import get
 from .row_moments import Moments
-from .smallfloat import SmallZero
-from .verbs import learn
+from .shipped import kernel
 from .views import rows_of
 
-__all__ = ["accumulate", "compile_ahead", "dispatcher", "moments", "signature"]
-
-
-def _empty(formula: Formula, accumulator: Format) -> Any:
-    zero: Any = SmallZero(accumulator) if accumulator.precision < 24 else accumulator.dtype.type(0)
-    return formula.empty(zero)
-
-
-def signature(formula: Formula, storage: Format, accumulator: Format) -> tuple[Any, ...]:
-    """The types of an order's arguments; `A` layout, so that one kernel serves every stride."""
-    learn(formula)
-    carrier = types.Array(CARRIERS[storage.name][1], 3, "A", readonly=True)
-    table = types.Array(types.float64, 2, "C")
-    empty = typeof(_empty(formula, accumulator))
-    return carrier, empty, table, table, types.intp
+__all__ = ["accumulate", "compile_ahead", "moments"]
 
 
 @cache
 def _kernel(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
-    """The compiled kernel for exactly these types."""
-    return dispatcher(formula, order, storage, accumulator, builtin).compile(signature(formula, storage, accumulator))
-
-
-@cache
-def dispatcher(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
-    """An order's schedule, to be compiled for exactly these types; kept on disk if its sources are this package's."""
-    schedule = getattr(schedules, order.kernel)
-    if not builtin:
-        return fresh_njit(schedule)
-    return cached_njit(schedule, f"{formula.name}-{storage}-{accumulator}")
+    """The compiled kernel for exactly these types; of another package's formula, always compiled here."""
+    name = f"{order.kernel}-{formula.name}-{storage}-{accumulator}" if builtin else None
+    return kernel(name, "schedule_kernels", formula, order.kernel, storage, accumulator)
 
 
 def _sweep(
@@ -73,8 +47,8 @@ def _sweep(
     elif isinstance(formula.centre, Formula):
         centres = _sweep(view, storage, formula.centre, order, accumulator, builtin, given)
     out = np.empty_like(centres)
-    kernel = _kernel(formula, order, storage, accumulator, builtin)
-    kernel(view.view(CARRIERS[storage.name][0]), _empty(formula, accumulator), centres, out, order.width)
+    sweep = _kernel(formula, order, storage, accumulator, builtin)
+    sweep(view.view(CARRIERS[storage.name]), centres, out, order.width)
     return out
 
 

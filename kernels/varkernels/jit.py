@@ -7,57 +7,24 @@ this package and the versions of Python, numba, llvmlite and numpy. Each signatu
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
 from collections.abc import Callable
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numba import njit
 from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import register_jitable
 
-from .folders import user_cache_folder
+from .folders import cache_folder, writable
+from .inlining import announce
 from .kernel_cache import KernelCache
 
 # Division as IEEE 754 has it; fastmath stays off: it would let LLVM reorder sums and contract products.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 
-__all__ = ["OPTIONS", "cache_folder", "cached_njit", "fresh_njit", "inline", "source_hash", "writable"]
-
-
-@cache
-def source_hash() -> str:
-    """Sixteen hexadecimal digits that change when a source file of this package or the compiler does."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode())
-        digest.update(path.read_bytes())
-    for name in ("numba", "llvmlite", "numpy"):
-        digest.update(f"{name}=={version(name)}".encode())
-    digest.update(sys.version.encode())
-    return digest.hexdigest()[:16]
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: under NUMBA_CACHE_DIR where set, else in the user's cache folder."""
-    base = os.environ.get("NUMBA_CACHE_DIR")
-    if base:
-        return Path(base) / f"varkernels-{source_hash()}"
-    return user_cache_folder() / f"kernels-{source_hash()}"
-
-
-def writable() -> bool:
-    """Whether compiled kernels can be kept on disk."""
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(cache_folder(), os.W_OK)
+__all__ = ["OPTIONS", "Definition", "cached_njit", "compiled", "fresh_njit"]
 
 
 def cached_njit(function: Callable[..., Any], signature: str) -> Any:
@@ -77,11 +44,27 @@ def fresh_njit(function: Callable[..., Any]) -> Any:
     return njit(**OPTIONS)(function)
 
 
-def inline(function: Callable[..., Any]) -> Any:
-    """A helper that verbs call: compiled as a part of its caller, an ordinary function in Python."""
-    return register_jitable(function)
+@dataclass(frozen=True)
+class Definition:
+    """What a kernel is compiled from.
+
+    function, signature : Python, and Numba's types of its arguments.
+    bound : its first arguments, the same at each call, which the kernel's caller does not give.
+    """
+
+    function: Callable[..., Any]
+    signature: tuple[Any, ...]
+    bound: tuple[Any, ...] = ()
 
 
+def compiled(definition: Definition, name: str | None) -> Callable[..., Any]:
+    """A kernel, kept on disk under its name; without a name, in this process only."""
+    dispatcher = fresh_njit(definition.function) if name is None else cached_njit(definition.function, name)
+    entry: Callable[..., Any] = dispatcher.compile(definition.signature)
+    return partial(entry, *definition.bound) if definition.bound else entry
+
+
+announce(register_jitable)
 # A child forked while another thread compiles has nobody who gives numba's lock back: a fork waits for the compiler.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

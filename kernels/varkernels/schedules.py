@@ -2,9 +2,9 @@
 
 Each kernel takes
 
+    empty     the formula's empty state; its type chooses the formula and the accumulator
     view      (segments, rows, length), float32 or float64 or 16-bit integers that hold float16 or bfloat16;
               any strides
-    empty     the formula's empty state; its type chooses the formula and the accumulator
     centres   float64 (rows, 2): each row's centre, high and low
     out       float64 (rows, 2): the answers of the verb read
     width     the order's parameter
@@ -24,7 +24,7 @@ __all__ = ["lanes", "running", "tree"]
 LEAVES = 64
 
 
-def running(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
+def running(empty, view, centres, out, width):  # type: ignore[no-untyped-def]
     """One state takes the values one by one. `width` is not used."""
     zero = empty[0]
     segments, rows, length = view.shape
@@ -40,7 +40,7 @@ def running(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
         out[r, 1] = wide(m2)
 
 
-def lanes(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
+def lanes(empty, view, centres, out, width):  # type: ignore[no-untyped-def]
     """`width` states side by side: value k goes to lane k mod width; at the end the upper half of the lanes
     is merged into the lower until one is left."""
     zero = empty[0]
@@ -74,7 +74,7 @@ def lanes(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
         out[r, 1] = wide(m2)
 
 
-def tree(view, empty, centres, out, width):  # type: ignore[no-untyped-def]
+def tree(empty, view, centres, out, width):  # type: ignore[no-untyped-def]
     """Blocks of `width` consecutive values, each run through; the blocks are merged two by two, as a counter
     in binary carries, so that no value takes part in more than ceil(log2(number of blocks)) merges.
 

@@ -18,6 +18,8 @@ from numba import extending, types
 from numba.core import cgutils as untyped_cgutils
 from numba.extending import models, overload, register_model
 
+from .blocking import LANES
+
 __all__ = [
     "FLOATS",
     "LANES",
@@ -37,8 +39,6 @@ __all__ = [
     "total",
     "vector_fma",
 ]
-
-LANES = 8
 
 # Numba annotates these for Python's callers; compiled code calls an intrinsic without the typing context.
 intrinsic: Any = extending.intrinsic

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 from .formulas import FORMULAS, Formula
 from .formulas.base import like
 from .formulas.errorfree import fma
+from .inlining import announce
 from .smallfloat import fma_overload, narrow
 
 __all__ = ["learn", "merge", "read", "start", "update"]
@@ -90,6 +91,7 @@ def _like(exemplar, value):  # type: ignore[no-untyped-def]
     return lambda exemplar, value: narrow(exemplar, value)  # noqa: PLW0108 - `narrow` itself is a stub
 
 
+announce(register_jitable)
 fma_overload(fma)
 for _formula in FORMULAS.values():
     learn(_formula)

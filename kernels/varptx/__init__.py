@@ -34,22 +34,28 @@ reverse=True)`` runs them in the opposite order, so that a result which depends 
 wait for each other never ends; module-scope ``.global`` and ``.const`` variables, functions and textures are refused.
 """
 
-from .errors import (
-    Deadlock,
-    ExecutionError,
-    LimitReached,
-    Misaligned,
-    OutOfBounds,
-    Trapped,
-    Undefined,
-    Uninitialised,
-    UnknownInstruction,
-    UnsupportedPTX,
-)
-from .machine import Kernel, Module, load
-from .memory import Buffer, Memory
-from .opcodes import FORMS
-from .parse import Param
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import (
+        Deadlock,
+        ExecutionError,
+        LimitReached,
+        Misaligned,
+        OutOfBounds,
+        Trapped,
+        Undefined,
+        Uninitialised,
+        UnknownInstruction,
+        UnsupportedPTX,
+    )
+    from .machine import Kernel, Module, load
+    from .memory import Buffer, Memory
+    from .opcodes import FORMS
+    from .parse import Param
 
 __all__ = [
     "FORMS",
@@ -70,3 +76,21 @@ __all__ = [
     "UnsupportedPTX",
     "load",
 ]
+
+# Loaded when first used: `jit` serves those who execute no PTX, too.
+_HOME = {
+    **dict.fromkeys(("Kernel", "Module", "load"), ".machine"),
+    **dict.fromkeys(("Buffer", "Memory"), ".memory"),
+    "FORMS": ".opcodes",
+    "Param": ".parse",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(importlib.import_module(_HOME.get(name, ".errors"), __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

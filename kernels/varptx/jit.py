@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import os
 import tempfile
@@ -17,8 +16,6 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-from .prelude import SCHEDULER
-
 # Raised whenever the lowering changes what it emits, so that no stale object code is used.
 LOWERING = 2
 
@@ -26,55 +23,62 @@ LOWERING = 2
 OLD = 3600
 
 _lock = threading.Lock()
+# A child forked while another thread compiles has nobody who gives the lock back: a fork waits.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+def processor() -> tuple[str, str]:
+    """The name and the features of the processor to compile for: this one, or as Numba's environment variables say."""
+    name, features = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
+    return (
+        llvm.get_host_cpu_name() if name is None else name,
+        llvm.get_host_cpu_features().flatten() if features is None else features,
+    )
 
 
 def target() -> Any:
     """A target machine for the host; an engine takes the one that it is given for its own."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features().flatten()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features, opt=2, jit=True, reloc="default", codemodel="jitdefault"
-    )
+    name, features = processor()
+    host = llvm.Target.from_default_triple()
+    # As Numba has it: addresses of 64 bits, which code on x86 has in itself.
+    reloc = "static" if host.name.startswith("x86") else "default"
+    return host.create_target_machine(cpu=name, features=features, opt=2, jit=True, reloc=reloc, codemodel="jitdefault")
 
 
 @cache
-def host() -> str:
+def host(loops: bool) -> str:
     """What object code depends on besides the IR."""
     llvm.initialize_native_target()
-    return "|".join(
-        [
-            str(LOWERING),
-            llvmlite.__version__,
-            llvm.get_default_triple(),
-            llvm.get_host_cpu_name(),
-            llvm.get_host_cpu_features().flatten(),
-        ]
-    )
+    parts = (LOWERING, llvmlite.__version__, llvm.get_default_triple(), *processor(), loops)
+    return "|".join(str(part) for part in parts)
 
 
-def assemble(text: str) -> bytes:
-    """Object code of LLVM IR, optimised without anything that could change a floating-point result."""
+def assemble(text: str, loops: bool = False) -> bytes:
+    """Object code of LLVM IR, optimised without anything that could change a floating-point result.
+
+    loops : unroll and vectorise them too. That takes longer, and pays where a kernel reads much.
+    """
     machine = target()
     module = llvm.parse_assembly(text)
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=2)
-    tuning.loop_vectorization = False
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3 if loops else 2)
     tuning.slp_vectorization = False
-    tuning.loop_unrolling = False
-    tuning.loop_interleaving = False
+    tuning.loop_vectorization = tuning.loop_unrolling = tuning.loop_interleaving = loops
     builder = llvm.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(module, builder)
     return bytes(machine.emit_object(module))
 
 
-def cached(text: str, folder: Path | None) -> bytes:
-    """Object code, from the folder if it has it."""
+def cached(digest: str, text: Callable[[], str], folder: Path | None, loops: bool = False) -> bytes:
+    """Object code, from the folder if it has it; digest: the SHA-256 of the text."""
     if folder is None:
-        return assemble(text)
-    key = hashlib.sha256(f"{host()}\n{text}".encode()).hexdigest()
+        return assemble(text(), loops)
+    key = hashlib.sha256(f"{host(loops)}\n{digest}".encode()).hexdigest()
     path = folder / f"{key}.o"
     try:
         stored = path.read_bytes()
@@ -83,7 +87,7 @@ def cached(text: str, folder: Path | None) -> bytes:
     # A checksum stands before the object code, as running a damaged file could do anything.
     if len(stored) > 32 and hashlib.sha256(stored[32:]).digest() == stored[:32]:
         return stored[32:]
-    code = assemble(text)
+    code = assemble(text(), loops)
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
     try:
@@ -100,24 +104,30 @@ def cached(text: str, folder: Path | None) -> bytes:
 
 
 class Code:
-    """A function ``i32 (ptr ..)`` in this process; its machine code lives as long as this object."""
+    """A function in this process; its machine code lives as long as this object.
 
-    def __init__(self, text: str, name: str, folder: Path | None) -> None:
+    text : LLVM IR; or a function that gives it, which is called where there is no object code yet, and then `digest`
+        is the SHA-256 of the text.
+    name : of the function in it.
+    folder : where object code is kept; None for nowhere.
+    loops : see `assemble`.
+    """
+
+    def __init__(
+        self,
+        text: str | Callable[[], str],
+        name: str,
+        folder: Path | None,
+        *,
+        digest: str = "",
+        loops: bool = False,
+    ) -> None:
+        if isinstance(text, str):
+            plain, digest = text, hashlib.sha256(text.encode()).hexdigest()
+            text = lambda: plain  # noqa: E731
         with _lock:
-            code = cached(text, folder)
+            code = cached(digest, text, folder, loops)
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target())
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()
         self.address = int(self._engine.get_function_address(name))
-
-
-@cache
-def _scheduler(folder: Path | None) -> tuple[Code, Callable[[int], int]]:
-    code = Code(SCHEDULER, "run", folder)
-    # A plain C function pointer through ctypes runs without the interpreter's lock.
-    return code, ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(code.address)
-
-
-def scheduler(folder: Path | None) -> Callable[[int], int]:
-    """The scheduler as a function of the address of a run's state, compiled once in a process."""
-    return _scheduler(folder)[1]

@@ -17,6 +17,7 @@ from .lowering import lower
 from .memory import Buffer, Memory
 from .parse import WIDTHS, Entry, Param
 from .prelude import CTX, FRAME, LOCAL_ID, SHARED_ID
+from .scheduling import scheduler
 from .text import read
 
 GRID_LIMITS = (2**31 - 1, 65535, 65535)
@@ -144,7 +145,7 @@ class Kernel:
         self._check(b, threads, args, shared)
         if operator.index(limit) < 0 or limit >= 1 << 63:
             raise ValueError(f"the limit is {limit}: it must be from 0 to {2**63 - 1}")
-        run, step = jit.scheduler(self._cache), self._compiled()
+        run, step = scheduler(self._cache), self._compiled()
         entry = self._entry
         params = np.zeros(max((p.offset + p.size for p in self.params), default=0) + 16, np.uint8)
         for param, value in zip(self.params, args, strict=True):

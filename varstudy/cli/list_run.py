@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import varkernels
-from varkernels.jit import cache_folder
+from varkernels.folders import cache_folder
 
 from .._io import provenance
 from .._io.matching import matches, nearest

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from varkernels.jit import source_hash
+from varkernels.folders import source_hash
 
 from .._io.atomic import write_whole
 from .._io.matching import matches

@@ -49,17 +49,13 @@ from numba.extending import overload
 
 from ..formats import FORMATS, Format
 from ..formulas.errorfree import fast_two_sum, two_sum
-from ..jit import inline
+from ..inlining import inline
 from ..smallfloat import bits_of, fma_float, from_bits
-from .states import add_pairs, multiply_pairs
+from .states import multiply_pairs
+from .terms import OVERFLOW, STD, VARIANCE, add_pairs
 
 __all__ = [
-    "CODES",
-    "MEAN",
-    "OVERFLOW",
     "SINGLE",
-    "STD",
-    "VARIANCE",
     "decide",
     "decide_wide",
     "divisors",
@@ -68,11 +64,6 @@ __all__ = [
     "row_of",
     "undecided",
 ]
-
-# What can be asked for: the number of its bit. The table of answers has a row for each that is, in this order.
-MEAN, VARIANCE, STD = 0, 1, 2
-# What `decide` answers where a variance or a standard deviation is beyond the format's largest number.
-OVERFLOW = 1
 
 _U = 2.0**-53
 _ROUND_UP = 1.0 + 2.0**-20
@@ -92,8 +83,7 @@ def _numbers_in(fmt: Format) -> tuple[int, float, float, float]:
     return 53 - fmt.precision, float(fmt.largest), float(fmt.smallest_normal), magic
 
 
-# A format's place in the table of what rounding to it takes.
-CODES = {name: code for code, name in enumerate(FORMATS)}
+# What rounding to a format takes, in the order of `CODES`.
 _NUMBERS = tuple(_numbers_in(fmt) for fmt in FORMATS.values())
 # Bits that float32 lacks.
 SINGLE = 29

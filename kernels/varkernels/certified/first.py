@@ -6,27 +6,22 @@ What no float64 arithmetic decides goes to the exact sums.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, MutableSet
+from collections.abc import MutableSet
 from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from ..blocking import CARRIERS
 from ..exact import rounding_one
 from ..exact.table import exact_table
 from ..formats import FLOAT64, Format
-from ..jit import cached_njit
+from ..shipped import kernel as find
 from ..threads import WORTHWHILE, get_threads, run_all
-from . import gathered
-from .deciding import CODES, MEAN, OVERFLOW, STD, VARIANCE
-from .gathered import LONGEST, gathered_rows
-from .gridded import GRIDDED, gridded_decided, gridded_rows, gridded_sums
-from .states import add_pairs
-from .sweeps import BLOCK, SHORT, columns, decided, depths, long_rows, short_rows, single, sums_of_row
+from . import terms
+from .terms import BLOCK, CODES, GRIDDED, LONGEST, MEAN, SHORT, STD, VARIANCE, add_pairs, depths
 
 __all__ = ["HAS_NAN", "SHORT", "WANTS", "Asked", "certified_rows", "completed", "kernel", "swept"]
 
@@ -36,43 +31,18 @@ WANTS = {"mean": MEAN, "var": VARIANCE, "std": STD}
 HAS_NAN = "nan"
 
 _NOTES = {
-    OVERFLOW: rounding_one.OVERFLOW,
-    gathered.DEGREES: rounding_one.DEGREES,
-    gathered.EMPTY: rounding_one.EMPTY,
-    gathered.OPPOSITE: rounding_one.OPPOSITE,
-    gathered.INVALID: rounding_one.SUBTRACT,
-}
-_LIST, _TABLE = types.Array(types.int64, 1, "C"), types.Array(types.float64, 2, "C")
-_MASK = types.Array(types.boolean, 4, "A", readonly=True)
-_REAL, _WHOLE, _FLAG = types.float64, types.int64, types.boolean
-# Answers in float32 for values of at most 24 bits, else in float64; they are of the format that is asked for.
-_OUT = "answers"
-_ANSWERS = (_WHOLE, _WHOLE, _OUT)
-_PASS = (_REAL, _REAL, *_ANSWERS)
-# The kernels, and what they take after a view of four dimensions, or one for "single".
-_KERNELS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-    "long": (long_rows, _PASS),
-    "gridded": (gridded_rows, _PASS),
-    "short": (short_rows, _PASS),
-    "columns": (columns, _PASS),
-    "single": (single, (_REAL, _REAL, _WHOLE, _WHOLE)),
-    "sums": (sums_of_row, (_FLAG, _REAL, _TABLE)),
-    "decided": (decided, (_TABLE, _WHOLE, _WHOLE, _WHOLE, *_PASS)),
-    "gridded-sums": (gridded_sums, (_FLAG, _REAL, _REAL, _FLAG, _TABLE)),
-    "gridded-decided": (gridded_decided, (_TABLE, _WHOLE, *_PASS)),
-    "gathered": (gathered_rows, (_MASK, _FLAG, _FLAG, _FLAG, _LIST, _REAL, _REAL, *_ANSWERS, _LIST)),
+    terms.OVERFLOW: rounding_one.OVERFLOW,
+    terms.DEGREES: rounding_one.DEGREES,
+    terms.EMPTY: rounding_one.EMPTY,
+    terms.OPPOSITE: rounding_one.OPPOSITE,
+    terms.INVALID: rounding_one.SUBTRACT,
 }
 
 
 @cache
 def kernel(kind: str, storage: str) -> Any:
     """A compiled kernel, such as "long", by the name of the values' format."""
-    function, others = _KERNELS[kind]
-    value = CARRIERS[storage][1]
-    view = types.Array(value, 1, "C", readonly=True) if kind == "single" else types.Array(value, 4, "A", readonly=True)
-    out = types.Array(types.float64 if storage == FLOAT64.name else types.float32, 2, "C")
-    signature = (view, *(out if other is _OUT else other for other in others))
-    return cached_njit(function, f"certified-{kind}-{storage}").compile(signature)
+    return find(f"certified-{kind}-{storage}", "certified.kernels", kind, storage)
 
 
 # Answers (as many as are wanted, rows), how many rows are undecided (with a NaN among their answers), notes.
@@ -137,7 +107,7 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
     above, below = asked.divisor(n)
     name = storage.name
     if size == 2:
-        view = view.view(CARRIERS[name][0])
+        view = view.view(CARRIERS[name])
     out = _answers(storage, asked, blocks * rows)
     left, notes = kernel(kind, name)(view, above, below, asked.bits, asked.code, out)
     if kind == "gridded" and left > 0:
@@ -172,7 +142,7 @@ def _one_row(view: NDArray[Any], storage: Format, asked: Asked, threads: int) ->
     _, segments, _, length = view.shape
     n = segments * length
     above, below = asked.divisor(n)
-    values = view.view(CARRIERS[storage.name][0])
+    values = view.view(CARRIERS[storage.name])
     if above <= 0.0:
         return None
     pieces = max(1, min(threads, n // WORTHWHILE * 2))
@@ -283,7 +253,7 @@ def completed(
     if left and n <= LONGEST:
         counts = np.empty(blocks * rows, np.int64)
         some, more = kernel("gathered", storage.name)(
-            view.view(CARRIERS[storage.name][0]) if view.itemsize == 2 else view,
+            view.view(CARRIERS[storage.name]) if view.itemsize == 2 else view,
             _EVERY if mask is None else mask,
             mask is not None,
             fresh,
@@ -302,7 +272,7 @@ def completed(
         bad = bad[:some]
     if bits:
         notes |= {text for bit, text in _NOTES.items() if bits & bit}
-        if bits & gathered.NAN:
+        if bits & terms.NAN:
             notes.add(HAS_NAN)
     if len(bad):
         _settle(view, mask, bad, asked, out, notes)

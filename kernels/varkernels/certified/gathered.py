@@ -14,25 +14,22 @@ import math
 
 import numpy as np
 
-from ..arithmetic import is_default
+from ..arithmetic_test import is_default
 from ..formulas.errorfree import two_sum
-from ..jit import inline
+from ..inlining import inline
 from ..simd import LANES, load, splat, total, vector_fma
 from ..smallfloat import decode
-from .deciding import OVERFLOW, STD, VARIANCE, decide, divisors, numbers_of, row_of, to_format, undecided
+from .deciding import decide, divisors, numbers_of, row_of, to_format, undecided
 from .settling import settled_row, settled_sums
 from .states import empty, keep, put
-from .sweeps import IRREGULAR, SHORT, SMALLEST, _row, _shift, depths, eight_rows
+from .sweeps import IRREGULAR, SMALLEST, _row, _shift, eight_rows
+from .terms import DEGREES, EMPTY, INVALID, NAN, OPPOSITE, OVERFLOW, SHORT, STD, VARIANCE, depths
 from .vectors import across, first_lane, load_part, magnitude, or_nan, rotate1, rotate2, rotate4, store
 
-__all__ = ["DEGREES", "EMPTY", "INVALID", "LONGEST", "NAN", "OPPOSITE", "gathered_rows"]
+__all__ = ["gathered_rows"]
 
-# Values of a row that the buffer holds: 512 KiB.
-LONGEST = 1 << 16
 # Rows that are decided together.
 _TOGETHER = 64
-# More notes, beside OVERFLOW.
-DEGREES, EMPTY, OPPOSITE, INVALID, NAN = 2, 4, 8, 16, 32
 
 
 @inline

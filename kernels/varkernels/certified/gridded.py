@@ -45,21 +45,20 @@ import math
 
 import numpy as np
 
-from ..arithmetic import is_default
+from ..arithmetic_test import is_default
 from ..formulas.errorfree import two_sum
-from ..jit import inline
+from ..inlining import inline
 from ..simd import LANES, load, prefetch, splat, total, vector_fma
 from ..smallfloat import bits_of, from_bits
 from .deciding import decide_wide, divisors, wide_growth
 from .settling import settled_row
 from .states import empty, merged, put
-from .sweeps import BLOCK, IRREGULAR
+from .sweeps import IRREGULAR
+from .terms import BLOCK
 from .vectors import load_part
 
-__all__ = ["GRIDDED", "cut_sums", "grid_growth", "gridded_decided", "gridded_rows", "gridded_sums"]
+__all__ = ["cut_sums", "grid_growth", "gridded_decided", "gridded_rows", "gridded_sums"]
 
-# From so many values on that lie next to each other: half of the time of `long_rows` in the caches, 0.9 from memory.
-GRIDDED = 1 << 15
 # Values of a row that are looked at first, across all of it.
 _SAMPLE = 16
 

@@ -45,7 +45,7 @@ class PlainCall:
         self.bits, self.code = self.asked.bits, self.asked.code
         self.first = WANTS[wants[0]]
         self.rows = [self.asked.rows[want] for want in wants]
-        self.carrier = CARRIERS[self.name][0] if storage.dtype.itemsize == 2 else None
+        self.carrier = CARRIERS[self.name] if storage.dtype.itemsize == 2 else None
         self.out = np.dtype(np.float64 if storage.precision == 53 else np.float32)
         self.type = storage.dtype.type
         self.single: Any = None  # compiled when it is needed first

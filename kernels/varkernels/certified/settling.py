@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from ..jit import inline
+from ..inlining import inline
 from ..simd import LANES, load, splat, total
 from ..smallfloat import bits_of, decode, fma_float, from_bits
-from .deciding import SINGLE, STD, VARIANCE, numbers_of, rounded_both, row_of
+from .deciding import SINGLE, numbers_of, rounded_both, row_of
+from .terms import STD, VARIANCE
 from .vectors import load_part, magnitude
 
 __all__ = ["settled_column", "settled_row", "settled_sums"]

@@ -13,22 +13,13 @@ from numba import types
 from numba.extending import overload
 
 from ..formulas.errorfree import fast_two_sum, two_sum
-from ..jit import inline
+from ..inlining import inline
 from ..simd import splat, total, vector_fma
 from ..smallfloat import fma_float
+from .terms import add_pairs
 from .vectors import fetch, first_lane, rotate1, rotate2, rotate4, store
 
-__all__ = ["add_pairs", "empty", "keep", "kept", "merged", "multiply_pairs", "put", "step"]
-
-
-@inline
-def add_pairs(ah, al, bh, bl):  # type: ignore[no-untyped-def]
-    """The sum of two double-doubles: AccurateDWPlusDW, at most 3 u^2 + 13 u^3 of it off (Joldes, Muller, Popescu 2017,
-    doi:10.1145/3121432, algorithm 6)."""
-    sh, sl = two_sum(ah, bh)
-    th, tl = two_sum(al, bl)
-    vh, vl = fast_two_sum(sh, sl + th)
-    return fast_two_sum(vh, tl + vl)
+__all__ = ["empty", "keep", "kept", "merged", "multiply_pairs", "put", "step"]
 
 
 @inline

@@ -12,23 +12,21 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..arithmetic import is_default
-from ..jit import inline
+from ..arithmetic_test import is_default
+from ..inlining import inline
 from ..simd import LANES, load, prefetch, splat
 from ..smallfloat import decode
 from .deciding import decide, divisors, undecided
 from .settling import settled_column, settled_row
 from .states import empty, keep, kept, merged, put, step
-from .vectors import across, fetch, load_columns, load_part, or_nan, store
+from .terms import BLOCK, SEGMENTS, depths
+from .vectors import across, fetch, load_columns, load_part, one_row, or_nan, store
 
 __all__ = [
-    "BLOCK",
     "IRREGULAR",
-    "SHORT",
     "SMALLEST",
     "columns",
     "decided",
-    "depths",
     "eight_rows",
     "long_rows",
     "short_rows",
@@ -36,10 +34,6 @@ __all__ = [
     "sums_of_row",
 ]
 
-# Values of a block of a long row: two streams of it are read side by side, half a block apart.
-BLOCK = 4096
-# Up to this length rows are taken eight at a time.
-SHORT = 192
 # A shift below that becomes NaN, which leaves the row undecided at full speed: its squares would underflow, slowly.
 SMALLEST = 2.0**-600
 # What a kernel answers, instead of a number of rows, where arithmetic is not what its bounds are proven for.
@@ -54,8 +48,6 @@ _MERGE = 4096
 _FEW = 16
 # Bytes by which short rows are asked for ahead.
 _AHEAD = 4096
-# Segments of a row after whose ends the lanes' sums are merged.
-_SEGMENTS = 16
 
 
 @inline
@@ -137,18 +129,10 @@ def _row(view, r, c):  # type: ignore[no-untyped-def]
             i += LANES
         if i < length:
             b = step(load_part(view, s, r, i, length - i, shift), shift, b)
-        if s % _SEGMENTS == _SEGMENTS - 1:
+        if s % SEGMENTS == SEGMENTS - 1:
             found = merged(found, merged(a, b))
             a, b = empty(view), empty(view)
     return merged(found, merged(a, b))
-
-
-@inline
-def depths(segments, length):  # type: ignore[no-untyped-def]
-    """At most so many values in a lane, and so many merges on the longest way, as `_row` does them."""
-    lane = min(segments, _SEGMENTS) * (min(length, BLOCK) // (2 * LANES) + 2)
-    blocks = segments * (length // BLOCK)
-    return max(lane, 258 if blocks else 0), blocks + segments // _SEGMENTS + 8
 
 
 def long_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-def]
@@ -188,7 +172,7 @@ def long_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-
 def single(x, above, below, want, code):  # type: ignore[no-untyped-def]
     """One answer (want: MEAN, VARIANCE or STD) for all values of a contiguous array of one dimension, not empty; NaN
     where it is not decided, or there is anything to warn of. above, below: as for `long_rows`."""
-    view = x.reshape(1, 1, x.size)
+    view = one_row(x)
     if not (above > 0.0 and is_default()):
         return np.nan
     sums, out = np.empty((5, 1)), np.empty((1, 1))

@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils as untyped_cgutils
+from numba.np import arrayobj
 
 from ..simd import FLOATS, LANES, address, as_floats
 
@@ -17,6 +18,7 @@ __all__ = [
     "load_columns",
     "load_part",
     "magnitude",
+    "one_row",
     "or_nan",
     "rotate1",
     "rotate2",
@@ -53,6 +55,29 @@ def _part(context: Any, builder: Any, pointer: Any, element: Any, count: Any) ->
     kind = ir.FunctionType(llvm, [llvm.as_pointer(), _I32, mask.type, llvm])
     function = cgutils.get_or_insert_function(builder.module, kind, name)
     return builder.call(function, [builder.bitcast(pointer, llvm.as_pointer()), _I32(1), mask, zeros])
+
+
+@intrinsic
+def one_row(typingctx, x):  # type: ignore[no-untyped-def]
+    """A view (1, 1, n) of a contiguous array of one dimension. It does not keep the memory, which the caller does."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        view = context.make_array(signature.return_type)(context, builder)
+        (length,) = cgutils.unpack_tuple(builder, source.shape)
+        one = context.get_constant(types.intp, 1)
+        whole = builder.mul(length, source.itemsize)
+        arrayobj.populate_array(
+            view,
+            data=source.data,
+            shape=cgutils.pack_array(builder, [one, one, length]),
+            strides=cgutils.pack_array(builder, [whole, whole, source.itemsize]),
+            itemsize=source.itemsize,
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    return types.Array(x.dtype, 3, "C", readonly=not x.mutable)(x), codegen
 
 
 @intrinsic

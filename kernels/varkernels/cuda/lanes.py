@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..jit import inline
+from ..inlining import inline
 from ..verbs import merge, update
 
 __all__ = ["fold", "int32", "join", "one_more", "take"]

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formats import Format
 from ..formulas import Formula
-from ..jit import cached_njit, inline
+from ..inlining import inline
+from ..jit import cached_njit
 from ..row_moments import Moments
 from ..verbs import merge, read, start, update
 from .catalogue import get

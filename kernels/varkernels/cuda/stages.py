@@ -15,7 +15,7 @@ from numba import types
 
 from ..formats import Format
 from ..formulas import Formula
-from ..jit import inline
+from ..inlining import inline
 from ..verbs import read, start
 from .intrinsics import (
     WARP,

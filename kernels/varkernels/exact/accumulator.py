@@ -25,8 +25,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..blocking import gather
-from ..jit import inline
+from ..blocking import BLOCK
+from ..inlining import inline
 from ..simd import (
     LANES,
     highest,
@@ -42,11 +42,9 @@ from ..simd import (
     vector_fma,
 )
 from ..smallfloat import bits_of, from_bits
+from .gathering import gather
 
-__all__ = ["BLOCK", "add_narrow", "add_wide", "carry", "sweep"]
-
-# Values whose parts float64 adds exactly.
-BLOCK = 1024
+__all__ = ["add_narrow", "add_wide", "carry", "sweep"]
 
 _LOW = 0xFFFFFFFF
 _UNSIGNED_LOW, _HALF = np.uint64(_LOW), np.uint64(32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..jit import inline
+from ..inlining import inline
 
 __all__ = ["LOW", "S1", "S2", "U0", "U1", "U32", "join", "pack"]
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..jit import inline
+from ..inlining import inline
 from .limbs import LOW, S1, S2, U0, U1, U32
 
 __all__ = [

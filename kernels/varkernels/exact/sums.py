@@ -8,17 +8,15 @@ from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numba import types
 from numpy.typing import ArrayLike, NDArray
 
-from ..blocking import CARRIERS, contiguous, held, onward, rows_together
-from ..formats import FORMATS, Format
-from ..jit import cached_njit
+from ..blocking import BLOCK, CARRIERS, contiguous, held, onward, rows_together
+from ..formats import Format
+from ..shipped import kernel as find
 from ..threads import WORTHWHILE, get_threads, run_all
 from ..views import rows_of
-from .accumulator import BLOCK, carry, sweep
 
-__all__ = ["Digits", "ExactSums", "exact_sums", "integer_sums", "joined", "sweep_into"]
+__all__ = ["Digits", "ExactSums", "exact_sums", "integer_sums", "joined", "kernel", "sweep_into"]
 
 # Values that a row of digits takes before it is emptied: each adds less than 2^34 to a digit of 63 bits.
 LIMIT = 2**28
@@ -49,25 +47,12 @@ class ExactSums:
 
 # The integers that hold a format's bits, by the format's bytes.
 _BITS = {2: np.int16, 4: np.int32, 8: np.int64}
-_INTEGERS: dict[int, Any] = {2: types.int16, 4: types.int32, 8: types.int64}
 
 
 @cache
-def _kernel(storage: str) -> Any:
-    fmt = FORMATS[storage]
-    value, integer = CARRIERS[storage][1], _INTEGERS[fmt.dtype.itemsize]
-    views = [types.Array(kind, 3, "A", readonly=True) for kind in (value, integer)]
-    buffers = [types.Array(kind, 3, "A") for kind in (value, integer)]
-    table = types.Array(types.int64, 2, "C")
-    numbers = (types.boolean, types.boolean, types.intp, types.int64, types.int64, types.int64)
-    return cached_njit(sweep, f"exact-{storage}").compile((*views, *buffers, *numbers, table, table, table))
-
-
-@cache
-def _carry() -> Any:
-    return cached_njit(carry, "digits").compile(
-        (types.Array(types.int64, 2, "C"), types.intp, types.Array(types.uint8, 2, "C"))
-    )
+def kernel(name: str) -> Any:
+    """A compiled kernel of the exact sums, see `kernels`."""
+    return find(f"exact-{name}", "exact.kernels", name)
 
 
 def pieces_of(view: NDArray[Any], limit: int) -> Iterator[NDArray[Any]]:
@@ -102,7 +87,7 @@ def integer_sums(count: int, special: list[int], s1: int, s2: int, exponent: int
 
 def integers_of(digits: NDArray[np.int64], width: int, out: NDArray[np.uint8]) -> list[int]:
     """One integer a row of digits, by way of the bytes `out`; the digits are zeroed."""
-    _carry()(digits, width, out)
+    kernel("digits")(digits, width, out)
     data, size = out.tobytes(), out.shape[1]
     return [int.from_bytes(data[i : i + size], "little", signed=True) for i in range(0, len(data), size)]
 
@@ -111,7 +96,7 @@ class Digits:
     """The digits of some rows of a format, and the kernels that fill and empty them."""
 
     def __init__(self, fmt: Format, rows: int, together: int) -> None:
-        self.carrier, self.integer = CARRIERS[fmt.name][0], _BITS[fmt.dtype.itemsize]
+        self.carrier, self.integer = CARRIERS[fmt.name], _BITS[fmt.dtype.itemsize]
         self.unit = fmt.emin - fmt.precision
         self.shape = (fmt.precision - 1, fmt.emax - fmt.emin + 2, self.unit)  # fraction, largest field
         top = self.shape[1] >> 3
@@ -123,7 +108,7 @@ class Digits:
         self.together = together
         self.buffer = held(together, BLOCK, self.integer)
         self.values = self.buffer.view(self.carrier)
-        self.kernel = _kernel(fmt.name)
+        self.kernel = kernel(fmt.name)
         self.bytes = [np.empty((rows, t.shape[1] * w), np.uint8) for t, w in ((self.digits, 1), (self.squares, 2))]
 
     def add(self, piece: NDArray[Any], direct: bool) -> None:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, MutableSet, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any, overload
 
 import numpy as np
-from numba import types
 from numpy.typing import ArrayLike, NDArray
 
 from ..arithmetic import in_default_arithmetic
 from ..formats import Format
-from ..jit import cached_njit
 from . import limbs
 from . import rounding_many as many
 from . import rounding_one as one
-from .sums import Digits, ExactSums, integer_sums, joined, sweep_into
+from .sums import Digits, ExactSums, integer_sums, joined, kernel, sweep_into
 
 __all__ = ["SumTable", "exact_table"]
 
@@ -30,29 +27,6 @@ _NOTES = {
     many.INVALID: one.SUBTRACT,
     many.OVERFLOW: one.OVERFLOW,
 }
-
-
-def _array(kind: Any, dimensions: int) -> Any:
-    return types.Array(kind, dimensions, "C")
-
-
-_LIMBS, _FLAGS = _array(types.uint32, 2), _array(types.boolean, 1)
-_LONG, _TABLE = _array(types.int64, 1), _array(types.int64, 2)
-_SUMS = (_LIMBS, _LIMBS, _LONG)
-_KERNELS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {
-    "pack": (limbs.pack, (_TABLE, _TABLE, types.int64, *_SUMS, _FLAGS)),
-    "join": (limbs.join, (_TABLE, *_SUMS, _FLAGS, *_SUMS, _FLAGS)),
-    "answers": (
-        many.answers,
-        (*_SUMS, _LONG, _TABLE, *(types.int64,) * 6, _array(types.float64, 1)),
-    ),
-}
-
-
-@cache
-def _kernel(name: str) -> Any:
-    function, signature = _KERNELS[name]
-    return cached_njit(function, name).compile(signature)
 
 
 class SumTable(Sequence[ExactSums]):
@@ -137,7 +111,7 @@ class SumTable(Sequence[ExactSums]):
         part = slice(begin, begin + len(digits.digits))
         self.special[part] = digits.special
         pieces = (self.s1[part], self.s2[part], self.exponent[part], self.wide[part])
-        _kernel("pack")(digits.digits, digits.squares, digits.unit, *pieces)
+        kernel("pack")(digits.digits, digits.squares, digits.unit, *pieces)
         if self.wide[part].any():
             s1, s2, special = digits.empty()
             for r in np.flatnonzero(self.wide[part]).tolist():
@@ -152,7 +126,7 @@ class SumTable(Sequence[ExactSums]):
         found = SumTable(self.counts[places].sum(axis=1, dtype=np.int64))
         found.special = self.special[places].sum(axis=1, dtype=np.int64)
         sums = (self.s1, self.s2, self.exponent, self.wide)
-        _kernel("join")(places, *sums, found.s1, found.s2, found.exponent, found.wide)
+        kernel("join")(places, *sums, found.s1, found.s2, found.exponent, found.wide)
         for r in np.flatnonzero(found.wide).tolist():
             found.put(r, joined(self[k] for k in places[r].tolist()))
         return found
@@ -182,7 +156,7 @@ class SumTable(Sequence[ExactSums]):
             return fmt.rounded(out)
         if len(self) > len(self.apart):
             sums = (self.s1, self.s2, self.exponent, self.counts, self.special)
-            found = _kernel("answers")(*sums, what, *ratio, fmt.precision, fmt.emin, fmt.emax, out)
+            found = kernel("answers")(*sums, what, *ratio, fmt.precision, fmt.emin, fmt.emax, out)
             notes |= {text for bit, text in _NOTES.items() if found & bit}
         for r, row in self.apart.items():
             out[r] = of(row)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..jit import inline
+from ..inlining import inline
 from .base import Formula, like
 from .bounding import Bound, Setting, bounded
 from .errorfree import fast_two_sum, fma, two_prod, two_sum

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..jit import inline
+from ..inlining import inline
 from ..rounding import round_to
 
 __all__ = ["fast_two_sum", "fma", "two_prod", "two_sum"]

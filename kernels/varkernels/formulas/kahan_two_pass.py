@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..jit import inline
+from ..inlining import inline
 from .base import Formula, like
 from .bounding import Bound, Setting, compensated_bound
 

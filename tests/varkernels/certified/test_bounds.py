@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from varkernels.certified import deciding
-from varkernels.certified.states import add_pairs
+from varkernels.certified.terms import add_pairs
 from varkernels.jit import fresh_njit
 
 U = Fraction(1, 2**53)

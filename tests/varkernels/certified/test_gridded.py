@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from varkernels.certified import gridded
+from varkernels.certified import gridded, terms
 from varkernels.certified.first import Asked, certified_rows, kernel
 from varkernels.certified.rates import families
 from varkernels.exact.table import exact_table
@@ -23,7 +23,7 @@ from varkernels.simd import LANES
 from varkernels.threads import WORTHWHILE, set_threads
 
 Floats = NDArray[np.float64]
-BLOCK = gridded.BLOCK
+BLOCK = terms.BLOCK
 
 
 # The bound ------------------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_most_rows_are_decided() -> None:
 
 
 @pytest.mark.parametrize("wants", [("var",), ("std",), ("var", "std"), ("mean", "var")], ids="_".join)
-@pytest.mark.parametrize("shape", [(1, 1, 3, gridded.GRIDDED + 21), (2, 3, 2, gridded.GRIDDED)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 3, terms.GRIDDED + 21), (2, 3, 2, terms.GRIDDED)], ids=str)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_long_rows_have_the_answers_of_integers(wants: tuple[str, ...], shape: tuple[int, ...], threads: int) -> None:
     """Whether the grid suits a row or not, and where a row has values that are not finite."""

@@ -266,7 +266,7 @@ def test_which_blocks_float64_may_add(fmt: Format) -> None:
     def taken(row: NDArray[Any]) -> bool:
         view = row.astype(fmt.dtype).reshape(1, 1, -1)
         digits, squares = (np.zeros((1, (field(fmt) >> 3) + 16), np.int64) for _ in range(2))
-        values, bits = view.view(CARRIERS[fmt.name][0]), view.view(SIGNED[fmt.dtype.itemsize])
+        values, bits = view.view(CARRIERS[fmt.name]), view.view(SIGNED[fmt.dtype.itemsize])
         unit = fmt.emin - fmt.precision
         done = short_way(values, bits, fmt.precision - 1, field(fmt), unit, digits, squares)
         assert done or not (digits.any() or squares.any())

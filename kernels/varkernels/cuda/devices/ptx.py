@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import cache_folder, writable
+from ...folders import cache_folder, writable
 from .. import library
 from ..errors import DeviceError
 from ..inputs import extent

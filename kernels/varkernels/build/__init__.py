@@ -1,0 +1,1 @@
+"""Make the LLVM IR of the CPU's kernels again: ``python -m varkernels.build``."""
