@@ -57,7 +57,7 @@ NARROW = {
 IN_FUNCTIONS = {
     "varstudy.cli": (2, "a quick study does without the survey of what is installed, a comparison without figures"),
     "varstudy.study": (4, "the CUDA kernels' launchers are loaded where a device is measured"),
-    "varstudy.survey": (2, "a probe says in its file that an adapter or its questions cannot be loaded"),
+    "varstudy.survey": (3, "a probe tells what it cannot load; a league compiles what it does not know"),
     "varkernels": (4, "each device of the CUDA kernels loads what it needs"),
 }
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
@@ -30,6 +31,7 @@ ENTRIES = {entry.name: entry for entry in entries()}
 # Whatever a newcomer asks of an array; none of it may need a compiler. Prints every answer's bytes.
 USES = """
 import sys, warnings
+import llvmlite.binding as llvm
 import numpy as np
 import varstudy
 warnings.simplefilter("ignore")
@@ -180,6 +182,7 @@ def test_memory_is_given_back() -> None:
     """The lists of a schedule and the arrays of a certified kernel: 20,000 calls of each need no more than 100."""
     code = """
 import resource, sys
+import llvmlite.binding as llvm
 import numpy as np
 from varkernels.certified.first import kernel
 from varkernels import shipped
@@ -249,6 +252,7 @@ def test_what_stands_for_a_number_or_an_array_is_taken() -> None:
 
 M2 = """
 import sys
+import llvmlite.binding as llvm
 import numpy as np
 import varkernels
 print(varkernels.moments(np.array([[[1.0, 2.0, 6.0]]]), "naive").m2[0], "numba" in sys.modules)
@@ -348,3 +352,20 @@ def test_other_versions_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr("varkernels.build.command.PINNED", {"numba": "0.1", "llvmlite": "0.2"})
     assert main(["--check"]) == 2
     assert "numba 0.1 and llvmlite 0.2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "fused"),
+    [("certified-single-float64", True), ("tree-chan-float32-float32", False), ("exact-float64", False)],
+)
+def test_a_text_is_for_arm_too(name: str, fused: bool) -> None:
+    """LLVM makes machine code for a 64-bit Arm processor of it, and fuses nothing by itself. It is not run."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple("aarch64-unknown-linux-gnu").create_target_machine(cpu="generic", opt=2)
+    module = llvm.parse_assembly(shipped.text(name))
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    builder.getModulePassManager().run(module, builder)
+    found = re.findall(r"\tfn?m(?:add|sub|la|ls)\b", machine.emit_assembly(module))
+    assert bool(found) == (fused or "llvm.fma" in shipped.text(name))

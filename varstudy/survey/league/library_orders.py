@@ -15,10 +15,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
-
-from varkernels.jit import OPTIONS
 
 __all__ = ["schemes"]
 
@@ -29,15 +26,16 @@ BUFFER = 8192
 @cache
 def _sums() -> tuple[Callable[[Array], Any], Callable[[Array], Any]]:
     """Sums of an array in its own format: one after the other, and numpy's pairwise."""
+    from varkernels.jit import fresh_njit  # noqa: PLC0415 - Numba takes half a second, and most runs do without
 
-    @njit(**OPTIONS)
+    @fresh_njit
     def running(x):  # type: ignore[no-untyped-def]
         s = x.dtype.type(0)
         for v in x:
             s += v
         return s
 
-    @njit(**OPTIONS)
+    @fresh_njit
     def halved(x):  # type: ignore[no-untyped-def]
         n = len(x)
         if n > 128:
