@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from varptx.jit import Code
+from varptx.jit import Code, Passes
 
 from .folders import cache_folder, writable
 
@@ -143,8 +143,9 @@ def _loaded(name: str) -> Callable[..., Any] | None:
     group, key = manifest().get("kernels", {}).get(name, (None, ""))
     if group is None or not usable(group):
         return None
+    passes = Passes.LOOPS if manifest()["groups"][group]["loops"] else Passes.NONE
     try:
-        code = Code(lambda: text(name), "kernel", cache_folder() if writable() else None, digest=key, loops=True)
+        code = Code(lambda: text(name), "kernel", cache_folder() if writable() else None, digest=key, passes=passes)
     except Damaged:
         return None
     method = _Method(name.encode(), code.address, _METH_FASTCALL, None)

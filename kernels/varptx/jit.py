@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,18 @@ import llvmlite.binding as llvm
 
 # Raised whenever the lowering changes what it emits, so that no stale object code is used.
 LOWERING = 2
+
+
+class Passes(Enum):
+    """What LLVM does with the IR before it makes machine code; none of it changes a floating-point result.
+
+    NONE is for IR that is optimised already, and takes half the time. LOOPS unrolls and vectorises, for this processor.
+    """
+
+    NONE = "none"
+    ORDINARY = "ordinary"
+    LOOPS = "loops"
+
 
 # A temporary file of this age, in seconds, has no process that still writes it.
 OLD = 3600
@@ -49,36 +62,35 @@ def target() -> Any:
 
 
 @cache
-def host(loops: bool) -> str:
+def host(passes: Passes) -> str:
     """What object code depends on besides the IR."""
     llvm.initialize_native_target()
-    parts = (LOWERING, llvmlite.__version__, llvm.get_default_triple(), *processor(), loops)
+    parts = (LOWERING, llvmlite.__version__, llvm.get_default_triple(), *processor(), passes.value)
     return "|".join(str(part) for part in parts)
 
 
-def assemble(text: str, loops: bool = False) -> bytes:
-    """Object code of LLVM IR, optimised without anything that could change a floating-point result.
-
-    loops : unroll and vectorise them too. That takes longer, and pays where a kernel reads much.
-    """
+def assemble(text: str, passes: Passes = Passes.ORDINARY) -> bytes:
+    """Object code of LLVM IR."""
     machine = target()
     module = llvm.parse_assembly(text)
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
     module.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3 if loops else 2)
-    tuning.slp_vectorization = False
-    tuning.loop_vectorization = tuning.loop_unrolling = tuning.loop_interleaving = loops
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(module, builder)
+    if passes is not Passes.NONE:
+        loops = passes is Passes.LOOPS
+        tuning = llvm.create_pipeline_tuning_options(speed_level=3 if loops else 2)
+        tuning.slp_vectorization = False
+        tuning.loop_vectorization = tuning.loop_unrolling = tuning.loop_interleaving = loops
+        builder = llvm.create_pass_builder(machine, tuning)
+        builder.getModulePassManager().run(module, builder)
     return bytes(machine.emit_object(module))
 
 
-def cached(digest: str, text: Callable[[], str], folder: Path | None, loops: bool = False) -> bytes:
+def cached(digest: str, text: Callable[[], str], folder: Path | None, passes: Passes) -> bytes:
     """Object code, from the folder if it has it; digest: the SHA-256 of the text."""
     if folder is None:
-        return assemble(text(), loops)
-    key = hashlib.sha256(f"{host(loops)}\n{digest}".encode()).hexdigest()
+        return assemble(text(), passes)
+    key = hashlib.sha256(f"{host(passes)}\n{digest}".encode()).hexdigest()
     path = folder / f"{key}.o"
     try:
         stored = path.read_bytes()
@@ -87,7 +99,7 @@ def cached(digest: str, text: Callable[[], str], folder: Path | None, loops: boo
     # A checksum stands before the object code, as running a damaged file could do anything.
     if len(stored) > 32 and hashlib.sha256(stored[32:]).digest() == stored[:32]:
         return stored[32:]
-    code = assemble(text(), loops)
+    code = assemble(text(), passes)
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
     try:
@@ -110,7 +122,6 @@ class Code:
         is the SHA-256 of the text.
     name : of the function in it.
     folder : where object code is kept; None for nowhere.
-    loops : see `assemble`.
     """
 
     def __init__(
@@ -120,13 +131,13 @@ class Code:
         folder: Path | None,
         *,
         digest: str = "",
-        loops: bool = False,
+        passes: Passes = Passes.ORDINARY,
     ) -> None:
         if isinstance(text, str):
             plain, digest = text, hashlib.sha256(text.encode()).hexdigest()
             text = lambda: plain  # noqa: E731
         with _lock:
-            code = cached(digest, text, folder, loops)
+            code = cached(digest, text, folder, passes)
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target())
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..atomic import write_whole
 from ..shipped import FOLDER, MARK, SCHEMA, digest, digest_of_sources, manifest, text
-from .catalogue import Entry, entries, sources_of
+from .catalogue import VECTORISED, Entry, entries, sources_of
 from .front import PINNED, SETTINGS, text_of, versions
 
 __all__ = ["made", "main"]
@@ -62,7 +62,7 @@ def _manifest(wanted: list[Entry], texts: dict[str, str]) -> dict[str, Any]:
     groups = {}
     for group in sorted({entry.group for entry in wanted}):
         names = sources_of(tuple(root for entry in wanted if entry.group == group for root in entry.roots))
-        groups[group] = {"hash": digest_of_sources(names), "sources": list(names)}
+        groups[group] = {"hash": digest_of_sources(names), "loops": group in VECTORISED, "sources": list(names)}
     return {
         "schema": SCHEMA,
         "made with": versions(),
