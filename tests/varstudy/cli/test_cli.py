@@ -485,7 +485,8 @@ def test_a_run_on_a_terminal_shows_phase_count_and_time_from_the_start(tmp_path:
     phases = list(dict.fromkeys(line.split()[0] for line in lines if line.endswith("left") or " left " in line))
     assert phases == ["compiling", "measuring", "writing", "drawing"]
     assert any(re.match(r"measuring [━╸╺]+ +[012]/2  \d+:\d\d left", line) for line in lines)
-    assert max(map(len, lines)) <= 80
+    # The path of the report is as long as it is.
+    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 80
     assert lines[-1] == str(tmp_path / "report.html") or "".join(lines).endswith(str(tmp_path / "report.html"))
     # Names of algorithms are not broken.
     assert any(line.split()[0] == "corrected_two_pass/blocked128" for line in lines)
