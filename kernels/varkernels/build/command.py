@@ -45,8 +45,9 @@ def made(wanted: list[Entry], processes: int) -> dict[str, str]:
     kinds = [(entry.group, entry.arguments[-1]) if entry.group == "certified" else entry.group for entry in wanted]
     shares = [[e for e, kind in zip(wanted, kinds, strict=True) if kind == each] for each in dict.fromkeys(kinds)]
     shares.sort(key=lambda share: share[0].group != "certified")
-    with _settings(), multiprocessing.get_context("spawn").Pool(processes) as pool:
-        return dict(one for share in pool.imap(_texts, shares) for one in share)
+    # Each share has a process of its own: in what order a text has its functions depends on what was compiled before.
+    with _settings(), multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
+        return dict(one for share in pool.imap(_texts, shares, chunksize=1) for one in share)
 
 
 def _texts(share: list[Entry]) -> list[tuple[str, str]]:
