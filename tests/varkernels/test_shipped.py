@@ -103,7 +103,7 @@ def test_a_text_gives_llvm_no_licence(name: str) -> None:
         assert "llvm.fma" not in text
     assert "llvm.fmuladd" not in text
     assert text.count("@PyEval_SaveThread()") == 2
-    assert not re.findall(r"target |attributes #|x86|avx|inttoptr \(i64 \d{5,}|/home|/work|v\d+[A-Z]\w*\$", text)
+    assert not re.findall(r"target |attributes #|x86|avx|inttoptr \(i64 \d{5,}|/\w+/\w+/|v\d+[A-Z]\w*\$", text)
 
 
 @pytest.mark.skipif(versions() != PINNED, reason="the texts are made with other versions of numba and llvmlite")
