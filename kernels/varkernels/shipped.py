@@ -53,7 +53,7 @@ def manifest() -> Mapping[str, Any]:
         found = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if found.get("schema") == SCHEMA else {}
+    return found if isinstance(found, dict) and found.get("schema") == SCHEMA else {}
 
 
 @cache

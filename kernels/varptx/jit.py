@@ -87,31 +87,33 @@ def assemble(text: str, passes: Passes = Passes.ORDINARY) -> bytes:
 
 
 def cached(digest: str, text: Callable[[], str], folder: Path | None, passes: Passes) -> bytes:
-    """Object code, from the folder if it has it; digest: the SHA-256 of the text."""
+    """Object code, from the folder if it has it; digest: the SHA-256 of the text. A file that cannot be read or written
+    costs time only."""
     if folder is None:
         return assemble(text(), passes)
     key = hashlib.sha256(f"{host(passes)}\n{digest}".encode()).hexdigest()
     path = folder / f"{key}.o"
     try:
         stored = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         stored = b""
     # A checksum stands before the object code, as running a damaged file could do anything.
     if len(stored) > 32 and hashlib.sha256(stored[32:]).digest() == stored[:32]:
         return stored[32:]
     code = assemble(text(), passes)
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    for left in folder.glob("*.part"):  # of a process that was killed; another one may remove it first
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > OLD:
-                left.unlink()
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(code).digest() + code)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+        for left in folder.glob("*.part"):  # of a process that was killed; another one may remove it first
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > OLD:
+                    left.unlink()
     return code
 
 

@@ -330,6 +330,16 @@ def test_damaged_machine_code_is_made_again(tmp_path: Path) -> None:
         assert file.read_bytes() == whole
 
 
+def test_a_file_that_cannot_be_read_or_replaced_costs_time_only(tmp_path: Path) -> None:
+    here = {"NUMBA_CACHE_DIR": str(tmp_path), "VARKERNELS_COMPILE": ""}
+    assert run(M2, **here) == "14.0 False"
+    (file,) = tmp_path.rglob("*.o")
+    file.unlink()
+    (file / "in the way").mkdir(parents=True)
+    assert run(M2, **here) == "14.0 False"
+    assert not list(tmp_path.rglob("*.part"))
+
+
 # The command --------------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +350,12 @@ def test_print_and_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == shipped.text("arithmetic")
     assert main(["--print", "arithmetics"]) == 2
     assert "--list" in capsys.readouterr().err
+
+
+def test_fewer_than_one_process_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--check", "--processes", "0"])
+    assert "0 is less than 1" in capsys.readouterr().err
 
 
 def test_the_versions_are_those_of_the_environment_for_development() -> None:

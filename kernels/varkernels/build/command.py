@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..atomic import write_whole
-from ..shipped import FOLDER, MARK, SCHEMA, digest, digest_of_sources, manifest, text
+from ..shipped import FOLDER, MARK, SCHEMA, Damaged, digest, digest_of_sources, manifest, text
 from .catalogue import VECTORISED, Entry, entries, sources_of
 from .front import PINNED, SETTINGS, text_of, versions
 
@@ -115,12 +115,17 @@ def main(arguments: list[str] | None = None) -> int:
     cores = os.cpu_count() or 1
     parser.add_argument("--processes", type=int, default=cores, help="how many compile (default: one a core)")
     given = parser.parse_args(arguments)
+    if given.processes < 1:
+        parser.error(f"argument --processes: {given.processes} is less than 1")
     if given.list:
         print(*manifest().get("kernels", {}), sep="\n")
         return 0
     if given.name is not None:
         try:
             print(text(given.name), end="")
+        except Damaged as problem:
+            print(problem, file=sys.stderr)
+            return 2
         except KeyError:
             print(f"no kernel {given.name!r}: --list prints the names", file=sys.stderr)
             return 2

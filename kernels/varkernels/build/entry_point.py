@@ -120,7 +120,7 @@ class _Entry:
         if kind == types.int64:
             found = self.value(f"call i64 @PyLong_AsLongLong(ptr {given})")
             return found, self.value(f"icmp eq i64 {found}, -1")
-        raise NotImplementedError(f"an entry has no way to read {kind}")
+        raise TypeError(f"an entry has no way to read {kind}")
 
     def object(self, kind: Any, address: str, offset: int) -> str:
         """The object of an answer at an address."""
@@ -131,7 +131,7 @@ class _Entry:
             return self.value(f"call ptr @PyFloat_FromDouble(double {self.read('double', address, offset)})")
         if kind == types.int64:
             return self.value(f"call ptr @PyLong_FromLongLong(i64 {self.read('i64', address, offset)})")
-        raise NotImplementedError(f"an entry has no way to answer {kind}")
+        raise TypeError(f"an entry has no way to answer {kind}")
 
 
 def entry(signature: tuple[Any, ...], answer: Any, kinds: list[str], bound: tuple[Any, ...], refusal: str) -> str:
@@ -186,7 +186,7 @@ def entry(signature: tuple[Any, ...], answer: Any, kinds: list[str], bound: tupl
             parts: Any = answer
             made = work.value(f"call ptr @PyTuple_New(i64 {len(parts)})")
             if any(kind not in (types.int64, types.float64) for kind in parts):
-                raise NotImplementedError(f"an entry has no way to answer {answer}")
+                raise TypeError(f"an entry has no way to answer {answer}")
             for k, kind in enumerate(parts):
                 item = work.object(kind, "%answer", 8 * k)
                 work.value(f"call i32 @PyTuple_SetItem(ptr {made}, i64 {k}, ptr {item})")
