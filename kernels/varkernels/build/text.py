@@ -17,6 +17,9 @@ _LAYOUT = "e-m:e-i64:64-i128:128-n8:16:32:64-S128"
 _RUNTIME = Path(__file__).parent / "runtime.ll"
 # What Numba's runtime has, of what `runtime.ll` has.
 _REPLACED = re.compile(r"^define [^\n]*@NRT_(?:incref|decref)\(.*?^}\n", re.MULTILINE | re.DOTALL)
+# C's square root may set errno, so that LLVM would neither vectorise nor move a call; LLVM's own has the same bits.
+_ROOT = re.compile(r"^declare [^\n]*@sqrt\([^\n]*\n", re.MULTILINE)
+_ROOT_OF_LLVM = "llvm.sqrt.f64"
 # Lines that name a file, a machine, or where blocks are reached from.
 _MACHINE = re.compile(r"^(?:source_filename|target triple|target datalayout|; ModuleID).*\n", re.MULTILINE)
 # Hints about the stack, which later versions write without a size.
@@ -38,7 +41,7 @@ _MANGLED = re.compile(r"_ZN[A-Za-z0-9_$]+")
 _PART = re.compile(r"(\d+)([A-Za-z_]\w*)")
 _NAME = re.compile(r'@(?:"[^"]*"|[\w.$-]+)')
 # Names that others know: of Python, of the C library, of LLVM, of the entry.
-_KNOWN = re.compile(r"@(?:llvm\.|Py|_Py|kernel$|(?:malloc|realloc|free|ldexp|sqrt)$)")
+_KNOWN = re.compile(r"@(?:llvm\.|Py|_Py|kernel$|(?:malloc|realloc|free|ldexp)$)")
 _DECLARED = re.compile(r"^(?:declare [^\n]*?(@[^ (]+)\(|(@\S+) = external)", re.MULTILINE)
 
 
@@ -49,6 +52,10 @@ def module_of(text: str, entry: str, extra: str) -> Any:
     """
     text = _MACHINE.sub("", _REPLACED.sub("", text))
     text = re.sub(rf'@"?{re.escape(entry)}"?(?=[( ])', "@body", text)
+    if _ROOT.search(text):
+        text = _ROOT.sub("", text).replace("@sqrt(", f"@{_ROOT_OF_LLVM}(")
+        if f"declare double @{_ROOT_OF_LLVM}(" not in text:
+            text += f"declare double @{_ROOT_OF_LLVM}(double)\n"
     own = llvm.parse_assembly(_RUNTIME.read_text("utf-8"))
     names = {function.name for function in own.functions if not function.is_declaration}
     asked = set(re.findall(r"@(\w+)\(", text)) & names
