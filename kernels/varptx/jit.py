@@ -36,9 +36,23 @@ class Passes(Enum):
 OLD = 3600
 
 _lock = threading.Lock()
-# A child forked while another thread compiles has nobody who gives the lock back: a fork waits.
+
+
+def _hold() -> None:
+    _lock.acquire()
+    _llvm.__enter__()
+
+
+def _let_go() -> None:
+    _llvm.__exit__(None, None, None)
+    _lock.release()
+
+
+# llvmlite's own lock, which every call of it takes, also those of Numba outside of its compiler's lock.
+_llvm: Any = llvm.ffi.lib._lock
+# A child forked while another thread compiles has nobody who gives a lock back: a fork waits for both.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
 
 
 def processor() -> tuple[str, str]:

@@ -12,20 +12,20 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from varkernels.formats import Format
+from varkernels.formats import FORMATS, Format
 from varkernels.formulas import EVERY
 from varkernels.formulas.bounding import Bound, Rows, evaluate
 
 if TYPE_CHECKING:
     from varkernels import Moments
 
-__all__ = ["CHOICES", "OnDevice", "by_key", "chosen", "code_hash", "devices"]
+__all__ = ["CHOICES", "OnDevice", "accumulator_of", "by_key", "chosen", "code_hash", "devices"]
 
 # What --device may be. auto: the CPU, and the CUDA kernels on a GPU where there is one, or else by their PTX.
 CHOICES = ("auto", "cpu", "ptx", "cuda")
 
 # What the study runs: each order, and each formula that the field's kernels disagree on. The other algorithms of
-# `varkernels.cuda` answer with the bits of one of these, or are these in another accumulator.
+# `varkernels.cuda` answer with the bits of one of these, or are these in an order that the study has.
 STUDIED = (
     "naive/thread",
     "two_pass/thread",
@@ -46,14 +46,6 @@ QUICK = ("naive/grid4", "two_pass/grid4", "chan/grid4")
 
 # Values of the longest maps that ``default`` executes PTX on: varptx takes ten times as long as a compiled loop.
 LONGEST = 2**20
-
-# What kernels of the field accumulate in: float32 up to float32.
-ACCUMULATORS = {
-    "float16": ("float32",),
-    "bfloat16": ("float32",),
-    "float32": ("float32",),
-    "float64": ("float64",),
-}
 
 
 @dataclass(frozen=True)
@@ -109,6 +101,13 @@ def _table(device: str) -> dict[str, OnDevice]:
         for contracted in (True, False)
     ]
     return {each.key: each for each in found}
+
+
+def accumulator_of(storage: str) -> Format:
+    """The format that the kernels accumulate a storage format in."""
+    from varkernels.cuda import catalogue  # noqa: PLC0415
+
+    return catalogue.accumulator_of(FORMATS[storage])
 
 
 def by_key(key: str) -> OnDevice:

@@ -153,7 +153,7 @@ def accumulators_of(algorithm: Algorithm | OnDevice, storage: str) -> tuple[str,
     """Which formats the study lets an algorithm accumulate a storage format in: those of `ACCUMULATORS` that it has,
     or float64 if it has none of them."""
     if isinstance(algorithm, OnDevice):
-        return device_algorithms.ACCUMULATORS[storage]
+        return (device_algorithms.accumulator_of(storage).name,)
     own = tuple(name for name in ACCUMULATORS[storage] if name in algorithm.accumulators)
     return own or tuple(name for name in ("float64",) if name in algorithm.accumulators)
 

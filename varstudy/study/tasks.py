@@ -157,7 +157,7 @@ def warm(kernel: str, accumulators: Sequence[str], names: Sequence[str], values:
             for each in (device_algorithms.by_key(name) for name in names if name.startswith("ptx ")):
                 # What a device cannot do, each cell that needs it says itself.
                 with suppress(DeviceError):
-                    each.moments(row, FORMATS[device_algorithms.ACCUMULATORS[storage][0]])
+                    each.moments(row, device_algorithms.accumulator_of(storage))
         return
     if kernel == "sums":
         for storage in accumulators:

@@ -1,4 +1,4 @@
-"""Which kernels there are, and which algorithms they make: formula x order x lanes.
+"""Which kernels there are, and which algorithms they make: each formula in the orders that it declares.
 
 ============ =========================================================================================================
 ``thread``   one thread a row, its values one by one
@@ -17,14 +17,11 @@ from functools import cache
 from ..formats import FLOAT32, FLOAT64, FORMATS, Format
 from ..formulas import EVERY, Formula
 from ..matching import nearest
-from ..verbs import learn
 
-__all__ = ["ORDERS", "Algorithm", "Kernel", "algorithms", "get", "held_most", "kernels", "step_width"]
+__all__ = ["ORDERS", "Algorithm", "Kernel", "accumulator_of", "algorithms", "get", "held_most", "kernels", "step_width"]
 
 # What the CUDA kernels compute; some of these only the field's CUDA code does, and not the CPU's algorithms.
 _FORMULAS: dict[str, Formula] = {name: formula for name, formula in EVERY.items() if formula.cuda}
-for _formula in _FORMULAS.values():
-    learn(_formula)
 
 _ORDER_WORDS = {
     "thread": "one thread a row",
@@ -37,9 +34,13 @@ _ORDER_WORDS = {
 }
 ORDERS = tuple(_ORDER_WORDS)
 
-ACCUMULATORS = (FLOAT32, FLOAT64)
 WARPS = 8  # in a block, at most
 HELD_BYTES = 32768  # shared memory that a held row may fill: what every device gives a block, less the exchange
+
+
+def accumulator_of(storage: Format) -> Format:
+    """The format that the kernels accumulate values of a storage format in, as the field's do: float32, or float64."""
+    return FLOAT64 if storage is FLOAT64 else FLOAT32
 
 
 def step_width(lanes: int, storage: Format) -> int:
@@ -119,21 +120,38 @@ class Algorithm:
     def sweeps(self) -> list[Formula]:
         """The formulas of its sweeps: a two-pass formula's centre first."""
         centre = self.formula.centre
-        return [centre, self.formula] if isinstance(centre, Formula) else [self.formula]
+        return [centre, self.formula] if isinstance(centre, Formula) and self.order != "held" else [self.formula]
+
+    @property
+    def kind(self) -> str:
+        """The kind of the kernels that read the values."""
+        return {"thread": "thread", "columns": "thread", "held": "held"}.get(self.order, "sweep")
+
+    @property
+    def merges(self) -> bool:
+        """Whether a row may have several parts, which a kernel of the kind ``finish`` merges."""
+        return self.order in ("columns", "grid", "grid4")
 
 
-def _runs(formula: Formula, order: str) -> bool:
-    if order == "thread":
-        return formula.cuda == "all"
-    return formula.mergeable and (order != "held" or formula.sweeps == 2)
+def _checked(formula: Formula) -> Formula:
+    for order in formula.cuda:
+        if order not in _ORDER_WORDS:
+            raise ValueError(
+                f"formula {formula.name!r}: cuda order {order!r} is unknown: {nearest(order, _ORDER_WORDS)}"
+            )
+        if order != "thread" and not formula.mergeable:
+            raise ValueError(f"formula {formula.name!r}: the order {order} merges states, and it has no merge")
+        if order == "held" and formula.sweeps != 2:
+            raise ValueError(f"formula {formula.name!r}: the order held is of formulas with two sweeps")
+    return formula
 
 
 @cache
 def _table() -> dict[str, Algorithm]:
     table = {}
-    for formula in _FORMULAS.values():
+    for formula in map(_checked, _FORMULAS.values()):
         for order in ORDERS:
-            if _runs(formula, order):
+            if order in formula.cuda:
                 name = f"{formula.name}/{order}"
                 lanes = 4 if order in ("block4", "grid4", "held") else 1
                 title = f"{formula.title}, {_ORDER_WORDS[order]}"
@@ -165,20 +183,15 @@ def get(name: str) -> Algorithm:
 
 @cache
 def kernels() -> dict[str, Kernel]:
-    """Every kernel of the committed PTX by its name."""
-    found = []
-    for formula in dict.fromkeys(formula for algorithm in _table().values() for formula in algorithm.sweeps):
-        merges = formula.merge is not None
-        for accumulator in ACCUMULATORS:
-            for contracted in (True, False):
-                for storage in FORMATS.values():
-                    if storage.precision > accumulator.precision:
-                        continue
-                    found.append(Kernel(formula, "thread", 1, storage, accumulator, contracted))
-                    if merges:
-                        found += [Kernel(formula, "sweep", n, storage, accumulator, contracted) for n in (1, 4)]
-                    if merges and formula.sweeps == 2:
-                        found.append(Kernel(formula, "held", 4, storage, accumulator, contracted))
-                if merges:
-                    found.append(Kernel(formula, "finish", 1, None, accumulator, contracted))
-    return {kernel.name: kernel for kernel in found}
+    """Every kernel of the committed PTX by its name: those that an algorithm launches, in both builds."""
+    found: dict[str, Kernel] = {}
+    for storage in FORMATS.values():
+        accumulator = accumulator_of(storage)
+        for algorithm in _table().values():
+            for formula in algorithm.sweeps:
+                for contracted in (True, False):
+                    made = [Kernel(formula, algorithm.kind, algorithm.lanes, storage, accumulator, contracted)]
+                    if algorithm.merges:
+                        made.append(Kernel(formula, "finish", 1, None, accumulator, contracted))
+                    found.update((kernel.name, kernel) for kernel in made)
+    return found

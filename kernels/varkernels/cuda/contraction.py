@@ -19,7 +19,6 @@ from typing import Any
 
 from ..formulas import Formula, like
 from ..formulas.errorfree import fma
-from ..verbs import learn
 
 __all__ = ["contracted", "explicit"]
 
@@ -168,7 +167,7 @@ def contracted(formula: Formula) -> Formula:
         writer, result = _written(*call)
         result = f"({result})" if name == "read" else f"State({result})"
         verbs[name] = _compiled(writer.lines, call[1], result, {"State": state})
-    made = Formula(
+    return Formula(
         name=formula.name,
         title=f"{formula.title}, contracted",
         summary=formula.summary,
@@ -177,5 +176,3 @@ def contracted(formula: Formula) -> Formula:
         centre=contracted(formula.centre) if isinstance(formula.centre, Formula) else formula.centre,
         **verbs,
     )
-    learn(made)
-    return made

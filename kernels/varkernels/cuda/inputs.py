@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..formats import FLOAT32, FLOAT64, Format, format_of
+from ..formats import Format, format_of
 from ..views import rows_of
+from .catalogue import accumulator_of
 from .errors import DeviceError
 
 __all__ = ["checked", "extent"]
@@ -18,14 +19,14 @@ __all__ = ["checked", "extent"]
 def checked(view: ArrayLike, accumulator: object) -> tuple[NDArray[Any], Format, Format]:
     """The view as an array (blocks, segments, rows, length), its format, and the accumulator's.
 
-    The accumulator is float32 by default, or float64 for float64 values.
+    The accumulator is float32, or float64 for float64 values; there are kernels of no other.
 
     Raises
     ------
     TypeError
         A dtype is not supported.
     ValueError
-        The view's rank is wrong, or the accumulator is narrower than the storage or neither float32 nor float64.
+        The view's rank is wrong, or the accumulator is another.
     DeviceError
         The array lies on a GPU.
     """
@@ -35,10 +36,9 @@ def checked(view: ArrayLike, accumulator: object) -> tuple[NDArray[Any], Format,
             "varkernels.cuda.devices.gpu.Gpu.run_there"
         )
     array, storage = rows_of(view)
-    fmt = (FLOAT64 if storage is FLOAT64 else FLOAT32) if accumulator is None else format_of(accumulator)
-    if fmt not in (FLOAT32, FLOAT64) or fmt.precision < storage.precision:
-        wider = "float64" if storage is FLOAT64 else "float32 or float64"
-        raise ValueError(f"accumulator={fmt} does not serve {storage} values on the device: use {wider}")
+    fmt = accumulator_of(storage)
+    if accumulator is not None and format_of(accumulator) is not fmt:
+        raise ValueError(f"accumulator={format_of(accumulator)}: the device accumulates {storage} values in {fmt} only")
     if any(step % array.itemsize for step in array.strides):
         array = np.ascontiguousarray(array)
     return array, storage, fmt

@@ -193,8 +193,8 @@ def plan(
             f"the rows have {g.values} values: {algorithm.name} holds up to {most} of {accumulator}; use "
             f"{algorithm.formula.name}/block4, which gives the same bits"
         )
-    thread = share.threads == 1
-    kind = "thread" if thread else "held" if share.order == "held" else "sweep"
+    kind = algorithm.kind
+    thread = kind == "thread"
     block = THREAD_BLOCK if thread else share.threads
     jobs = g.total * share.parts
     grid = min(_up(jobs, block) if thread else jobs, most_blocks)
@@ -204,11 +204,10 @@ def plan(
     )  # fmt: skip
     buffers: dict[str, tuple[np.dtype[Any], int]] = {}
     launches: list[Launch] = []
-    sweeps = [algorithm.formula] if kind == "held" else algorithm.sweeps
-    for formula in sweeps:
+    for formula in algorithm.sweeps:
         last = formula is algorithm.formula
         answers = "answers" if last else "centres"
-        centres = "centres" if last and len(sweeps) == 2 else 0
+        centres = "centres" if last and len(algorithm.sweeps) == 2 else 0
         buffers[answers] = (accumulator.dtype, 2 * g.total)
         states: str | int = 0
         counts: str | int = 0

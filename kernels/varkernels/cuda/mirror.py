@@ -1,8 +1,9 @@
 """The device's orders replayed on the CPU, with the same verbs, in the same assignment of values to states.
 
-Nothing of the PTX is used: a row's values are shared out as `plan.Sharing` says, each state takes its own, and the
-states are merged as `schedules` merges them. Contraction is `contraction`'s. So the mirror and the executed PTX
-are two independent ways to the same bits.
+Nothing of the PTX is used, and nothing is compiled but the fma: a row's values are shared out as `launch_plan.Sharing`
+says, each state takes its own, and the states are merged as `schedules` merges them, all states of all rows at a time as
+numpy arrays. Contraction is `contraction`'s. So the mirror and the executed PTX are two independent ways to the same
+bits.
 """
 
 from __future__ import annotations
@@ -15,115 +16,116 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formats import Format
 from ..formulas import Formula
-from ..inlining import inline
-from ..jit import cached_njit
 from ..row_moments import Moments
-from ..verbs import merge, read, start, update
 from .catalogue import get
 from .contraction import contracted as contract
 from .inputs import checked
-from .launch_plan import Sharing, geometry_of, plan
+from .launch_plan import WARP, Sharing, geometry_of, plan
 
 __all__ = ["moments"]
 
-
-@inline
-def join(a, na, b, nb):  # type: ignore[no-untyped-def]
-    """The state of both samples, either of which may be empty; compiled even where Numba simulates the device."""
-    if nb == 0:
-        return a
-    if na == 0:
-        return b
-    return merge(a, na, b, nb)
+Counts = NDArray[np.int64]
 
 
-@inline
-def halve(states, counts, width):  # type: ignore[no-untyped-def]
-    """Merge the first `width` states, a power of two, into the first: the upper half into the lower, over and over."""
-    while width > 1:
-        width >>= 1
-        for i in range(width):
-            states[i] = join(states[i], counts[i], states[i + width], counts[i + width])
-            counts[i] += counts[i + width]
+class Numbers(np.ndarray[Any, np.dtype[Any]]):
+    """An array of the accumulator's dtype whose fma rounds once."""
 
-
-def replay(values, empty, centres, out, lanes, width, threads, parts):  # type: ignore[no-untyped-def]
-    """values: (rows, n) in the accumulator's dtype; centres, out: (rows, 2) of the same."""
-    rows, n = values.shape
-    side = [empty] * lanes
-    held = [0] * lanes
-    states = [empty] * threads
-    counts = [0] * threads
-    warps = [empty] * 32
-    warp_counts = [0] * 32
-    merged = [empty] * 32
-    merged_counts = [0] * 32
-    for r in range(rows):
-        begin = start(empty, centres[r, 0], centres[r, 1])
-        for i in range(32):
-            merged_counts[i] = 0
-        for part in range(parts):
-            for t in range(threads):
-                for lane in range(lanes):
-                    side[lane] = begin
-                    held[lane] = 0
-                k = (part * threads + t) * width
-                while k < n:
-                    for j in range(min(width, n - k)):
-                        lane = j % lanes
-                        held[lane] += 1
-                        side[lane] = update(side[lane], held[lane], values[r, k + j])
-                    k += parts * threads * width
-                halve(side, held, lanes)
-                states[t] = side[0]
-                counts[t] = held[0]
-            if threads > 1:
-                for w in range(threads // 32):
-                    for i in range(32):
-                        warps[i] = states[32 * w + i]
-                        warp_counts[i] = counts[32 * w + i]
-                    halve(warps, warp_counts, 32)
-                    states[w] = warps[0]
-                    counts[w] = warp_counts[0]
-                halve(states, counts, threads // 32)
-            i = part % 32
-            merged[i] = join(merged[i], merged_counts[i], states[0], counts[0])
-            merged_counts[i] += counts[0]
-        halve(merged, merged_counts, 32)
-        mean, m2 = read(merged[0], merged_counts[0])
-        out[r, 0] = mean
-        out[r, 1] = m2
-
-
-def alone(values, empty, centres, out, lanes, width, threads, parts):  # type: ignore[no-untyped-def]
-    """The same for one thread a row, of a formula that may have no merge."""
-    rows, n = values.shape
-    for r in range(rows):
-        state = start(empty, centres[r, 0], centres[r, 1])
-        for k in range(n):
-            state = update(state, k + 1, values[r, k])
-        mean, m2 = read(state, n)
-        out[r, 0] = mean
-        out[r, 1] = m2
+    def fma(self, b: Any, c: Any) -> Numbers:
+        """self b + c."""
+        fused: Numbers = _fused()(self, b, c)
+        return fused
 
 
 @cache
-def _compiled(formula: Formula, accumulator: Format) -> tuple[Any, Any]:
-    """The replay for one type of state, and the empty state."""
-    empty = formula.empty(accumulator.dtype.type(0))
-    name = f"mirror-{formula.state.__name__}-{accumulator}"
-    return cached_njit(replay if formula.mergeable else alone, name), empty
+def _fused() -> Any:
+    from numba import vectorize  # noqa: PLC0415
+
+    from .. import verbs  # noqa: F401, PLC0415 - where Numba learns the fma
+    from ..formulas.errorfree import fma  # noqa: PLC0415
+
+    return vectorize(["float32(float32, float32, float32)", "float64(float64, float64, float64)"])(
+        lambda a, b, c: fma(a, b, c)
+    )
+
+
+def _pick(condition: Any, state: Any, other: Any) -> Any:
+    """The state where the condition holds, else the other."""
+    return type(state)(*[np.where(condition, a, b).view(Numbers) for a, b in zip(state, other, strict=True)])
+
+
+def _join(formula: Formula, a: Any, na: Counts, b: Any, nb: Counts) -> tuple[Any, Counts]:
+    """The states and the counts of both samples, either of which may be empty."""
+    if not nb.any():
+        return a, na
+    assert formula.merge is not None
+    one_is_empty = (na == 0) | (nb == 0)
+    if one_is_empty.all():
+        return _pick(nb == 0, a, b), na + nb
+    both = formula.merge(a, np.maximum(na, 1), b, np.maximum(nb, 1))
+    return (_pick(one_is_empty, _pick(nb == 0, a, b), both) if one_is_empty.any() else both), na + nb
+
+
+def _part(state: Any, counts: Counts, where: slice | int) -> tuple[Any, Counts]:
+    return type(state)(*[field[..., where] for field in state]), counts[..., where]
+
+
+def _halve(formula: Formula, state: Any, counts: Counts) -> tuple[Any, Counts]:
+    """The states of the last axis, a power of two, merged into one: the upper half into the lower, over and over."""
+    while (width := counts.shape[-1]) > 1:
+        low, high = _part(state, counts, slice(width // 2)), _part(state, counts, slice(width // 2, None))
+        state, counts = _join(formula, *low, *high)
+    return _part(state, counts, 0)
+
+
+def _reshape(state: Any, counts: Counts, *shape: int) -> tuple[Any, Counts]:
+    """The states, (rows, states), and their counts in another shape (rows, ...)."""
+    return type(state)(*[field.reshape(-1, *shape) for field in state]), counts.reshape(1, *shape)
+
+
+def _replay(values: NDArray[Any], formula: Formula, empty: Any, centres: NDArray[Any], share: Sharing) -> Any:
+    """What a formula reads of the values, (rows, n) in the accumulator's dtype: mean and M2 of each row."""
+    rows, n = values.shape
+    lanes, side, threads, parts = share.lanes, share.width // share.lanes, share.threads, share.parts
+    turns = -(-n // (parts * threads * share.width))
+    # Value k: turn, then part and thread, then its place in the step, whose lowest part is the lane.
+    shape = (turns, parts * threads, side, lanes)
+    padded = np.zeros((rows, int(np.prod(shape))), values.dtype)
+    padded[:, :n] = values
+    taken = padded.reshape(rows, *shape).transpose(1, 3, 0, 2, 4).reshape(turns * side, rows, -1).view(Numbers)
+    there = (np.arange(padded.shape[1]) < n).reshape(shape).transpose(0, 2, 1, 3).reshape(turns * side, -1)
+    state = empty if formula.start is None else formula.start(empty, *[centre[:, np.newaxis] for centre in centres.T])
+    state = type(state)(*[np.broadcast_to(field, taken.shape[1:]).view(Numbers) for field in state])
+    counts = np.zeros(there.shape[1], np.int64)
+    for x, holds in zip(taken, there, strict=True):
+        counts = counts + holds
+        after = formula.update(state, np.maximum(counts, 1), x)
+        state = after if holds.all() else _pick(holds, after, state)
+    state, counts = _halve(formula, *_reshape(state, counts, parts, threads, lanes))
+    if threads > 1:
+        state, counts = _halve(formula, *_reshape(state, counts, parts, threads // WARP, WARP))
+    state, counts = _halve(formula, state, counts)
+    # One warp merges the parts: each of its lanes takes every 32nd, one after the other.
+    merged, held = _part(state, counts, slice(WARP))
+    for first in range(WARP, parts, WARP):
+        some, many = _part(state, counts, slice(first, first + WARP))
+        width = many.shape[-1]
+        joined, both = _join(formula, *_part(merged, held, slice(width)), some, many)
+        rest = _part(merged, held, slice(width, None))
+        merged = type(merged)(*[np.concatenate(pair, axis=-1) for pair in zip(joined, rest[0], strict=True)])
+        held = np.concatenate([both, rest[1]], axis=-1)
+    spare = (1 << (held.shape[-1] - 1).bit_length()) - held.shape[-1]
+    merged = type(merged)(*[np.pad(field, [(0, 0), (0, spare)]).view(Numbers) for field in merged])
+    state, counts = _halve(formula, merged, np.pad(held, [(0, 0), (0, spare)]))
+    return np.stack([np.broadcast_to(number, rows) for number in formula.read(state, n)], axis=1)
 
 
 def _sweep(values: NDArray[Any], formula: Formula, accumulator: Format, share: Sharing) -> NDArray[Any]:
     """What a formula reads of each row, after the sweep for its centre."""
-    centres = np.zeros((len(values), 2), accumulator.dtype)
+    centres = np.zeros((len(values), 2), accumulator.dtype).view(Numbers)
     if isinstance(formula.centre, Formula):
-        centres = _sweep(values, formula.centre, accumulator, share)
-    out = np.empty_like(centres)
-    kernel, empty = _compiled(formula, accumulator)
-    kernel(values, empty, centres, out, share.lanes, share.width, share.threads, share.parts)
-    return out
+        centres = _sweep(values, formula.centre, accumulator, share).view(Numbers)
+    empty = formula.empty(np.zeros((len(values), 1), accumulator.dtype).view(Numbers))
+    return np.asarray(_replay(values, formula, empty, centres, share))
 
 
 def moments(view: ArrayLike, name: str, accumulator: object = None, *, contracted: bool = True) -> Moments:
@@ -138,9 +140,9 @@ def moments(view: ArrayLike, name: str, accumulator: object = None, *, contracte
     answers = np.full((total, 2), np.nan, fmt.dtype)
     if total > 0 and n > 0:
         share = plan(geometry_of(array), algorithm, storage, fmt, contracted).share
+        formula = contract(algorithm.formula) if contracted else algorithm.formula
         with np.errstate(all="ignore"):
             values = np.ascontiguousarray(array.transpose(0, 2, 1, 3).reshape(total, n).astype(fmt.dtype))
-        formula = contract(algorithm.formula) if contracted else algorithm.formula
-        answers = _sweep(values, formula, fmt, share)
+            answers = _sweep(values, formula, fmt, share)
     count = np.full(total, n, dtype=np.int64)
     return Moments(count, answers[:, 0].copy(), answers[:, 1].copy(), fmt)

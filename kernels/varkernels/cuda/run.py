@@ -70,7 +70,7 @@ def moments(
     view : array (segments, rows, length) or (blocks, segments, rows, length) of float16, bfloat16 (ml_dtypes),
         float32 or float64, of any strides, as for `varkernels.moments`.
     name : a name from `varkernels.cuda.algorithms()`.
-    accumulator : float32 (the default, but for float64 values) or float64, not narrower than the values.
+    accumulator : float32, or float64 for float64 values, as the field's kernels have it; None is the same.
     contracted : which build of the kernels: as NVVM contracts products and sums into fma, or without contraction.
     device : ``ptx`` executes the kernels' PTX on the CPU, ``cuda`` runs it on the GPU; or a Device.
     most_blocks : blocks in one launch at most; the answers do not depend on it.
@@ -85,7 +85,7 @@ def moments(
     TypeError
         The values' dtype is not supported.
     ValueError
-        The view's rank is wrong, a name is unknown, the accumulator does not serve the values, or the rows are too
+        The view's rank is wrong, a name is unknown, the accumulator is another, or the rows are too
         long for the algorithm.
     DeviceError
         The device cannot do it; the sentence says why.

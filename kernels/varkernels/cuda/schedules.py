@@ -18,7 +18,7 @@ from numba import types
 
 from ..formats import Format
 from ..formulas import Formula
-from ..verbs import read, start, update
+from ..verbs import learn, read, start, update
 from .catalogue import HELD_BYTES, WARPS, Kernel, step_width
 from .intrinsics import (
     WARP,
@@ -260,6 +260,7 @@ def held_kernel(formula: Formula, storage: Format, accumulator: Format) -> Calla
 def function(kernel: Kernel) -> Callable[..., None]:
     """The Python function of a kernel, its arguments those of `abi`."""
     formula, accumulator = kernel.formula, kernel.accumulator
+    learn(formula)
     if kernel.kind == "finish":
         return finish_kernel(formula, accumulator)
     assert kernel.storage is not None

@@ -37,7 +37,7 @@ class Formula:
     difference : whether M2 is a difference of two sums of squares, so that data nobody measured can cancel it.
     bound : the worst-case error, from a `Setting` to a `Bound`; None: nobody has derived one, and nothing is promised.
     orders : the orders in which the study runs it on the CPU; None: all that it can run in.
-    cuda : which CUDA kernels this package has of it: "" (none), "all", or "merging" (those whose order merges).
+    cuda : the orders of `varkernels.cuda` in which it runs on a GPU; empty: none.
     place : formulas are listed by place, then by name.
     """
 
@@ -54,7 +54,7 @@ class Formula:
     difference: bool = False
     bound: Callable[[Setting], Bound] | None = None
     orders: tuple[str, ...] | None = None
-    cuda: str = ""
+    cuda: tuple[str, ...] = ()
     place: int = 1000
 
     def __post_init__(self) -> None:
@@ -62,8 +62,6 @@ class Formula:
             raise ValueError(f"formula {self.name!r}: a centre and the verb start go together")
         if isinstance(self.centre, str) and self.centre not in ("first", "given"):
             raise ValueError(f"formula {self.name!r}: centre {self.centre!r} is not 'first' or 'given'")
-        if self.cuda not in ("", "all", "merging"):
-            raise ValueError(f"formula {self.name!r}: cuda {self.cuda!r} is not '', 'all' or 'merging'")
 
     @property
     def sweeps(self) -> int:
@@ -114,9 +112,9 @@ class Formula:
 
 
 def like(exemplar: Any, value: Any) -> Any:
-    """`value`, an integer or a float, rounded to nearest even in the exemplar's type; arrays elementwise."""
+    """`value`, an integer or a float, rounded to nearest even in the exemplar's type; arrays elementwise, in its class."""
     scalar = type(exemplar)
     if isinstance(exemplar, np.ndarray):
-        return format_of(exemplar.dtype).rounded(value)
+        return format_of(exemplar.dtype).rounded(value).view(scalar)
     # bfloat16's own constructor rounds twice.
     return BFLOAT16.rounded(value)[()] if scalar is BFLOAT16.dtype.type else scalar(value)

@@ -46,6 +46,6 @@ CHAN = Formula(
     read=read,
     merge=merge,
     bound=recurrence_bound,
-    cuda="all",
+    cuda=("thread", "columns", "block", "block4", "grid", "grid4"),
     place=90,
 )

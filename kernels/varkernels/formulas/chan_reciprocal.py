@@ -47,6 +47,6 @@ CHAN_RECIPROCAL = Formula(
     # The recurrence's, with one rounding more in each step of the mean.
     bound=partial(recurrence_bound, reciprocal=True),
     orders=(),
-    cuda="all",
+    cuda=("block4", "grid4"),
     place=130,
 )

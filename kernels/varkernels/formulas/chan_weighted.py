@@ -48,6 +48,6 @@ CHAN_WEIGHTED = Formula(
     # The recurrence's, whose merged means are rounded in proportion to themselves.
     bound=partial(recurrence_bound, weighted=True),
     orders=(),
-    cuda="merging",
+    cuda=("block4", "grid4"),
     place=140,
 )

@@ -68,6 +68,6 @@ CORRECTED_TWO_PASS = Formula(
     start=start,
     centre=MEAN,
     bound=bound,
-    cuda="all",
+    cuda=("block4", "grid4"),
     place=50,
 )

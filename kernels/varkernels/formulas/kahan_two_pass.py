@@ -106,6 +106,6 @@ KAHAN_TWO_PASS = Formula(
     start=start,
     centre=KAHAN_MEAN,
     bound=bound,
-    cuda="all",
+    cuda=("block4", "grid4"),
     place=100,
 )

@@ -56,6 +56,6 @@ NAIVE = Formula(
     merge=merge,
     difference=True,
     bound=bound,
-    cuda="all",
+    cuda=("thread", "columns", "block", "block4", "grid", "grid4"),
     place=10,
 )

@@ -90,6 +90,6 @@ TWO_PASS = Formula(
     start=start,
     centre=MEAN,
     bound=bound,
-    cuda="all",
+    cuda=("thread", "columns", "block", "block4", "grid", "grid4", "held"),
     place=40,
 )

@@ -89,6 +89,6 @@ WELFORD = Formula(
     update=update,
     read=read,
     bound=recurrence_bound,
-    cuda="all",
+    cuda=("thread",),
     place=70,
 )

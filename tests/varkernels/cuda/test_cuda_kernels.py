@@ -13,13 +13,12 @@ from varkernels import FORMATS, Format, Moments
 from varkernels import moments as cpu_moments
 from varkernels.cuda import algorithms, moments, shape_of_sum
 from varkernels.cuda import mirror as mirror_module
-from varkernels.cuda.catalogue import get, held_most
+from varkernels.cuda.catalogue import accumulator_of, get, held_most
 from varkernels.cuda.launch_plan import geometry_of, plan, sharing
 from varkernels.views import NORMS, view
 
 mirror = mirror_module.moments
 
-PAIRS = [(s, a) for s in FORMATS for a in ("float32", "float64") if (s, a) != ("float64", "float32")]
 # (segments, rows, length): one value a row, tails of steps and of segments, several warps, several blocks.
 SHAPES = [(1, 3, 1), (3, 4, 7), (7, 3, 1), (5, 2, 16), (1, 2, 1000), (4, 2, 771), (1, 1, 9001), (3, 1, 8192)]
 
@@ -60,26 +59,27 @@ def assert_same(a: Moments, b: Moments) -> None:
 
 
 @pytest.mark.parametrize("contracted", [True, False], ids=["contracted", "separate"])
-@pytest.mark.parametrize(("storage", "accumulator"), PAIRS)
-def test_executor_and_mirror_agree_in_every_bit(storage: str, accumulator: str, contracted: bool) -> None:
+@pytest.mark.parametrize("storage", FORMATS)
+def test_executor_and_mirror_agree_in_every_bit(storage: str, contracted: bool) -> None:
+    accumulator = accumulator_of(FORMATS[storage])
     compared = 0
     for shape in SHAPES:
         kinds = maps(FORMATS[storage], shape, 1)
         x = np.concatenate(list(kinds.values()), axis=1)  # one launch for the rows of all kinds
         of_row = np.repeat(list(kinds), shape[1])
         for name in algorithms():
-            if name.endswith("held") and shape[0] * shape[2] > held_most(FORMATS[accumulator]):
+            if name.endswith("held") and shape[0] * shape[2] > held_most(accumulator):
                 continue
-            got = moments(x, name, accumulator, contracted=contracted)
-            want = mirror(x, name, accumulator, contracted=contracted)
-            assert got.accumulator is FORMATS[accumulator]
+            got = moments(x, name, contracted=contracted)
+            want = mirror(x, name, contracted=contracted)
+            assert got.accumulator is accumulator
             for answer, other in ((got.mean, want.mean), (got.m2, want.m2)):
                 assert same(answer, other), (name, shape, set(of_row[~alike(answer, other)]))
             compared += 2 * len(got)
-    assert compared > 10_000
+    assert compared > 7_000
 
 
-@pytest.mark.parametrize("name", ["welford/thread", "naive/thread", "two_pass/thread", "kahan_two_pass/thread"])
+@pytest.mark.parametrize("name", ["welford/thread", "naive/thread", "two_pass/thread"])
 @pytest.mark.parametrize("storage", ["float32", "float64"])
 def test_one_thread_a_row_is_the_cpu_running_order(name: str, storage: str) -> None:
     for x in maps(FORMATS[storage], (3, 5, 77), 2).values():
@@ -151,7 +151,7 @@ def test_norms_of_both_layouts(norm: str, storage: str) -> None:
     first = view(x, norm, groups=groups)
     last = view(np.ascontiguousarray(x.transpose(0, 2, 3, 1)), norm, layout="NHWC", groups=groups)
     as_first = view(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2), norm, groups=groups)
-    for name in ("chan/grid4", "chan/thread", "corrected_two_pass/block", "two_pass/held", "naive/columns"):
+    for name in ("chan/grid4", "chan/thread", "corrected_two_pass/block4", "two_pass/held", "naive/columns"):
         got, other = moments(first, name), moments(last, name)
         assert_same(moments(as_first, name), got)
         if norm in ("batch", "instance"):  # the same values in the same order
@@ -162,7 +162,7 @@ def test_norms_of_both_layouts(norm: str, storage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["chan/block4", "chan/grid", "naive/thread", "kahan_two_pass/columns", "two_pass/held"]
+    "name", ["chan/block4", "chan/grid", "naive/thread", "two_pass/columns", "kahan_two_pass/block4", "two_pass/held"]
 )
 def test_fewer_blocks_than_rows(name: str) -> None:
     x = np.random.default_rng(13).standard_normal((2, 301, 45)).astype(np.float32)
@@ -181,12 +181,11 @@ def test_rows_do_not_depend_on_each_other() -> None:
 
 def test_held_has_the_bits_of_block4() -> None:
     rng = np.random.default_rng(19)
-    for formula in ("two_pass", "corrected_two_pass", "kahan_two_pass"):
-        for storage, accumulator in PAIRS:
-            for n in (1, 31, 500, held_most(FORMATS[accumulator])):
-                x = rng.standard_normal((1, 2, n)).astype(FORMATS[storage].dtype)
-                held = moments(x, f"{formula}/held", accumulator)
-                assert_same(held, moments(x, f"{formula}/block4", accumulator))
+    for name in [name for name in algorithms() if name.endswith("/held")]:
+        for fmt in FORMATS.values():
+            for n in (1, 31, 500, held_most(accumulator_of(fmt))):
+                x = rng.standard_normal((1, 2, n)).astype(fmt.dtype)
+                assert_same(moments(x, name), moments(x, name.replace("held", "block4")))
 
 
 def test_grid_of_several_blocks_differs_from_one_block() -> None:
@@ -243,5 +242,5 @@ def test_moments_of_bfloat16_by_name() -> None:
 
 def test_mirror_takes_the_plan_of_the_device() -> None:
     x = np.zeros((1, 2, 3, 4), np.float32)
-    made = plan(geometry_of(x), get("corrected_two_pass/grid"), FORMATS["float32"], FORMATS["float32"], True)
+    made = plan(geometry_of(x), get("corrected_two_pass/grid4"), FORMATS["float32"], FORMATS["float32"], True)
     assert [launch.kernel.formula.name for launch in made.launches] == ["mean", "corrected_two_pass"]

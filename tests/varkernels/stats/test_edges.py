@@ -152,6 +152,40 @@ sys.exit(abs(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_process_forked_during_any_call_of_llvm_can_compile() -> None:
+    """Numba calls LLVM outside of its compiler's lock too, such as for a kernel's name in its cache."""
+    script = """
+import os, signal, sys, threading
+import llvmlite.binding as llvm
+import varstudy
+import varptx.jit
+text = "".join(f"define i64 @f{i}(i64 %x) {{\\n %y = add i64 %x, {i}\\n ret i64 %y\\n}}\\n" for i in range(3000))
+over = threading.Event()
+def work():
+    while not over.is_set():
+        llvm.parse_assembly(text)
+thread = threading.Thread(target=work)
+thread.start()
+codes = []
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        llvm.parse_assembly(text)
+        os._exit(0)
+    codes.append(os.waitpid(child, 0)[1])
+    if codes[-1]:
+        break
+over.set()
+thread.join()
+sys.exit(any(codes))
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 BITS = """
 import numpy as np, varstudy
 x = np.random.default_rng(1).standard_normal((40, 50)) + 3.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from varkernels import Moments
 from varkernels.cuda import Algorithm, DeviceError, moments, shape_of_sum
-from varkernels.cuda.catalogue import ACCUMULATORS
+from varkernels.cuda.catalogue import accumulator_of
 from varkernels.cuda.run import Device
 from varkernels.formats import FORMATS, Format
 from varkernels.formulas.bounding import evaluate
@@ -110,7 +110,7 @@ def check(
     seed: int,
     checks: Checks,
 ) -> Iterator[str]:
-    """Check the algorithms on feature maps, in both builds and every accumulator; yields a label after each map.
+    """Check the algorithms on feature maps, in both builds; yields a label after each map.
 
     Parameters
     ----------
@@ -127,8 +127,8 @@ def check(
             reduced = reduction(
                 array, norm, layout=case.layout, groups=case.groups, corrections=CORRECTIONS, accumulators=()
             )
-            wide = [each for each in ACCUMULATORS if each.precision >= FORMATS[storage].precision]
-            for accumulator, algorithm, contracted in itertools.product(wide, algorithms, (True, False)):
+            accumulator = accumulator_of(FORMATS[storage])
+            for algorithm, contracted in itertools.product(algorithms, (True, False)):
                 place = (
                     f"{algorithm.name} on {case.name} {norm}, {storage} in {accumulator.name}, "
                     f"contraction {'on' if contracted else 'off'}"

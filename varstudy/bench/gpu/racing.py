@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels.cuda import Algorithm, DeviceError
+from varkernels.cuda.catalogue import accumulator_of
 from varkernels.cuda.inputs import checked
 from varkernels.cuda.launch_plan import geometry_of, plan
-from varkernels.formats import FLOAT32, FLOAT64, FORMATS, Format
+from varkernels.formats import FORMATS
 from varkernels.views import view
 
 from .. import timing
@@ -30,8 +31,6 @@ __all__ = ["GpuPlan", "Torch", "races", "values"]
 
 LAYOUTS = ("NCHW", "NHWC")
 STORAGES = ("float32", "float16", "bfloat16", "float64")
-# What a kernel of the field accumulates in.
-ACCUMULATOR: dict[str, Format] = {name: FLOAT64 if name == "float64" else FLOAT32 for name in STORAGES}
 # Seconds: a contender that takes longer joins a few rounds only.
 SLOW = 0.02
 TILE = 1 << 20
@@ -110,7 +109,7 @@ class _Race:
     def run(self, resident: Resident | str, algorithms: Sequence[Algorithm]) -> list[GpuRow]:
         """Rows of all; `resident` is the map on the device, or why it is not there."""
         torch, norm, groups = self._torch, self._norm, self._plan.groups
-        accumulator = ACCUMULATOR[self._storage]
+        accumulator = accumulator_of(FORMATS[self._storage])
         n, c, h, w = self._array.shape
         physical = (n, h, w, c) if self._layout == "NHWC" else (n, c, h, w)
         seen = view(
