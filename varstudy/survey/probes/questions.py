@@ -262,8 +262,11 @@ class Asking(object):
                 event["running"] = self.running(layer)
         return layer
 
-    def event(self, do, layer, batch=None, table=None, at=None, dy=None):
-        """One call of the layer, what came of it and the running statistics after it. False if it failed."""
+    def event(self, do, layer, batch=None, table=None, at=None, dy=None, seen=True):
+        """One call of the layer, what came of it and the running statistics after it. False if it failed.
+
+        What came of it is written down only if it is seen, or failed.
+        """
         event = {"do": do}
         self.events.append(event)
         if batch is not None:
@@ -272,26 +275,30 @@ class Asking(object):
             if not hasattr(layer, do):
                 raise Unsupported("the adapter has no " + do)
             if do in ("train", "evaluate"):
-                event["y"] = self.out(table, getattr(layer, do)(self.array(layer, table)), at)
+                y = getattr(layer, do)(self.array(layer, table))
+                if seen:
+                    event["y"] = self.out(table, y, at)
             elif do == "backward":
                 dx = layer.backward(self.array(layer, table), self.array(layer, dy))
-                event["dx"] = self.out(table, dx, at)
+                if seen:
+                    event["dx"] = self.out(table, dx, at)
             elif do == "update":
                 layer.update()
             elif do == "set_running":
                 layer.set_running(*set_statistics(table.shape[0]))
-        with self.note(event, "running_error"):
-            event["running"] = self.running(layer)
+        if seen or "error" in event:
+            with self.note(event, "running_error"):
+                event["running"] = self.running(layer)
         return "error" not in event
 
-    def step(self, layer, batch, table, at=None):
+    def step(self, layer, batch, table, at=None, seen=True):
         """A training step, in the way in which this layer's running statistics move."""
-        if not self.event("train", layer, batch, table, at):
+        if not self.event("train", layer, batch, table, at, seen=seen):
             return False
         if self.mover == "backward":
-            return self.event("backward", layer, batch, table, at, dy=table)
+            return self.event("backward", layer, batch, table, at, dy=table, seen=seen)
         if hasattr(layer, "update"):
-            return self.event("update", layer)
+            return self.event("update", layer, seen=seen)
         return True
 
 
@@ -360,7 +367,7 @@ def ask_long(ask):
         return
     for t in range(LONG):
         del ask.events[1:]
-        if not ask.step(layer, min(t, 1), other if t else first, [[], []]):
+        if not ask.step(layer, min(t, 1), other if t else first, [[], []], seen=t == LONG - 1):
             return
 
 
