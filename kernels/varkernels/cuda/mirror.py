@@ -1,9 +1,9 @@
 """The device's orders replayed on the CPU, with the same verbs, in the same assignment of values to states.
 
 Nothing of the PTX is used, and nothing is compiled but the fma: a row's values are shared out as `launch_plan.Sharing`
-says, each state takes its own, and the states are merged as `schedules` merges them, all states of all rows at a time as
-numpy arrays. Contraction is `contraction`'s. So the mirror and the executed PTX are two independent ways to the same
-bits.
+says, each state takes its own, and the states are merged as `schedules` merges them. All states of all rows take their
+steps at a time, as numpy arrays. Contraction is `contraction`'s. So the mirror and the executed PTX are two independent
+ways to the same bits.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def _fused() -> Any:
     from .. import verbs  # noqa: F401, PLC0415 - where Numba learns the fma
     from ..formulas.errorfree import fma  # noqa: PLC0415
 
-    return vectorize(["float32(float32, float32, float32)", "float64(float64, float64, float64)"])(
-        lambda a, b, c: fma(a, b, c)
-    )
+    def fused(a, b, c):  # type: ignore[no-untyped-def]
+        return fma(a, b, c)
+
+    return vectorize(["float32(float32, float32, float32)", "float64(float64, float64, float64)"])(fused)
 
 
 def _pick(condition: Any, state: Any, other: Any) -> Any:

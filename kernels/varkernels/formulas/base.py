@@ -112,7 +112,7 @@ class Formula:
 
 
 def like(exemplar: Any, value: Any) -> Any:
-    """`value`, an integer or a float, rounded to nearest even in the exemplar's type; arrays elementwise, in its class."""
+    """`value`, an integer or a float, rounded to nearest even in the exemplar's type or class; arrays elementwise."""
     scalar = type(exemplar)
     if isinstance(exemplar, np.ndarray):
         return format_of(exemplar.dtype).rounded(value).view(scalar)
