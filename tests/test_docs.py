@@ -83,7 +83,18 @@ def test_the_functions_have_examples() -> None:
     } <= set(with_examples())
 
 
-@pytest.mark.parametrize(("page", "examples"), [("adding.md", 15), ("numerics.md", 5)])
+@pytest.mark.parametrize(
+    ("page", "examples"),
+    [
+        ("adding.md", 15),
+        ("data.md", 8),
+        ("gpu.md", 4),
+        ("kernel.md", 13),
+        ("numerics.md", 5),
+        ("symptoms.md", 10),
+        ("tutorial.md", 12),
+    ],
+)
 def test_a_page_s_examples(page: str, examples: int) -> None:
     outcome = doctest.testfile(str(DOCS / page), module_relative=False)
     assert outcome.attempted >= examples
