@@ -56,7 +56,6 @@ NARROW = {
 # Imports within functions, by package: at most so many lines, and why they are there. A number may only become smaller.
 IN_FUNCTIONS = {
     "varstudy.cli": (2, "a quick study does without the survey of what is installed, a comparison without figures"),
-    "varstudy.study": (4, "the CUDA kernels' launchers are loaded where a device is measured"),
     "varstudy.survey": (3, "a probe tells what it cannot load; a league compiles what it does not know"),
     "varkernels": (4, "each device of the CUDA kernels loads what it needs"),
 }

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from varkernels.cuda import DeviceError, algorithms, catalogue, moments, run, shape_of_sum
 from varkernels.formats import FORMATS, Format
 from varkernels.formulas import EVERY
 from varkernels.formulas.bounding import Bound, Rows, evaluate
@@ -78,22 +79,16 @@ class OnDevice:
 
     def moments(self, view: Any, accumulator: Format) -> Moments:
         """The moments of a view's rows; as `varkernels.moments`."""
-        from varkernels.cuda import moments  # noqa: PLC0415 - only where it is asked for
-
         return moments(view, self.name, accumulator, contracted=self.contracted, device=self.device)
 
     def bounds(self, storage: Format, accumulator: Format, rows: Rows) -> Bound:
         """Rigorous bounds of the errors of mean and M2; NaN where there is none."""
-        from varkernels.cuda import shape_of_sum  # noqa: PLC0415
-
         shape = shape_of_sum(self.name, rows.n, storage)
         return evaluate(EVERY[self.formula].bound, accumulator, rows, *shape)
 
 
 @cache
 def _table(device: str) -> dict[str, OnDevice]:
-    from varkernels.cuda import algorithms  # noqa: PLC0415
-
     known = algorithms()
     found = [
         OnDevice(name, a.formula.name, a.order, device, contracted, a.title, a.summary, a.formula.source)
@@ -105,8 +100,6 @@ def _table(device: str) -> dict[str, OnDevice]:
 
 def accumulator_of(storage: str) -> Format:
     """The format that the kernels accumulate a storage format in."""
-    from varkernels.cuda import catalogue  # noqa: PLC0415
-
     return catalogue.accumulator_of(FORMATS[storage])
 
 
@@ -154,8 +147,6 @@ def devices(choice: str) -> dict[str, str]:
     found = {"cpu": ""}
     if choice == "cpu":
         return found
-    from varkernels.cuda import DeviceError, run  # noqa: PLC0415
-
     for name in ("cuda", "ptx") if choice == "auto" else (choice,):
         try:
             run.device(name)

@@ -12,10 +12,13 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import vectorize
 from numpy.typing import ArrayLike, NDArray
 
+from .. import verbs  # noqa: F401 - where Numba learns the fma
 from ..formats import Format
 from ..formulas import Formula
+from ..formulas.errorfree import fma
 from ..row_moments import Moments
 from .catalogue import get
 from .contraction import contracted as contract
@@ -38,11 +41,6 @@ class Numbers(np.ndarray[Any, np.dtype[Any]]):
 
 @cache
 def _fused() -> Any:
-    from numba import vectorize  # noqa: PLC0415
-
-    from .. import verbs  # noqa: F401, PLC0415 - where Numba learns the fma
-    from ..formulas.errorfree import fma  # noqa: PLC0415
-
     def fused(a, b, c):  # type: ignore[no-untyped-def]
         return fma(a, b, c)
 
