@@ -79,16 +79,16 @@ class Log:
 # ------------------------------------------------------------------------------------- the whole default study
 
 
-@pytest.mark.parametrize("largest", [2**20, pytest.param(2**63, marks=pytest.mark.long)], ids=["small", "all"])
+@pytest.mark.parametrize("largest", [2**16, pytest.param(2**63, marks=pytest.mark.long)], ids=["small", "all"])
 def test_no_measurement_of_the_default_study_exceeds_its_bound(largest: int) -> None:
-    """All its cases but the six of more than 2^20 values, which take as long as the others; where asked for, all."""
+    """Its cases of up to 2^16 values, which are most; where asked for, all."""
     cases = [case for case in featuremaps.cases("default") if case.elements <= largest]
     builtin = [a for a in varkernels.algorithms().values() if a.builtin]
     rows = [row for case in cases for storage in case.storages for row in measure(case, storage, 0, builtin)]
     frame = results.from_records(rows, cases={}, algorithms={}, settings={}).frame
     assert set(frame.case) == {case.name for case in cases}
     scored = frame[frame.rows_scored > 0]
-    assert len(scored) > 25_000
+    assert len(scored) > 18_000
     over = scored[~(scored.bound_used <= 1)]
     assert over.empty, over[["case", "norm", "storage", "accumulator", "algorithm", "bound_used"]].to_string()
     # Neither idle nor broken: some errors come within a factor of two of their bounds, and no bound is negative.
