@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import json
 import lzma
 import multiprocessing
@@ -46,7 +47,9 @@ def made(wanted: list[Entry], processes: int) -> dict[str, str]:
     shares = [[e for e, kind in zip(wanted, kinds, strict=True) if kind == each] for each in dict.fromkeys(kinds)]
     shares.sort(key=lambda share: share[0].group != "certified")
     # Each share has a process of its own: in what order a text has its functions depends on what was compiled before.
-    with _settings(), multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
+    # It ends soon, so that nobody looks for cycles of garbage in it.
+    spawned = multiprocessing.get_context("spawn")
+    with _settings(), spawned.Pool(processes, initializer=gc.disable, maxtasksperchild=1) as pool:
         return dict(one for share in pool.imap(_texts, shares, chunksize=1) for one in share)
 
 
