@@ -14,9 +14,10 @@ from ..bench.cpu import bench_record, launch
 from ..bench.cpu.bench_record import LIMIT, BenchRow
 from ..bench.cpu.peers import CONTENDERS
 from ..bench.targets import read_targets
-from .console import Problem, command_words, number, show_table
+from .console import Problem, command_words, number, paragraph
 from .measured import leave, show_targets
 from .output_folder import prepared
+from .tables import show_table
 
 __all__ = ["bench"]
 
@@ -66,6 +67,7 @@ def _size(values: int) -> str:
 
 
 def _show(content: dict[str, Any]) -> None:
+    show_targets(read_targets(content["targets"]), "One thread")
     rows = bench_record.rows(content)
     parts: dict[tuple[int, str], list[BenchRow]] = {}
     for row in rows:
@@ -80,8 +82,7 @@ def _show(content: dict[str, Any]) -> None:
         _show_tables([row for row in part if row.norm.startswith("ax")], where)
     _show_absent(rows)
     for line in content["settings"]["left_out"]:
-        click.echo(f"Left out: {line}.")
-    show_targets(read_targets(content["targets"]), "Targets, one thread")
+        paragraph(f"Left out: {line}.")
 
 
 def _ordered(rows: Iterable[BenchRow]) -> list[BenchRow]:
@@ -107,6 +108,7 @@ def _show_largest(flat: Sequence[BenchRow], where: str) -> None:
             ]
             for row in rows
         ],
+        more=("CPUs", "quartiles", "of the limit", "GB/s"),
         note=""
         if all(row.cpus <= row.threads + 0.25 for row in rows)
         else "!: it used more threads than it was allowed.",
@@ -123,6 +125,7 @@ def _show_sizes(flat: Sequence[BenchRow], where: str) -> None:
         f"GB/s by number of values, {where}",
         ["contender", *map(_size, sizes)],
         [[name, *(number(cells[name, n].gbps) if (name, n) in cells else "-" for n in sizes)] for name in names],
+        more=[_size(n) for n in (*sizes[-2::-2], *sizes[-3::-4], *sizes[-5::-8])],
     )
 
 
@@ -150,6 +153,7 @@ def _show_norms(rows: Sequence[BenchRow], where: str) -> None:
         f"Feature map {shape} of {where}: share of the read limit{limit}; 'all' is four norms from one call",
         ["contender", *norms, "worst relative error"],
         lines,
+        more=[*reversed(norms[1:])],
     )
 
 
@@ -172,7 +176,10 @@ def _show_tables(rows: Sequence[BenchRow], where: str) -> None:
             ]
         )
     show_table(
-        f"Rows and columns of {where}: time over numpy.var's; less is faster", ["array", "numpy.var ms", *others], lines
+        f"Rows and columns of {where}: time over numpy.var's; less is faster",
+        ["array", "numpy.var ms", *others],
+        lines,
+        more=[*reversed(others[1:])],
     )
 
 
@@ -182,7 +189,7 @@ def _show_absent(rows: Sequence[BenchRow]) -> None:
         if row.status != "ok":
             seen.setdefault(f"{row.contender}: {row.status}", row.reason)
     for what, why in seen.items():
-        click.echo(f"{what} ({why}).")
+        paragraph(f"{what} ({why}).")
     if any(row.status == "not installed" for row in rows):
         click.echo("All peers: pip install 'varstudy[peers]'.")
     if seen:

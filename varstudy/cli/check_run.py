@@ -8,34 +8,45 @@ from typing import Any
 
 import click
 
-from ..study import explanation, featuremaps, verdict
+from ..study import explanation, verdict
 from ..study.algorithm_answers import decimal
 from ..study.array_files import MAX_UNPACKED, load
+from ..study.explanation import ExplanationPart
+from ..study.score import Status
 from ..study.verdict import Verdict
-from .console import Problem, dump, many, number, paragraph, show_table, shown
+from .console import Problem, dump, listed, many, number, paragraph, shown
+from .list_run import case_named
 from .program import sentences
+from .tables import show_table, wide, wrong
 
 __all__ = ["check", "explain"]
+
+# Wrong algorithms that the verdict names; --wide names all.
+NAMED = 4
 
 
 def explain(case: str, seed: int, as_json: bool, **given: Any) -> None:
     """Explain a case; the other options are those of `varstudy.study.explanation.explain`."""
+    about = case_named(case)
     with sentences():
-        found = explanation.explain(featuremaps.find(case), seed=seed, **given)
+        found = explanation.explain(about, seed=seed, **given)
     if as_json:
         dump(found.record())
         return
-    about = found.case
-    click.echo(f"{about.name}\n\n{about.rationale}")
+    click.echo(about.name)
+    for part in found.parts:
+        _show_verdict(part)
+    click.echo()
+    paragraph(about.rationale)
     if about.observed:
-        click.echo(f"Observed: {about.observed}")
+        paragraph(f"Observed: {about.observed}")
     if about.source:
-        click.echo(f"Source: {about.source}")
+        paragraph(f"Source: {about.source}")
     groups = f", {about.groups} groups" if about.groups else ""
     shape = "x".join(map(str, about.shape))
-    click.echo(f"An array {shape} ({about.layout}) under {', '.join(about.norms)} norm{groups}; seed {seed}.")
+    paragraph(f"An array {shape} ({about.layout}) under {', '.join(about.norms)} norm{groups}; seed {seed}.")
     if about.kappa_requested is not None:
-        click.echo(f"Condition number asked for: {number(about.kappa_requested)}.")
+        paragraph(f"Condition number asked for: {number(about.kappa_requested)}.")
     click.echo()
     for part in found.parts:
         kappa = f"kappa {number(part.kappa_worst, 6)} at worst, {number(part.kappa_median, 6)} in the median"
@@ -57,12 +68,30 @@ def explain(case: str, seed: int, as_json: bool, **given: Any) -> None:
                     _digits(min(a.digits_worst, part.available), a.constant_worst),
                     "-" if math.isnan(a.ulps_worst) else number(a.ulps_worst),
                     _guaranteed(min(a.digits_bound, part.available)),
-                    a.tally.status.value,
+                    wrong(a.tally.status.value, a.tally.status is Status.WRONG),
                 ]
                 for a in part.answers
             ],
             left=3,
+            more=("worst row", "ulp", "guaranteed", "exact", "computed"),
         )
+
+
+def _show_verdict(part: ExplanationPart) -> None:
+    """Which answers are wrong, in one sentence."""
+    bad: dict[str, list[str]] = {}
+    for answer in part.answers:
+        if answer.tally.status is Status.WRONG:
+            bad.setdefault(answer.accumulator, []).append(answer.algorithm)
+    of = many(len(part.answers), "answer")
+    if not bad:
+        paragraph(f"{part.storage}: none of {of} is wrong.")
+        return
+    named = "; ".join(
+        f"{listed(names, None if wide() else NAMED)} with a {accumulator} accumulator"
+        for accumulator, names in bad.items()
+    )
+    paragraph(f"{part.storage}: {sum(map(len, bad.values()))} of {of} wrong: {named}.", wrong=True)
 
 
 def check(
@@ -105,6 +134,7 @@ def _show_rows(found: Verdict) -> None:
             ["row", "what it is", "kappa", "exact variance"],
             [[str(each.row), each.what, number(each.kappa, 4), each.exact] for each in found.worst],
             left=2,
+            more=("row",),
         )
     if found.answers:
         show_table(
@@ -117,7 +147,7 @@ def _show_rows(found: Verdict) -> None:
                     _digits(min(a.digits_worst, found.available), a.constant_worst),
                     _guaranteed(min(a.digits_bound, found.available)),
                     str(a.tally.right),
-                    str(a.tally.wrong),
+                    wrong(str(a.tally.wrong), a.tally.wrong > 0),
                 ]
                 for a in found.answers
             ],

@@ -11,9 +11,10 @@ from .._io.atomic import remove_unfinished
 from ..study import comparison
 from ..study import results as table
 from ..study.comparison import Comparison
-from .console import Problem, dump, many, number, say, show_table
+from .console import Problem, dump, many, number, say
 from .output_folder import writing
 from .program import REGRESSION
+from .tables import show_table
 
 __all__ = ["compare"]
 

@@ -1,4 +1,4 @@
-"""What the terminal sees: sentences, tables, progress and JSON. Only click is imported before something is shown."""
+"""What the terminal sees: sentences, progress and JSON. Only click is imported before something is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -21,17 +21,18 @@ __all__ = [
     "Problem",
     "command_words",
     "dump",
+    "listed",
     "many",
     "number",
     "paragraph",
     "plain",
     "progress",
     "say",
-    "show_table",
     "shown",
+    "width",
 ]
 
-# Columns of a table where the output is no terminal and COLUMNS is not set.
+# Columns of a table where the output is not a terminal and COLUMNS is not set.
 WIDTH = 132
 
 
@@ -89,7 +90,7 @@ def dump(value: Any) -> None:
     click.echo(json.dumps(plain(value), indent=1, allow_nan=False))
 
 
-# Numbers and tables ---------------------------------------------------------------------------------------------
+# Numbers and sentences -----------------------------------------------------------------------------------------
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -115,54 +116,41 @@ def many(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
 
 
-def paragraph(text: str, bullet: str = "") -> None:
-    """A paragraph on the standard output, filled to the width of the terminal; one line where it is none."""
-    text = bullet + text
+def listed(names: Sequence[str], limit: int | None = None) -> str:
+    """``a, b and 3 more``."""
+    shown = list(names[:limit])
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def width() -> int:
+    """Columns of the terminal, or what COLUMNS says; `WIDTH` where there is neither."""
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return max(40, shutil.get_terminal_size().columns) if known else WIDTH
+
+
+def paragraph(text: str, bullet: str = "", *, hang: int | None = None, wrong: bool = False) -> None:
+    """A paragraph on the standard output, filled to the width of the terminal; one line where it is none.
+
+    Parameters
+    ----------
+    text : its words.
+    bullet : what its first line begins with. hang : spaces before the others, by default as many as the bullet has.
+    wrong : whether it says that an answer is wrong: red on a terminal, unless NO_COLOR is set.
+    """
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         text = textwrap.fill(
             text,
-            max(40, shutil.get_terminal_size().columns),
-            subsequent_indent=" " * len(bullet),
+            width(),
+            initial_indent=bullet,
+            subsequent_indent=" " * (len(bullet) if hang is None else hang),
             break_long_words=False,
             break_on_hyphens=False,
         )
-    click.echo(text)
-
-
-def show_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, note: str = ""
-) -> None:
-    """A table on the standard output; the first `left` columns are text, the others numbers."""
-    from rich import box  # noqa: PLC0415 - a tenth of a second, needed by tables only
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    fixed = not sys.stdout.isatty() and not os.environ.get("COLUMNS")
-    # Where TERM is dumb, rich heeds a width only together with a height.
-    width, height = (WIDTH, 100) if fixed else (None, None)
-    console = Console(width=width, height=height, highlight=False, legacy_windows=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = list(rows)
-    widest = [max((len(row[k]) for row in rows), default=0) for k in range(len(columns))]
-    narrow = sum(map(max, widest, map(len, columns))) + 2 * len(columns) > console.width
-    for k, column in enumerate(columns):
-        table.add_column(
-            Text(column),
-            justify="left" if k < left else "right",
-            overflow="fold",
-            # Where there is little room, heads are broken between words, so that a name stays in one piece.
-            max_width=max(widest[k], *map(len, column.split())) if narrow and k >= left and column else None,
-        )
-    for row in rows:
-        table.add_row(*[Text(cell) for cell in row])
-    with console.capture() as captured:
-        console.print(table)
-    lines = [line.rstrip() for line in captured.get().splitlines()]
-    click.echo("\n".join([title, *lines]).strip() + "\n")
-    if note:
-        paragraph(note)
-        click.echo()
+    else:
+        text = bullet + text
+    coloured = wrong and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(click.style(text, fg="red") if coloured else text)
 
 
 # Progress -------------------------------------------------------------------------------------------------------

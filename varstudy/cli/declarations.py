@@ -27,6 +27,7 @@ from .options import (
     sizes,
 )
 from .program import Program
+from .tables import WIDE
 
 __all__ = ["commands"]
 
@@ -39,8 +40,8 @@ def commands() -> None:
     Variance algorithms on adversarial, bug-report and real feature maps, scored against exact truth.
     Without a command, the default study runs and its report is written to reports/.
 
-    Exit codes: 0 done, 1 a regression was found, 2 bad input, 3 no GPU, 130 interrupted,
-    143 ended, 129 left by the terminal.
+    Exit codes: 0 done, 1 a regression or a failed check, 2 bad input, 3 no GPU, 130 interrupted,
+    143 ended, 129 left by the terminal, 141 left by the reader of a pipe.
     """
 
 
@@ -64,7 +65,12 @@ def command(module: str, name: str | None = None) -> Callable[[Callable[[], None
 @click.option(
     "--out", metavar="DIR", default="reports", show_default=True, help="Folder of the results and the report."
 )
-@click.option("--processes", type=click.IntRange(min=1), help="Worker processes; as many as there are CPUs by default.")
+@click.option(
+    "--processes",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Worker processes; as many as there are CPUs by default.",
+)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "ptx", "cuda"]),
@@ -80,12 +86,13 @@ def command(module: str, name: str | None = None) -> Callable[[Callable[[], None
 )
 @click.option("--parquet", is_flag=True, help="Write results.parquet too (needs pyarrow).")
 @click.option("--force", is_flag=True, help="Measure again what an earlier run has left in DIR.")
+@WIDE
 @JSON
 def run() -> None:
-    """Run the study, write its report, and print the report's path last.
+    """Run the study and write its report.
 
-    What is measured is kept in DIR/cells: an interrupted run goes on where it stopped. A long run draws the report
-    of what is measured so far, now and then.
+    The report's path is printed last. What is measured is kept in DIR/cells: an interrupted run goes on where it
+    stopped. A long run draws the report of what is measured so far, now and then.
     """
 
 
@@ -94,7 +101,10 @@ def run() -> None:
 @click.option("--out", metavar="DIR", help="Folder of the report; that of the results by default.")
 @JSON
 def report() -> None:
-    """Draw the report again from RESULTS, a results.json or its folder (default: reports)."""
+    """Draw the report again from RESULTS.
+
+    RESULTS is a results.json or its folder; reports by default.
+    """
 
 
 @command("list_run", "list")
@@ -105,10 +115,11 @@ def report() -> None:
 @level_options
 @JSON
 def list_() -> None:
-    """List cases, algorithms and norms whose name matches PATTERN, a glob or a part of the name.
+    """List the cases, algorithms and norms that match PATTERN.
 
-    Where no name matches, those whose sentences contain PATTERN. All cases are listed, or those of one level with
-    --quick; each with one sentence that says why it is here.
+    PATTERN is a name, a part of one or a glob. Where no name matches, it is words of the description, such as negative,
+    rolling or "group norm". All cases are listed, or those of one level with --quick; each with one sentence that says
+    why it is here.
     """
 
 
@@ -118,13 +129,21 @@ def list_() -> None:
 @click.option(
     "--tolerance", type=float, default=0.0, show_default=True, help="Ignore relative changes below this, such as 0.01."
 )
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines of each kind to show.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Lines of each kind to show.",
+)
 @click.option("--html", metavar="FILE", help="Write a page with both side by side, regressions first.")
+@WIDE
 @JSON
 def compare() -> None:
-    """Compare two results (folders or results.json files), regressions first.
+    """Compare two results, regressions first.
 
-    Exit code 1 if anything became worse in AFTER.
+    BEFORE and AFTER are folders or results.json files. Exit code 1 if anything became worse in AFTER.
     """
 
 
@@ -136,18 +155,20 @@ def compare() -> None:
 @CORRECTION
 @ALGORITHM
 @SEED
+@WIDE
 @JSON
 def explain() -> None:
-    """Explain CASE: what it is, and each algorithm's answer next to the exact one.
+    """Explain CASE: each algorithm's answer and the exact one.
 
-    Each answer is the one for the row that the algorithm gets most wrong.
+    CASE is a name, or a part or words of the description that only one case has. Each answer is the one for the row
+    that the algorithm gets most wrong.
     """
 
 
 @command("check_run")
 @click.argument("file")
 @click.option("--norm", type=Known("norm", NORMS), default="flat", show_default=True, help="What shares a variance.")
-@click.option("--groups", type=click.IntRange(min=1), help="Number of groups, for --norm group.")
+@click.option("--groups", metavar="N", type=click.IntRange(min=1), help="Number of groups, for --norm group.")
 @click.option(
     "--layout",
     type=Known("layout", LAYOUTS),
@@ -162,11 +183,13 @@ def explain() -> None:
 @CORRECTION
 @ALGORITHM
 @click.option("--verbose", is_flag=True, help="Add what each algorithm loses, and the worst-conditioned rows.")
+@WIDE
 @JSON
 def check() -> None:
-    """Check your own array in FILE, a .npy file, or .npz or .safetensors as FILE:NAME.
+    """Check your own array in FILE: which algorithm to use.
 
-    The first line says which algorithm and which formats to use; the lines below say why.
+    FILE is a .npy file, or a .npz or .safetensors file as FILE:NAME. The first line says which algorithm and which
+    formats to use; the lines below say why.
     """
 
 
@@ -175,17 +198,31 @@ def check() -> None:
 @level_options
 @ONLY
 @STORAGE_OPTION
-@click.option("--correction", type=click.IntRange(0, 1), help="0 or 1, for a function that can do both.")
+@click.option("--correction", metavar="N", type=click.IntRange(0, 1), help="0 or 1, for a function that can do both.")
 @click.option(
-    "--max-length", type=click.IntRange(min=1), default=20000, show_default=True, help="Leave out longer rows."
+    "--max-length",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=20000,
+    show_default=True,
+    help="Leave out longer rows.",
 )
-@click.option("--max-rows", type=click.IntRange(min=1), default=4, show_default=True, help="Rows to try of each case.")
+@click.option(
+    "--max-rows",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Rows to try of each case.",
+)
 @SEED
+@WIDE
 @JSON
 def score() -> None:
-    """Score FUNCTION, any variance written MODULE:FUNCTION, such as numpy:var or statistics:variance.
+    """Score FUNCTION, your own or a library's variance.
 
-    It is called with one row after the other, as a flat array, and ranked among our algorithms on the same rows.
+    FUNCTION is written MODULE:FUNCTION, such as numpy:var or statistics:variance. It is called with one row after the
+    other, as a flat array, and ranked among our algorithms on the same rows.
     """
 
 
@@ -193,22 +230,27 @@ def score() -> None:
 @click.option("--quick", is_flag=True, help="Small arrays, one thread: half a minute.")
 @click.option(
     "--threads",
+    metavar="N",
     type=click.IntRange(1, 64),
     multiple=True,
     help="Threads a library may use; may be repeated.  [1 and 2]",
 )
 @click.option("--sizes", metavar="LIST", callback=sizes, help="Numbers of values, such as 1000,2^10..2^27.")
 @click.option("--only", metavar="PATTERN", help="Only the contenders whose name matches a glob or contains this text.")
-@click.option("--rounds", type=click.IntRange(min=1), help="Rounds in which each contender takes its turn.")
+@click.option(
+    "--rounds", metavar="N", type=click.IntRange(min=1), help="Rounds in which each contender takes its turn."
+)
 @click.option("--no-norms", is_flag=True, help="Leave the feature map, the rows and the columns out.")
 @SEED
 @click.option("--out", metavar="DIR", default="reports", show_default=True, help="Folder of bench.json and the report.")
+@WIDE
 @JSON
 def bench() -> None:
-    """Time this library's variance and other libraries', and score their answers against the exact one.
+    """Time this library's variance and other libraries'.
 
-    What is installed is measured: pip install 'varstudy[peers]' for all. DIR/bench.json is written, and the report is
-    drawn again where DIR holds a study's results. Ratios within one run are worth more than the numbers themselves.
+    Their answers are compared with the exact one. What is installed is measured: pip install 'varstudy[peers]' for all.
+    DIR/bench.json is written, and the report is drawn again where DIR holds a study's results. Ratios within one run
+    are worth more than the numbers themselves.
     """
 
 
@@ -217,6 +259,7 @@ def bench() -> None:
 @click.option("--kernels", metavar="PATTERN", help="Only the kernels whose name matches a glob or contains this text.")
 @SEED
 @click.option("--out", metavar="DIR", default="reports", show_default=True, help="Folder of gpu.json and the report.")
+@WIDE
 @JSON
 def gpu() -> None:
     """Check the CUDA kernels on this machine's GPU, and time them.
@@ -247,6 +290,7 @@ def gpu() -> None:
     is_flag=True,
     help="Compare with the committed findings; exit code 1 where one differs, or was not found again.",
 )
+@WIDE
 @JSON
 def frameworks() -> None:
     """Ask the normalisation layers of frameworks what they do.
@@ -272,7 +316,11 @@ def frameworks() -> None:
 @click.option("--quick", is_flag=True, help="The smallest set of cases.")
 @STORAGE_OPTION
 @click.option(
-    "--threads", type=click.IntRange(1, 64), multiple=True, help="Threads to try; may be repeated.  [1 and 2]"
+    "--threads",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    multiple=True,
+    help="Threads to try; may be repeated.  [1 and 2]",
 )
 @click.option("--once", is_flag=True, help="Run each function once, not twice.")
 @SEED
@@ -283,13 +331,15 @@ def frameworks() -> None:
     metavar="FILE",
     help="Against another league.json, or 'committed'; exit code 1 if a function became worse.",
 )
+@WIDE
 @JSON
 def libraries() -> None:
-    """Score the variance functions of numpy, torch, pandas, polars, databases and others on the study's rows.
+    """Score the variance functions of numpy, torch and others.
 
-    Each is called in a process of its own, compared with the exact variance, identified by the bits of its answers, and
-    ranked among our algorithms. By default those that are installed in this environment are measured; --all and
-    --install measure in environments with pinned versions.
+    Those of pandas, polars and databases take part too, on the study's rows. Each is called in a process of its own,
+    compared with the exact variance, identified by the bits of its answers, and ranked among our algorithms. By default
+    those that are installed in this environment are measured; --all and --install measure in environments with pinned
+    versions.
 
     With --layers, every normalisation layer of the frameworks takes part, by the variance that its outputs imply.
     """
@@ -316,16 +366,18 @@ def libraries() -> None:
 @click.option("--epsilon", type=float, help="The source layer's epsilon, where it is not the framework's default.")
 @click.option("--momentum", type=float, help="The source layer's momentum argument, where it is not the default.")
 @click.option("--snippet", is_flag=True, help="Write only the code that converts the state.")
+@WIDE
 @JSON
 def port() -> None:
-    """Tell what to change when a batch norm goes from one framework to another.
+    """Tell what to change in a batch norm for another framework.
 
-    The conventions are those measured of the frameworks; what was not measured is said to be so. Errors are relative
-    errors of (output - shift) where an item is left alone.
+    A framework is named in full, by a part of its name or by its title, if only one has it. The conventions are those
+    measured of the frameworks; what was not measured is said to be so. Errors are relative errors of (output - shift)
+    where an item is left alone.
     """
 
 
 @command("list_run")
 @JSON
 def env() -> None:
-    """Show versions, the processor, the folder of compiled kernels, and which extras are installed."""
+    """Show versions, processor, kernel cache and installed extras."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +12,8 @@ from ..survey.findings import documented
 from ..survey.findings.comparing import Difference
 from ..survey.findings.measured import FindingRow, shown
 from ..survey.frameworks.catalogue import FRAMEWORKS
-from .console import WIDTH, many, show_table
+from .console import many, paragraph
+from .tables import show_table, wide
 
 __all__ = ["plain", "show"]
 
@@ -36,9 +36,9 @@ OTHERS = (
 )
 SYNC = (
     ("normalising: merge", ("sync.normalise.merge",)),
-    ("correction", ("sync.normalise.correction",)),
+    ("normalising: correction", ("sync.normalise.correction",)),
     ("running: merge", ("sync.running.merge",)),
-    ("correction", ("sync.running.correction",)),
+    ("running: correction", ("sync.running.correction",)),
     ("ranks keep", ("sync.running.ranks",)),
 )
 ACCURACY = (
@@ -46,15 +46,18 @@ ACCURACY = (
     ("1e5", ("accuracy.1e5",)),
     ("1e6", ("accuracy.1e6",)),
     ("float16: 0", ("float16.0",)),
-    ("4", ("float16.4",)),
-    ("100", ("float16.100",)),
+    ("float16: 4", ("float16.4",)),
+    ("float16: 100", ("float16.100",)),
     ("bfloat16: 0", ("bfloat16.0",)),
-    ("4", ("bfloat16.4",)),
-    ("100", ("bfloat16.100",)),
+    ("bfloat16: 4", ("bfloat16.4",)),
+    ("bfloat16: 100", ("bfloat16.100",)),
 )
-# Columns of a terminal below which a table's cells would break within words: each of its lines is a block then.
-NARROW = 100
-MARKS = "= the documentation says so; ! it says what follows; ? undetermined; - not asked or not applicable."
+# Columns that are left out where there is little room, the least important first.
+BATCH_MORE = ("moved by", "initial", "algorithm", "one value", "running statistics", "variants")
+OTHERS_MORE = ("one value", "variants", "algorithm")
+SYNC_MORE = ("ranks keep", "variants", "normalising: correction", "running: correction")
+ACCURACY_MORE = ("bfloat16: 4", "float16: 4", "1e5", "variants", "bfloat16: 100", "bfloat16: 0", "float16: 0")
+MARKS = "=: as documented. !: the documentation says what follows. ?: undetermined. -: not asked or not applicable."
 
 
 def plain(rows: Sequence[FindingRow], found: Sequence[Difference]) -> dict[str, Any]:
@@ -97,7 +100,9 @@ def _contradictions(rows: Sequence[FindingRow]) -> list[str]:
     for row in rows:
         fact = documented.lookup(row.framework, row.kind, row.variant, row.property)
         if fact is not None and documented.contradicts(fact, row):
-            said = f"{row.property} is {shown(row.plain())}, documented is {shown(fact.value)} ({fact.where})"
+            said = f"{row.property} is {shown(row.plain())}, documented is {shown(fact.value)}"
+            if wide():
+                said += f" ({fact.where})"
             variants = lines.setdefault((row.framework, row.kind, said), [])
             if row.variant not in variants:
                 variants.append(row.variant)
@@ -110,6 +115,7 @@ def _table(
     kinds: Sequence[str],
     columns: Sequence[tuple[str, tuple[str, ...]]],
     note: str,
+    more: Sequence[str],
 ) -> None:
     """Frameworks against properties; variants of which all is the same share a line."""
     fewest: dict[str, int] = {}
@@ -124,18 +130,7 @@ def _table(
         cells = [_cell(names, found) for _, names in columns]
         lines.setdefault((framework, kind, *cells), []).append(variant)
     show_kind = len(kinds) > 1
-    width = shutil.get_terminal_size((WIDTH, 0)).columns
-    if lines and width < NARROW:
-        click.echo(click.wrap_text(title, width) + "\n")
-        for (framework, of, *cells), variants in lines.items():
-            click.echo(f"{framework}, {of}" if show_kind else framework)
-            named = zip((heading for heading, _ in columns), cells, strict=True)
-            for heading, text in (("variants", "; ".join(variants)), *named):
-                if text != "-":
-                    click.echo(click.wrap_text(f"{heading}: {text}", max(width, 24), "  ", "      "))
-            click.echo("")
-        click.echo(click.wrap_text(note, width) + "\n")
-    elif lines:
+    if lines:
         show_table(
             title,
             ["framework", *(["kind"] if show_kind else []), "variants", *(heading for heading, _ in columns)],
@@ -144,6 +139,7 @@ def _table(
                 for key, variants in lines.items()
             ],
             left=3 + len(columns),
+            more=more,
             note=note,
         )
 
@@ -153,32 +149,39 @@ def _refused(row: FindingRow) -> bool:
 
 
 def show(rows: Sequence[FindingRow], kind: str | None) -> None:
-    """The tables, the contradictions, and what could not be asked."""
+    """The contradictions, the tables, and what could not be asked."""
+    against = _contradictions(rows)
+    asked = {row.framework for row in rows if row.property != "probe"}
+    if asked:
+        paragraph(
+            f"{many(len(asked), 'framework')} measured, {many(len(against), 'contradiction')} of documentation and "
+            f"measurement{':' if against else '.'}"
+        )
+        for line in against:
+            paragraph(line, "- ", wrong=True)
+        click.echo()
     others = [each for each in ("layer", "group", "instance", "rms") if kind in (None, each)]
-    _table("Batch norm: measured", rows, ["batch"], BATCH, MARKS)
-    _table("Other norms: measured", rows, others, OTHERS, MARKS)
+    _table("Batch norm: measured", rows, ["batch"], BATCH, MARKS, BATCH_MORE)
+    _table("Other norms: measured", rows, others, OTHERS, MARKS, OTHERS_MORE)
     _table(
         "Relative error of the variance that normalises, float32 of deviation 1 unless said",
         rows,
         [each for each in ("batch", *others) if kind in (None, each)],
         ACCURACY,
         "Of the variance that the output implies; the worst channel.",
+        ACCURACY_MORE,
     )
     several = [row for row in rows if row.kind == "sync"]
-    _table("Batch norm on several ranks: measured", several, ["sync"], SYNC, MARKS)
+    _table("Batch norm on several ranks: measured", several, ["sync"], SYNC, MARKS, SYNC_MORE)
     for text in dict.fromkeys(f"{row.framework}, several ranks: {row.detail}" for row in several if _refused(row)):
-        click.echo(text)
-    against = _contradictions(rows)
-    if against:
-        click.echo(f"{many(len(against), 'contradiction')} of documentation and measurement:")
-        click.echo("".join(f"  {line}\n" for line in against))
+        paragraph(text)
     for row in rows:
         if row.property == "probe":
-            click.echo(f"{row.framework}: {row.status}: {row.detail}")
+            paragraph(f"{row.framework}: {row.status}: {row.detail}")
     differing = {row.framework for row in rows if row.threads > 1 and row.property != "probe"}
     if differing:
-        click.echo(f"Other findings with more threads: {', '.join(sorted(differing))} (--json has them).")
+        paragraph(f"Other findings with more threads: {', '.join(sorted(differing))} (--json has them).")
     for text in dict.fromkeys(
         f"{row.framework}: not the pinned version: {_unpinned(row)}" for row in rows if _unpinned(row)
     ):
-        click.echo(text)
+        paragraph(text)

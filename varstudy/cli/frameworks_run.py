@@ -17,10 +17,11 @@ from ..survey.findings.comparing import Difference, differences
 from ..survey.findings.measured import FindingRow
 from ..survey.frameworks.catalogue import FRAMEWORKS, Framework, named
 from ..survey.frameworks.observing import probe
-from .console import Problem, dump, many, say, show_table
+from .console import Problem, dump, many, say
 from .framework_tables import plain, show
 from .output_folder import writing
 from .program import REGRESSION, alone, sentences
+from .tables import show_table
 
 __all__ = ["frameworks"]
 
@@ -164,6 +165,7 @@ def _list(chosen: Sequence[Framework], as_json: bool) -> None:
             for line in lines
         ],
         left=5,
+        more=("environment", "title"),
     )
     places = {line["environment"]: line for line in lines if not line["why"]}
     if places:
@@ -182,4 +184,5 @@ def _list(chosen: Sequence[Framework], as_json: bool) -> None:
                 for name, line in places.items()
             ],
             left=6,
+            more=("note",),
         )

@@ -15,10 +15,11 @@ from ..bench.gpu import gpu_record, measuring
 from ..bench.gpu.card import Card
 from ..bench.gpu.gpu_record import GpuRow
 from ..bench.targets import read_targets
-from .console import command_words, many, number, progress, say, show_table
+from .console import command_words, many, number, paragraph, progress, say
 from .measured import leave, show_targets
 from .output_folder import prepared
 from .program import NO_DEVICE, REGRESSION
+from .tables import show_table
 
 __all__ = ["gpu"]
 
@@ -47,17 +48,16 @@ def _show(content: Mapping[str, Any]) -> None:
     device = content["device"]
     click.echo(f"{device['name']}, driver for CUDA {device.get('driver_cuda', '?')}\n")
     _show_checks(content["checks"])
+    show_targets(read_targets(content["targets"]), "Speed")
     rows = gpu_record.rows(content)
     for (shape, layout, storage), part in gpu_record.by_map(rows).items():
         _show_map(f"{shape} {layout}, {storage}", part)
     _show_absent(rows)
     absent = content["settings"]["torch"]["absent"]
     if absent:
-        click.echo(f"PyTorch: not measured: {absent}.")
+        paragraph(f"PyTorch: not measured: {absent}.")
     for name in ("copy", "cache"):
-        click.echo(f"{name.capitalize()}: {content['settings']['rules'][name]}.")
-    click.echo("")
-    show_targets(read_targets(content["targets"]), "Targets")
+        paragraph(f"{name.capitalize()}: {content['settings']['rules'][name]}.")
 
 
 def _show_checks(checks: Mapping[str, Any]) -> None:
@@ -78,7 +78,7 @@ def _show_checks(checks: Mapping[str, Any]) -> None:
         left=2,
     )
     for what in (line for lines in checks["first"].values() for line in lines):
-        click.echo(f"FAILED: {what}")
+        paragraph(f"FAILED: {what}", wrong=True)
     if any(checks["first"].values()):
         click.echo("")
 
@@ -108,6 +108,7 @@ def _show_map(where: str, part: Sequence[GpuRow]) -> None:
         f"{where}: GB/s, share of the copy's rate" + (", speed beside PyTorch's best" if len(others) > 1 else ""),
         ["contender", *norms],
         [[key[1], *(_cell(cells.get((*key, norm))) for norm in norms)] for key in (*others, *kernels[:SHOWN])],
+        more=[*reversed(norms[1:])],
         note=f"{len(kernels) - SHOWN} more kernels are in gpu.json." if len(kernels) > SHOWN else "",
     )
 
@@ -119,6 +120,6 @@ def _show_absent(rows: Sequence[GpuRow]) -> None:
         if row.status not in ("ok", "not applicable")
     )
     for line in list(seen)[:SHOWN]:
-        click.echo(line)
+        paragraph(line)
     if len(seen) > SHOWN:
         click.echo(f"{len(seen) - SHOWN} more of this kind are in gpu.json.")

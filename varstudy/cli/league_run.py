@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ from ..survey.league.comparing import compare
 from ..survey.league.league_record import LeagueFact
 from ..survey.league.league_rows import MAX_ROWS, MAX_VALUES, rows
 from ..survey.libraries.declaring import LONG
-from .console import Problem, dump, many, progress, say, show_table, shown
+from .console import Problem, dump, many, paragraph, progress, say, shown
 from .output_folder import prepared, writing
 from .program import REGRESSION, alone, sentences
+from .tables import show_table, wrong
 
 __all__ = ["libraries"]
 
@@ -148,13 +150,15 @@ def _layers(asked: Asked, as_json: bool) -> None:
         ["place", "function", "cases", "wrong", "median", "fewest", "what it is"],
         [
             [
-                str(each.place), each.name + (" *" if each.ours else ""), str(each.cases), str(each.wrong),
-                shown(max(0.0, each.digits_median)), shown(max(0.0, each.digits_worst)),
+                str(each.place), each.name + (" *" if each.ours else ""), str(each.cases),
+                wrong(str(each.wrong), each.wrong > 0), shown(max(0.0, each.digits_median)),
+                shown(max(0.0, each.digits_worst)),
                 "a layer" if each.library.startswith(layers.LAYER) else each.identity,
             ]
             for each in lines
         ],
         left=2,
+        more=("what it is", "cases"),
         note="* ours. A layer's digits are those that its outputs show, at least.",
     )  # fmt: skip
     for fact in layers.facts(content):
@@ -189,11 +193,20 @@ def _list(functions: Sequence[Function], as_json: bool) -> None:
             for each in functions
         ])  # fmt: skip
         return
+    measured = [known[each.name] for each in functions if each.name in known and known[each.name].status == "measured"]
+    divisors = Counter(fact.default_correction.partition(":")[0] for fact in measured)
+    rest = len(measured) - divisors["0"] - divisors["1"]
+    paragraph(
+        f"{many(len(functions), 'function')}, {len(measured)} of them measured. Defaults differ: {divisors['0']} "
+        f"divide by n, {divisors['1']} by n - 1" + (f", {rest} otherwise." if rest else ".")
+    )
+    click.echo()
     show_table(
-        "The functions of the league, as committed: unasked, and of one value where n = ddof",
+        "By default, and for one value where n = ddof, as committed",
         ["function", "measured with", "ddof", "one value", "n = ddof", "no value", "1, NaN, 4, 9"],
         [_list_line(each, known.get(each.name)) for each in functions],
         left=7,
+        more=("no value", "1, NaN, 4, 9", "n = ddof"),
     )
 
 
@@ -218,6 +231,10 @@ def _short(text: str) -> str:
 
 
 def _show(content: Mapping[str, Any]) -> None:
+    absent = [fact for fact in league_record.facts(content) if fact.status != "measured"]
+    measured = len(content["facts"]) - len(absent)
+    paragraph(f"{many(measured, 'function')} measured, {many(len(absent), 'function')} not.")
+    click.echo()
     for storage in content["cases"]:
         lines = together(content, storage, max_length=EVERYONE)
         show_table(
@@ -226,28 +243,26 @@ def _show(content: Mapping[str, Any]) -> None:
             [
                 [
                     str(each.place), each.name + (" *" if each.ours else ""), each.threads, each.default_correction,
-                    str(each.cases), str(each.wrong), shown(max(0.0, each.digits_median)),
+                    str(each.cases), wrong(str(each.wrong), each.wrong > 0), shown(max(0.0, each.digits_median)),
                     shown(max(0.0, each.digits_worst)), each.identity,
                 ]
                 for each in lines
             ],
             left=4,
+            more=("threads", "what it is", "cases", "ddof"),
             note="* ours. Digits are those of each case's worst row.",
         )  # fmt: skip
     for row in league_record.rows(content):
         if row.refused:
-            click.echo(f"{row.function} refuses {row.storage}: {row.refused}")
-    absent = [fact for fact in league_record.facts(content) if fact.status != "measured"]
+            paragraph(f"{row.function} refuses {row.storage}: {row.refused}")
     reasons: dict[str, list[str]] = {}
     for fact in absent:
         reasons.setdefault(f"{fact.status}: {fact.reason}", []).append(fact.function)
     for reason, names in reasons.items():
-        click.echo(f"{', '.join(names)}: {reason}")
+        paragraph(f"{', '.join(names)}: {reason}")
     unlike = [fact for fact in league_record.facts(content) if fact.repeated.endswith("differ")]
     for fact in unlike:
-        click.echo(f"{fact.function} answers other bits when it runs again: {fact.repeated}.")
-    measured = len(content["facts"]) - len(absent)
-    click.echo(f"{many(measured, 'function')} measured, {many(len(absent), 'function')} not.")
+        paragraph(f"{fact.function} answers other bits when it runs again: {fact.repeated}.")
 
 
 def _compare(before: Mapping[str, Any], after: Mapping[str, Any], as_json: bool) -> None:
@@ -255,14 +270,17 @@ def _compare(before: Mapping[str, Any], after: Mapping[str, Any], as_json: bool)
     worse = sum(change.worse for change in changes)
     if as_json:
         dump({"worse": worse, "changes": [asdict(change) for change in changes]})
-    elif changes:
+        if worse:
+            raise click.exceptions.Exit(REGRESSION)
+        return
+    paragraph(f"{many(len(changes), 'change')}, {worse} for the worse.", wrong=bool(worse))
+    if changes:
+        click.echo()
         show_table(
             "What changed, the worse first",
             ["function", "storage", "what", "before", "after"],
             [[each.function, each.storage, each.what, each.before, each.after] for each in changes],
             left=5,
         )
-    if not as_json:
-        click.echo(f"{many(len(changes), 'change')}, {worse} for the worse.")
     if worse:
         raise click.exceptions.Exit(REGRESSION)

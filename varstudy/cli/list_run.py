@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,11 +13,13 @@ import varkernels
 from varkernels.folders import cache_folder
 
 from .._io import provenance
-from .._io.matching import matches, nearest
+from .._io.matching import matches, meant, nearest, unique
 from ..study import featuremaps
-from .console import Problem, dump
+from ..study.featuremaps import Case
+from .console import Problem, dump, many, paragraph
+from .program import sentences
 
-__all__ = ["env", "list_"]
+__all__ = ["case_named", "env", "list_"]
 
 SECTIONS = ("cases", "algorithms", "norms")
 NORM_SUMMARIES = {
@@ -31,29 +33,49 @@ EXTRAS = {"parquet": "pyarrow", "photos": "sklearn", "fast-truth": "gmpy2", "tes
 
 
 def list_(pattern: str, sections: str | None, level: str | None, as_json: bool) -> None:
-    """List what matches a pattern by its name, or else by its sentences."""
+    """List what a pattern means, by name or else by description."""
     wanted = SECTIONS if sections is None else (sections,)
     listed = _entries(wanted, level or "full")
-    found = _found(listed, pattern, ("name",))
-    if not any(found.values()):
-        found = _found(listed, pattern, ("rationale", "observed", "title", "summary", "source"))
-    if not any(found.values()):
-        names = [entry["name"] for entries in _entries(wanted, "full").values() for entry in entries]
-        raise Problem(f"nothing matches {pattern!r}: {nearest(pattern, names, 'list without a pattern shows all')}")
+    described = {entry["name"]: _searched(entry) for entries in listed.values() for entry in entries}
+    names = set(meant(pattern, described) if pattern else described)
+    if not names:
+        known = {each["name"]: "" for entries in _entries(wanted, "full").values() for each in entries}
+        raise Problem(f"nothing matches {pattern!r}: {nearest(pattern, known, 'list without a pattern shows all')}")
+    found = {section: [each for each in entries if each["name"] in names] for section, entries in listed.items()}
     if as_json:
         dump(found)
         return
+    counts = ", ".join(many(len(entries), section[:-1]) for section, entries in found.items() if entries)
+    click.echo(counts + (f" for {pattern!r}" if pattern else "") + "\n")
     for section, entries in found.items():
-        if not entries:
-            continue
-        click.echo(f"{section} ({len(entries)})\n")
-        for entry in entries:
-            about = f" [{entry['group']}, {entry['level']}]" if section == "cases" else ""
-            click.echo(f"  {entry['name']}{about}\n      {entry.get('rationale') or entry.get('summary', '')}")
-            observed = entry.get("observed", "")
-            if pattern and matches(observed, pattern):
-                click.echo(f"      Observed: {observed}")
-        click.echo()
+        if entries:
+            click.echo(f"{section} ({len(entries)})\n")
+            for entry in entries:
+                _show(section, entry, pattern)
+            click.echo()
+
+
+def _show(section: str, entry: dict[str, Any], pattern: str) -> None:
+    about = f" [{entry['group']}, {entry['level']}]" if section == "cases" else ""
+    click.echo(f"  {entry['name']}{about}")
+    paragraph(entry.get("rationale") or entry.get("summary", ""), "      ")
+    observed = entry.get("observed", "")
+    if pattern and matches(observed, pattern):
+        paragraph(f"Observed: {observed}", "      ")
+
+
+def _searched(entry: Mapping[str, Any]) -> str:
+    """The words by which an entry is found, beside its name."""
+    words = [str(entry.get(field, "")) for field in ("rationale", "observed", "title", "summary", "source")]
+    norms = [entry["name"]] if entry["name"] in NORM_SUMMARIES else entry.get("norms", ())
+    return " ".join(filter(None, [*words, *(f"{norm} norm" for norm in norms)]))
+
+
+def case_named(pattern: str) -> Case:
+    """The one case that a pattern means, by its name, a part of it, or its description."""
+    described = {case.name: _searched({"name": case.name, **case.info()}) for case in featuremaps.cases("full")}
+    with sentences():
+        return featuremaps.find(unique(pattern, described, what="case", fallback="see 'python -m varstudy list'"))
 
 
 Entries = dict[str, list[dict[str, Any]]]
@@ -85,14 +107,6 @@ def _entries(wanted: Sequence[str], level: str) -> Entries:
     return listed
 
 
-def _found(listed: Entries, pattern: str, fields: Sequence[str]) -> Entries:
-    """The entries that match in one of these fields."""
-    return {
-        section: [e for e in entries if any(matches(str(e.get(name, "")), pattern) for name in fields)]
-        for section, entries in listed.items()
-    }
-
-
 def env(as_json: bool) -> None:
     """Show versions, the processor, the folder of compiled kernels, and which extras are installed."""
     found = provenance.collect()
@@ -121,7 +135,7 @@ def env(as_json: bool) -> None:
         "kernel cache": cache_folder(),
     }
     for name, text in lines.items():
-        click.echo(f"{name:<14}{text}")
+        paragraph(str(text), f"{name:<14}")
     for extra, there in extras.items():
         state = "installed" if there else f"missing: pip install 'varstudy[{extra}]'"
-        click.echo(f"{'extra':<14}{extra}: {state}")
+        paragraph(f"{extra}: {state}", f"{'extra':<14}")

@@ -11,9 +11,10 @@ import click
 from .._io.record_file import RecordFile
 from ..bench.targets import Target
 from ..study import results
-from .console import dump, number, say, show_table
+from .console import dump, many, number, paragraph, say
 from .output_folder import writing
 from .study_run import draw
+from .tables import show_table, wide, wrong
 
 __all__ = ["leave", "show_targets"]
 
@@ -40,10 +41,18 @@ def leave(out: str, kind: RecordFile[Any], content: Mapping[str, Any], show: Cal
 
 
 def show_targets(found: Sequence[Target], title: str) -> None:
-    """What was promised, what was measured, and the verdict."""
+    """How many targets were met, and those that were not; with --wide, all of them."""
     words = {True: "met", False: "MISSED", None: ""}
+    missed = sum(each.met is False for each in found)
+    unknown = sum(each.met is None for each in found)
+    paragraph(
+        f"{title}: {len(found) - missed - unknown} of {many(len(found), 'target')} met, {missed} missed, {unknown} not "
+        "measured.",
+        wrong=missed > 0,
+    )
+    click.echo()
     show_table(
-        title,
+        "All targets" if wide() else "Targets that are not met",
         ["ratio", "dtype", "wanted", "measured", "verdict"],
         [
             [
@@ -51,9 +60,11 @@ def show_targets(found: Sequence[Target], title: str) -> None:
                 each.dtype,
                 ("at most " if each.at_most else "at least ") + number(each.wanted),
                 "-" if each.met is None else f"{each.measured:.2f}",
-                ", ".join(word for word in (words[each.met], each.note) if word),
+                wrong(", ".join(word for word in (words[each.met], each.note) if word), each.met is False),
             ]
             for each in found
+            if wide() or not each.met
         ],
         left=2,
+        more=("dtype",),
     )

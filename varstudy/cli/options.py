@@ -55,7 +55,9 @@ class Known(_Type):
 
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON to the standard output, all else to stderr.")
-SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the values.")
+SEED = click.option(
+    "--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the values."
+)
 ONLY = click.option("--only", metavar="PATTERN", help="Only the cases whose name matches a glob or contains this text.")
 STORAGE = Known("storage", STORAGES)
 STORAGE_OPTION = click.option(

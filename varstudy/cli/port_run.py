@@ -8,7 +8,8 @@ import click
 
 from ..survey import porting
 from ..survey.porting import PortPlan
-from .console import Problem, dump, many, number, show_table
+from .console import Problem, dump, listed, many, number, paragraph
+from .tables import show_table, wide
 
 __all__ = ["port"]
 
@@ -38,32 +39,55 @@ def port(
     if as_json:
         dump({**plan.record(), "snippet": code or None, "snippet_missing": missing or None})
         return
-    _show(plan, code, missing)
+    _show(plan, missing)
 
 
-def _show(plan: PortPlan, code: str, missing: str) -> None:
+def _show(plan: PortPlan, missing: str) -> None:
     one, other = (
-        " ".join(filter(None, [side.framework, side.version, side.variant and f"({side.variant})"]))
+        " ".join(
+            filter(
+                None,
+                [
+                    "" if side.version.startswith(f"{side.framework} ") else side.framework,
+                    side.version,
+                    side.variant and f"({side.variant})",
+                ],
+            )
+        )
         for side in (plan.source, plan.target)
     )
+    needed = [each for each in plan.changes if each.needed]
+    unknown = [each for each in plan.changes if each.needed is None]
+    paragraph(
+        f"From {one} to {other}: "
+        + (f"change {many(len(needed), 'thing')}: {listed([each.part for each in needed])}" if needed else "no change")
+        + (f"; not known on one side: {listed([each.part for each in unknown])}" if unknown else "")
+        + "."
+    )
+    click.echo()
     show_table(
-        f"From {one} to {other}: what to change",
-        ["", "part", plan.source.framework, plan.target.framework, "what to do", "for", "evidence"],
+        "What to change" + (" (*)" if wide() else "") + (" (?: not known on one side)" if unknown else ""),
+        ["part", plan.source.framework, plan.target.framework, "what to do", "for", "evidence"],
         [
             [
-                {True: "*", False: "", None: "?"}[each.needed],
-                each.part,
+                {True: "* " if wide() else "", False: "", None: "? "}[each.needed] + each.part,
                 each.source,
                 each.target,
                 each.do,
                 each.when,
                 each.evidence,
             ]
-            for each in plan.changes
+            for each in (plan.changes if wide() else [*needed, *unknown])
         ],
-        left=7,
-        note="\n".join(["* differs, ? not known on one side.", *plan.notes]),
+        left=6,
+        more=("evidence", "for"),
     )
+    same = [each.part for each in plan.changes if each.needed is False]
+    if same and not wide():
+        paragraph(f"The same on both sides: {listed(same)}.")
+    for note in plan.notes:
+        paragraph(note)
+    click.echo()
     show_table(
         "Relative error of (output - shift) if it is left alone",
         [
@@ -73,8 +97,8 @@ def _show(plan: PortPlan, code: str, missing: str) -> None:
             "its place",
             "variance to store",
             "running variance as it is",
-            "all, beside the source",
-            "all, beside the target",
+            "all, against the source",
+            "all, against the target",
             "training mode",
         ],
         [
@@ -88,9 +112,10 @@ def _show(plan: PortPlan, code: str, missing: str) -> None:
             for each in plan.errors
         ],
         left=0,
-        note="Beside the source: a layer that is carried and evaluated. Beside the target: what it would answer if it "
-        "had been trained there on the same batches. Training mode: corrections and places of epsilon that no argument "
-        "mends. -: not known, or no such variance.",
+        more=("its place", "training mode", "variance to store", "epsilon"),
+        note="Against the source: a layer that is carried and evaluated. Against the target: what it would answer if "
+        "it had been trained there on the same batches. Training mode: corrections and places of epsilon that no "
+        "argument changes. -: not known, or no such variance.",
     )
     show_table(
         f"Running variance after k steps, batches of variance {number(plan.steps_variance)} with "
@@ -108,11 +133,7 @@ def _show(plan: PortPlan, code: str, missing: str) -> None:
         ],
         left=0,
     )
-    if code:
-        click.echo("The state's conversion (--snippet writes it alone):\n")
-        click.echo(code, nl=False)
-    else:
-        click.echo(f"No code: {missing}.")
+    paragraph(f"No code: {missing}." if missing else "Code that converts the state: add --snippet.")
 
 
 def _signed(value: float | None) -> str:

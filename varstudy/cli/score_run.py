@@ -6,11 +6,14 @@ from typing import Any
 
 import click
 
+from varkernels.htmltable import SHOWN
+
 from ..survey import callables
 from ..survey.callables import CaseScore, Scorecard
 from ..survey.callables.scorecard import lower_median
-from .console import dump, progress, show_table, shown
+from .console import dump, many, paragraph, progress, shown
 from .program import sentences
+from .tables import show_table, wide, wrong
 
 __all__ = ["score"]
 
@@ -29,7 +32,44 @@ def score(function: str, level: str | None, storages: tuple[str, ...], as_json: 
 
 
 def _show_scorecard(card: Scorecard) -> None:
-    click.echo(f"{card.name}, called {card.convention}. {card.convention.note}\n")
+    bad = [each for each in card.scores if each.rows and each.wrong]
+    scored = sum(each.rows > 0 for each in card.scores)
+    paragraph(
+        f"{card.name} takes place {card.rank} of {len(card.ranking)}: wrong in {len(bad)} of "
+        f"{many(scored, 'measurement')}.",
+        wrong=bool(bad),
+    )
+    raised = {each.failure: each.case for each in reversed(card.scores) if each.failure}
+    for text, case in raised.items():
+        paragraph(f"Raised, first on {case}: {text}", "- ", wrong=True)
+    missed = sum(each.nonfinite_missed for each in card.scores)
+    if missed:
+        paragraph(f"{missed} rows with a NaN or an infinity got a finite answer.", "- ", wrong=True)
+    beyond = sum(each.beyond_half_ulp > 0 for each in card.scores)
+    paragraph(
+        f"{beyond} of {len(card.scores)} measurements have a row that is off by more than half a unit in the last "
+        "place of the storage format; a correctly rounded function has none.",
+        "- ",
+    )
+    paragraph(f"It was called {card.convention}. {card.convention.note}", "- ")
+    for text in _not_tried(card):
+        paragraph(text, "- ")
+    click.echo()
+    _show_groups(card)
+    _show_ranking(card)
+
+
+def _not_tried(card: Scorecard) -> list[str]:
+    told = [f"Left out: {name}, since {why}." for name, why in card.left_out.items() if name.startswith("every case")]
+    longer = len(card.left_out) - len(told)
+    if longer:
+        told.append(f"Left out: {many(longer, 'case')} with longer rows; raise --max-length to try them.")
+    if card.shortened:
+        told.append(f"Of {many(len(card.shortened), 'case')} only the first rows were tried; raise --max-rows.")
+    return told
+
+
+def _show_groups(card: Scorecard) -> None:
     parts: dict[tuple[str, str], list[CaseScore]] = {}
     for each in card.scores:
         parts.setdefault((each.group, each.storage), []).append(each)
@@ -38,6 +78,8 @@ def _show_scorecard(card: Scorecard) -> None:
         scored = [each for each in scores if each.rows]
         worst = min(scored, key=lambda each: each.digits_worst, default=None)
         median = lower_median([each.digits_worst for each in scored])
+        counts = [sum(each.wrong for each in scored)]
+        counts += [sum(getattr(each, name) for each in scores) for name in ("negative", "nan", "infinite", "failures")]
         lines.append(
             [
                 group,
@@ -45,63 +87,40 @@ def _show_scorecard(card: Scorecard) -> None:
                 str(len(scores)),
                 "-" if worst is None else shown(max(median, 0.0)),
                 "-" if worst is None else shown(max(worst.digits_worst, 0.0)),
-                str(sum(each.wrong for each in scored)),
-                *(str(sum(getattr(each, name) for each in scores)) for name in ("negative", "nan", "infinite")),
-                str(sum(each.failures for each in scores)),
+                *(wrong(str(count), count > 0) for count in counts),
                 "-" if worst is None else worst.case,
             ]
         )
     show_table(
         "Correct digits of each case's worst row, and rows that came out wrong",
-        [
-            "group",
-            "storage",
-            "cases",
-            "median",
-            "fewest",
-            "wrong",
-            "negative",
-            "NaN",
-            "inf",
-            "raised",
-            "worst case",
-        ],
+        ["group", "storage", "cases", "median", "fewest", "wrong", "negative", "NaN", "inf", "raised", "worst case"],
         lines,
         left=2,
+        more=("raised", "inf", "NaN", "negative", "cases", "median"),
     )
-    raised = {each.failure: each.case for each in reversed(card.scores) if each.failure}
-    for text, case in raised.items():
-        click.echo(f"Raised, first on {case}: {text}")
-    missed = sum(each.nonfinite_missed for each in card.scores)
-    if missed:
-        click.echo(f"{missed} rows with a NaN or an infinity got a finite answer.")
+
+
+def _show_ranking(card: Scorecard) -> None:
+    own = next(each for each in card.ranking if each.name == card.name and not each.accumulator)
+    listed = card.ranking if wide() else card.ranking[:SHOWN]
+    if own not in listed:
+        listed = [*listed, own]
+    more = len(card.ranking) - len(listed)
     show_table(
-        "Ranking on the same rows: fewest wrong cases, then most digits in the median",
-        ["place", "algorithm", "accumulated and answered in", "measurements", "wrong", "median digits"],
+        "Ranking on the same rows: fewest wrong measurements, then most digits in the median",
+        ["place", "algorithm", "accumulated in", "measurements", "wrong", "median digits"],
         [
             [
                 str(card.place_of(each)),
                 each.name,
                 each.accumulator or "its own way",
                 str(each.cases),
-                str(each.wrong),
+                wrong(str(each.wrong), each.wrong > 0),
                 shown(max(each.digits_median, 0.0)),
             ]
-            for each in card.ranking
+            for each in listed
         ],
         left=3,
+        more=("measurements",),
+        note=f"{more} more lines: --wide shows all." if more else "",
     )
-    for name, why in card.left_out.items():
-        if name.startswith("every case"):
-            click.echo(f"Left out: {name}, since {why}.")
-    longer = [name for name in card.left_out if not name.startswith("every case")]
-    if longer:
-        click.echo(f"Left out: {len(longer)} cases with longer rows; raise --max-length to try them.")
-    if card.shortened:
-        click.echo(f"Of {len(card.shortened)} cases only the first rows were tried; raise --max-rows to try more.")
-    beyond = sum(each.beyond_half_ulp > 0 for each in card.scores)
-    click.echo(
-        f"{beyond} of {len(card.scores)} cases have a row that is off by more than half a unit in the last place of "
-        "the storage format; a correctly rounded function has none."
-    )
-    click.echo(f"{card.name} takes place {card.rank} of {len(card.ranking)}.")

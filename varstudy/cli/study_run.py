@@ -14,9 +14,11 @@ from ..study import runner
 from ..study.results import Results, judged, wrong
 from ..study.tasks import uncollected
 from ..survey.installed import installed_software
-from .console import Problem, command_words, dump, progress, say, show_table, shown
+from .console import Problem, command_words, dump, listed, many, paragraph, progress, say, shown
 from .output_folder import prepared, writing
 from .program import INTERRUPTED
+from .tables import show_table
+from .tables import wrong as cell
 
 __all__ = ["draw", "page", "report", "run"]
 
@@ -79,6 +81,9 @@ def _summary(found: Results) -> None:
     same = frame[(frame["storage"] == frame["accumulator"]) & judged(frame) & (frame["device"] == "cpu")]
     parts = dict(iter(same.groupby("algorithm", sort=False)))
     medians = {name: float(part["var_digits_worst"].median()) for name, part in parts.items()}
+    sound = [str(name) for name, part in parts.items() if not wrong(part).any()]
+    paragraph(f"{len(sound)} of {many(len(parts), 'algorithm')} are wrong on no feature map: {listed(sound)}.")
+    click.echo()
     show_table(
         "Correct digits of the worst row, accumulated in the storage's own format",
         ["algorithm", "maps", "median digits", "wrong", "negative", "NaN or inf"],
@@ -87,12 +92,13 @@ def _summary(found: Results) -> None:
                 str(name),
                 str(len(parts[name])),
                 shown(medians[name]),
-                f"{int(wrong(parts[name]).sum())} of {len(parts[name])}",
+                cell(f"{int(wrong(parts[name]).sum())} of {len(parts[name])}", bool(wrong(parts[name]).any())),
                 str(int(parts[name]["var_negative"].sum())),
                 str(int((parts[name]["var_nan"] + parts[name]["var_inf"]).sum())),
             ]
             for name in sorted(parts, key=lambda name: -medians[name])
         ],
+        more=("negative", "NaN or inf"),
     )
 
 

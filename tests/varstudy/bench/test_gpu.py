@@ -464,7 +464,7 @@ def test_spoilt_files_are_refused(measured: Any, spoil: Callable[[str], str], se
 
 
 def test_the_command_writes_and_shows(fake: FakeMachine, tmp_path: Path) -> None:
-    done = call("gpu", "--quick", "--kernels", "chan/grid*", "--out", tmp_path)
+    done = call("gpu", "--quick", "--kernels", "chan/grid*", "--out", tmp_path, "--wide")
     assert done.exit_code == 0, done.output
     found = gpu_record.read(tmp_path)
     assert found["provenance"]["command"][-4:] == ["gpu", "--quick", "--kernels", "chan/grid*"]

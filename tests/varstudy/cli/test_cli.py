@@ -130,7 +130,7 @@ def test_what_a_command_does_takes_its_options() -> None:
         home = inspect.getclosurevars(declared.callback).nonlocals["module"]
         does = getattr(importlib.import_module(f"varstudy.cli.{home}"), declared.callback.__name__)
         parameters = inspect.signature(does).parameters
-        given = {each.name for each in declared.params}
+        given = {each.name for each in declared.params if each.expose_value}
         assert given >= {n for n, p in parameters.items() if p.kind is not p.VAR_KEYWORD}, name
         assert given <= set(parameters) or any(p.kind is p.VAR_KEYWORD for p in parameters.values()), name
 
@@ -184,7 +184,9 @@ def test_the_names_that_help_shows_are_the_real_ones() -> None:
         (["run", "--seed", "x"], "'--seed'"),
         (["run", "--processes", "0"], "'--processes'"),
         (["explain"], "Missing argument 'CASE'"),
-        (["explain", "higham/three-value"], "case 'higham/three-value' is unknown: did you mean higham/three-values"),
+        (["explain", "higham/thre-values"], "case 'higham/thre-values' is unknown: did you mean higham/three-values"),
+        (["explain", "rolling"], "case 'rolling' can be 2: museum/pandas-dev/pandas#52407, museum/pandas-dev/pandas#4"),
+        (["explain", "no such words"], "case 'no such words' is unknown: see 'python -m varstudy list'"),
         (["explain", "zzz"], "see 'python -m varstudy list'"),
         (["explain", "shape/odd", "--norm", "bach"], "norm 'bach' is unknown: did you mean batch?"),
         (["explain", "shape/odd", "--norm", "flat"], "not studied under norm 'flat'"),
@@ -762,10 +764,11 @@ def test_score() -> None:
     words = ("score", "statistics:pvariance", "--only", "higham/three-values", "--storage", "float64")
     done = call(*words)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("statistics:pvariance, called f(x). Without a keyword it divides by n")
+    assert "It was called f(x). Without a keyword it divides by n" in done.stdout
     assert "scoring" in done.stderr
     record = strictly(call(*words, "--json").stdout)
-    assert f"takes place 1 of {len(record['ranking'])}." in done.stdout.splitlines()[-1]
+    place = f"statistics:pvariance takes place 1 of {len(record['ranking'])}: wrong in 0 of 1 measurement."
+    assert done.stdout.startswith(place)
     assert record["scores"][0]["digits_worst"] in ("inf", pytest.approx(16, abs=1))
     assert record["call"] == "f(x)"
 

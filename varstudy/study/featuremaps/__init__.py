@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from varkernels.matching import nearest
-
+from ..._io.matching import nearest
 from ..array_files import FileProblem
 from . import families, museum, networks, nist, photos, sweeps
 from .case import GROUPS, LEVELS, Case
@@ -98,5 +97,5 @@ def find(name: str, seed: int = 0) -> Case:
     catalogue = _catalogue()
     if name in catalogue:
         return catalogue[name]
-    hint = nearest(name, catalogue, "the cases of a level are listed by cases()", cutoff=0.4, parts=True)
+    hint = nearest(name, catalogue, "the cases of a level are listed by cases()")
     raise UnknownCase(f"case {name!r} is unknown: {hint}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from ..._io.matching import nearest
+from ..._io.matching import nearest, unique
 from ..findings.documented import Documented
 from ..findings.measured import FindingRow
 from ..findings.properties import EpsilonInRunning, EpsilonPlace, Evaluation, FindingStatus, is_number
@@ -260,9 +260,14 @@ def _rank(variant: str) -> int:
 def _family(name: str, wanted: str, known: Sequence[Convention]) -> list[Convention]:
     members = [each for each in known if each.framework.lower().startswith(wanted + "-")] if wanted else []
     if not members:
-        names = list(dict.fromkeys(each.framework for each in known))
-        advice = nearest(wanted, names, f"use one of {', '.join(names)}" if names else "no framework was measured yet")
-        raise PortError(f"framework {name!r} is unknown: {advice}")
+        names = dict.fromkeys(each.framework for each in known)
+        titles = {each: FRAMEWORKS[each].title if each in FRAMEWORKS else "" for each in names}
+        listed = f"use one of {', '.join(titles)}" if titles else "no framework was measured yet"
+        try:
+            one = unique(wanted, titles, what="framework", fallback=listed)
+        except LookupError as problem:
+            raise PortError(str(problem)) from problem
+        members = [each for each in known if each.framework == one]
     firsts = {each.framework: each for each in sorted(members, key=lambda each: -_rank(each.variant.lower()))}
     if len({FRAMEWORKS[each].state for each in firsts if each in FRAMEWORKS}) > 1:
         raise PortError(f"{name} is {', '.join(sorted(firsts))}, which keep their state in different ways: name one")

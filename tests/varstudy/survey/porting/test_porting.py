@@ -728,9 +728,12 @@ def call(*words: str) -> Any:
 def test_the_command_shows_changes_errors_steps_and_code() -> None:
     done = call("--from", "torch", "--to", "keras", "--values-per-channel", "2")
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("From torch 1.0 (NCHW) to keras-tensorflow 1.0 (NCHW): what to change")
-    for words in ("0.99 of the old", "1/2 at n =", "-0.293", "-0.891", "0.902", "0.9901", "def convert(state"):
+    assert done.stdout.startswith(
+        "From torch 1.0 (NCHW) to keras-tensorflow 1.0 (NCHW): change 5 things: epsilon, running variance of a batch, "
+    )
+    for words in ("0.99 of the old", "1/2 at n =", "-0.293", "-0.891", "0.902", "0.9901", "add --snippet."):
         assert words in done.stdout, words
+    assert "initial running mean" in done.stdout.partition("The same on both sides: ")[2]
     assert done.stderr == ""
 
 
@@ -755,6 +758,7 @@ def test_one_value_a_channel_claims_no_variance() -> None:
     assert "Running variance after k steps, batches of variance 0 with 1 value a channel" in " ".join(
         done.stdout.split()
     )
+    done = call("--from", "torch", "--to", "mlx", "--values-per-channel", "1", "--snippet")
     assert "after many batches of 2 values a channel" in done.stdout
     done = call("--from", "torch", "--to", "keras", "--variance", "1e308", "--values-per-channel", "2")
     assert done.exit_code == 0, done.output
