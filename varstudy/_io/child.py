@@ -87,7 +87,7 @@ def thread_variables(count: int) -> dict[str, str]:
 
 
 def child_variables(threads: int, home: Path, variables: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a child: little of ours, a home, threads pinned, no GPU, then what is asked for."""
+    """A child's whole environment: few inherited variables, a home, threads pinned, no GPU, then what is asked for."""
     passed = {k: v for k, v in os.environ.items() if k in PASSED or k.startswith(PASSED_PREFIXES)}
     quiet = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2", "JAX_PLATFORMS": "cpu"}
     return {**passed, "HOME": str(home), **quiet, **thread_variables(threads), **variables}

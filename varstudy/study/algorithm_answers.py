@@ -1,7 +1,7 @@
 """What each algorithm answers on the rows of an array: measured against exact truth, and by bound.
 
 Relative errors are taken over the rows whose exact variance is above zero. On constant rows, where it is zero, the
-computed variance itself is the error; it is reported beside.
+computed variance itself is the error; it is reported apart.
 """
 
 from __future__ import annotations

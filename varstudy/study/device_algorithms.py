@@ -112,7 +112,7 @@ def by_key(key: str) -> OnDevice:
 
 @cache
 def code_hash() -> str:
-    """A hash of what decides a CUDA kernel's bits beside varkernels' sources: its PTX, and what executes it."""
+    """A hash of what decides a CUDA kernel's bits apart from varkernels' sources: its PTX, and what executes it."""
     digest = hashlib.sha256()
     for folder, ends in ((files("varptx"), (".py", ".ll")), (files("varkernels") / "ptx", (".ptx", ".json"))):
         if not folder.is_dir():

@@ -255,7 +255,7 @@ def write(results: Results, folder: str | Path, *, parquet: bool = False) -> lis
 
 
 def read(path: str | Path) -> Results:
-    """Results from a results.json, or from a folder that holds one; with the provenance beside it, if any.
+    """Results from a results.json, or from a folder that holds one; with the provenance next to it, if any.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The read limit: how fast one reads an array at all, with nothing to do but add what was read.
 
-The array's bytes are taken as float64, whatever its format, and summed in four vectors side by side: no conversion, no
+The array's bytes are taken as float64, whatever its format, and added in four vectors side by side: no conversion, no
 second pass, no fastmath. For float32 the sum means nothing, but every byte has been in a register.
 
 The four vectors lie next to each other, or in four places a stride apart, which some machines fetch faster: the limit

@@ -36,7 +36,7 @@ def fastest(rows: Iterable[GpuRow]) -> GpuRow | None:
 
 
 def judged(rows: Sequence[GpuRow], torch: str) -> list[Target]:
-    """For every feature map the fastest kernel's share of the copy's rate, and its speed beside PyTorch's best.
+    """For every feature map the fastest kernel's share of the copy's rate, and its speed next to PyTorch's best.
 
     Both of the norm in which it is smallest.
 

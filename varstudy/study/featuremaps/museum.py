@@ -1,4 +1,4 @@
-"""The museum: bugs from the wild, each with its input rebuilt, under its project and number.
+"""The museum: reported bugs, each with its input rebuilt, under its project and number.
 
 A case is named ``museum/<owner>/<repository>#<number>``; where a report has several inputs, or where its own
 is too large for the default study, a word follows. ``museum.json`` lists the cases, each with its maker, a function

@@ -51,7 +51,7 @@ def kappa_sweep() -> tuple[Case, ...]:
             norms=("batch",),
             storages=tuple(s for s in STORAGES if kappa <= LIMITS[s]),
             rationale=f"Normal values whose mean is {kappa:g} times their spread: the error of each formula "
-            "against the condition number, beside its theory line.",
+            "against the condition number, next to its theory line.",
             source=CGL,
             levels=QUICK if kappa in (1e2, 1e4, 1e6) else DEFAULT,
             kappa_requested=kappa,
@@ -137,7 +137,7 @@ def bessel() -> tuple[Case, ...]:
             norms=("batch",),
             storages=("float32",),
             rationale=f"{n} standard normal values a channel: without Bessel's correction the variance is "
-            f"low by 1/{n} on average, beside a sampling error and a rounding error of their own sizes.",
+            f"low by 1/{n} on average, apart from a sampling error and a rounding error of their own sizes.",
             levels=QUICK if n in (2, 32) else DEFAULT,
             kappa_requested=None,
             population_variance=1.0,

@@ -1,4 +1,4 @@
-"""Any function that claims to compute a variance, scored on the study's feature maps beside our algorithms."""
+"""Any function that claims to compute a variance, scored on the study's feature maps next to our algorithms."""
 
 from __future__ import annotations
 

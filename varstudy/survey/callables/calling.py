@@ -53,7 +53,9 @@ def resolve(spec: str) -> Callable[..., Any]:
             raise CallableProblem(f"module {module!r} is unknown: {hint}") from error
         raise CallableProblem(f"module {module!r} needs {error.name!r}, which is not installed: install it") from error
     except (Exception, SystemExit) as error:
-        raise CallableProblem(f"module {module!r} cannot be imported ({text_of(error)}): mend it first") from error
+        raise CallableProblem(
+            f"module {module!r} cannot be imported: fix the import error first ({text_of(error)})"
+        ) from error
     name = module
     for part in path.split("."):
         if not hasattr(found, part):
@@ -92,7 +94,7 @@ class Convention:
 
     @property
     def keywords(self) -> dict[str, int]:
-        """What it is called with, beside the values."""
+        """What it is called with, apart from the values."""
         return {self.keyword: self.correction} if self.keyword else {}
 
     def __str__(self) -> str:

@@ -36,7 +36,7 @@ __all__ = [
 MARKER = "varstudy.json"
 # Seconds that one command of an installer may take: a large wheel over a slow line.
 PATIENCE = 7200
-# What pip unpacks and keeps beside the result while it works, as a share of the result.
+# What pip unpacks and keeps next to the result while it works, as a share of the result.
 ROOM = 1.5
 
 
@@ -305,7 +305,7 @@ def _do(environment: Environment, words: list[str]) -> str:
 
 
 def _attempt(environment: Environment, words: list[str]) -> tuple[bool, str]:
-    """Whether a command did its work, and all that it printed; that is kept in a log beside the folders."""
+    """Whether a command did its work, and all that it printed; that is kept in a log next to the folders."""
     # PYTHON* and VIRTUAL_ENV would make pip look elsewhere; its own settings (an index, a proxy) are the user's.
     given = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k != "VIRTUAL_ENV"}
     try:

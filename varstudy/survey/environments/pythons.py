@@ -13,7 +13,7 @@ __all__ = ["find", "uv", "version"]
 
 
 def uv() -> str | None:
-    """The path of uv; None where it is not on PATH and not beside this interpreter."""
+    """The path of uv; None where it is not on PATH and not next to this interpreter."""
     beside = Path(sys.executable).with_name("uv")
     return shutil.which("uv") or (str(beside) if beside.is_file() else None)
 

@@ -1,4 +1,4 @@
-"""What the frameworks' normalisation layers do: observed, inferred, and laid beside their documentation."""
+"""What the frameworks' normalisation layers do: observed, inferred, and compared with their documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings laid beside other findings: what differs, and whether the versions are the same."""
+"""Compare findings with other findings: what differs, and whether the versions are the same."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def shown(value: Any) -> str:
 
     Parameters
     ----------
-    value : as `FindingRow.plain` gives it; of a list or a mapping, each of its values is told so.
+    value : as `FindingRow.plain` gives it; of a list or a mapping, each of its values is given so.
     """
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: ""}[value]

@@ -12,7 +12,7 @@ the same number of the format, which ends since an irrational number is never on
 convolution; one that comes before cannot be folded where the convolution pads with zeros.
 
 Folding is not free. The folded weights are rounded again, so the outputs differ from those of the two layers: `cost`
-says by how much, against exact arithmetic and beside the two layers in the same format.
+says by how much, against exact arithmetic and next to the two layers in the same format.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What folding does to the outputs, against exact arithmetic and beside the two layers in the same format."""
+"""What folding does to the outputs, against exact arithmetic and next to the two layers in the same format."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def cost(
     stride: int = 1,
     padding: int = 0,
 ) -> Cost:
-    """What folding does to the outputs for one input, against exact arithmetic and beside the two layers unfolded.
+    """What folding does to the outputs for one input, against exact arithmetic and next to the two layers unfolded.
 
     The sum of a convolution is exact here and is rounded once to the format when it is stored, as by a kernel with a
     wide accumulator: what is measured is the cost of folding and of nothing else. The unfolded norm rounds after
@@ -191,7 +191,7 @@ def _convolution(x: NDArray[Any], weight: NDArray[Any], stride: int, padding: in
     """Exact sums: one list an output channel, over samples and positions. The values become integers first."""
     (whole_x, unit_x), (whole_w, unit_w) = _integers(x), _integers(weight)
     n, channels, height, width = x.shape
-    # numpy.pad would pad with its own integers, which overflow beside Python's
+    # numpy.pad would pad with its own integers, which overflow where Python's do not
     padded = np.zeros((n, channels, height + 2 * padding, width + 2 * padding), object)
     padded[:, :, padding : padding + height, padding : padding + width] = whole_x
     patches = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2:], axis=(2, 3))

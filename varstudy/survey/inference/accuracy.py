@@ -31,7 +31,7 @@ _RIGHT = 0.05  # relative: what a float16 output resolves with room to spare
 class Implied:
     """A group's variance, relative to the exact one, as something shows it.
 
-    error : relative; -1 where the variance is 0. resolution : what is told apart. shift : how far the mean is off, in
+    error : relative; -1 where the variance is 0. resolution : the least that shows. shift : how far the mean is off, in
     deviations, and how well that is known (infinite: not at all).
     """
 

@@ -10,9 +10,9 @@ By the size of its errors
 
     - E[x^2] - E[x]^2 in float32 is off by 0.4 of the variance or more at every mean asked (a unit in the last place
       of x^2 is many variances), whatever the order, or negative, and not by the square of the mean's error.
-    - The errors of one of ours, in every group at every mean as far as the outputs tell them, where all that have
+    - The errors of an algorithm here, in every group at every mean as far as the outputs tell them, where all that have
       them are of one class. A sum of squares in float64 is compared within the rounding of its last subtraction,
-      where its errors are far larger than that. One comparison is with no algorithm of ours but with what sums in
+      where its errors are far larger than that. One comparison is not with one of our algorithms but with what sums in
       float64 about a mean rounded to float32 must give: the variance and the square of that rounding.
     - A two-pass sum about a mean that is off by s deviations is off by s^2, and a sequential float32 mean of so many
       values by far more than any other's. s is read off the outputs, within their rounding, or from the running mean
@@ -20,7 +20,7 @@ By the size of its errors
     - Errors at mean 1e6 that are, in every group, the square of the distance from the exact mean to one of the float32
       numbers near it, a few thousandths apart and met within a few millionths: a sum about a mean in float32.
     - NaN at every mean, where as many values about 0 give numbers: E[x^2] - E[x]^2 below 0.
-    - Stable: no error beyond three times those of ours that are, and more, or less, than a sum of squares in float64
+    - Stable: no error beyond three times those of our stable ones, and more, or less, than a sum of squares in float64
       has; or a mean that is off by more than its rounding, which sums in float64 are not.
 """
 
@@ -78,7 +78,7 @@ def ours(question: str, kind: str, variant: str, name: str, accumulator: str) ->
 
 
 def _errors(variant: Variant, offset: str, name: str, accumulator: str = "float32") -> list[float]:
-    """The relative errors of ours, about the exact variance, group by group."""
+    """The relative errors of our algorithms, about the exact variance, group by group."""
     question = f"offset_{offset}"
     exact = exact_moments(question, variant.kind, variant.name, True)
     if name == ROUNDED_MEAN:  # exact but for that: the square of the mean's rounding is added
@@ -160,7 +160,7 @@ def _class(variant: Variant, found: dict[str, Measured]) -> Finding:
 
 
 def _like(variant: Variant, errors: dict[str, list[Implied]]) -> list[tuple[str, str]]:
-    """(class, algorithm) of ours with the same errors, in every group at every mean, as far as they are known."""
+    """(class, algorithm) of those with the same errors, in every group at every mean, as far as they are known."""
     like: list[tuple[str, str]] = []
     for kind, names in CLASSES.items():
         for name, accumulator in names:

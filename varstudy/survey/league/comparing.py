@@ -11,7 +11,7 @@ from .league_record import OURS, LeagueFact, LeagueRow, LeagueStatus, facts, res
 
 __all__ = ["LeagueChange", "compare"]
 
-# Digits that a median may lose before it is told: those of a rounding more or less.
+# Digits that a median may lose before it is reported: those of a rounding more or less.
 SLACK = 0.1
 
 

@@ -32,7 +32,7 @@ FEW_ROWS, SHORT, MANY_NAMES = 32, 50, 6
 
 
 def algorithms() -> list[Algorithm]:
-    """Every algorithm of ours on the CPU that needs no centre from its caller, and some in more orders."""
+    """Each of our algorithms on the CPU that needs no centre from its caller, and some in more orders."""
     known = [each for each in varkernels.algorithms().values() if each.builtin and not each.needs_centre]
     names = {each.name for each in known}
     more = (varkernels.get(f"{formula}/{order}") for formula in MORE_FORMULAS for order in MORE_ORDERS)

@@ -53,11 +53,11 @@ class LeagueProblem(ValueError):
 
 @dataclass
 class LeagueRow(Cells):
-    """One function, or one algorithm of ours in one accumulator, on the rows of one storage format.
+    """One function, or one of our algorithms in one accumulator, on the rows of one storage format.
 
     Attributes
     ----------
-    function, library : their names; of an algorithm of ours, ``chan in float32`` and its like, and `OURS`.
+    function, library : their names; of one of our algorithms, ``chan in float32`` and its like, and `OURS`.
     environment : the name of the pinned one that it belongs to, empty for ours. version : the library's.
     storage : the format of the rows.
     threads : ``1``, ``2``, or ``1 and 2`` where both give the same bits.
@@ -273,7 +273,7 @@ class Scored(Generic[F]):
 
     Attributes
     ----------
-    rows : how each function or layer, and each algorithm of ours, did on each storage format. facts : one for each.
+    rows : how each function or layer, and each of our algorithms, did on each storage format. facts : one for each.
     cases : by storage format, what each result of a row's `worst` is of.
     settings : what was asked for; whoever has it measured completes them.
     """

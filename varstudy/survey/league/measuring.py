@@ -126,7 +126,7 @@ def _measured(function: Function, runs: Runs) -> LeagueFact:
 
 
 def default_correction(answer: Mapping[str, Any]) -> str:
-    """The correction that a function uses unasked, from its answer for 1, 2, 4, 9: their M2 is 38."""
+    """The correction that a function uses by default, from its answer for 1, 2, 4, 9: their M2 is 38."""
     text = answer_text(answer)
     if answer["raised"] or answer["answer"] is None:
         return "none" if text == "no default" else f"undetermined: {text}"

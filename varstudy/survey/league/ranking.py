@@ -22,7 +22,7 @@ class LeagueStanding:
     ours : whether it is an algorithm of this library.
     cases : scored. wrong : of them, by the judge, or raised. digits_median : of the worst rows.
     digits_worst : of the worst case. negative, nan, raised : rows. identity : what its bits say that it is.
-    default_correction : what it divides by unasked: n less this.
+    default_correction : it divides by n less this by default.
     """
 
     place: int
@@ -72,7 +72,7 @@ def together(
     max_length : only cases whose rows are no longer; by default all.
     ours : rows of our algorithms on the same cases, if not those of the league. more : rows of anything else on these
         cases, such as the variances that a layer's outputs imply.
-    shared : whether only cases count that all can be scored on; else each has its own, and their number is told.
+    shared : whether only cases count that all can be scored on; else each has its own, and their number is given.
     """
     own = [row for row in rows(content) if row.library == OURS] if ours is None else list(ours)
     known: dict[str, LeagueFact] = {fact.function: fact for fact in facts(content)}

@@ -73,7 +73,7 @@ class Library:
     name : for people. runs_in : its isolated environment; None where it needs a GPU.
     calls : the functions. storages : the formats that they take where they name no others.
     gpu : whether it needs a GPU. server : whether its adapter starts a server.
-    needs, without : modules that must be installed, and those that must not, beside what the adapter imports.
+    needs, without : modules that must be installed, and those that must not, apart from what the adapter imports.
     order : its place in tables; equal places go as they are declared.
     folder : where its ``adapter.py`` is; discovery fills it in.
     """

@@ -17,7 +17,7 @@ TENDING = (RunningLaw.EXPONENTIAL, RunningLaw.ADOPTED, RunningLaw.DEBIASED, Runn
 
 INFERENCE = (
     "For inference with the source's outputs the running variance is carried as it is, since an evaluation divides by "
-    "it uncorrected. The factor is for training on, or beside a model that was trained in the target."
+    "it uncorrected. The factor is for training on, or for comparing with a model that was trained in the target."
 )
 NOT_MEASURED = "not measured"
 _FIND_OUT = "not measured: find out first"

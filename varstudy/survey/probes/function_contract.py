@@ -3,7 +3,7 @@
 An adapter is the ``adapter.py`` of a library's folder, with
 
     versions()          {"package": "1.2.3"}, asked of the library itself
-    set_threads(n)      optional: what limits the library's threads beside the environment's variables
+    set_threads(n)      optional: what limits the library's threads, apart from the environment's variables
     FUNCTIONS           {key: function}
 
 A function is called as ``function(x, storage, ddof)``. `x` is a numpy array of float16, float32 or float64, of the

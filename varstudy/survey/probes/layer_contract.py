@@ -10,7 +10,7 @@ It answers and never judges: no expected value, no catching of the framework's e
 ``versions()``
     a dict such as {"torch": "2.13.0"}, read at run time.
 ``set_threads(n)``
-    optional; beside OMP_NUM_THREADS and its like, which are set before the process starts.
+    optional; apart from OMP_NUM_THREADS and its like, which are set before the process starts.
 ``VARIANTS``
     kind -> variant -> one sentence. Kinds: batch, layer, group, instance, rms; those that it lacks are left out.
     A variant is an input rank, a memory layout, a back end, an opset. **A variant with "2-D" in its name is asked

@@ -16,7 +16,7 @@ import adapters
 import numpy as np
 import questions
 
-# How many outputs of a row are written down beside those of its extremes and its ends.
+# How many outputs of a row are written down next to those of its extremes and its ends.
 MORE = 12
 
 
@@ -30,7 +30,7 @@ def positions(row):
 
 
 def outputs(row, y):
-    """What is told of a row's outputs: some as hexadecimal floats, and whether all are finite, and alike."""
+    """What is reported of a row's outputs: some as hexadecimal floats, and whether all are finite, and alike."""
     at = positions(row)
     return {
         "at": at,

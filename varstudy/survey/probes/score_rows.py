@@ -17,7 +17,7 @@ from collections import Counter
 import adapters
 import numpy as np
 
-# What is asked beside the rows.
+# What is asked apart from the rows.
 FOUR = [1.0, 2.0, 4.0, 9.0]
 QUESTIONS = (
     ("four values, default", FOUR, None),

@@ -1,6 +1,6 @@
 """CNTK 2.7 on the processor: cntk.layers in training mode, which is a forward pass whose results are kept for backward.
 
-`momentum` is handed over as normalization_time_constant, the argument that stands in its place.
+`momentum` is handed over as normalization_time_constant, the argument in its place.
 """
 
 import cntk

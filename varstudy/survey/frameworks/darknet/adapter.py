@@ -1,6 +1,6 @@
 """Darknet, a C library: its layers by ctypes on Debian's build, laid out as `darknet.h` of commit 61c9d02e declares.
 
-A layer of Darknet has one shape, so that each call makes one anew and hands it the rolling statistics of the first.
+A layer of Darknet has one shape, so that each call makes a new one and hands it the rolling statistics of the first.
 Its epsilon and momentum are constants of the source, and everything is float32.
 """
 

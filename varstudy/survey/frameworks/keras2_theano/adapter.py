@@ -44,7 +44,7 @@ class Layer(object):
             self.dx = backend.gradients(backend.sum(self.y * self.dy), [self.x])[0]
 
     def floats(self):
-        """The dtype of new variables and of all that is computed: Keras's floatx, and Theano's beside it."""
+        """The dtype of new variables and of all that is computed: Keras's floatx, and Theano's too."""
         backend.set_floatx(self.dtype)
         return theano.change_flags(floatX=self.dtype)
 

@@ -1,4 +1,4 @@
-"""tf_keras, the Keras 2 that goes on beside Keras 3: its layers on TensorFlow, called eagerly."""
+"""tf_keras, the Keras 2 that goes on next to Keras 3: its layers on TensorFlow, called eagerly."""
 
 import keras_layers
 import tensorflow as tf

@@ -1,6 +1,6 @@
 """TensorFlow.js: the layers of @tensorflow/tfjs on its plain JavaScript back end, in a child process of Node's.
 
-The environment's folder ``node`` holds the package; ``tfjs.js``, beside this file, is the other end of the pipe.
+The environment's folder ``node`` holds the package; ``tfjs.js``, next to this file, is the other end of the pipe.
 """
 
 import base64
