@@ -10,11 +10,12 @@ import click
 from .._io.atomic import remove_unfinished
 from ..study import comparison
 from ..study import results as table
-from ..study.comparison import Comparison
-from .console import Problem, dump, many, number, say
+from ..study.changed_metrics import Side, Wording, named, summary, title
+from ..study.comparison import Change, Comparison
+from .console import Problem, dump, many, number, paragraph, say
 from .output_folder import writing
 from .program import REGRESSION
-from .tables import show_table
+from .tables import show_table, wrong
 
 __all__ = ["compare"]
 
@@ -46,42 +47,92 @@ def compare(before: str, after: str, tolerance: float, limit: int, html: str | N
             }
         )
     else:
-        _show_comparison(found, before, after, limit)
+        _show_comparison(found, before, after, tolerance, limit)
     if not found.shared:
         raise Problem(f"{before} and {after} have no measurement in common: compare studies of the same cases")
     if found.regressions:
         raise click.exceptions.Exit(REGRESSION)
 
 
-def _show_comparison(found: Comparison, before: str, after: str, limit: int) -> None:
-    def label(key: tuple[Any, ...]) -> list[str]:
-        case, norm, groups, storage, accumulator, algorithm, device, contraction, correction = key
-        where = f"{norm}({groups})" if groups else str(norm)
-        ending = "" if device == "cpu" else f" {device}, contraction {contraction}"
-        return [case, f"{where} {storage}/{accumulator}{ending} -{correction:g}", algorithm]
+_WORDING = Wording(number)
 
-    for title, changes in (("Regressions", found.regressions), ("Improvements", found.improvements)):
-        if changes:
+
+def _show_comparison(found: Comparison, before: str, after: str, tolerance: float, limit: int) -> None:
+    told = summary(found)
+    paragraph(f"{told.verdict}.", wrong=bool(told.regressions.measurements))
+    within = f"; what moved by {100 * tolerance:g} % or less counts as unchanged" if tolerance else ""
+    paragraph(f"{many(found.shared, 'measurement')} in both{within}.")
+    for side in (told.regressions, told.improvements):
+        if side.measurements:
+            paragraph(_sentence(side), "- ")
+    twice = f"; {told.twice:,} worse in one metric and better in another" if told.twice else ""
+    paragraph(f"{told.unchanged:,} unchanged in every metric{twice}.", "- ")
+    if found.missing or found.added:
+        paragraph(f"{len(found.missing):,} only before, {len(found.added):,} only after.", "- ")
+    for name, x, y in found.settings:
+        paragraph(f"The studies differ in {name}: {x!r} and {y!r}.", "- ")
+    click.echo()
+    for side in (told.regressions, told.improvements):
+        if side.measurements:
             show_table(
-                f"{title}: {len(changes)}",
-                ["case", "norm, storage/accumulator, correction", "algorithm", "metric", "before", "after"],
-                [[*label(c.key), c.metric, number(c.before, 6), number(c.after, 6)] for c in changes[:limit]],
-                left=4,
-                note=f"... and {len(changes) - limit} more: see --limit" if len(changes) > limit else "",
+                f"{'Regressions' if side.worse else 'Improvements'}, one line a measurement: its most important metric",
+                ["algorithm", "change", "before", "after", "metric", "case", "norm, storage/accumulator, correction"],
+                [_line(change) for change in side.leading[:limit]],
+                left=7,
+                more=("norm, storage/accumulator, correction", "metric", "after", "before"),
+                note=_rest(len(side.measurements), limit),
             )
-    for title, keys in ((f"Only in {before}", found.missing), (f"Only in {after}", found.added)):
+    for heading, keys in ((f"Only in {before}", found.missing), (f"Only in {after}", found.added)):
         if keys:
             show_table(
-                f"{title}: {len(keys)}",
-                ["case", "norm, storage/accumulator, correction", "algorithm"],
-                [label(key) for key in keys[:limit]],
+                f"{heading}: {len(keys)}",
+                ["algorithm", "case", "norm, storage/accumulator, correction"],
+                [[named(key, "algorithm"), named(key, "case"), _where(key)] for key in keys[:limit]],
                 left=3,
-                note=f"... and {len(keys) - limit} more: see --limit" if len(keys) > limit else "",
+                more=("norm, storage/accumulator, correction",),
+                note=_rest(len(keys), limit),
             )
-    for name, x, y in found.settings:
-        click.echo(f"The studies differ in {name}: {x!r} and {y!r}.")
-    verdict = many(len(found.regressions), "regression")
-    if found.regressions:
-        verdict += f" in {many(len({change.key for change in found.regressions}), 'measurement')}"
-    better = many(len(found.improvements), "improvement")
-    click.echo(f"{many(found.shared, 'measurement')} in both: {verdict}, {better}.")
+
+
+def _rest(count: int, limit: int) -> str:
+    return f"{count - limit:,} more: raise --limit, or see --json." if count > limit else ""
+
+
+def _sentence(side: Side) -> str:
+    """How many measurements changed, and the first and the farthest of them."""
+    where = f"{many(len(side.algorithms), 'algorithm')} and {many(side.cases, 'feature map')}"
+    parts = [f"{many(len(side.measurements), 'measurement')} {'worse' if side.worse else 'better'}, in {where}."]
+    if side.first_failed is not None:
+        what = (
+            "now fail, or lack a number that they had"
+            if side.worse
+            else "fail in fewer rows, or have a number that they lacked"
+        )
+        parts.append(f"{side.failed:,} {what}, first {_told(side.first_failed)}.")
+    if side.farthest is not None:
+        parts.append(f"{'Of the others the' if side.failed else 'The'} farthest: {_told(side.farthest)}.")
+    return " ".join(parts)
+
+
+def _told(change: Change) -> str:
+    before, after = _WORDING.both(change)
+    where = f"{named(change.key, 'algorithm')} on {named(change.key, 'case')}"
+    return f"{where}: {_WORDING.moved(change)} ({title(change.metric)}, {before} to {after})"
+
+
+def _line(change: Change) -> list[str]:
+    key, moved = change.key, wrong(_WORDING.moved(change), change.worse)
+    return [
+        named(key, "algorithm"),
+        moved,
+        *_WORDING.both(change),
+        title(change.metric),
+        named(key, "case"),
+        _where(key),
+    ]
+
+
+def _where(key: tuple[Any, ...]) -> str:
+    _, norm, groups, storage, accumulator, _, device, contraction, correction = key
+    ending = "" if device == "cpu" else f" {device}, contraction {contraction}"
+    return f"{norm}{f'({groups})' if groups else ''} {storage}/{accumulator}{ending} -{correction:g}"

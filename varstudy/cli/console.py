@@ -112,8 +112,8 @@ def shown(value: float) -> str:
 
 
 def many(count: int, what: str) -> str:
-    """``1 row``, ``2 rows``."""
-    return f"{count} {what}" + ("" if count == 1 else "s")
+    """``1 row``, ``2,000 rows``."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def listed(names: Sequence[str], limit: int | None = None) -> str:

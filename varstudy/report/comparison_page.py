@@ -14,11 +14,11 @@ from markupsafe import Markup
 
 from .. import __version__
 from .._io.atomic import write_whole
+from ..study.changed_metrics import Side, Wording, named, summary, title
 from ..study.comparison import Change, Comparison
 from ..study.results import KEY, Results, reproduce
-from .model.changed_metrics import both, failing, figure, median_moved, moved, place, rank, title
 from .rendering import asset, environment, policy
-from .words import clean, code
+from .words import clean, code, number
 
 __all__ = ["render", "write"]
 
@@ -29,10 +29,7 @@ TOP = 8
 # Of a longer list only what one of the runs alone has is shown.
 LONG = 12
 _ABSENT = "–"
-
-
-def _named(key: Sequence[Any], name: str) -> str:
-    return str(key[KEY.index(name)])
+_WORDING = Wording(number, "−")
 
 
 def _setting(key: Sequence[Any]) -> str:
@@ -48,47 +45,42 @@ def _setting(key: Sequence[Any]) -> str:
 
 def _line(change: Change) -> dict[str, str]:
     """A change as the page tells it: of one metric, in one measurement."""
-    before, after = both(change)
+    before, after = _WORDING.both(change)
     return {
-        "algorithm": code(_named(change.key, "algorithm")),
-        "change": moved(change),
+        "algorithm": code(named(change.key, "algorithm")),
+        "change": _WORDING.moved(change),
         "before": before,
         "after": after,
-        "metric": title(change.metric),
+        "metric": clean(title(change.metric)),
         "column": clean(change.metric),
-        "case": code(_named(change.key, "case")),
+        "case": code(named(change.key, "case")),
         "setting": _setting(change.key),
     }
 
 
-def _part(key: str, changes: Sequence[Change], shared: Mapping[str, int]) -> dict[str, Any]:
-    """The changes of one kind: a line a measurement, by the metric that tells most, and a line a metric."""
-    by_key: dict[tuple[Any, ...], list[Change]] = {}
-    for change in changes:
-        by_key.setdefault(change.key, []).append(change)
-    groups = sorted((sorted(mine, key=place) for mine in by_key.values()), key=lambda mine: rank(mine[0]))
-    lead = [mine[0] for mine in groups]
+def _part(side: Side, shared: Mapping[str, int]) -> dict[str, Any]:
+    """The changes of one side: a line a measurement, by the metric that tells most, and a line a metric."""
     first: dict[str, Change] = {}
-    for change in lead:
-        first.setdefault(_named(change.key, "algorithm"), change)
-    many = Counter(_named(change.key, "algorithm") for change in lead)
-    worse = key == "regressions"
+    for change in side.leading:
+        first.setdefault(named(change.key, "algorithm"), change)
+    key = "regressions" if side.worse else "improvements"
     return {
         "key": key,
         "title": key.capitalize(),
-        "became": "worse" if worse else "better",
-        "sign": "▼" if worse else "▲",
-        "lines": [*map(_line, lead[:SHOWN])],
-        "every": [*map(_line, [change for mine in groups for change in mine][:SHOWN])],
-        "total": len(groups),
-        "metrics": len(changes),
-        # Measurements that fail in one of the runs and not in the other.
-        "failed": sum(map(failing, lead)),
-        "first_failed": next((_line(change) for change in lead if failing(change)), None),
-        "farthest": next((_line(change) for change in lead if not failing(change)), None),
-        "algorithms": [(code(name), many[name], shared.get(name, 0), _line(first[name])) for name in list(first)[:TOP]],
+        "became": "worse" if side.worse else "better",
+        "sign": "▼" if side.worse else "▲",
+        "lines": [*map(_line, side.leading[:SHOWN])],
+        "every": [*map(_line, [change for mine in side.measurements for change in mine][:SHOWN])],
+        "total": len(side.measurements),
+        "metrics": side.metrics,
+        "failed": side.failed,
+        "first_failed": side.first_failed and _line(side.first_failed),
+        "farthest": side.farthest and _line(side.farthest),
+        "algorithms": [
+            (code(name), side.algorithms[name], shared.get(name, 0), _line(first[name])) for name in list(first)[:TOP]
+        ],
         "named": len(first),
-        "cases": len({_named(change.key, "case") for change in lead}),
+        "cases": side.cases,
     }
 
 
@@ -104,7 +96,7 @@ def _digits(frame: pd.DataFrame) -> dict[str, float]:
 def _changed(found: Comparison, column: str) -> tuple[Counter[str], Counter[str]]:
     """How many measurements became worse and better, by what a column names."""
     worse, better = (
-        Counter(_named(key, column) for key in {change.key for change in changes})
+        Counter(named(key, column) for key in {change.key for change in changes})
         for changes in (found.regressions, found.improvements)
     )
     return worse, better
@@ -120,7 +112,7 @@ def _algorithms(
     """
     medians = []
     for run, alone in ((before, set(found.missing)), (after, set(found.added))):
-        kept = [key not in alone or _named(key, "algorithm") not in shared for key in _keys(run.frame)]
+        kept = [key not in alone or named(key, "algorithm") not in shared for key in _keys(run.frame)]
         medians.append(_digits(run.frame[kept]))
     worse, better = _changed(found, "algorithm")
     there = [dict.fromkeys(map(str, run.frame["algorithm"])) for run in (before, after)]
@@ -128,11 +120,23 @@ def _algorithms(
     for name in {**there[0], **there[1]}:
         old, new = (median.get(name, math.nan) for median in medians)
         said = [
-            "not measured" if name not in run else "–" if math.isnan(value) else figure("var_digits_worst", value)
+            "not measured"
+            if name not in run
+            else "–"
+            if math.isnan(value)
+            else _WORDING.figure("var_digits_worst", value)
             for value, run in zip((old, new), there, strict=True)
         ]
         shown.append(
-            (code(name), said[0], said[1], median_moved(old, new), worse[name], better[name], shared.get(name, 0))
+            (
+                code(name),
+                said[0],
+                said[1],
+                _WORDING.median_moved(old, new),
+                worse[name],
+                better[name],
+                shared.get(name, 0),
+            )
         )
     return sorted(shown, key=lambda line: (-line[4], -line[5]))
 
@@ -204,19 +208,6 @@ def _key_facts(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str
 # The page -------------------------------------------------------------------------------------------------------------
 
 
-def _verdict(found: Comparison, worse: int, better: int) -> str:
-    """The page's first words."""
-    if not found.shared:
-        return "Nothing to compare: the runs have no measurement in common"
-    if worse:
-        return f"{worse:,} of {found.shared:,} measurements became worse"
-    if better:
-        return f"Nothing became worse; {better:,} of {found.shared:,} measurements became better"
-    if found.missing or found.added:
-        return "Nothing changed where both runs measured"
-    return "Nothing changed"
-
-
 def render(
     before: Results, after: Results, found: Comparison, names: tuple[str, str], *, tolerance: float = 0.0
 ) -> str:
@@ -231,9 +222,9 @@ def render(
     seed = after.settings.get("seed", 0)
     seed = seed if isinstance(seed, int) else 0
     alone = set(found.missing)
-    shared = Counter(_named(key, "algorithm") for key in _keys(before.frame) if key not in alone)
-    parts = _part("regressions", found.regressions, shared), _part("improvements", found.improvements, shared)
-    keys = [{change.key for change in changes} for changes in (found.regressions, found.improvements)]
+    shared = Counter(named(key, "algorithm") for key in _keys(before.frame) if key not in alone)
+    told = summary(found)
+    parts = _part(told.regressions, shared), _part(told.improvements, shared)
     runs = _run_facts(before), _run_facts(after)
     facts, same = _apart(*runs)
     html = environment().get_template("comparison.html.j2").render(
@@ -243,10 +234,10 @@ def render(
         version=__version__,
         before=clean(names[0]),
         after=clean(names[1]),
-        verdict=_verdict(found, parts[0]["total"], parts[1]["total"]),
-        shared=found.shared,
-        unchanged=found.shared - len(keys[0] | keys[1]),
-        twice=len(keys[0] & keys[1]),
+        verdict=told.verdict,
+        shared=told.shared,
+        unchanged=told.unchanged,
+        twice=told.twice,
         tolerance=f"{100 * tolerance:g} %" if tolerance else "",
         parts=parts,
         shown=SHOWN,

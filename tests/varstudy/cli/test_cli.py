@@ -775,7 +775,10 @@ def test_score() -> None:
 
 def test_compare(folder: Path, found: results.Results, tmp_path: Path) -> None:
     done = call("compare", folder, folder / "results.json")
-    assert (done.exit_code, done.stdout) == (0, "6 measurements in both: 0 regressions, 0 improvements.\n")
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "Nothing changed.\n6 measurements in both.\n- 6 unchanged in every metric.\n\n",
+    )
     frame = found.frame.copy()
     frame.loc[0, "var_ulps_worst"] += 1
     assert frame.loc[0, "y_error_worst"] > 0
@@ -785,9 +788,13 @@ def test_compare(folder: Path, found: results.Results, tmp_path: Path) -> None:
     worse = call("compare", folder, tmp_path / "b")
     assert worse.exit_code == 1
     text = worse.stdout
-    assert text.index("Regressions: 1") < text.index("Improvements: 1") < text.index("Only in") < text.index("5 meas")
-    assert "The studies differ in seed: 0 and 1." in text
-    assert text.endswith("5 measurements in both: 1 regression in 1 measurement, 1 improvement.\n")
+    assert text.startswith(
+        "1 of 5 measurements became worse.\n5 measurements in both.\n- 1 measurement worse, in 1 alg"
+    )
+    assert text.index("Regressions, ") < text.index("Improvements, ") < text.index("Only in")
+    assert "- The studies differ in seed: 0 and 1.\n" in text
+    assert "- 4 unchanged in every metric; 1 worse in one metric and better in another.\n" in text
+    assert "- 1 only before, 1 only after.\n" in text
     record = call("compare", folder, tmp_path / "b", "--json")
     assert record.exit_code == 1
     content = strictly(record.stdout)
@@ -796,6 +803,12 @@ def test_compare(folder: Path, found: results.Results, tmp_path: Path) -> None:
     assert [each["case"] for each in content["missing"]] == ["higham/three-values"]
     assert [each["case"] for each in content["added"]] == ["renamed"]
     assert call("compare", tmp_path / "b", folder).exit_code == 1  # y is worse on the way back
+    narrow = CliRunner(env={"COLUMNS": "80"}).invoke(command.commands, ["compare", str(folder), str(tmp_path / "b")])
+    assert max(len(line) for line in narrow.stdout.splitlines() if str(tmp_path) not in line) <= 80
+    wide = CliRunner(env={"COLUMNS": "500"}).invoke(command.commands, ["compare", str(folder), str(tmp_path / "b")])
+    assert {word for word in narrow.stdout.partition("--wide")[0].split() if "─" not in word} <= set(
+        wide.stdout.split()
+    )
     assert call("compare", folder, tmp_path / "b", "--tolerance", "1").exit_code == 0
 
 
