@@ -1,12 +1,13 @@
 #!/usr/bin/env python
 """The committed report: made from the default study, and held against what the code measures now.
 
-    python reports/make.py [--bench FILE]  # run the default study, write reports/reference/report.html; exit code 1
-                                           # if that has a benchmark and none is given
-    python reports/make.py --check DIR     # hold its table against the results in DIR; exit code 1 if they differ
+    python reports/make.py [--bench FILE]  # run the default study, write reports/reference/report*.html; exit code 1
+                                           # if report.html has a benchmark and none is given
+    python reports/make.py --check DIR     # compare its table with the results in DIR, and see that every page that is
+                                           # linked is there; exit code 1 otherwise
 
-The table stands in the page, to seven digits. What must agree: the columns, and every measurement that both have. What
-the machine decides is not in the table.
+The table is in the explorer's page, to seven digits. What must agree: the columns, and every measurement that both
+have. What the machine decides is not in the table.
 """
 
 from __future__ import annotations
@@ -28,17 +29,35 @@ from varstudy._io.atomic import write_whole
 from varstudy.report.sections.explorer_parts import columns
 from varstudy.study import results, runner
 
-REFERENCE = Path(__file__).resolve().parent / "reference" / "report.html"
+REFERENCE = Path(__file__).resolve().parent / "reference"
 SHOWN = 10
 
 
-def table(html: str) -> dict[str, Any]:
-    """The table inside a page."""
-    found = re.search(r'<script type="text/plain" id="packed">(.*?)</script>', html, re.DOTALL)
-    if found is None:
-        raise click.ClickException(f"{REFERENCE.name} holds no table: make it again with python reports/make.py")
-    opened: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))
-    return opened
+def pages() -> dict[str, str]:
+    """The committed pages, by file name."""
+    return {path.name: path.read_text("utf-8") for path in sorted(REFERENCE.glob("report*.html"))}
+
+
+def table(pages: dict[str, str]) -> dict[str, Any]:
+    """The table inside the pages."""
+    for html in pages.values():
+        found = re.search(r'<script type="text/plain" id="packed">(.*?)</script>', html, re.DOTALL)
+        if found is not None:
+            opened: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))
+            return opened
+    raise click.ClickException("the committed report holds no table: make it again with python reports/make.py")
+
+
+def missing(pages: dict[str, str]) -> list[str]:
+    """The places that a page links and that are not there, each in a sentence."""
+    found = []
+    for name, html in pages.items():
+        for file, anchor in sorted(set(re.findall(r'href="(report[\w-]*\.html)(?:#([^"]*))?"', html))):
+            if file not in pages:
+                found.append(f"{name} links {file}, which is not there")
+            elif anchor and f'id="{anchor}"' not in pages[file]:
+                found.append(f"{name} links {file}#{anchor}, and that page has no such place")
+    return found
 
 
 def lines(opened: dict[str, Any]) -> dict[tuple[Any, ...], dict[str, Any]]:
@@ -82,7 +101,7 @@ def keep_bench(committed: str, bench: str | None) -> None:
     """
     if bench is None and 'id="pareto-' in committed:
         raise click.ClickException(
-            f"{REFERENCE.name} has a benchmark and would lose it: add --bench FILE, a bench.json of "
+            "report.html has a benchmark and would lose it: add --bench FILE, a bench.json of "
             "'python -m varstudy bench'"
         )
 
@@ -93,22 +112,27 @@ def keep_bench(committed: str, bench: str | None) -> None:
 def main(check: str | None, bench: str | None) -> None:
     """Make the committed report, or check it."""
     if check is not None:
-        found = differences(table(REFERENCE.read_text("utf-8")), columns(results.read(check).frame))
+        there = pages()
+        found = missing(there) + differences(table(there), columns(results.read(check).frame))
         for sentence in found[:SHOWN]:
             print(sentence)
         if found:
             print("The committed report is of other code: make it again with python reports/make.py")
             sys.exit(1)
         return
-    keep_bench(REFERENCE.read_text("utf-8") if REFERENCE.exists() else "", bench)
+    keep_bench(pages().get("report.html", ""), bench)
     with tempfile.TemporaryDirectory() as folder:
         made = runner.run(out=folder, device="ptx", argv=["python", "reports/make.py"])
         if bench is not None:
             shutil.copy(bench, Path(folder) / "bench.json")
-        html = report.write(made, folder).read_text("utf-8")
-    REFERENCE.parent.mkdir(exist_ok=True)
-    write_whole(REFERENCE, html.encode())
-    print(REFERENCE)
+        report.write(made, folder)
+        drawn = {path.name: path.read_bytes() for path in sorted(Path(folder).glob("report*.html"))}
+    REFERENCE.mkdir(exist_ok=True)
+    for name in pages().keys() - drawn.keys():
+        (REFERENCE / name).unlink()
+    for name, content in drawn.items():
+        write_whole(REFERENCE / name, content)
+        print(REFERENCE / name)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from varkernels import FORMATS, algorithms
+from varstudy import report
 from varstudy.study import results
 from varstudy.study.results import COLUMNS, Results
 from varstudy.study.score import Status, status_of
@@ -68,6 +69,11 @@ def made(records: Iterable[dict[str, Any]], **given: Any) -> Results:
     given.setdefault("cases", {row["case"]: {"group": row["group"], "rationale": "why"} for row in rows})
     given.setdefault("algorithms", {row["algorithm"]: {"summary": "what it does"} for row in rows})
     return results.from_records(rows, **given)
+
+
+def whole(results: Results) -> str:
+    """Every page of the report, one after the other."""
+    return "\n".join(report.render(results).values())
 
 
 def small_study(name: str = "") -> list[dict[str, Any]]:

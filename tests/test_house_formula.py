@@ -88,7 +88,7 @@ print(json.dumps({
     "cuda": [name for name in algorithms() if name.startswith("toy")],
     "list": json.loads(listed.stdout),
     "rows": [row for row in rows if row["formula"] in ("toy", "naive")],
-    "report": "toy/pairwise" in (out / "report.html").read_text("utf-8"),
+    "report": "toy/pairwise" in (out / "report-data.html").read_text("utf-8"),
     "docs": formula_pages.page(),
 }))
 """

@@ -103,8 +103,8 @@ from varstudy.survey.league import league_record
 
 MACROS = '{% from "macros.html.j2" import scroll, heading, subheading, figure %}'
 
-def page(chapter, **values):
-    text = MACROS + '{% include "chapters/' + chapter + '.html.j2" %}'
+def page(section, **values):
+    text = MACROS + '{% include "details/' + section + '.html.j2" %}'
     return report_page.environment().from_string(text).render(**values)
 
 def call(*words):
@@ -122,7 +122,7 @@ rows = measured.rows(measured.read(out / "measured.json"))
     "listed": json.loads(listed),
     "shown": shown,
     "frameworks": page("conventions", conventions=made(rows, documented.committed())),
-    "league": page("libraries", libraries=libraries(league_record.read(out / "league.json"))),
+    "league": page("league", libraries=libraries(league_record.read(out / "league.json"))),
     "docs": surveyed.filled(".. surveyed: frameworks\\n.. surveyed: libraries"),
 }))
 """

@@ -21,7 +21,7 @@ def make() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def committed(make: dict[str, Any]) -> dict[str, Any]:
-    opened: dict[str, Any] = make["table"](make["REFERENCE"].read_text("utf-8"))
+    opened: dict[str, Any] = make["table"](make["pages"]())
     return opened
 
 
@@ -47,9 +47,21 @@ def test_what_differs_is_told(make: dict[str, Any], committed: dict[str, Any]) -
 
 
 def test_it_holds_no_path_of_the_machine_that_made_it(make: dict[str, Any]) -> None:
-    html = make["REFERENCE"].read_text("utf-8")
-    assert not re.search(r"/(root|home|tmp|work)/", html)
-    assert len(html) < 6_000_000
+    for html in make["pages"]().values():
+        assert not re.search(r"/(root|home|tmp|work)/", html)
+        assert len(html) < 6_000_000
+
+
+def test_every_page_that_a_page_links_is_there(make: dict[str, Any]) -> None:
+    assert make["missing"](make["pages"]()) == []
+    two = {"report.html": '<a href="report-a.html#x">', "report-a.html": '<p id="x"><a href="report.html">'}
+    assert make["missing"](two) == []
+    assert make["missing"]({**two, "report-a.html": ""}) == [
+        "report.html links report-a.html#x, and that page has no such place"
+    ]
+    assert make["missing"]({"report.html": two["report.html"]}) == [
+        "report.html links report-a.html, which is not there"
+    ]
 
 
 def test_a_benchmark_is_not_lost(make: dict[str, Any]) -> None:

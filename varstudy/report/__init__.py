@@ -1,12 +1,12 @@
-"""Results in, one HTML file out: self-contained, readable without JavaScript, the same bytes for the same results.
+"""Results in, HTML files out: self-contained, readable without JavaScript, the same bytes for the same results.
 
 >>> from varstudy import report
 >>> from varstudy.study import results
 >>> report.write(results.read("out"), "out")                        # doctest: +SKIP
 PosixPath('out/report.html')
 
-The report only reads the table and the files next to it: it measures nothing, and it clips nothing
-before it is drawn.
+report.html answers; the pages that it links, report-*.html, have every line. All of them only read the table and the
+files next to it: nothing is measured, and nothing is clipped before it is drawn.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def findings(folder: Path) -> list[FindingRow]:
 
 
 def write(results: Results, folder: str | Path) -> Path:
-    """Write report.html into a folder, whole or not at all, and return its path.
+    """Write report.html and the pages that it links into a folder, each whole or not at all; return report.html's path.
 
     A bench.json in the folder becomes the section on speed, a gpu.json the section on the GPU's speed; a measured.json
     and a league.json hold the frameworks and libraries that were measured here.
@@ -67,13 +67,14 @@ def write(results: Results, folder: str | Path) -> Path:
     """
     out = Path(folder)
     prepare_folder(out)
-    path = out / "report.html"
-    page = render(
+    pages = render(
         results,
         measured_file(bench_record.read, out),
         measured_file(gpu_record.read, out),
         measured_file(findings, out),
         measured_file(league_record.read, out),
     )
-    write_whole(path, page.encode())
-    return path
+    # The report comes last: what it links is there already.
+    for name, page in reversed(pages.items()):
+        write_whole(out / name, page.encode())
+    return out / next(iter(pages))

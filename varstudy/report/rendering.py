@@ -13,10 +13,7 @@ from markupsafe import Markup
 
 from .words import clean, code, code_in_pieces, count, digits, listing, number, percent, source_link
 
-__all__ = ["SCRIPTS", "asset", "environment", "policy", "sentence"]
-
-# In the order of the page. Their digests are in its Content-Security-Policy: no other script runs.
-SCRIPTS = ("explorer.js", "tables.js")
+__all__ = ["asset", "environment", "policy", "sentence"]
 
 
 @cache
@@ -49,11 +46,9 @@ def asset(name: str) -> Markup:
 
 
 def policy(*names: str) -> str:
-    """A page's Content-Security-Policy: its own scripts (`SCRIPTS` by default) and styles, nothing from anywhere."""
-    digests = (
-        base64.b64encode(hashlib.sha256(f"\n{asset(name)}\n".encode()).digest()).decode() for name in names or SCRIPTS
-    )
-    scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
+    """A page's Content-Security-Policy: the scripts of these names and its own styles, nothing from anywhere."""
+    digests = (base64.b64encode(hashlib.sha256(f"\n{asset(name)}\n".encode()).digest()).decode() for name in names)
+    scripts = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
     return (
         f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
         "form-action 'none'"

@@ -576,7 +576,7 @@ def kernel(formula: str, kind: str, storage: str | None, **given: Any) -> dict[s
 def rendered(made: cuda.Kernels) -> str:
     """The section as the page has it."""
     around = rendering.environment().from_string(
-        '{% from "macros.html.j2" import scroll, subheading %}{% include "chapters/kernels.html.j2" %}'
+        '{% from "macros.html.j2" import scroll, heading %}{% include "details/gpu.html.j2" %}'
     )
     return around.render(gpu=made)
 

@@ -547,16 +547,20 @@ def test_the_page_has_the_section(measured: Any, tmp_path: Path) -> None:
         algorithms={"welford": {"title": "Welford", "formula": "welford", "order": "running"}},
         settings={"level": "quick", "only": case.name, "seed": 0},
     )
+    page = tmp_path / "report-speed.html"
     absent = "<code>python -m varstudy gpu</code> on a machine with a GPU measures it"
-    assert absent in report.write(table, tmp_path).read_text("utf-8")
+    report.write(table, tmp_path)
+    assert absent in page.read_text("utf-8")
     (tmp_path / "gpu.json").write_text("{", "utf-8")
-    assert "Not measured: gpu.json cannot be read" in report.write(table, tmp_path).read_text("utf-8")
+    report.write(table, tmp_path)
+    assert "Not measured: gpu.json cannot be read" in page.read_text("utf-8")
     gpu_record.write(tmp_path / "gpu.json", measured)
-    page = report.write(table, tmp_path).read_text("utf-8")
-    assert absent not in page
-    assert "Measured on Fake 100, driver for CUDA 13.0." in page
-    assert "fastest kernel / copy rate, 2x8x6x6 NCHW" in page
-    assert "2×8×6×6 NHWC, bfloat16: 4 contenders" in page
+    report.write(table, tmp_path)
+    text = page.read_text("utf-8")
+    assert absent not in text
+    assert "Measured on Fake 100, driver for CUDA 13.0." in text
+    assert "fastest kernel / copy rate, 2x8x6x6 NCHW" in text
+    assert "2×8×6×6 NHWC, bfloat16: 4 contenders" in text
 
 
 def test_the_section_says_what_is_missing_and_escapes() -> None:

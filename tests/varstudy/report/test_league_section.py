@@ -65,8 +65,7 @@ SMALL = [
 
 def rendered(made: section.Libraries) -> str:
     template = report_page.environment().from_string(
-        '{% from "macros.html.j2" import scroll, heading, subheading, figure %}'
-        '{% include "chapters/libraries.html.j2" %}'
+        '{% from "macros.html.j2" import scroll, heading, subheading, figure %}{% include "details/league.html.j2" %}'
     )
     return template.render(libraries=made)
 

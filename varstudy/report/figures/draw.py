@@ -31,8 +31,10 @@ from numpy.typing import NDArray
 from ..words import superscript
 
 __all__ = [
+    "FEW",
     "KNOWN",
     "STYLES",
+    "Curve",
     "Drawn",
     "Floats",
     "Style",
@@ -41,11 +43,14 @@ __all__ = [
     "legend",
     "plot",
     "slim",
+    "spread",
     "svg",
     "token",
 ]
 
 Floats = NDArray[np.float64]
+# An algorithm's name, x in rising order, errors.
+Curve = tuple[str, Floats, Floats]
 
 # Each stands for a CSS variable: --ink, --c0 ...
 _TOKENS = {
@@ -94,14 +99,17 @@ KNOWN = (
     "corrected_two_pass",
     "corrected_two_pass/pairwise",
 )
+# Enough for one panel: what people know, and what the order and the correction change.
+FEW = ("naive", "two_pass", "welford", "pairwise", "corrected_two_pass/pairwise")
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, or None where its data was not measured, and the paragraphs under it."""
+    """A figure, or None where its data was not measured, the paragraphs under it, and a drawing for narrow screens."""
 
     svg: Markup | None
     notes: tuple[Markup, ...] = ()
+    narrow: Markup | None = None
 
 
 @contextmanager
@@ -116,11 +124,11 @@ def canvas(key: str) -> Iterator[None]:
         yield
 
 
-def decades(ax: Axes, axis: str) -> None:
+def decades(ax: Axes, axis: str, most: int = 9) -> None:
     """Powers of ten at sensible distances on a logarithmic axis, in plain characters."""
     low, high = getattr(ax, f"get_{axis}lim")()
     first, last = int(np.ceil(np.log10(low) - 1e-9)), int(np.floor(np.log10(high) + 1e-9))
-    step = next(s for s in (1, 2, 3, 4, 5, 10, 20, 50, 100, 200) if (last - first) / s <= 9 or s == 200)
+    step = next(s for s in (1, 2, 3, 4, 5, 10, 20, 50, 100, 200) if (last - first) / s <= most or s == 200)
     ticks = [10.0**k for k in range(first, last + 1) if k % step == 0]
     side = getattr(ax, f"{axis}axis")
     side.set_major_locator(FixedLocator(ticks))
@@ -128,7 +136,7 @@ def decades(ax: Axes, axis: str) -> None:
     side.set_major_formatter(FuncFormatter(lambda v, _: superscript(round(np.log10(v))) if v > 0 else ""))
 
 
-def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Counter[str]:
+def plot(ax: Axes, curves: Sequence[Curve], *, named: bool = False) -> Counter[str]:
     """Relative errors of algorithms against x, both axes logarithmic; how many are exact, failed and points in all.
 
     What a logarithmic axis cannot hold is drawn in strips of its own: errors that are infinite or NaN at the
@@ -136,7 +144,7 @@ def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Counter[str]
 
     Parameters
     ----------
-    curves : an algorithm's name, its x in rising order, its errors.
+    curves : an algorithm's name, its x in rising order, its errors. named : write the names at the ends of the lines.
     """
     ax.set_xscale("log")
     ax.set_yscale("log")
@@ -161,28 +169,74 @@ def plot(ax: Axes, curves: Sequence[tuple[str, Floats, Floats]]) -> Counter[str]
     bottom, top = (0.16 if seen["exact"] else 0.04), (0.16 if seen["failed"] else 0.06)
     scale = span / (1 - bottom - top)
     ax.set_ylim(10 ** (low - bottom * scale), 10 ** (high + top * scale))
-    _draw_strips(ax, strips, seen, len(curves))
+    _draw_strips(ax, strips, seen, len(curves), named)
+    if named:
+        _draw_names(ax, curves)
     decades(ax, "y")
     ax.axhline(1.0, color=token("muted"), lw=1.0, ls=(0, (2, 2)), zorder=2)
     return seen
 
 
-def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Counter[str], rows: int) -> None:
+def _strip_height(up: bool, place: int, rows: int) -> float:
+    """The height of a curve in the strip at the top or at the bottom, as a share of the axes."""
+    return (0.885 if up else 0.015) + 0.1 * (place + 0.5) / max(rows, 1)
+
+
+def _draw_names(ax: Axes, curves: Sequence[Curve]) -> None:
+    """Each algorithm's name where its line ends; names that would cover each other move apart."""
+    low, high = np.log10(ax.get_ylim())
+    ends: list[tuple[float, str]] = []
+    for place, (name, _, error) in enumerate(curves):
+        if len(error):
+            last = float(error[-1])
+            inside = np.isfinite(last) and last > 0
+            ends.append(
+                (
+                    (np.log10(last) - low) / (high - low) if inside else _strip_height(last != 0, place, len(curves)),
+                    name,
+                )
+            )
+    for end, height, name in spread(ends, 0.065):
+        colour = token(STYLES.get(name, Style("c7", ".")).colour)
+        ax.annotate(
+            name, (1.0, end), (1.04, height), xycoords="axes fraction", textcoords="axes fraction", fontsize=9,
+            color=colour, va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.7, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+
+
+def spread(ends: Sequence[tuple[float, str]], gap: float) -> list[tuple[float, float, str]]:
+    """Heights of names, at least a gap apart and near their ends: each with its end and its name, lowest first."""
+    made: list[tuple[float, float, str]] = []
+    for end, name in sorted(ends):
+        height = max(end, made[-1][1] + gap) if made else end
+        made.append((end, height, name))
+    # What was pushed up past the top comes down again, and pushes down what is below it.
+    top = 1.0
+    for place in range(len(made) - 1, -1, -1):
+        end, height, name = made[place]
+        made[place] = (end, min(height, top), name)
+        top = made[place][1] - gap
+    return made
+
+
+def _draw_strips(
+    ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Counter[str], rows: int, inside: bool
+) -> None:
     across = blended_transform_factory(ax.transData, ax.transAxes)
     for there, y, word in ((seen["failed"], 0.88, "NaN, ∞"), (seen["exact"], 0.01, "exact")):
         if there:
             strip = Rectangle((0, y), 1, 0.11, transform=ax.transAxes, color=token("strip"), lw=0, zorder=1.5)
             ax.add_artist(strip)
             ax.text(
-                1.005, y + 0.055, word, transform=ax.transAxes, rotation=90, ha="left", va="center",
-                fontsize=8.5, color=token("muted"),
+                0.01 if inside else 1.005, y + 0.055, word, transform=ax.transAxes, rotation=0 if inside else 90,
+                ha="left", va="center", fontsize=8.5, color=token("muted"),
             )  # fmt: skip
     for name, x, up, place in strips:
         style = STYLES.get(name, Style("c7", "."))
-        y = (0.885 if up else 0.015) + 0.1 * (place + 0.5) / max(rows, 1)
         (line,) = ax.plot(
-            x, np.full(x.shape, y), color=token(style.colour), marker=style.marker, ls="none", ms=4.5,
-            transform=across, zorder=4, clip_on=False, scalex=False, scaley=False,
+            x, np.full(x.shape, _strip_height(up, place, rows)), color=token(style.colour), marker=style.marker,
+            ls="none", ms=4.5, transform=across, zorder=4, clip_on=False, scalex=False, scaley=False,
         )  # fmt: skip
         line.set_in_layout(False)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from varkernels import FORMATS
@@ -13,9 +16,9 @@ from varkernels import FORMATS
 from ..model.facts import Facts
 from ..rendering import sentence
 from ..words import code, listing, number, size
-from .draw import KNOWN, Drawn, Floats, canvas, legend, plot, svg
+from .draw import FEW, KNOWN, Curve, Drawn, canvas, legend, plot, svg
 
-__all__ = ["draw"]
+__all__ = ["draw", "draw_first"]
 
 PANELS = (
     ("normal", "float32", "centred normal values"),
@@ -27,10 +30,54 @@ PANELS = (
 )
 
 
+def _rows(facts: Facts) -> pd.DataFrame:
+    frame = facts.figures
+    return frame[(frame["group"] == "growth") & frame["own"] & frame["scored"] & frame["algorithm"].isin(KNOWN)]
+
+
+def _curves(panel: pd.DataFrame, names: Sequence[str]) -> list[Curve]:
+    curves = []
+    for name in names:
+        mine = panel[panel["algorithm"] == name].sort_values("values", kind="stable")
+        curves.append((name, mine["values"].to_numpy(float), mine["var_error_worst"].to_numpy(float)))
+    return curves
+
+
+def _lengths(ax: Axes, sizes: Sequence[float], most: int) -> None:
+    ax.set_xscale("log", base=2)
+    ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
+    ticks = sizes[:: -(-len(sizes) // most)]
+    ax.set_xticks(ticks, [size(v) for v in ticks])
+    ax.minorticks_off()
+    ax.set_xlabel("number of values N")
+
+
+def draw_first(facts: Facts) -> Drawn:
+    """One panel, values with a large mean in float32: few algorithms, named at their lines."""
+    rows = _rows(facts)
+    rows = rows[rows["algorithm"].isin(FEW)]
+    for family, storage, title in (PANELS[1], *PANELS):
+        panel = rows[(rows["family"] == family) & (rows["storage"] == storage)]
+        if len(panel):
+            return Drawn(_first(panel, storage, title, narrow=False), narrow=_first(panel, storage, title, narrow=True))
+    return Drawn(None)
+
+
+def _first(panel: pd.DataFrame, storage: str, title: str, *, narrow: bool) -> Markup:
+    key = "growth-narrow" if narrow else "growth-first"
+    with canvas(key):
+        fig = Figure(figsize=(4.6, 3.9) if narrow else (6.6, 4.1), layout="constrained")
+        ax = fig.add_subplot()
+        plot(ax, _curves(panel, [name for name in FEW if (panel["algorithm"] == name).any()]), named=True)
+        _lengths(ax, sorted(set(panel["values"].tolist())), 6 if narrow else 12)
+        ax.set_title(f"{title}: {storage}")
+        ax.set_ylabel("relative error of the variance")
+        return svg(fig, key, f"Relative error of the variance against the number of values, {storage}")
+
+
 def draw(facts: Facts) -> Drawn:
     """The growth cases, accumulator = storage."""
-    frame = facts.figures
-    rows = frame[(frame["group"] == "growth") & frame["own"] & frame["scored"] & frame["algorithm"].isin(KNOWN)]
+    rows = _rows(facts)
     panels = [
         (family, storage, title, rows[(rows["family"] == family) & (rows["storage"] == storage)])
         for family, storage, title in PANELS
@@ -48,19 +95,11 @@ def draw(facts: Facts) -> Drawn:
         fig = Figure(figsize=(6.2 * wide + 2.6 * (wide == 1), 3.7 * tall + 0.7), layout="constrained")
         for place, (family, storage, title, panel) in enumerate(panels):
             ax = fig.add_subplot(tall, wide, place + 1)
-            curves = []
-            for name in names:
-                mine = panel[panel["algorithm"] == name].sort_values("values", kind="stable")
-                curves.append((name, mine["values"].to_numpy(float), mine["var_error_worst"].to_numpy(float)))
+            curves = _curves(panel, names)
             total.update(plot(ax, curves))
             sizes = sorted(set(panel["values"].tolist()))
-            ax.set_xscale("log", base=2)
-            ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
-            ticks = sizes if len(sizes) <= 12 else sizes[::2]
-            ax.set_xticks(ticks, [size(v) for v in ticks])
-            ax.minorticks_off()
+            _lengths(ax, sizes, 12)
             ax.set_title(f"{title}: {storage}")
-            ax.set_xlabel("number of values N")
             if place % wide == 0:
                 ax.set_ylabel("relative error of the variance")
             notes.append(_note(family, storage, title, sizes[-1], curves))
@@ -73,7 +112,7 @@ def draw(facts: Facts) -> Drawn:
     return Drawn(drawing, (sentence("growth", total=total), *notes))
 
 
-def _note(family: str, storage: str, title: str, largest: int, curves: list[tuple[str, Floats, Floats]]) -> Markup:
+def _note(family: str, storage: str, title: str, largest: int, curves: list[Curve]) -> Markup:
     at_end = []
     for name, n, error in curves:
         if len(n) and n[-1] == largest:

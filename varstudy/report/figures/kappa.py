@@ -17,9 +17,9 @@ from ...study.error_bounds import relative_bound
 from ..model.facts import Facts
 from ..rendering import sentence
 from ..words import code, digits, number
-from .draw import KNOWN, STYLES, Drawn, Floats, canvas, decades, legend, plot, svg, token
+from .draw import FEW, KNOWN, STYLES, Drawn, Floats, canvas, decades, legend, plot, svg, token
 
-__all__ = ["draw"]
+__all__ = ["draw", "draw_first"]
 
 
 def _bound(name: str, storage: str, n: int, kappa: Floats) -> Floats:
@@ -37,11 +37,47 @@ def _curve(rows: pd.DataFrame, name: str) -> tuple[str, Floats, Floats]:
     return name, mine["kappa_worst"].to_numpy(float), mine["var_error_worst"].to_numpy(float)
 
 
-def draw(facts: Facts) -> Drawn:
-    """The offset family of the sweep, accumulator = storage."""
+def _rows(facts: Facts) -> pd.DataFrame:
     frame = facts.figures
     rows = frame[(frame["group"] == "kappa-sweep") & (frame["family"] == "offset") & frame["own"] & frame["scored"]]
-    rows = rows[np.isfinite(rows["kappa_worst"]) & rows["algorithm"].isin(KNOWN)]
+    known: pd.DataFrame = rows[np.isfinite(rows["kappa_worst"]) & rows["algorithm"].isin(KNOWN)]
+    return known
+
+
+def draw_first(facts: Facts) -> Drawn:
+    """The panel of float32, or of the first format there is: few algorithms, named at their lines."""
+    rows = _rows(facts)
+    rows = rows[rows["algorithm"].isin(FEW)]
+    storages = [s for s in ("float32", *FORMATS) if (rows["storage"] == s).any()]
+    if not storages:
+        return Drawn(None)
+    panel = rows[rows["storage"] == storages[0]]
+    return Drawn(_first(panel, storages[0], narrow=False), narrow=_first(panel, storages[0], narrow=True))
+
+
+def _first(panel: pd.DataFrame, storage: str, *, narrow: bool) -> Markup:
+    key = "kappa-narrow" if narrow else "kappa-first"
+    with canvas(key):
+        fig = Figure(figsize=(4.6, 3.9) if narrow else (6.6, 4.1), layout="constrained")
+        ax = fig.add_subplot()
+        curves = [_curve(panel, name) for name in FEW if (panel["algorithm"] == name).any()]
+        plot(ax, curves, named=True)
+        low, high = panel["kappa_worst"].min(), panel["kappa_worst"].max()
+        ax.set_xlim(low / 1.6, high * 1.6)
+        grid = np.geomspace(max(low, 1.0), max(high, 1.001), 120)
+        for name in dict.fromkeys((curves[0][0], curves[-1][0])):
+            bound = _bound(name, storage, int(panel["values"].median()), grid)
+            ax.plot(grid, bound, color=token(STYLES[name].colour), lw=1.2, ls=(0, (1, 2)), zorder=1)
+        decades(ax, "x", 5 if narrow else 9)
+        ax.set_title(f"{storage}, {storage} accumulator")
+        ax.set_xlabel("condition number κ (worst row)")
+        ax.set_ylabel("relative error of the variance")
+        return svg(fig, key, f"Relative error of the variance against the condition number, {storage}")
+
+
+def draw(facts: Facts) -> Drawn:
+    """The offset family of the sweep, accumulator = storage: a panel a format."""
+    rows = _rows(facts)
     storages = [s for s in FORMATS if (rows["storage"] == s).any()]
     if not storages:
         return Drawn(None)

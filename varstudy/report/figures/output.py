@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator
 
 from varkernels import FORMATS
 
 from ..model.facts import Facts
 from ..model.summary import ORDINARY
 from ..rendering import sentence
-from ..words import code, number
-from .draw import KNOWN, STYLES, Drawn, canvas, decades, svg, token
+from ..words import code, number, superscript
+from .draw import KNOWN, STYLES, Drawn, canvas, svg, token
 
 __all__ = ["NAMES", "draw"]
 
@@ -29,6 +32,7 @@ PAIRS = (
 )
 
 Reach = tuple[float, float, str]  # largest error, median error, the map of the largest
+Panel = tuple[str, str, int, dict[str, Reach]]  # storage, accumulator, lines, and each algorithm's
 
 
 def reaches(rows: pd.DataFrame) -> dict[str, Reach]:
@@ -58,12 +62,23 @@ def draw(facts: Facts) -> Drawn:
     names = [name for name in NAMES if any(name in panel[3] for panel in panels)]
     finite = [v for panel in panels for reach in panel[3].values() for v in reach[:2] if 0 < v < np.inf] or [1e-8, 1.0]
     low, high = np.floor(np.log10(min(finite))), np.ceil(np.log10(max(*finite, 1.0)) + 0.01)
+    wide, narrow = (_drawing(panels, names, low, high, narrow=narrow) for narrow in (False, True))
+    kinds = [word for group, word in ORDINARY.items() if (rows["group"] == group).any()]
+    lead = sentence("output", maps=rows["case"].nunique(), kinds=kinds)
+    return Drawn(wide, (lead, *(_note(*panel) for panel in panels)), narrow)
+
+
+def _drawing(panels: Sequence[Panel], names: Sequence[str], low: float, high: float, *, narrow: bool) -> Markup:
+    """The panels side by side; one above the other for a narrow screen."""
+    key = "output-narrow" if narrow else "output"
     beyond, exact = 10.0 ** (high + 0.9), 10.0 ** (low - 0.6)
-    with canvas("output"):
-        fig = Figure(figsize=(12.4 if len(panels) > 2 else 8.0, 1.7 + 0.42 * len(names)), layout="constrained")
+    with canvas(key):
+        size = (4.6, 2.4 * len(panels) + 0.5) if narrow else (12.4 if len(panels) > 2 else 8.0, 1.5 + 0.27 * len(names))
+        fig = Figure(figsize=size, layout="constrained")
         first = None
         for place, (storage, accumulator, _, found) in enumerate(panels):
-            ax = fig.add_subplot(1, len(panels), place + 1, sharey=first)
+            shape = (len(panels), 1) if narrow else (1, len(panels))
+            ax = fig.add_subplot(*shape, place + 1, sharey=first)
             first = first or ax
             ax.set_xscale("log")
             for y, name in enumerate(names):
@@ -83,24 +98,25 @@ def draw(facts: Facts) -> Drawn:
             )
             ax.text(beyond, -0.62, "NaN, ∞", fontsize=8.5, ha="center", va="bottom", color=token("muted"))
             ax.axvline(float(FORMATS[storage].unit_roundoff), color=token("muted"), lw=1.2, ls=(0, (2, 2)))
-            ax.set_title(f"{storage}\nin {accumulator}", fontsize=10.5)
+            ax.set_title(f"{storage} in {accumulator}" if narrow else f"{storage}\nin {accumulator}", fontsize=10.5)
             ax.set_ylim(len(names) - 0.4, -0.6)
             ax.set_yticks(range(len(names)), names)
-            ax.tick_params(axis="y", labelleft=place == 0, length=0)
+            ax.tick_params(axis="y", labelleft=narrow or place == 0, length=0)
             ax.grid(axis="y", visible=False)
-            decades(ax, "x")
-            ax.set_xticks([tick for tick in ax.get_xticks() if tick < 10.0 ** (high + 0.2)])
-            ax.set_xlabel("error of y")
+            # Three decades apart: labels of nearer ones cover each other.
+            ticks = [10.0**k for k in range(int(low), int(high) + 1) if k % 3 == 0]
+            ax.xaxis.set_major_locator(FixedLocator(ticks))
+            ax.xaxis.set_minor_locator(FixedLocator([]))
+            ax.set_xticks(ticks, [superscript(round(np.log10(tick))) for tick in ticks])
+            if not narrow or place == len(panels) - 1:
+                ax.set_xlabel("error of y")
         handles = [
-            Line2D([], [], color=token("ink"), marker="o", ls="none", ms=8, label="worst line"),
-            Line2D([], [], color=token("ink"), marker="o", mfc=token("paper"), ls="none", ms=7, label="median line"),
-            Line2D([], [], color=token("muted"), ls=(0, (2, 2)), label="what storing y rounds away (u)"),
+            Line2D([], [], color=token("ink"), marker="o", ls="none", ms=8, label="worst"),
+            Line2D([], [], color=token("ink"), marker="o", mfc=token("paper"), ls="none", ms=7, label="median"),
+            Line2D([], [], color=token("muted"), ls=(0, (2, 2)), label="storing y (u)"),
         ]
         fig.legend(handles=handles, loc="outside upper center", ncols=3)
-        drawing = svg(fig, "output", "Error of the normalised output, worst and median line, by algorithm and formats")
-    kinds = [word for group, word in ORDINARY.items() if (rows["group"] == group).any()]
-    lead = sentence("output", maps=rows["case"].nunique(), kinds=kinds)
-    return Drawn(drawing, (lead, *(_note(*panel) for panel in panels)))
+        return svg(fig, key, "Error of the normalised output, worst and median line, by algorithm and formats")
 
 
 def _note(storage: str, accumulator: str, lines: int, found: dict[str, Reach]) -> Markup:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from varkernels import FORMATS
 
 from ..model.facts import Facts, decimal_digits
 from ..rendering import sentence
 from ..words import code, count, listing
-from .draw import KNOWN, STYLES, Drawn, canvas, legend, svg, token
+from .draw import KNOWN, STYLES, Drawn, canvas, svg, token
 
 __all__ = ["draw"]
 
 Point = tuple[float, float]  # share of lines that go wrong, median digits
+Panel = tuple[str, str, int, dict[str, Point], dict[str, Point]]  # storage, wider, lines, points of both
 
 
 def _pairs(facts: Facts) -> list[tuple[str, str, str]]:
@@ -56,7 +60,7 @@ def _points(rows: pd.DataFrame, accumulator: str) -> dict[str, Point]:
 
 
 def draw(facts: Facts) -> Drawn:
-    """A panel for each storage format, its own accumulator at the left, a wider one at the right."""
+    """A panel for each storage format: what goes wrong in its own accumulator and in a wider one."""
     panels = []
     for storage, own, wider in _pairs(facts):
         rows = facts.figures[(facts.figures["storage"] == storage) & facts.figures["algorithm"].isin(KNOWN)]
@@ -66,35 +70,42 @@ def draw(facts: Facts) -> Drawn:
     if not panels:
         return Drawn(None)
     names = [name for name in KNOWN if any(name in panel[3] for panel in panels)]
-    with canvas("precision"):
-        fig = Figure(figsize=(4.1 * len(panels) + 2.0 * (len(panels) == 1), 6.6), layout="constrained")
+    wide, narrow = (_drawing(panels, names, narrow=narrow) for narrow in (False, True))
+    return Drawn(wide, (sentence("precision"), *(_note(*panel) for panel in panels)), narrow)
+
+
+def _drawing(panels: Sequence[Panel], names: Sequence[str], *, narrow: bool) -> Markup:
+    """A line an algorithm: from its share of wrong lines in the storage's format to the one in a wider accumulator."""
+    key = "precision-narrow" if narrow else "precision"
+    with canvas(key):
+        size = (4.6, 2.3 * len(panels) + 0.5) if narrow else (4.1 * max(len(panels), 2), 1.5 + 0.24 * len(names))
+        fig = Figure(figsize=size, layout="constrained")
         for place, (storage, wider, _, own_points, wide_points) in enumerate(panels):
-            words = ("lines that go wrong, %", f"median digits (of {decimal_digits(storage):.1f})")
-            for row, what in enumerate(words):
-                ax = fig.add_subplot(2, len(panels), row * len(panels) + place + 1)
-                for step, name in enumerate(names):
-                    if name not in own_points or name not in wide_points:
-                        continue
-                    style = STYLES[name]
-                    shift = 0.012 * (step - len(names) / 2)  # equal points stay apart
-                    ax.plot(
-                        [shift, 1 + shift], [own_points[name][row], wide_points[name][row]],
-                        color=token(style.colour), marker=style.marker, ls=style.line, mec=token("paper"), mew=0.4,
-                        ms=7, clip_on=False,
-                    )  # fmt: skip
-                ax.set_xlim(-0.15, 1.15)
-                ax.set_xticks([0, 1], [f"in {storage}", f"in {wider}"])
-                ax.set_ylim(0, None)
-                if row == 0:
-                    ax.set_title(f"{storage}, summed in …")
-                ax.set_ylabel(what)
-        legend(fig, names)
-        drawing = svg(
-            fig,
-            "precision",
-            "Share of lines that go wrong, and median digits, with the accumulator in the storage format and wider",
-        )
-    return Drawn(drawing, (sentence("precision"), *(_note(*panel) for panel in panels)))
+            ax = fig.add_subplot(*((len(panels), 1) if narrow else (1, len(panels))), place + 1)
+            for y, name in enumerate(names):
+                if name not in own_points or name not in wide_points:
+                    continue
+                colour, marker = token(STYLES[name].colour), STYLES[name].marker
+                before, after = own_points[name][0], wide_points[name][0]
+                ax.plot([before, after], [y, y], color=colour, lw=1.4, clip_on=False)
+                ax.plot([before], [y], color=colour, marker=marker, ls="none", ms=7, mfc=token("paper"), clip_on=False)
+                ax.plot([after], [y], color=colour, marker=marker, ls="none", ms=7, clip_on=False)
+            ax.set_xlim(0, None)
+            ax.set_ylim(len(names) - 0.4, -0.6)
+            ax.set_yticks(range(len(names)), names)
+            ax.tick_params(axis="y", labelleft=narrow or place == 0, length=0, pad=9)
+            ax.grid(axis="y", visible=False)
+            ax.set_title(f"{storage}: {storage} → {wider}")
+            if not narrow or place == len(panels) - 1:
+                ax.set_xlabel("lines that go wrong, %")
+        handles = [
+            Line2D(
+                [], [], color=token("ink"), marker="o", mfc=token("paper"), ls="none", ms=7, label="in its own format"
+            ),
+            Line2D([], [], color=token("ink"), marker="o", ls="none", ms=7, label="in the wider one"),
+        ]
+        fig.legend(handles=handles, loc="outside upper center", ncols=2)
+        return svg(fig, key, "Share of lines that go wrong with the accumulator in the storage format and wider")
 
 
 def _note(storage: str, wider: str, lines: int, own: dict[str, Point], wide: dict[str, Point]) -> Markup:

@@ -186,4 +186,4 @@ def _choice_headline(choice: Choice | None) -> Headline | None:
     best, few = choice.cheapest or choice.accurate, choice.maps < FEW_MAPS
     label = f"correct digits at worst: {best.algorithm}, {choice.storage}"
     told = sentence("choice", choice=choice, best=best, few=few)
-    return Headline(digits(best.digits), label, told, "choice", choice.cheapest is None)
+    return Headline(digits(best.digits), label, told, "answer", choice.cheapest is None)

@@ -18,7 +18,6 @@ from markupsafe import Markup
 from ...study.results import COLUMNS
 from ..figures.draw import STYLES
 from ..model.facts import Facts
-from ..rendering import SCRIPTS, asset
 
 __all__ = ["DIGITS", "columns", "explorer", "packed"]
 
@@ -91,7 +90,6 @@ def explorer(facts: Facts) -> dict[str, Any]:
     return {
         "packed": packed(facts.frame),
         "styles": styles,
-        "scripts": [*map(asset, SCRIPTS)],
         "menus": MENUS,
         "digits": DIGITS,
     }

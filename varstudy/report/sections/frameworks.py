@@ -21,6 +21,7 @@ from ..model.measured_layers import Layer, layers, title
 from ..rendering import sentence
 from ..words import clean, code, count, listing
 from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property_table
+from .first_conventions import FirstConventions, agreeing
 from .layers_heat import LayersHeat, heat
 
 __all__ = ["Conventions", "conventions", "made"]
@@ -34,13 +35,15 @@ class Conventions:
 
     Attributes
     ----------
-    lead : what the tables hold, in sentences. parts : a table a kind. entries : every contradiction.
+    lead : what the tables hold, in sentences. first : the conventions of batch norm on the first page.
+    parts : a table a kind. entries : every contradiction.
     heat, running, bessel : the figures. costs, sizes : what each divisor does. reasons : why cells have no value.
     runs : framework, versions, Python, date, processor, and whether it was measured here. fresh : what changed then.
     """
 
     problem: str = ""
     lead: tuple[Markup, ...] = ()
+    first: FirstConventions | None = None
     parts: tuple[PropertyTable, ...] = ()
     entries: tuple[Entry, ...] = ()
     undocumented: str = ""
@@ -132,6 +135,7 @@ def made(
     batch = by_kind["batch"]
     return Conventions(
         lead=_lead(all_rows, every, entries(contradictions), troubles),
+        first=agreeing(batch),
         parts=tuple(each for each in parts if each.lines),
         entries=entries(contradictions),
         undocumented=trouble,

@@ -14,7 +14,7 @@ from ...survey.league.comparing import compare
 from ...survey.league.league_record import OURS, LeagueFact, LeagueProblem
 from ...survey.libraries.declaring import SHORT
 from ..words import clean, code, count, listing
-from .league_tables import LeagueTable, divisor, layers_table, league_table, short_error
+from .league_tables import LeagueTable, divisor, layers_table, league_table, pinned, short_error
 
 __all__ = ["Libraries", "libraries"]
 
@@ -25,12 +25,14 @@ class Libraries:
 
     Attributes
     ----------
-    lead : who measured what, in sentences. tables : one a storage format, float32 first.
+    lead : who measured what, in sentences. first : the well-known functions. tables : one a storage format, float32
+        first.
     facts : cells of what each function is. absent : what was not measured, refused or failed, and why.
     """
 
     problem: str = ""
     lead: tuple[Markup, ...] = ()
+    first: LeagueTable | None = None
     tables: tuple[LeagueTable, ...] = ()
     facts: tuple[tuple[str, ...], ...] = ()
     absent: tuple[tuple[str, str], ...] = ()
@@ -110,9 +112,11 @@ def made(content: Mapping[str, Any], state: str) -> Libraries:
     storages = sorted(content["cases"], key=lambda name: name != "float32")
     known = league_record.facts(content)
     tables = [league_table(content, storage) for storage in storages]
+    kept = tuple(table for table in tables if table.body)
     return Libraries(
         lead=_lead(content, known, state),
-        tables=tuple(table for table in tables if table.body),
+        first=pinned(kept[0]) if kept else None,
+        tables=kept,
         facts=_facts(known),
         absent=_absent(content, known),
         layers=layers_table(content),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -18,7 +18,16 @@ from ..rendering import sentence
 from ..words import clean, code, count, digits, listing
 from .wide_tables import GROUP_TITLES
 
-__all__ = ["LeagueLine", "LeagueTable", "divisor", "layers_table", "league_table", "short_error"]
+__all__ = [
+    "PINNED",
+    "LeagueLine",
+    "LeagueTable",
+    "divisor",
+    "layers_table",
+    "league_table",
+    "pinned",
+    "short_error",
+]
 
 _WORDS = (("raised", "raises"), ("neg", "neg"), ("nan", "NaN"), ("inf", "inf"))
 
@@ -92,6 +101,28 @@ def league_table(content: Mapping[str, Any], storage: str) -> LeagueTable:
         tuple(_row(line, groups, known.get(line.standing.name), content) for line in lines),
         _notes(lines),
     )
+
+
+# What most people call: shown on the report's first page.
+PINNED = (
+    "numpy.var", "numpy.var dtype=float64", "numpy.var axis=0", "numpy.nanvar", "statistics.variance",
+    "pandas.Series.var", "pandas.Series.var with bottleneck", "pandas.rolling.var", "polars.Series.var",
+    "pyarrow.compute.variance", "duckdb.var_samp", "torch.var", "torch.var_mean", "jax.numpy.var", "tf.nn.moments",
+    "scipy.stats.tvar", "sklearn.StandardScaler.fit", "cv2.meanStdDev, squared", "bottleneck.nanvar",
+    "ClickHouse.varSamp",
+)  # fmt: skip
+
+
+def pinned(table: LeagueTable) -> LeagueTable:
+    """The lines of well-known functions, and the best of our algorithms; without the columns of the groups."""
+    seen: set[str] = set()
+    kept = []
+    for line in table.body:
+        wanted = line.name in PINNED if not line.ours else "ours" not in seen
+        if wanted and line.name not in seen:
+            kept.append(replace(line, cells=line.cells[:6], equal=None))
+            seen |= {line.name, "ours"} if line.ours else {line.name}
+    return replace(table, groups=None, body=tuple(kept))
 
 
 def layers_table(content: Mapping[str, Any]) -> LeagueTable | None:
