@@ -54,7 +54,7 @@ def resolve(spec: str) -> Callable[..., Any]:
         raise CallableProblem(f"module {module!r} needs {error.name!r}, which is not installed: install it") from error
     except (Exception, SystemExit) as error:
         raise CallableProblem(
-            f"module {module!r} cannot be imported: fix the import error first ({text_of(error)})"
+            f"module {module!r} cannot be imported ({text_of(error)}): fix the import error first"
         ) from error
     name = module
     for part in path.split("."):
