@@ -221,8 +221,9 @@ def check() -> None:
 def score() -> None:
     """Score FUNCTION, your own or a library's variance.
 
-    FUNCTION is written MODULE:FUNCTION, such as numpy:var or statistics:variance. It is called with one row after the
-    other, as a flat array, and ranked among our algorithms on the same rows.
+    FUNCTION is written MODULE:FUNCTION, such as numpy:var, or FILE:FUNCTION, such as ./mine.py:f. It is called with one
+    row after the other, as a flat array or, if it refuses that, a list or a torch tensor. It is ranked among our
+    algorithms on the same rows, and tried on easy rows of many lengths.
     """
 
 

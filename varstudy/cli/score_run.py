@@ -20,8 +20,8 @@ __all__ = ["score"]
 
 def score(function: str, level: str | None, storages: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Score a function; the other options are those of `varstudy.survey.callables.score`."""
-    found = callables.resolve(function)
     with sentences():
+        found = callables.resolve(function)
         card = callables.score(
             found, function, level=level or "default", storages=storages or None, progress=progress("scoring"), **given
         )
@@ -34,6 +34,8 @@ def score(function: str, level: str | None, storages: tuple[str, ...], as_json: 
 def _show_scorecard(card: Scorecard) -> None:
     bad = [each for each in card.scores if each.rows and each.wrong]
     scored = sum(each.rows > 0 for each in card.scores)
+    if card.lengths:
+        paragraph(f"{card.name} is wrong for {card.lengths}, even on easy rows: check how it reads a row.", wrong=True)
     paragraph(
         f"{card.name} takes place {card.rank} of {len(card.ranking)}: wrong in {len(bad)} of "
         f"{many(scored, 'measurement')}.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .calling import CallableProblem, Convention, convention, resolve
+from .calling import CallableProblem, Convention, convention
+from .locating import resolve
 from .scorecard import CaseScore, Scorecard, Standing
 from .scoring import MAX_LENGTH, MAX_ROWS, score
 

@@ -1,14 +1,14 @@
-"""Finding a function by its name, finding out how it is called, and calling it."""
+"""Finding out how a function is called, and calling it."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import math
-import pkgutil
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._io.matching import nearest
-
-__all__ = ["PROBES", "CallableProblem", "Convention", "argument", "call", "convention", "resolve", "text_of"]
+__all__ = ["PROBES", "CallableProblem", "Convention", "argument", "call", "convention", "text_of"]
 
 # Small data whose moments are whole numbers: values, population variance, sample variance.
 PROBES = (((0.0, 0.0, 0.0, 4.0), 3, 4), ((0.0,) * 7 + (8.0,), 7, 8), ((1.0, 3.0), 1, 2))
@@ -26,46 +24,6 @@ PROBES = (((0.0, 0.0, 0.0, 4.0), 3, 4), ((0.0,) * 7 + (8.0,), 7, 8), ((1.0, 3.0)
 
 class CallableProblem(ValueError):
     """The function cannot be scored: one sentence that names it and says what to do."""
-
-
-def resolve(spec: str) -> Callable[..., Any]:
-    """The function called ``module:function``; the part after the colon may have dots.
-
-    Parameters
-    ----------
-    spec : such as ``numpy:var`` or ``statistics:variance``.
-
-    Raises
-    ------
-    CallableProblem
-        There is no colon, no such module or attribute, its import fails, or it cannot be called.
-    """
-    module, colon, path = spec.partition(":")
-    if not (colon and module and path):
-        raise CallableProblem(f"{spec!r} does not name a function: write MODULE:FUNCTION, such as numpy:var")
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
-            known = {*sys.stdlib_module_names, *(each.name for each in pkgutil.iter_modules())}
-            hint = nearest(module, sorted(known), "install it, or run in the folder that holds it", cutoff=0.6)
-            raise CallableProblem(f"module {module!r} is unknown: {hint}") from error
-        raise CallableProblem(f"module {module!r} needs {error.name!r}, which is not installed: install it") from error
-    except (Exception, SystemExit) as error:
-        raise CallableProblem(
-            f"module {module!r} cannot be imported ({text_of(error)}): fix the import error first"
-        ) from error
-    name = module
-    for part in path.split("."):
-        if not hasattr(found, part):
-            names = [each for each in dir(found) if not each.startswith("_")]
-            hint = nearest(part, names, "check its name", cutoff=0.6)
-            raise CallableProblem(f"{name} has no {part!r}: {hint}")
-        found, name = getattr(found, part), f"{name}.{part}"
-    if not callable(found):
-        raise CallableProblem(f"{spec!r} is a {type(found).__name__}, not a function: name something callable")
-    return found  # type: ignore[no-any-return]
 
 
 def text_of(error: BaseException) -> str:
@@ -106,7 +64,7 @@ def argument(values: NDArray[Any], takes: str) -> Any:
     if takes == "list(x)":
         return values.astype(np.float64).tolist()
     if takes == "torch.tensor(x)":
-        torch: Any = sys.modules["torch"]
+        torch: Any = importlib.import_module("torch")
         if values.dtype == ml_dtypes.bfloat16:
             return torch.from_numpy(values.view(np.int16).copy()).view(torch.bfloat16)
         return torch.from_numpy(values.copy())
@@ -152,7 +110,8 @@ def convention(function: Callable[..., Any], name: str, correction: int | None =
     """How to call a function, found out on small data whose variances are whole numbers.
 
     Tried in this order: the keyword ddof, the keyword correction, no keyword; each with an array, then with a list,
-    and where PyTorch is loaded with a tensor. A keyword counts only if the answer follows it.
+    and where PyTorch is installed with a tensor, if the function refused the array's type. A keyword counts only if the
+    answer follows it.
 
     Parameters
     ----------
@@ -165,7 +124,9 @@ def convention(function: Callable[..., Any], name: str, correction: int | None =
         It raises, its answers are no variances, or it cannot have this correction.
     """
     told: list[int | float | str | None] = []
-    for takes in ("x", "list(x)", *(["torch.tensor(x)"] if "torch" in sys.modules else [])):
+    for takes in ("x", "list(x)", "torch.tensor(x)"):
+        if takes == "torch.tensor(x)" and not _wants_tensors(told):
+            continue
         for keyword in ("ddof", "correction"):
             if all(_probe(function, takes, **{keyword: wanted}) == wanted for wanted in (0, 1)):
                 return Convention(
@@ -185,7 +146,9 @@ def convention(function: Callable[..., Any], name: str, correction: int | None =
             return Convention("", plain, takes, f"Without a keyword it divides by {_divisor(plain)}: {kind}.")
     answer = next((each for each in told if isinstance(each, float)), None)
     if answer is None:
-        raise CallableProblem(f"{name} cannot be called with an array or a list of floats ({told[0]}): wrap it")
+        raise CallableProblem(
+            f"{name} cannot be called with an array or a list of floats ({told[0]}): wrap it in a function that can"
+        )
     looks = ""
     if any(_agrees(answer * answer, known) for known in (3, 4)):
         looks = ", like a standard deviation"
@@ -195,6 +158,12 @@ def convention(function: Callable[..., Any], name: str, correction: int | None =
         f"{name} computes no variance: for 0, 0, 0, 4 it gives {answer:.6g}{looks}, and not 3 or 4; wrap it in "
         "a function that does"
     )
+
+
+def _wants_tensors(told: Sequence[int | float | str | None]) -> bool:
+    """Whether a function refused an array or a list as something of the wrong type, and PyTorch is there."""
+    refused = any(isinstance(each, str) and each.startswith(("TypeError", "AttributeError")) for each in told)
+    return refused and ("torch" in sys.modules or importlib.util.find_spec("torch") is not None)
 
 
 def _divisor(correction: int) -> str:

@@ -82,6 +82,7 @@ class Scorecard:
     seed, level : of the cases.
     scores : one a case and storage format.
     ranking : the function and our algorithms on the same rows, the best first.
+    lengths : for which row lengths it is wrong on easy data, such as ``odd n``; empty where for none.
     left_out, shortened : cases, with the reason, that were not tried, or of which only some rows were.
     """
 
@@ -91,6 +92,7 @@ class Scorecard:
     level: str
     scores: list[CaseScore]
     ranking: list[Standing]
+    lengths: str = ""
     left_out: dict[str, str] = field(default_factory=dict)
     """What was not tried, and why."""
     shortened: dict[str, str] = field(default_factory=dict)
@@ -133,6 +135,7 @@ class Scorecard:
             "rank": self.rank,
             "of": len(self.ranking),
             "scores": [asdict(each) for each in self.scores],
+            "wrong_lengths": self.lengths,
             "ranking": [asdict(each) for each in self.ranking],
             "left_out": self.left_out,
             "shortened": self.shortened,

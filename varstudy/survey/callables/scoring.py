@@ -25,6 +25,7 @@ from ...study.ground_truth import truth
 from ...study.measuring import ACCUMULATORS, accumulators_of, moments_of, reduction
 from ...study.score import Exact, Status, judge, shown_digits
 from .calling import PROBES, Convention, argument, call, convention, text_of
+from .lengths import wrong_lengths
 from .scorecard import CaseScore, Scorecard, place, standing
 
 __all__ = ["MAX_LENGTH", "MAX_ROWS", "score"]
@@ -86,6 +87,8 @@ def score(
         work += [(case, storage) for storage in case.storages if storage in storages]
     if not work:
         raise ValueError(f"nothing is left to score of {len(chosen)} cases: raise --max-length or name other storages")
+    wide = [storage for storage in ("float64", "float32") if storage in storages]
+    lengths = wrong_lengths(function, how, FORMATS[wide[0]].dtype, max_length) if wide else ""
     algorithms = [each for each in algorithms_for() if not each.needs_centre]
     scores: list[CaseScore] = []
     rivals: dict[tuple[str, str], list[tuple[float, bool]]] = {}
@@ -104,7 +107,7 @@ def score(
     ranking = [standing(name, "", own)]
     ranking += [standing(algorithm, kind, found) for (algorithm, kind), found in rivals.items()]
     ranking.sort(key=place)
-    return Scorecard(name, how, seed, level, scores, ranking, left_out, shortened)
+    return Scorecard(name, how, seed, level, scores, ranking, lengths, left_out, shortened)
 
 
 def row_length(case: Case) -> int:

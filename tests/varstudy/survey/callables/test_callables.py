@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import statistics
 import sys
 import types
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -21,6 +24,7 @@ from varstudy.study.algorithm_answers import algorithms_for
 from varstudy.study.score import held
 from varstudy.survey.callables import CallableProblem, convention, resolve, score, scoring
 from varstudy.survey.callables.calling import argument
+from varstudy.survey.callables.lengths import LENGTHS, pattern, wrong_lengths
 
 
 def exact(values: np.ndarray, correction: int = 0) -> Fraction:
@@ -64,6 +68,120 @@ def test_a_module_that_fails(tmp_path, monkeypatch, capsys) -> None:
     with pytest.raises(CallableProblem, match="needs 'a_module_that_is_not_there', which is not installed"):
         resolve("wants_more:f")
     assert "fails_to_import" not in sys.modules
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of functions, called like a module that everyone has, next to another file that it imports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "parts_of_mine.py").write_text("def half(x):\n    return x[: len(x) // 2 * 2]\n")
+    file = tmp_path / "numpy.py"
+    file.write_text(
+        "import statistics\nfrom parts_of_mine import half\nprint('noise')\n"
+        "def f(x):\n    return statistics.pvariance(half(x))\n"
+        "class Kept:\n    @staticmethod\n    def g(x):\n        return f(x)\n"
+    )
+    return file
+
+
+def test_a_function_in_a_file(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for spec in ("./numpy.py:f", "numpy.py:f", f"{mine}:f", f"{mine}:Kept.g"):
+        assert resolve(spec)([1.0, 3.0, 7.0]) == 1.0
+    assert capsys.readouterr().out == ""
+    assert resolve("numpy:var") is np.var, "a file hides no module"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("./numpy.py", r"write \./numpy\.py:FUNCTION; it defines f"),
+        ("./numpi.py:f", r"\./numpi\.py does not exist: did you mean numpy\.py"),
+        ("no/where.py:f", r"no/where\.py does not exist: check the path"),
+        ("./numpy.py:ff", r"\./numpy\.py has no 'ff': did you mean f\?"),
+        ("./numpy.py:nothing", r"\./numpy\.py has no 'nothing': it has Kept, f, half, statistics"),
+        ("./:f", r"is a folder: name a Python file in it"),
+        ("./text.txt:f", r"is not a Python file: name one that ends in \.py"),
+        ("./bad.py:f", r"\./bad\.py cannot be imported \(SyntaxError: .*line 1\)\): fix the import error first"),
+        ("./needs.py:f", r"\./needs\.py needs 'a_module_that_is_not_there', which is not installed: install it"),
+        ("alone_here:f", r"for the file here write \./alone_here\.py:f"),
+    ],
+)
+def test_files_that_are_wrong(mine: Path, spec: str, message: str) -> None:
+    (mine.parent / "text.txt").write_text("")
+    (mine.parent / "bad.py").write_text("def f(x: return 1\n")
+    (mine.parent / "needs.py").write_text("import a_module_that_is_not_there\n")
+    (mine.parent / "alone_here.py").write_text("")
+    if spec.startswith("alone"):
+        sys.path[:] = [each for each in sys.path if each not in ("", ".", str(mine.parent))]
+    with pytest.raises(CallableProblem, match=message) as caught:
+        resolve(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_function_that_wants_a_tensor_gets_one_where_torch_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def var_of_tensor(x: Any) -> Any:
+        return x.unsqueeze().values.var()
+
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "torch", raising=False)
+        without.setattr(importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(CallableProblem, match=r"has no attribute 'unsqueeze'.*wrap it in a function that can"):
+            convention(var_of_tensor, "it")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    (tmp_path / "torch.py").write_text(
+        "class Tensor:\n    def __init__(self, values):\n        self.values = values\n"
+        "    def unsqueeze(self):\n        return self\n"
+        "from_numpy = Tensor\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        assert str(convention(np.var, "it")) == "f(x, ddof=0)", "arrays come first"
+        assert "torch" not in sys.modules
+        assert str(convention(var_of_tensor, "it")) == "f(torch.tensor(x))"
+    finally:
+        sys.modules.pop("torch", None)
+
+
+def tree(x: Any) -> float:
+    """Adds pairs, and drops the value that is left over."""
+    s, q = x.astype(np.float64), x.astype(np.float64) ** 2
+    while len(s) > 1:
+        half = len(s) // 2
+        s, q = (each[:half] + each[half : 2 * half] for each in (s, q))
+    return float(q[0] / len(x) - (s[0] / len(x)) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("function", "lengths"),
+    [
+        (np.var, ""),
+        (statistics.variance, ""),
+        (tree, "n that are not powers of two"),
+        (lambda x: np.var(x[: len(x) // 2 * 2]), "odd n"),
+        (lambda x: np.var(x[: len(x) // 8 * 8 or None]), "n above 8 that are not multiples of 8"),
+        (lambda x: np.var(x[:1000]), "n above 1000"),
+        (lambda x: math.nan if len(x) in (7, 65) else np.var(x), f"n = 7, 65 of {len(LENGTHS)} lengths from 2 to 4097"),
+    ],
+)
+def test_lengths_that_a_function_gets_wrong_on_easy_rows(function: Any, lengths: str) -> None:
+    how = convention(function, "it")
+    for dtype in (np.float32, np.float64):
+        assert wrong_lengths(function, how, dtype, 10**6) == lengths
+
+
+def test_the_score_says_for_which_lengths_a_function_is_wrong() -> None:
+    card = score(tree, "tree", only="bessel/n=0002", level="quick")
+    assert card.lengths == card.record()["wrong_lengths"] == "n that are not powers of two"
+    assert not any(each.wrong for each in card.scores), "none of these rows shows it"
+    assert score(tree, "tree", only="bessel/n=0002", level="quick", max_length=2).lengths == ""
+
+
+def test_a_list_of_lengths_without_a_pattern_is_cut() -> None:
+    told = "n = 3, 5, 6, 9, 11, 14 and 2 more of 28 lengths from 2 to 29"
+    assert pattern(range(2, 30), [3, 5, 6, 9, 11, 14, 17, 20]) == told
 
 
 def with_correction(x, *, correction=0.0):
