@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -140,13 +141,13 @@ def paragraph(text: str, bullet: str = "", *, hang: int | None = None, wrong: bo
     """
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
         text = textwrap.fill(
-            text,
+            re.sub(r"(?<=\S) ([-=/]) (?=\S)", "\0\\1\0", text),  # a formula stays in one line
             width(),
             initial_indent=bullet,
             subsequent_indent=" " * (len(bullet) if hang is None else hang),
             break_long_words=False,
             break_on_hyphens=False,
-        )
+        ).replace("\0", " ")
     else:
         text = bullet + text
     coloured = wrong and sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -206,14 +206,15 @@ def _list(functions: Sequence[Function], as_json: bool) -> None:
         ["function", "measured with", "ddof", "one value", "n = ddof", "no value", "1, NaN, 4, 9"],
         [_list_line(each, known.get(each.name)) for each in functions],
         left=7,
-        more=("no value", "1, NaN, 4, 9", "n = ddof"),
+        more=("no value", "1, NaN, 4, 9", "n = ddof", "measured with"),
     )
 
 
 def _list_line(function: Function, fact: LeagueFact | None) -> list[str]:
     if fact is None or fact.status != "measured":
         why = "" if fact is None else f" ({fact.reason})"
-        return [function.name, f"{fact.status if fact else 'not measured'}{why}", "", "", "", "", ""]
+        status = fact.status if fact else "not measured"
+        return [function.name, f"{status}{why}", status, "", "", "", ""]
     answers = (fact.one_value, fact.at_correction, fact.empty, fact.with_nan)
     versions = fact.version.split(", ")
     version = next((each for each in versions if each.startswith(f"{fact.library.lower()} ")), versions[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import varstudy.cli as command
-from varstudy.cli import tables
+from varstudy.cli import console, tables
 from varstudy.cli.program import BAD_INPUT, BROKEN_PIPE, INTERRUPTED, NO_DEVICE, REGRESSION
 
 COMMANDS = (
@@ -151,3 +152,11 @@ def test_the_exit_codes_are_those_that_the_help_says() -> None:
     told = dict(re.findall(r"(\d+) ([a-z][^,.]*)", text.partition("Exit codes: ")[2].partition(".")[0]))
     codes = {0, REGRESSION, BAD_INPUT, NO_DEVICE, INTERRUPTED, BROKEN_PIPE, 128 + 15, 128 + 1}
     assert set(map(int, told)) == codes
+    document = (Path(__file__).resolve().parents[3] / "docs" / "commands.rst").read_text("utf-8")
+    assert {int(code) for code in re.findall(r"^(\d+)  +\S", document, re.MULTILINE)} == codes
+
+
+def test_a_formula_stays_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    console.paragraph(f"{'x' * 33} n - 1 follows", "- ")
+    assert capsys.readouterr().out == f"- {'x' * 33}\n  n - 1 follows\n"
