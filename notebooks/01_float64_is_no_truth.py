@@ -104,7 +104,7 @@ for name, off in seen.items():
 # Seen from the reference, the naive update is far off and Youngs-Cramer is the nearer of the two: what the test
 # expects.
 #
-# ## The same numbers, held against exact arithmetic
+# ## The same numbers, compared with exact arithmetic
 #
 # Every float64 number is a fraction with a power of two below the line. So the variance of the *stored* values is a
 # rational number, and Python's `Fraction` computes it without any rounding. That takes three lines:
@@ -233,7 +233,7 @@ plt.show()
 # %% [markdown]
 # ## The kernels on the test's data
 #
-# The study's kernels beside the exact variance, each in float64. `varstudy.var` is correctly rounded: it is off by less
+# The study's kernels next to the exact variance, each in float64. `varstudy.var` is correctly rounded: it is off by less
 # than half a unit in the last place, and no algorithm can be nearer.
 
 # %%

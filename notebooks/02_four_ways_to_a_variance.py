@@ -173,7 +173,7 @@ plt.show()
 #
 # ## The four laws
 #
-# Each failure follows a law that the derivation above gives. Here are the measured errors beside it; each error of the
+# Each failure follows a law that the derivation above gives. Here are the measured errors next to it; each error of the
 # upper panels is the median of 15 rows of 4,096 values. A sum of $n$ values errs by something between $u$ and $n u$,
 # so a law there is a band.
 

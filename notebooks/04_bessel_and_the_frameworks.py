@@ -88,7 +88,7 @@ moments
 # ## What the frameworks do
 #
 # The study asks each framework's layer by small batches whose moments tell the conventions apart, and reads the source
-# where it could not be run; how a number is known stands beside it. Nothing here is written down by hand: the table
+# where it could not be run; how a number is known stands next to it. Nothing here is written down by hand: the table
 # comes from the findings in `varstudy.survey.findings`.
 
 # %%
@@ -210,7 +210,7 @@ plt.show()
 # batch, noise and all. With its own defaults Keras is slower by a factor of ten. Ported, the two curves lie on each other
 # but for Bessel's factor $n/(n-1)$.
 #
-# ## How much is Bessel worth, beside rounding?
+# ## How much is Bessel worth, compared with rounding?
 #
 # Left alone, the factor changes an output by $\sqrt{\tfrac{n}{n-1}}-1\approx\tfrac1{2n}$, relatively. A kernel that loses
 # digits changes it too. On the same scale: $1/n$, and the error of the naive float32 kernel on $n$ values with

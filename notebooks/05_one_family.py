@@ -2,7 +2,7 @@
 # # 5. One family: batch, layer, instance and group norm
 #
 # **The question.** Four normalisations, four layers in every framework, four kernels to test. How much of that is one thing?
-# And what does a *small* row (a small batch, a small group) do to a variance, beside what rounding does? At the end: what
+# And what does a *small* row (a small batch, a small group) do to a variance, apart from what rounding does? At the end: what
 # does it cost to fold such a layer into a convolution, in float16?
 #
 # Look for one picture (which values share a statistic), one crossing (where rounding becomes larger than the
@@ -148,7 +148,7 @@ truth(rows["group"])
 # ## Small rows: two errors, and which one matters
 #
 # The variance of $n$ values is an estimate. For normal data its relative standard error is $\sqrt{2/(n-1)}$, and
-# with the divisor $n$ it is too small by $1/n$ on average. Beside it stands the rounding error of the kernel. Below are 300
+# with the divisor $n$ it is too small by $1/n$ on average. To that comes the rounding error of the kernel. Below are 300
 # rows for each length, of normal values round 30 standard deviations, in float32 and in bfloat16.
 
 # %%
@@ -185,7 +185,7 @@ for (storage, algorithm), colour, marker in zip(rounding, (BLUE, GREEN, ORANGE, 
             label=f"rounding: {algorithm}, {storage}")
 ax.set(
     xscale="log", yscale="log", xlabel="values in a row", ylabel="relative error of the variance (at least 10⁻⁹)",
-    title="Normal values round 30 σ: sampling beside rounding",
+    title="Normal values round 30 σ: sampling and rounding",
 )
 ax.set_xticks([2, 8, 32, 128, 512, 2048, 8192], ["2", "8", "32", "128", "512", "2,048", "8,192"])
 ax.minorticks_off()

@@ -135,7 +135,7 @@ assert state.mean.tobytes() == kernel.mean.tobytes() and state.m2.tobytes() == k
 kernel
 
 # %% [markdown]
-# What is it worth? Its relative error beside those of Welford's recurrence and of Chan's merges, on the maps of notebook 2.
+# What is it worth? Its relative error, next to those of Welford's recurrence and of Chan's merges, on the maps of notebook 2.
 
 # %%
 MAPS = ("ramp/slow", "step/half", "spike/first", "biased-rounding/0.1", "bright-image/uint8", "offset/mean=1000")

@@ -30,7 +30,7 @@ FOLDER = Path(__file__).parent
 # Each notebook's time, and the size of its file in bytes, at most.
 SECONDS = 60.0
 LARGEST = 400_000
-# Characters of an object's plain text beside its table.
+# Characters of an object's plain text next to its table.
 LONG = 300
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

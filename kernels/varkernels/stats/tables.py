@@ -3,7 +3,7 @@
 Axes mean what they mean to numpy: None takes all values together, 0 goes down the columns, 1 along the rows.
 The values of a column that may be missing (pandas.NA) count as NaN. Columns of different dtypes: along axis 0
 and for all values together each column's exact values count; along axis 1 the values are those of
-`DataFrame.to_numpy()`, so that integers beyond 2^53 beside floats are rounded by pandas.
+`DataFrame.to_numpy()`, so that integers beyond 2^53 next to floats are rounded by pandas.
 """
 
 from __future__ import annotations

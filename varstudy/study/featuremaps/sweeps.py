@@ -108,7 +108,7 @@ def growth() -> tuple[Case, ...]:
         why = "centred normal values: how the error grows with N where nothing but N is hard."
         made.append(_growth("normal", k, levels, storages, why, 0.0, 1.0))
     for k in (22, 24, 25, 26):
-        why = "centred normal values in a narrow format: which orders keep its digits when summed in float32."
+        why = "centred normal values in a narrow format: which orders keep its digits with a float32 accumulator."
         made.append(_growth("narrow", k, FULL, ("float16", "bfloat16"), why, 0.0, 1.0))
     for k in (*GROWTH_EXPONENTS, 26, 28, 30):
         levels = FULL if k > 24 else QUICK if k in (8, 14) else DEFAULT

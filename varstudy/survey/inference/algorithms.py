@@ -191,7 +191,7 @@ def _some(names: list[str]) -> str:
     """The first few of them."""
     if len(names) <= 3:
         return listed(names)
-    return f"{', '.join(names[:3])} and {len(names) - 3} more of ours"
+    return f"{', '.join(names[:3])} and {len(names) - 3} more of our algorithms"
 
 
 def _finite_about_0(variant: Variant) -> bool:
