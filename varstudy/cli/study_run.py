@@ -82,7 +82,13 @@ def _summary(found: Results) -> None:
     parts = dict(iter(same.groupby("algorithm", sort=False)))
     medians = {name: float(part["var_digits_worst"].median()) for name, part in parts.items()}
     sound = [str(name) for name, part in parts.items() if not wrong(part).any()]
-    paragraph(f"{len(sound)} of {many(len(parts), 'algorithm')} are wrong on no feature map: {listed(sound)}.")
+    of = many(len(parts), "algorithm")
+    paragraph(
+        f"Right or inaccurate on every feature map, {len(sound)} of {of}: {listed(sound)}."
+        if sound
+        else f"Each of {of} is wrong on a feature map.",
+        wrong=not sound,
+    )
     click.echo()
     show_table(
         "Correct digits of the worst row, accumulated in the storage's own format",
