@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """The committed report: made from the default study, and held against what the code measures now.
 
-    python reports/make.py [--bench FILE]  # run the default study, write reports/reference/report*.html; exit code 1
+    python reports/make.py [--bench FILE]  # run the default study, write its pages into reports/reference; exit code 1
                                            # if report.html has a benchmark and none is given
     python reports/make.py --check DIR     # compare its table with the results in DIR, and see that every page that is
                                            # linked is there; exit code 1 otherwise
@@ -30,6 +30,7 @@ from varstudy.report.sections.explorer_parts import columns
 from varstudy.study import results, runner
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+CLAIMS = "claims.json"
 SHOWN = 10
 
 
@@ -127,6 +128,7 @@ def main(check: str | None, bench: str | None) -> None:
             shutil.copy(bench, Path(folder) / "bench.json")
         report.write(made, folder)
         drawn = {path.name: path.read_bytes() for path in sorted(Path(folder).glob("report*.html"))}
+        drawn[CLAIMS] = (Path(folder) / CLAIMS).read_bytes()
     REFERENCE.mkdir(exist_ok=True)
     for name in pages().keys() - drawn.keys():
         (REFERENCE / name).unlink()

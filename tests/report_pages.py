@@ -73,7 +73,7 @@ def made(records: Iterable[dict[str, Any]], **given: Any) -> Results:
 
 def whole(results: Results) -> str:
     """Every page of the report, one after the other."""
-    return "\n".join(report.render(results).values())
+    return "\n".join(page for name, page in report.render(results).items() if name.endswith(".html"))
 
 
 def small_study(name: str = "") -> list[dict[str, Any]]:

@@ -5,8 +5,9 @@
 >>> report.write(results.read("out"), "out")                        # doctest: +SKIP
 PosixPath('out/report.html')
 
-report.html answers; the pages that it links, report-*.html, have every line. All of them only read the table and the
-files next to it: nothing is measured, and nothing is clipped before it is drawn.
+report.html answers; the pages that it links, report-*.html, have every line; claims.json has every claim of the first
+screen. All of them only read the table and the files next to it: nothing is measured, and nothing is clipped before it
+is drawn.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def findings(folder: Path) -> list[FindingRow]:
 
 
 def write(results: Results, folder: str | Path) -> Path:
-    """Write report.html and the pages that it links into a folder, each whole or not at all; return report.html's path.
+    """Write report.html, its pages and claims.json into a folder, each whole or not at all; return report.html's path.
 
     A bench.json in the folder becomes the section on speed, a gpu.json the section on the GPU's speed; a measured.json
     and a league.json hold the frameworks and libraries that were measured here.

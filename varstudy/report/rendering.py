@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .words import clean, code, code_in_pieces, count, digits, listing, number, percent, source_link
+from .words import clean, code, code_in_pieces, count, digits, listing, number, percent, ratio, source_link
 
 __all__ = ["asset", "environment", "policy", "sentence"]
 
@@ -28,7 +28,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         clean=clean, code=code, code_in_pieces=code_in_pieces, digits=digits, listing=listing, number=number,
-        percent=percent,
+        percent=percent, ratio=ratio,
     )  # fmt: skip
     made.globals.update(count=count, source_link=source_link)
     return made

@@ -16,15 +16,16 @@ from ..study.recommendation import QUOTIENT, TIE
 from ..study.results import COLUMNS, Results
 from ..study.score import MAY_LOSE
 from ..survey.findings.measured import FindingRow
+from .claims import Sources, as_json, claimed
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
 from .model.facts import Facts, decimal_digits
-from .model.summary import FEW_MAPS, headlines, recommendations
+from .model.summary import FEW_MAPS, recommendations
 from .rendering import asset, environment, policy, sentence
 from .sections import contraction, cuda, gpu_speed, museum, nist
 from .sections.explorer_parts import explorer
 from .sections.first_heat import family_heat
-from .sections.frameworks import conventions
-from .sections.league import libraries
+from .sections.frameworks import conventions, findings
+from .sections.league import libraries, shown
 from .sections.pencil import examples
 from .sections.wide_tables import GROUP_TITLES, group_tables, heat_maps
 from .words import clean, code, listing, number, superscript
@@ -59,7 +60,7 @@ def render(
     fresh: Sequence[FindingRow] | str | None = None,
     league: Mapping[str, Any] | str | None = None,
 ) -> dict[str, str]:
-    """The report and the pages that it links, by file name; of a run that goes on, the report alone.
+    """The report, the pages that it links and its claims, by file name; of a run that goes on, no other page.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def render(
     if not facts.measured:
         given |= _details(facts, gpu_json)
     template = environment().get_template("page.html.j2")
-    return {
+    drawn = {
         page["file"]: clean(
             template.render(
                 page=page, policy=policy(*page["scripts"]), scripts=[asset(name) for name in page["scripts"]], **given
@@ -83,6 +84,7 @@ def render(
         )
         for page in pages
     }
+    return drawn | {"claims.json": as_json(given["claims"])}
 
 
 def _first(
@@ -106,7 +108,7 @@ def _first(
         "measured": facts.measured,
         "device": clean(facts.device),
         "devices": frame["device"].nunique(),
-        "headlines": headlines(facts),
+        "claims": claimed(Sources(facts, choices, findings(fresh), shown(league))),
         "choices": choices,
         "pencil": examples(),
         "lose": f"{MAY_LOSE:g}",

@@ -19,6 +19,7 @@ __all__ = [
     "listing",
     "number",
     "percent",
+    "ratio",
     "short",
     "size",
     "source_link",
@@ -104,6 +105,11 @@ def count(value: int, one: str, many: str = "") -> str:
 def percent(value: float) -> str:
     """A ratio as a percentage."""
     return f"{100 * value:.3g}%"
+
+
+def ratio(value: float) -> str:
+    """A ratio that must not look as if it were 1 where it is below."""
+    return "just below 1" if 0.9995 <= value < 1 else number(value, 4)
 
 
 def listing(items: Iterable[Markup | str]) -> Markup:

@@ -24,7 +24,7 @@ from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property
 from .first_conventions import FirstConventions, agreeing
 from .layers_heat import LayersHeat, heat
 
-__all__ = ["Conventions", "conventions", "made"]
+__all__ = ["Conventions", "conventions", "findings", "made"]
 
 _PROBE = "probe"
 
@@ -77,6 +77,15 @@ def _with(fresh: Sequence[FindingRow] | str) -> Conventions:
         old, unread = [], str(problem)
     known, trouble = _facts()
     return made(old, known, rows, unread, trouble=trouble)
+
+
+def findings(fresh: Sequence[FindingRow] | str | None = None) -> list[FindingRow]:
+    """The rows that the section shows: the committed ones, replaced by those that were measured here."""
+    try:
+        old = measured.committed()
+    except ConventionsProblem:
+        old = []
+    return _sound(measured.merged(old, [] if fresh is None or isinstance(fresh, str) else list(fresh)))
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

@@ -16,7 +16,7 @@ from ...survey.libraries.declaring import SHORT
 from ..words import clean, code, count, listing
 from .league_tables import LeagueTable, divisor, layers_table, league_table, pinned, short_error
 
-__all__ = ["Libraries", "libraries"]
+__all__ = ["Libraries", "libraries", "shown"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,16 @@ def libraries(fresh: Mapping[str, Any] | str | None = None) -> Libraries:
     if fresh is None or found.problem:
         return found
     return replace(found, lead=(*found.lead, *_here(league_record.committed(), fresh)))
+
+
+def shown(fresh: Mapping[str, Any] | str | None = None) -> Mapping[str, Any] | None:
+    """The content of the league that the section shows: a whole one measured here, or the committed one."""
+    if isinstance(fresh, Mapping) and _whole(fresh):
+        return fresh
+    try:
+        return league_record.committed()
+    except (OSError, LeagueProblem):
+        return fresh if isinstance(fresh, Mapping) else None
 
 
 def _whole(content: Mapping[str, Any]) -> bool:
