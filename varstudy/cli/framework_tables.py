@@ -1,4 +1,4 @@
-"""Findings of frameworks as tables and as JSON, each beside what is documented."""
+"""Findings of frameworks as tables and as JSON, each next to what is documented."""
 
 from __future__ import annotations
 

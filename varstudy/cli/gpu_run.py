@@ -105,7 +105,7 @@ def _show_map(where: str, part: Sequence[GpuRow]) -> None:
     kernels = sorted((key for key in names if key[0] == "kernel"), key=pace)
     others = [key for key in names if key[0] != "kernel"]
     show_table(
-        f"{where}: GB/s, share of the copy's rate" + (", speed beside PyTorch's best" if len(others) > 1 else ""),
+        f"{where}: GB/s, share of the copy's rate" + (", speed next to PyTorch's best" if len(others) > 1 else ""),
         ["contender", *norms],
         [[key[1], *(_cell(cells.get((*key, norm))) for norm in norms)] for key in (*others, *kernels[:SHOWN])],
         more=[*reversed(norms[1:])],

@@ -181,7 +181,7 @@ def _list(functions: Sequence[Function], as_json: bool) -> None:
     try:
         known = {fact.function: fact for fact in league_record.facts(league_record.committed())}
     except (FileNotFoundError, LeagueProblem) as problem:
-        say(f"Nothing is committed that could be shown beside: {problem}")
+        say(f"No committed results can be shown next to these: {problem}")
         known = {}
     if as_json:
         dump([

@@ -65,7 +65,7 @@ def _show(section: str, entry: dict[str, Any], pattern: str) -> None:
 
 
 def _searched(entry: Mapping[str, Any]) -> str:
-    """The words by which an entry is found, beside its name."""
+    """The words by which an entry is found, apart from its name."""
     words = [str(entry.get(field, "")) for field in ("rationale", "observed", "title", "summary", "source")]
     norms = [entry["name"]] if entry["name"] in NORM_SUMMARIES else entry.get("norms", ())
     return " ".join(filter(None, [*words, *(f"{norm} norm" for norm in norms)]))

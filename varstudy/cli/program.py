@@ -188,7 +188,7 @@ def about(error: OSError, path: object) -> str:
 
 
 def alone(says: str, option: str, others: Mapping[str, object]) -> None:
-    """Refuse other options beside one that makes nothing of them, rather than leave them undone.
+    """Refuse options that another option makes useless, rather than ignore them.
 
     Parameters
     ----------
