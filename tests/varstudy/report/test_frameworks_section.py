@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from varstudy.report import findings, measured_file, rendering
-from varstudy.report.figures import bessel_places, draw, running_variance
+from varstudy.report.figures import bessel_places, draw
 from varstudy.report.model import measured_layers
 from varstudy.report.sections import frameworks as section
-from varstudy.report.sections import layers_heat
+from varstudy.report.sections import layers_heat, running_variance
 from varstudy.report.sections.convention_tables import COLUMNS
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.documented import Documented
@@ -319,14 +319,15 @@ def test_frameworks_of_one_law_share_a_line_and_are_named() -> None:
     given_ = layers_of(rows("torch"), rows("mlx"), rows("paddle", correction__running=0), rows("paddle", "2-D"))
     made = running_variance.laws(given_)
     assert [len(group) for group in made.found.values()] == [3, 1]
-    drawn = running_variance.draw(given_)
-    assert drawn.svg is not None
-    told = " ".join(drawn.notes)
-    assert "<code>torch</code>, <code>mlx</code> and <code>paddle</code> (2-D)" in told
+    table = running_variance.tabulated(given_)
+    assert table is not None
+    assert table.lines[0][1] == "<code>torch</code>, <code>mlx</code> and <code>paddle</code> (2-D)"
+    told = " ".join(table.lead)
     assert "2 laws among 3 frameworks" in told
     assert "computed from the measured law" in told
     ends = [running_variance.following(law)[-1, -1] for law in made.found]
     assert f"between {min(ends):.3g}" in told
+    assert [float(line[2]) for line in table.lines] == pytest.approx(ends, rel=5e-3)
 
 
 @pytest.mark.parametrize(
@@ -341,10 +342,11 @@ def test_frameworks_of_one_law_share_a_line_and_are_named() -> None:
         ({"initial__var": None}, "the start of its running variance was not determined"),
     ],
 )
-def test_a_law_that_cannot_be_drawn_says_why(other: dict[str, Any], why: str) -> None:
-    drawn = running_variance.draw(layers_of(rows("torch"), rows("mlx", **other)))
-    assert any("Not drawn" in note and why in note and "mlx" in note for note in drawn.notes)
-    assert running_variance.draw(layers_of(rows("mlx", **other))).svg is None
+def test_a_law_that_is_not_known_says_why(other: dict[str, Any], why: str) -> None:
+    table = running_variance.tabulated(layers_of(rows("torch"), rows("mlx", **other)))
+    assert table is not None
+    assert any("No line" in note and why in note and "mlx" in note for note in table.without)
+    assert running_variance.tabulated(layers_of(rows("mlx", **other))) is None
 
 
 @pytest.mark.parametrize(
@@ -355,10 +357,11 @@ def test_a_law_that_cannot_be_drawn_says_why(other: dict[str, Any], why: str) ->
         ("running.update", "its statistics follow no batches"),
     ],
 )
-def test_what_does_not_apply_has_no_curve(name: str, why: str) -> None:
+def test_what_does_not_apply_has_no_line(name: str, why: str) -> None:
     mlx = [replace(r, value="", status="not applicable") if r.property == name else r for r in rows("mlx")]
-    told = running_variance.draw(layers_of(rows("torch"), mlx)).notes
-    assert f"Not drawn, {why}: <code>mlx</code>." in told
+    table = running_variance.tabulated(layers_of(rows("torch"), mlx))
+    assert table is not None
+    assert f"No line, {why}: <code>mlx</code>." in table.without
 
 
 def test_bessels_places() -> None:
@@ -424,20 +427,12 @@ def test_a_slim_drawing_keeps_what_is_referred_to() -> None:
 
 def test_figures_are_well_formed_and_follow_the_page() -> None:
     given_ = layers_of(rows(HOSTILE), rows("torch"), rows("mlx", correction__running=0))
-    for module in (running_variance, bessel_places):
-        svg = module.draw(given_).svg
-        assert svg is not None
-        root = ET.fromstring(svg)
-        assert {e.tag for e in root.iter()} <= {"svg", "g", "path", "defs", "use", "text", "clipPath", "rect"}
-        assert not re.search(r"#0101[0-9a-f]{2}", svg)
-        assert root.get("role") == "img"
-
-
-def test_every_law_has_a_shape_of_its_own() -> None:
-    markers, colours, dashes = running_variance._MARKERS, running_variance._COLOURS, running_variance._DASHES
-    n = len(markers)
-    assert len({(markers[i % n], colours[i % len(colours)], str(dashes[i % len(dashes)])) for i in range(36)}) == 36
-    assert len(set(markers)) == n >= 12
+    svg = bessel_places.draw(given_).svg
+    assert svg is not None
+    root = ET.fromstring(svg)
+    assert {e.tag for e in root.iter()} <= {"svg", "g", "path", "defs", "use", "text", "clipPath", "rect"}
+    assert not re.search(r"#0101[0-9a-f]{2}", svg)
+    assert root.get("role") == "img"
 
 
 # Safe, and any data ---------------------------------------------------------------------------------------------------
@@ -566,7 +561,7 @@ def test_the_committed_findings() -> None:
     Page(html)
     assert len(html.encode()) < 320_000
     assert made.running is not None
-    assert made.running.svg
+    assert len(made.running.lines) > 10
     marked = {
         (measured_layers.title(r.framework), r.property)
         for r in measured.committed()

@@ -432,7 +432,8 @@ def test_the_sections_are_those_of_the_contents(pages: dict[str, str], made_of: 
     keys = [section["key"] for section in made_of["sections"]]
     assert re.findall(r'<section class="chapter" aria-labelledby="([^"]+)">', html) == keys
     contents = html.split('<nav id="contents"')[1].split("</nav>", maxsplit=1)[0]
-    assert re.findall(r'href="#([^"]+)"', contents) == keys
+    parts = {section["key"]: [part for part, _ in section.get("parts", ())] for section in made_of["sections"]}
+    assert re.findall(r'href="#([^"]+)"', contents) == [place for key in keys for place in (key, *parts[key])]
 
 
 def test_the_report_keeps_within_its_budget(pages: dict[str, str], page: Page) -> None:

@@ -82,7 +82,7 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
     measured = [
         [row for row in panel if row.status == "ok" and row.contender != LIMIT and row.of_limit > 0] for panel in panels
     ]
-    drawing = _drawing(measured)
+    wide, narrow = (_drawing(measured, narrow=narrow) for narrow in (False, True))
     rounds = max(row.rounds for rows in measured for row in rows)
     notes = (sentence("pareto", rounds=rounds), *map(_note, measured))
     versions = {str(p.get("name", "")): str(p.get("version", "")) for p in bench["peers"] if isinstance(p, dict)}
@@ -90,27 +90,29 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
         f"{row.contender} ({row.reason or row.status})" for panel in panels for row in panel if row.status != "ok"
     )
     return Speed(
-        Drawn(drawing, notes),
+        Drawn(wide, notes, narrow),
         tuple(_part(panel, versions) for panel in panels),
         clean("; ".join(away)),
     )
 
 
-def _drawing(measured: Sequence[Sequence[BenchRow]]) -> Markup:
+def _drawing(measured: Sequence[Sequence[BenchRow]], *, narrow: bool) -> Markup:
+    """The panels side by side; one above the other for a narrow screen."""
+    key = "pareto-narrow" if narrow else "pareto"
     names = [name for name in _STYLES if any(row.contender == name for rows in measured for row in rows)]
     others = [r.contender for rows in measured for r in rows if r.contender not in _STYLES]
-    with canvas("pareto"):
-        fig = Figure(figsize=(12.4, 6.0), layout="constrained")
+    with canvas(key):
+        fig = Figure(figsize=(4.6, 3.6 * len(measured) + 1.6) if narrow else (12.4, 5.2), layout="constrained")
         for place, rows in enumerate(measured):
-            ax = fig.add_subplot(1, len(measured), place + 1)
+            ax = fig.add_subplot(*((len(measured), 1) if narrow else (1, len(measured))), place + 1)
             threads = count(rows[0].threads, "thread")
             ax.set_title(f"{short(rows[0].dtype)}, {size(rows[0].values)} values, {threads}")
             _panel(ax, rows)
         handles = [
             Line2D([], [], ls="none", label=short(name), **_look(name)) for name in (*names, *dict.fromkeys(others))
         ]
-        fig.legend(handles=handles, loc="outside upper center", ncols=5, columnspacing=1.6)
-        return svg(fig, "pareto", "Relative error of the variance against speed as a share of the read limit")
+        fig.legend(handles=handles, loc="outside upper center", ncols=2 if narrow else 6, columnspacing=1.6)
+        return svg(fig, key, "Relative error of the variance against speed as a share of the read limit")
 
 
 def _look(name: str) -> dict[str, Any]:

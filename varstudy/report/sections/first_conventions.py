@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from ..model.measured_layers import Layer, title, words
 from ..words import clean
-from .convention_tables import heading
 
 __all__ = ["PROPERTIES", "SHOWN", "FirstConventions", "agreeing"]
 
-PROPERTIES = (
-    "correction.normalise", "correction.running", "momentum.multiplies", "momentum.default", "epsilon.default",
-    "epsilon.place",
-)  # fmt: skip
+# What decides a port, with the heading of its column.
+PROPERTIES = {
+    "correction.normalise": "normalises by",
+    "correction.running": "keeps with divisor",
+    "momentum.multiplies": "momentum multiplies",
+    "momentum.default": "momentum",
+    "epsilon.default": "epsilon",
+    "epsilon.place": "epsilon’s place",
+}
 SHOWN = 10
 
 
@@ -58,5 +62,5 @@ def agreeing(layers: Sequence[Layer]) -> FirstConventions | None:
     ]
     frameworks = len({name for group in found.values() for name in group})
     return FirstConventions(
-        tuple(heading(name) for name in PROPERTIES), tuple(lines[:SHOWN]), len(lines) - len(lines[:SHOWN]), frameworks
+        tuple(PROPERTIES.values()), tuple(lines[:SHOWN]), len(lines) - len(lines[:SHOWN]), frameworks
     )

@@ -14,7 +14,7 @@ from ...survey.findings.comparing import differences
 from ...survey.findings.documented import Documented, DocumentedProblem
 from ...survey.findings.measured import ConventionsProblem, FindingRow
 from ...survey.findings.properties import KINDS, SYNC
-from ..figures import bessel_places, running_variance
+from ..figures import bessel_places
 from ..figures.draw import Drawn
 from ..model.contradictions import Entry, entries, found
 from ..model.measured_layers import Layer, layers, title
@@ -23,6 +23,7 @@ from ..words import clean, code, count, listing
 from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property_table
 from .first_conventions import FirstConventions, agreeing
 from .layers_heat import LayersHeat, heat
+from .running_variance import RunningTable, tabulated
 
 __all__ = ["Conventions", "conventions", "findings", "made"]
 
@@ -37,7 +38,7 @@ class Conventions:
     ----------
     lead : what the tables hold, in sentences. first : the conventions of batch norm on the first page.
     parts : a table a kind. entries : every contradiction.
-    heat, running, bessel : the figures. costs, sizes : what each divisor does. reasons : why cells have no value.
+    heat, running : tables. bessel : a figure. costs, sizes : what each divisor does. reasons : why cells have no value.
     runs : framework, versions, Python, date, processor, and whether it was measured here. fresh : what changed then.
     """
 
@@ -48,7 +49,7 @@ class Conventions:
     entries: tuple[Entry, ...] = ()
     undocumented: str = ""
     heat: LayersHeat | None = None
-    running: Drawn | None = None
+    running: RunningTable | None = None
     bessel: Drawn | None = None
     costs: tuple[bessel_places.Cost, ...] = ()
     sizes: tuple[int, ...] = bessel_places.SIZES
@@ -149,7 +150,7 @@ def made(
         entries=entries(contradictions),
         undocumented=trouble,
         heat=heat([(TITLES[kind], by_kind[kind]) for kind in KINDS]),
-        running=running_variance.draw(batch),
+        running=tabulated(batch),
         bessel=bessel_places.draw(batch),
         costs=bessel_places.costs(batch),
         reasons=_reasons(every, troubles),

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ...survey.probes import questions
 from ..model.measured_layers import Layer, is_number, words
 from ..rendering import sentence
-from ..words import clean, code, listing, number, short
-from .draw import Drawn, Floats, canvas, decades, slim, svg, token
+from ..words import clean, code, listing, number
 
-__all__ = ["Law", "draw", "following", "laws", "stream"]
+__all__ = ["Law", "RunningTable", "following", "laws", "stream", "tabulated"]
 
-_MARKERS = "os^Dv*PXphd<>"
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)))
-_COLOURS = tuple(f"c{i}" for i in range(9))
+Floats = NDArray[np.float64]
 _STEADY, _SPIKE = -1, 2  # the channel that no batch disturbs, and the one that the third batch does
 
 
@@ -49,12 +44,6 @@ class Law:
         return (
             f"weight {weight}, divisor {words('correction.running', self.correction)}, from {number(self.start)}{adds}"
         )
-
-    def short(self) -> str:
-        """The same in a few words."""
-        first, last = (number(weight) for weight in (self.weights[0], self.weights[-1]))
-        weight = first if len(set(self.weights)) == 1 else f"{first} … {last}"
-        return f"{weight}, {words('correction.running', self.correction)}, from {number(self.start)}"
 
 
 @dataclass
@@ -132,87 +121,54 @@ def _names(layers: Sequence[Layer]) -> list[str]:
     return list(dict.fromkeys(layer.framework for layer in layers))
 
 
-def draw(layers: Sequence[Layer]) -> Drawn:
-    """One line a law, on a channel whose batches are alike and on one with a batch of larger variance."""
+@dataclass(frozen=True)
+class RunningTable:
+    """What each law makes of one stream of batches.
+
+    Attributes
+    ----------
+    lead : what the table holds and shows, in sentences. steps : batches seen.
+    own : the variances of the batches that are compared, every one and the third, with divisor n.
+    lines : a law in words, its frameworks, and the running variance after the last batch where every batch is alike and
+        where the third has a larger variance.
+    without : what has no line.
+    """
+
+    lead: tuple[Markup, ...]
+    steps: int
+    own: tuple[str, str]
+    lines: tuple[tuple[str, Markup, str, str], ...]
+    without: tuple[Markup, ...]
+
+
+def tabulated(layers: Sequence[Layer]) -> RunningTable | None:
+    """A line a law, those that most frameworks follow first; None where no law was determined."""
     made = laws(layers)
     if not made.found:
-        return Drawn(None)
-    curves = {law: following(law) for law in made.found}
+        return None
     squares, n = stream()
     truth = squares / n
-    k = np.arange(questions.STEPS + 1)
-    with canvas("running-variance"):
-        rows = -(-len(curves) // 2)
-        fig = Figure(figsize=(12.4, 5.4 + 0.27 * rows), layout="constrained")
-        for place, (channel, heading) in enumerate(
-            (
-                (_STEADY, f"every batch has the variance {number(truth[0, _STEADY])}"),
-                (_SPIKE, f"the third batch has the variance {number(truth[_SPIKE, _SPIKE])}"),
-            )
-        ):
-            ax = fig.add_subplot(1, 2, place + 1)
-            ax.set_yscale("log")
-            for i, (law, kept) in enumerate(curves.items()):
-                # A start at zero has no place on this axis.
-                shown = np.where(kept[:, channel] > 0, kept[:, channel], np.nan)
-                label = f"{_letter(i)}: {short(', '.join(_names(made.found[law])), 42)} ({law.short()})"
-                ax.plot(
-                    k, shown, color=token(_COLOURS[i % len(_COLOURS)]), marker=_MARKERS[i % len(_MARKERS)],
-                    ls=_DASHES[i % len(_DASHES)], lw=1.4, label=None if place else label, zorder=3,
-                )  # fmt: skip
-            ax.plot(
-                k[1:], truth[:, channel], color=token("ink"), marker="_", ms=16, mew=1.4, ls="none", zorder=2,
-                label="each batch’s own variance, divisor n" if not place else None,
-            )  # fmt: skip
-            decades(ax, "y")
-            _ends(ax, [float(kept[-1, channel]) for kept in curves.values()])
-            ax.set_xticks(k)
-            ax.set_title(heading)
-            ax.set_xlabel("batches seen, k")
-            if not place:
-                ax.set_ylabel("running variance after k batches")
-        fig.legend(loc="outside upper center", ncols=2, fontsize=9, handlelength=3)
-        drawing = slim(svg(fig, "rv", f"Running variance after each of {questions.STEPS} batches, by law"))
-    return Drawn(drawing, _notes(made, curves, n))
-
-
-def _ends(ax: Axes, ends: Sequence[float]) -> None:
-    """The letters of the curves at their ends; those that would cover each other share a place."""
-    low, high = np.log10(ax.get_ylim())
-    groups: list[tuple[float, list[str]]] = []
-    for end, letter in sorted((end, _letter(i)) for i, end in enumerate(ends) if end > 0):
-        if groups and np.log10(end / groups[-1][0]) < 0.035 * (high - low):
-            groups[-1][1].append(letter)
-        else:
-            groups.append((end, [letter]))
-    for end, letters in groups:
-        ax.annotate(
-            " ".join(letters), (questions.STEPS, end), xytext=(9, 0), textcoords="offset points", va="center",
-            annotation_clip=False, fontsize=9,
-        )  # fmt: skip
-
-
-def _letter(place: int) -> str:
-    return chr(ord("A") + place % 26) + ("" if place < 26 else str(place // 26))
-
-
-def _notes(made: Laws, curves: dict[Law, Floats], n: int) -> tuple[Markup, ...]:
-    ends = {law: float(kept[-1, _STEADY]) for law, kept in curves.items()}
-    low, high = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
+    ends = {law: following(law)[-1] for law in made.found}
+    steady = {law: float(end[_STEADY]) for law, end in ends.items()}
+    low, high = min(steady, key=steady.__getitem__), max(steady, key=steady.__getitem__)
     frameworks = len(_names([layer for group in made.found.values() for layer in group]))
-    notes = [sentence("running_variance", steps=questions.STEPS, n=n, laws=len(curves), frameworks=frameworks)]
-    if len(curves) > 1:
+    lead = [sentence("running_variance", steps=questions.STEPS, n=n, laws=len(ends), frameworks=frameworks)]
+    if len(ends) > 1:
         span = {
-            "low": ends[low],
-            "lowest": _some(made.found[low]),
-            "high": ends[high],
-            "highest": _some(made.found[high]),
-        }
-        notes.append(sentence("running_variance_span", steps=questions.STEPS, **span))
-    for place, (law, layers) in enumerate(made.found.items()):
-        notes.append(Markup("<b>{}</b> {}: {}.").format(_letter(place), law.sentence(), _all(layers, made)))
-    notes += [Markup("Not drawn, {}: {}.").format(why, _all(layers, made)) for why, layers in made.without.items()]
-    return tuple(notes)
+            "low": steady[low], "lowest": _some(made.found[low]),
+            "high": steady[high], "highest": _some(made.found[high]),
+        }  # fmt: skip
+        lead.append(sentence("running_variance_span", steps=questions.STEPS, **span))
+    return RunningTable(
+        tuple(lead),
+        questions.STEPS,
+        (number(truth[0, _STEADY]), number(truth[_SPIKE, _SPIKE])),
+        tuple(
+            (law.sentence(), _all(group, made), number(steady[law]), number(float(ends[law][_SPIKE])))
+            for law, group in made.found.items()
+        ),
+        tuple(Markup("No line, {}: {}.").format(why, _all(group, made)) for why, group in made.without.items()),
+    )
 
 
 def _some(layers: Sequence[Layer], most: int = 3) -> Markup:
