@@ -37,7 +37,8 @@ def list_(pattern: str, sections: str | None, level: str | None, as_json: bool) 
     wanted = SECTIONS if sections is None else (sections,)
     listed = _entries(wanted, level or "full")
     described = {entry["name"]: _searched(entry) for entries in listed.values() for entry in entries}
-    names = set(meant(pattern, described) if pattern else described)
+    # All of which the pattern is a part, also where one has that very name: naive lists naive/pairwise too.
+    names = {name for name in described if matches(name, pattern)} or set(meant(pattern, described))
     if not names:
         known = {each["name"]: "" for entries in _entries(wanted, "full").values() for each in entries}
         raise Problem(f"nothing matches {pattern!r}: {nearest(pattern, known, 'list without a pattern shows all')}")

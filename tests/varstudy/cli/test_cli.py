@@ -544,6 +544,8 @@ def test_list() -> None:
 
 
 def test_list_filters() -> None:
+    naive = strictly(call("list", "naive", "--algorithms", "--json").stdout)
+    assert {each["name"] for each in naive["algorithms"]} == {n for n in algorithms() if n.partition("/")[0] == "naive"}
     by_part = strictly(call("list", "NumAcc", "--json").stdout)
     by_glob = strictly(call("list", "nist/numacc?", "--json").stdout)
     assert by_part == by_glob
