@@ -7,15 +7,17 @@ import io
 import math
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from browser import CONTRAST, LOOKS, Open, Seen, cut_in_print, judge, launched, open_tables, read_copies, visits, widths
 from report_pages import made, record, small_study
 
-from varkernels import algorithms
+from varkernels import FORMATS, algorithms, moments
 from varstudy import report
 from varstudy.report.report_page import PAGES
 from varstudy.study import featuremaps, results
@@ -363,6 +365,56 @@ def test_a_broken_table_says_so(visit: Open, folder: Path, tmp_path: Path) -> No
     page = visit(there=tmp_path, wait=False).page
     page.get_by_text("The embedded table could not be opened").wait_for(state="visible")
     assert not part(page, "plot").is_visible()
+
+
+# The pencil ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "10000, 10001, 10002", "47 47 47", "4097;4097;4097", "300, -300, 200, 100", "0.1, 0.2, 0.3, 0.4", "1e-7, 2e-7",
+        "6e-8, 1e-39, -2.5", "1, 1, 1, 1, 1, 1, 1, 1000",
+    ],
+)  # fmt: skip
+def test_the_reader_s_own_numbers_are_what_the_kernels_compute(visit: Open, values: str) -> None:
+    page = visit(FIRST).page
+    own = page.locator("#own-numbers")
+    part(own, "values").fill(values)
+    given = [float(v) for v in re.split(r"[\s,;]+", values)]
+    for storage in ("float16", "bfloat16", "float32"):
+        stored = np.array(given, FORMATS[storage].dtype)
+        for correction, word in ((0, "n"), (1, "n − 1")):
+            part(own, "format").select_option(storage)
+            part(own, "divisor").select_option(word)
+            x = [Fraction(float(v)) for v in stored]
+            mean = sum(x) / len(x)
+            truth = float(sum((v - mean) ** 2 for v in x) / (len(x) - correction))
+            with np.errstate(all="ignore"):
+                want = {
+                    name: float(moments(stored.reshape(1, 1, -1), name, storage).variance(correction)[0])
+                    for name in ("naive", "two_pass")
+                }
+            for name, value in {**want, "exact": truth}.items():
+                assert close(part(own, name).inner_text().replace("−", "-"), value), (storage, correction, name)
+
+
+def test_what_is_no_number_is_said(visit: Open) -> None:
+    page = visit(FIRST).page
+    own = page.locator("#own-numbers")
+    for values, said_ in (
+        ("1, two", "Not all of these are numbers."),
+        ("1", "Too few numbers."),
+        ("", "Too few numbers."),
+    ):
+        part(own, "values").fill(values)
+        assert part(own, "problem").inner_text() == said_
+        assert part(own, "naive").inner_text() == "–"
+    part(own, "values").fill("1e9 1")
+    part(own, "format").select_option("float16")
+    assert part(own, "problem").inner_text() == "A number is outside the format."
+    part(own, "values").press("Enter")
+    assert page.locator("h1").is_visible()
 
 
 # The tables ----------------------------------------------------------------------------------------------------------
