@@ -676,6 +676,9 @@ def test_the_section_shows_the_longest_array_and_the_fewest_threads() -> None:
     assert "NaN, ∞" in speed.drawn.svg
     assert not any("<script" in note for note in speed.drawn.notes)
     assert pareto.draw(content(rows)).drawn.svg == speed.drawn.svg
+    assert speed.made == ""
+    known = {"made": "2026-11-24T10:00:00+00:00", "cpu": {"model": "A <b>"}}
+    assert pareto.draw(content(rows) | {"provenance": known}).made == "2026-11-24 on A <b>"
 
 
 @pytest.mark.parametrize("bench", [None, "bench.json is broken.", content([]), content([timed(LIMIT, 1.0)])])

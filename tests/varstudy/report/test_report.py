@@ -316,7 +316,7 @@ def test_nothing_is_clipped_before_it_is_drawn(study: Results) -> None:
     rows = study.frame[(study.frame.group == "kappa-sweep") & study.frame.algorithm.isin(draw.KNOWN)]
     exact, failed = int((rows.var_error_worst == 0).sum()), int(np.isinf(rows.var_error_worst).sum())
     assert (
-        f"Of {len(rows)} points {failed} stand in the strip of NaN and infinities, {exact} in that of exact"
+        f"Of {len(rows)} points {failed} are in the strip of NaN and infinities, {exact} in the strip of exact"
         in (drawn.notes[0])
     )
     assert drawn.svg is not None

@@ -103,7 +103,7 @@ def draw(facts: Facts) -> Drawn:
                     ls=(0, (1, 2)), zorder=1,
                 )  # fmt: skip
             decades(ax, "x")
-            ax.set_title(f"{storage}, summed in {storage}")
+            ax.set_title(f"{storage}, {storage} accumulator")
             ax.set_xlabel("condition number κ (worst row)")
             if place % wide == 0:
                 ax.set_ylabel("relative error of the variance (worst row)")

@@ -43,12 +43,13 @@ _OTHER = Style("muted", ".")
 
 @dataclass(frozen=True)
 class Speed:
-    """The section on speed: its figure, a table for each panel, who is missing; or why there is none."""
+    """The section on speed: its figure, a table for each panel, who is missing, when and where; or why not."""
 
     drawn: Drawn
     tables: tuple[dict[str, Any], ...] = ()
     absent: str = ""
     problem: str = ""
+    made: str = ""
 
 
 def front(rows: Sequence[BenchRow]) -> list[BenchRow]:
@@ -93,7 +94,16 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
         Drawn(wide, notes, narrow),
         tuple(_part(panel, versions) for panel in panels),
         clean("; ".join(away)),
+        made=_made(bench.get("provenance", {})),
     )
+
+
+def _made(provenance: Mapping[str, Any]) -> str:
+    """When and on which processor it was measured; empty where that is not known."""
+    cpu = provenance.get("cpu")
+    model = cpu.get("model", "") if isinstance(cpu, Mapping) else ""
+    date = str(provenance.get("made", ""))[:10]
+    return clean(" on ".join(word for word in (date, str(model)) if word))
 
 
 def _drawing(measured: Sequence[Sequence[BenchRow]], *, narrow: bool) -> Markup:

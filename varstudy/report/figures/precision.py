@@ -1,4 +1,4 @@
-"""What a wider accumulator buys: the same lines, summed in the storage's own format and in the next wider one."""
+"""What a wider accumulator buys: the same lines with the storage's own format and the next wider one."""
 
 from __future__ import annotations
 

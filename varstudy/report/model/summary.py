@@ -14,7 +14,7 @@ __all__ = [
     "recommendations",
 ]
 
-# The groups whose feature maps nobody would call adversarial.
+# The groups whose feature maps were not made to be hard.
 ORDINARY = {"norms": "activations as inside a network", "photo": "photographs"}
 FEW_MAPS = 30  # fewer maps than this name a winner, but recommend nothing
 # The pair and the length that the bug reports are compared with: a channel of a batch.

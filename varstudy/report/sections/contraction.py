@@ -72,7 +72,7 @@ class Contraction:
         for kernel in self.kernels:
             found.setdefault((kernel.storage, kernel.accumulator), []).append(kernel)
         order = sorted(found, key=lambda pair: pair != ("float32", "float32"))
-        return [(f"{storage} summed in {accumulator}", found[storage, accumulator]) for storage, accumulator in order]
+        return [(f"{storage} in {accumulator}", found[storage, accumulator]) for storage, accumulator in order]
 
 
 def _build(rows: pd.DataFrame) -> KernelBuild:

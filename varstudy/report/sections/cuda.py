@@ -61,7 +61,7 @@ class Kernels:
     ----------
     known, kernels : how many kernels have a row for every target, and how many there are. threads : in a block of
         several warps, of a thread a row, and of a merge. held : values of the longest row that is held in shared
-        memory, summed in float32 and in float64. tables : float32 in float32 first.
+        memory, with a float32 and with a float64 accumulator. tables : float32 in float32 first.
     """
 
     problem: str = ""
@@ -226,7 +226,7 @@ def section(manifest: Iterable[Mapping[str, Any]] | None = None, table: Table | 
         held=tuple(catalogue.held_most(FORMATS[name]) for name in ("float32", "float64")),
         tables=tuple(
             _table(
-                f"{storage} summed in {accumulator}" if storage else f"Parts of rows merged in {accumulator}",
+                f"{storage} in {accumulator}" if storage else f"Parts of rows merged in {accumulator}",
                 groups[storage, accumulator],
                 every,
             )

@@ -27,7 +27,7 @@ MENUS = (
     ("y", "upwards"),
     ("data", "feature maps"),
     ("storage", "stored in"),
-    ("acc", "summed in"),
+    ("acc", "accumulator"),
     ("norm", "reduction"),
     ("device", "device"),
     ("ddof", "correction"),

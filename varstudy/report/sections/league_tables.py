@@ -63,7 +63,7 @@ class LeagueTable:
 
 @dataclass
 class _Standing:
-    """A standing, its row, and algorithms of ours that answer alike."""
+    """A standing, its row, and our algorithms that answer alike."""
 
     standing: LeagueStanding
     row: LeagueRow
@@ -202,7 +202,7 @@ def _group(cases: Sequence[CaseResult], storage: str) -> tuple[str, str]:
 
 
 def divisor(text: str) -> str:
-    """What a function divides by unasked."""
+    """What a function divides by, by default."""
     return {"0": "n", "1": "n − 1", "": "–"}.get(text, clean(text.partition(":")[0]))
 
 

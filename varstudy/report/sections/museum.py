@@ -30,7 +30,7 @@ class Museum:
 
 
 def exhibition(facts: Facts) -> Museum:
-    """What the algorithms people know, and the recommended one, answer on the bugs from the wild."""
+    """What the algorithms people know, and the recommended one, answer on the reported bugs."""
     frame = facts.figures
     rows = frame[(frame["group"] == "museum") & frame["own"]]
     choice = first_choice(facts)

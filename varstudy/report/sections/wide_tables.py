@@ -180,6 +180,6 @@ def group_tables(facts: Facts) -> list[GroupTable]:
         title = GROUP_TITLES.get(str(group), clean(group))
         if device != facts.device:
             title = f"{title}, {DEVICES.get(str(device), clean(device))}"
-        table = WideTable(("Feature map", "stored in", "summed in", *builds, "κ"), columns, blocks)
+        table = WideTable(("Feature map", "stored in", "accumulator", *builds, "κ"), columns, blocks)
         made.append(GroupTable(f"group-{place}", title, part["line"].nunique(), len(part), table))
     return made

@@ -28,7 +28,7 @@
   const MENUS = [
     ["data", "feature maps", data],
     ["storage", "stored in", (i) => at("storage", i)],
-    ["acc", "summed in", (i) => at("accumulator", i)],
+    ["acc", "accumulator", (i) => at("accumulator", i)],
     ["norm", "reduction", norm],
     ["device", "device", device],
     ["ddof", "correction", (i) => String(at("correction", i))],

@@ -160,7 +160,7 @@
     const label = document.createElement("label");
     const search = document.createElement("input");
     search.type = "search";
-    search.placeholder = "words, all of them";
+    search.placeholder = "all words must match";
     search.setAttribute("aria-label", `Filter the rows of: ${name}`);
     label.append("filter ", search);
     const said = document.createElement("span");
