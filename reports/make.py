@@ -35,8 +35,13 @@ SHOWN = 10
 
 
 def pages() -> dict[str, str]:
-    """The committed pages, by file name."""
-    return {path.name: path.read_text("utf-8") for path in sorted(REFERENCE.glob("report*.html"))}
+    """The committed pages and their claims, by file name."""
+    return {path.name: path.read_text("utf-8") for path in sorted(REFERENCE.iterdir()) if made(path.name)}
+
+
+def made(name: str) -> bool:
+    """Whether a file of that name is one of the report's."""
+    return name == CLAIMS or (name.startswith("report") and name.endswith(".html"))
 
 
 def table(pages: dict[str, str]) -> dict[str, Any]:
@@ -53,7 +58,7 @@ def missing(pages: dict[str, str]) -> list[str]:
     """The places that a page links and that are not there, each in a sentence."""
     found = []
     for name, html in pages.items():
-        for file, anchor in sorted(set(re.findall(r'href="(report[\w-]*\.html)(?:#([^"]*))?"', html))):
+        for file, anchor in sorted(set(re.findall(r'href="(report[\w-]*\.html|claims\.json)(?:#([^"]*))?"', html))):
             if file not in pages:
                 found.append(f"{name} links {file}, which is not there")
             elif anchor and f'id="{anchor}"' not in pages[file]:
@@ -123,12 +128,11 @@ def main(check: str | None, bench: str | None) -> None:
         return
     keep_bench(pages().get("report.html", ""), bench)
     with tempfile.TemporaryDirectory() as folder:
-        made = runner.run(out=folder, device="ptx", argv=["python", "reports/make.py"])
+        found = runner.run(out=folder, device="ptx", argv=["python", "reports/make.py"])
         if bench is not None:
             shutil.copy(bench, Path(folder) / "bench.json")
-        report.write(made, folder)
-        drawn = {path.name: path.read_bytes() for path in sorted(Path(folder).glob("report*.html"))}
-        drawn[CLAIMS] = (Path(folder) / CLAIMS).read_bytes()
+        report.write(found, folder)
+        drawn = {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir()) if made(path.name)}
     REFERENCE.mkdir(exist_ok=True)
     for name in pages().keys() - drawn.keys():
         (REFERENCE / name).unlink()

@@ -162,6 +162,21 @@ LOOKS: tuple[tuple[str, int, dict[str, Any]], ...] = (
 )
 
 
+def shorten(page: Any, rows: int) -> None:
+    """Leave so many rows of each table: the others are like them, and thousands take minutes."""
+    page.evaluate(
+        "n => document.querySelectorAll('tbody').forEach(b => [...b.rows].slice(n).forEach(r => r.remove()))", rows
+    )
+
+
+def sideways(page: Any) -> list[str]:
+    """What scrolls sideways."""
+    found = page.evaluate("""() => [...document.querySelectorAll('body *')].filter(e => !(e instanceof SVGElement)
+        && e.getClientRects().length && e.scrollWidth > e.clientWidth + 1
+        && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)).map(e => e.outerHTML.slice(0, 120))""")
+    return list(found)
+
+
 def widths(page: Any) -> tuple[int, int]:
     """How wide the page is, and how wide the window: the first is no larger where nothing overflows."""
     wide, there = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")

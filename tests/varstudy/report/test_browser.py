@@ -14,7 +14,21 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from browser import CONTRAST, LOOKS, Open, Seen, cut_in_print, judge, launched, open_tables, read_copies, visits, widths
+from browser import (
+    CONTRAST,
+    LOOKS,
+    Open,
+    Seen,
+    cut_in_print,
+    judge,
+    launched,
+    open_tables,
+    read_copies,
+    shorten,
+    sideways,
+    visits,
+    widths,
+)
 from report_pages import made, record, small_study
 
 from varkernels import FORMATS, algorithms, moments
@@ -466,6 +480,7 @@ def test_a_table_sorts_by_keyboard(visit: Open) -> None:
 @pytest.mark.parametrize("name", DETAILS)
 def test_every_copy_can_be_read_again(visit: Open, name: str) -> None:
     page = visit(name, permissions=["clipboard-read", "clipboard-write"]).page
+    shorten(page, 40)
     tables = open_tables(page)
     assert tables or name == EXPLORER
     read_copies(page, tables)
@@ -482,8 +497,7 @@ def test_accessible(visit: Open, scheme: str, width: int, rules: dict[str, Any])
 @pytest.mark.parametrize("name", DETAILS)
 def test_every_line_is_accessible(visit: Open, name: str) -> None:
     page = visit(name).page
-    # The lines of a table are alike, and thousands of them take minutes: a dozen of each are judged.
-    page.evaluate("document.querySelectorAll('tbody').forEach(b => [...b.rows].slice(12).forEach(r => r.remove()))")
+    shorten(page, 12)
     judge(page, **CONTRAST)
     page.emulate_media(color_scheme="dark")
     judge(page, **CONTRAST)
@@ -503,21 +517,21 @@ def test_nothing_overflows_a_telephone(visit: Open, name: str) -> None:
         assert wide <= there
 
 
-def sideways(page: Any) -> list[str]:
-    """What scrolls sideways."""
-    found = page.evaluate("""() => [...document.querySelectorAll('body *')].filter(e => !(e instanceof SVGElement)
-        && e.getClientRects().length && e.scrollWidth > e.clientWidth + 1
-        && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)).map(e => e.outerHTML.slice(0, 120))""")
-    return list(found)
+REFERENCE = Path(__file__).resolve().parents[3] / "reports" / "reference"
 
 
 @pytest.mark.parametrize("width", [1400, 360])
-def test_the_report_keeps_within_its_budget(visit: Open, width: int) -> None:
-    page = visit(FIRST, width=width).page
+@pytest.mark.parametrize("committed", [False, True])
+def test_the_report_keeps_within_its_budget(visit: Open, folder: Path, committed: bool, width: int) -> None:
+    if committed and not (REFERENCE / EXPLORER).exists():
+        pytest.skip("the committed report has one page: python reports/make.py makes it again")
+    page = visit(FIRST, width=width, there=REFERENCE if committed else folder).page
     height, words = page.evaluate("""[document.documentElement.scrollHeight,
         document.body.innerText.split(/\\s+/).filter(Boolean).length]""")
     assert height <= (8_000 if width == 1400 else 20_000)
     assert words <= 6_000
+    wide, there = widths(page)
+    assert wide <= there
     assert sideways(page) == []
     # Text of a figure is no smaller than what a telephone can show.
     sizes = page.evaluate("""() => [...document.querySelectorAll('figure svg')].filter(e => e.getClientRects().length)
