@@ -41,12 +41,13 @@ class Claim:
 
     Attributes
     ----------
-    key : its name. query : what was asked. text : the sentence. value : its numbers. population : of what they are.
-    anchor : the place of the proof, on the first page.
+    key : its name. query : what was asked. title : of a finding; says no more than its numbers do. text : the sentence.
+    value : its numbers. population : of what they are. anchor : the place of the proof, on the first page.
     """
 
     key: str
     query: str
+    title: str
     text: Markup
     value: Mapping[str, Any]
     population: str
@@ -250,7 +251,12 @@ def advice(sources: Sources) -> Found:
         return None
     last = own[-1]
     assert last.cheapest is not None
-    value = {"algorithm": last.cheapest.algorithm, "rows": last.longest, "digits": last.cheapest.digits}
+    value = {
+        "algorithm": last.cheapest.algorithm,
+        "rows": last.longest,
+        "digits": last.cheapest.digits,
+        "maps": last.maps,
+    }
     return value, count(last.maps, "well-posed map"), "answer"
 
 
@@ -267,8 +273,40 @@ def claimed(sources: Sources) -> dict[str, Claim]:
         if found is not None:
             key, (value, population, anchor) = query.__name__, found
             text = sentence(f"claim_{key}", v=value)
-            made[key] = Claim(key, clean(query.__doc__), text, value, population, anchor)
+            made[key] = Claim(key, clean(query.__doc__), _title(key, value), text, value, population, anchor)
     return made
+
+
+# A finding's title where its numbers bear it out, and where they do not.
+_TITLES: dict[str, tuple[Callable[[Mapping[str, Any]], bool], str, str]] = {
+    "layout": (
+        lambda v: bool(abs(v["channels-last"]) >= 1 > abs(v["NCHW"])),
+        "A layout changes the answer",
+        "Two layouts of the same values",
+    ),
+    "package": (
+        lambda v: bool(v["with"] > v["without"]),
+        "An installed package does too",
+        "With and without an installed package",
+    ),
+    "raw_images": (
+        lambda v: bool(v["naive"] < 1),
+        "Raw 8-bit images break the naive formula",
+        "Raw 8-bit images and the naive formula",
+    ),
+    "order": (
+        lambda v: bool(v["two_pass"] >= 1 > v["pairwise"]),
+        "Order matters as much as formula",
+        "Two orders of the same formula",
+    ),
+}
+
+
+def _title(key: str, value: Mapping[str, Any]) -> str:
+    if key not in _TITLES:
+        return ""
+    holds, title, otherwise = _TITLES[key]
+    return title if holds(value) else otherwise
 
 
 def as_json(made: Mapping[str, Claim]) -> str:

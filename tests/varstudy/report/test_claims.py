@@ -106,6 +106,18 @@ def test_claims_of_a_small_table() -> None:
     assert found["overflows"].value == {"largest": 65504.0, "maps": 1, "of": 2}
     assert found["order"].value == {"two_pass": 3.0, "pairwise": 1e-8, "values": 64}
     assert "One row of 64 float32 values" in found["order"].population
+    assert found["raw_images"].title == "Raw 8-bit images break the naive formula"
+    assert found["order"].title == "Order matters as much as formula"
+
+
+def test_a_title_says_no_more_than_its_numbers() -> None:
+    rows = [
+        record("photo/a/uint8", "photo", "naive", family="photo", var_error_worst=1e-3),
+        *(record("growth/8", "growth", name, family="offset", values=8) for name in ("two_pass", "pairwise")),
+    ]
+    found = found_in(rows)
+    assert found["raw_images"].title == "Raw 8-bit images and the naive formula"
+    assert found["order"].title == "Two orders of the same formula"
 
 
 def test_the_reports_claim_counts_inputs_and_reports() -> None:
