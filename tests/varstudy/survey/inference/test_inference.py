@@ -193,7 +193,7 @@ def test_corrections_places_and_epsilons_are_recovered_together(correction: int,
             assert answers[name]["value"] == value, (convention, answers[name])
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(s, marks=pytest.mark.long) for s in range(4, 8))])
 def test_no_mixture_of_conventions_gives_a_wrong_claim(seed: int) -> None:
     random = np.random.RandomState(seed)
     told = asked = 0
