@@ -20,7 +20,7 @@ import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.backends import backend_svg  # noqa: F401 - found by name when a figure is saved
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -280,6 +280,12 @@ def svg(fig: Figure, key: str, label: str) -> Markup:
         do not see it.
     """
     buffer = io.BytesIO()
+    layout = fig.get_layout_engine()
+    if layout is not None:
+        # By itself: savefig would draw everything once for the layout and once for the file.
+        FigureCanvasSVG(fig)
+        layout.execute(fig)
+        fig.set_layout_engine("none")
     fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     root = ET.fromstring(buffer.getvalue())
     for element in list(root.iter()):
