@@ -20,6 +20,7 @@ from ..study.recommendation import Choice
 from ..survey.findings.measured import FindingRow
 from ..survey.league.ranking import together
 from ..survey.libraries.declaring import SHORT
+from ..survey.probes.questions import MANY
 from .model.facts import Facts, decimal_digits
 from .model.measured_layers import answer
 from .model.summary import ORDINARY, museum_tally
@@ -152,7 +153,7 @@ def layout(sources: Sources) -> Found:
         return None
     value = {variant: answer(found[variant]) for variant in ("channels-last", "NCHW")}
     version = clean(found["NCHW"].version.split(", ")[0])
-    population = f"{version}, group norm on a CPU, float32: 25,088 values a group, mean 10⁴, deviation 1"
+    population = f"{version}, group norm on a CPU, float32: {MANY:,} values a group, mean 10⁴, deviation 1"
     return value, population, "accuracy"
 
 
