@@ -49,7 +49,7 @@ def _let_go() -> None:
 
 
 # llvmlite's own lock, which every call of it takes, also those of Numba outside of its compiler's lock.
-_llvm: Any = llvm.ffi.lib._lock
+_llvm: Any = getattr(llvm.ffi.lib, "_lock", contextlib.nullcontext())
 # A child forked while another thread compiles has nobody who gives a lock back: a fork waits for both.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
