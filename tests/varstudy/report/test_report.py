@@ -25,7 +25,7 @@ from varstudy.report.figures import bessel, draw, growth, kappa, norms, output, 
 from varstudy.report.model import summary
 from varstudy.report.model.facts import Facts, decimal_digits
 from varstudy.report.report_page import PAGES
-from varstudy.report.sections import explorer_parts, pencil, wide_tables
+from varstudy.report.sections import explorer_parts, museum, nist, pencil, wide_tables
 from varstudy.study.recommendation import recommend
 from varstudy.study.results import COLUMNS, Results
 
@@ -533,3 +533,39 @@ def test_what_a_network_sees() -> None:
     assert "Largest: <code>naive</code> 0.5 (<code>a</code>)" in drawn.notes[1]
     # An output that is NaN is the worst there is.
     assert output.reaches(Facts(made([line("a", "naive", math.nan)])).figures)["naive"][0] == math.inf
+
+
+# Cells and counts say of what they are --------------------------------------------------------------------------------
+
+
+def test_a_cell_of_the_bug_reports_is_of_one_row() -> None:
+    """The word is that of the row whose answer is shown; what another row did is named as another row's."""
+    case = {"case": "museum/a", "group": "museum", "exact": 0.0, "var_error_worst": math.inf}
+    rows = [
+        record(algorithm="naive", computed=3e13, var_negative=1, **case),
+        record(algorithm="two_pass", computed=-2.0, var_negative=2, **case),
+        record(algorithm="welford", computed=math.nan, var_nan=1, var_negative=1, **case),
+        record(algorithm="chan", computed=5.0, **case),
+    ]
+    shown = museum.exhibition(Facts(made(rows)))
+    (exhibit,) = shown.exhibits
+    told = {name: cells[1:3] for name, cells in zip(shown.algorithms, exhibit["cells"], strict=True)}
+    assert told == {
+        "naive": ("3×10¹³", "≠0; another row: neg"),
+        "two_pass": ("−2", "neg"),
+        "welford": ("NaN", "NaN"),
+        "chan": ("5", "≠0"),
+    }
+
+
+def test_the_count_of_the_nist_data_says_what_it_leaves_out() -> None:
+    rows = [
+        record("nist/a", "nist", "naive", storage_error=1e-3),
+        record("nist/a", "nist", "chan", storage_error=1e-3, var_error_worst=1e-2),
+        record("nist/b", "nist", "naive", storage_error=0.0),
+        record("nist/c", "nist", "naive", storage_error=1e-3, accumulator="float64"),
+    ]
+    _, _, note = nist.references(Facts(made(rows)))
+    assert note is not None
+    assert "3 measurements" in note, "every algorithm, accumulator = storage"
+    assert "1 of the 2 whose data cannot be stored exactly" in note

@@ -20,10 +20,12 @@ from ...study.results import Results, judged, wrong
 from ...study.score import held
 from ..words import cell_digits, clean
 
-__all__ = ["LINE", "Column", "Facts", "decimal_digits", "shade"]
+__all__ = ["FAILURES", "LINE", "Column", "Facts", "decimal_digits", "shade"]
 
 # A line of the report's tables: a measurement without its algorithm.
 LINE = ("case", "norm", "groups", "storage", "accumulator", "correction", "device", "contraction")
+# What a cell says of a measurement with a row that fails.
+FAILURES = ("missed", "NaN", "inf", "neg", "≠0")
 # Shades of a cell, from no digit to all that the storage format has.
 _SHADES = "bcdefgh"
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ...study.results import reproduce
-from ..model.facts import Facts
+from ..model.facts import FAILURES, Facts
 from ..model.summary import first_choice, museum_tally
-from ..words import clean, number, source_link
+from ..words import cell_digits, clean, number, source_link
 
 __all__ = ["Museum", "exhibition"]
 
@@ -49,12 +50,10 @@ def exhibition(facts: Facts) -> Museum:
             if row is None:
                 cells.append(("n", "", "", ""))
                 continue
-            word = str(row["text"])
-            shown = "exact" if word == "=" else f"{word} digits" if row["css"] not in "xn" else word
             other = float(row["exact"])
             same = other == exact or (np.isnan(other) and np.isnan(exact))
             computed = number(float(row["computed"]), 5) if row["rows_scored"] else ""
-            cells.append((str(row["css"]), computed, shown, "" if same else f"exact {number(other, 5)}"))
+            cells.append((str(row["css"]), computed, _shown(row), "" if same else f"exact {number(other, 5)}"))
         setting = [str(first["storage"])]
         if first["norm"] != "flat":
             setting.append(f"{first['norm']} norm")
@@ -72,3 +71,20 @@ def exhibition(facts: Facts) -> Museum:
             }
         )
     return Museum(tuple(names), museum_tally(facts, names), exhibits)
+
+
+def _shown(row: pd.Series[Any]) -> str:
+    """What the answer of the worst row is worth; a failure of another row is named as that."""
+    word, digits = str(row["text"]), float(row["var_digits_worst"])
+    if word not in FAILURES:
+        return "exact" if word == "=" else f"{word} digits" if word else ""
+    computed = float(row["computed"])
+    own = (
+        "NaN" if np.isnan(computed)
+        else "inf" if np.isinf(computed)
+        else "neg" if computed < 0
+        else "≠0" if computed and row["exact"] == 0
+        else "exact" if np.isposinf(digits)
+        else f"{cell_digits(digits)} digits"
+    )  # fmt: skip
+    return word if own == word or not row["rows_scored"] else f"{own}; another row: {word}"

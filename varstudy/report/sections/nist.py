@@ -46,11 +46,12 @@ def references(facts: Facts) -> tuple[tuple[str, ...], list[dict[str, Any]], Mar
                 "cells": cells[int(first["line"])],
             }
         )
-    known = rows[np.isfinite(rows["storage_error"]) & (rows["storage_error"] > 0) & rows["scored"]]
+    scored = rows[rows["scored"]]
+    known = scored[np.isfinite(scored["storage_error"]) & (scored["storage_error"] > 0)]
     note = None
     if len(known):
         worse = known[known["storage_error"] > known["var_error_worst"]]
         place = known.loc[known["storage_error"].idxmax()]
         error = float(place["storage_error"])
-        note = sentence("stored", place=place, error=error, worse=len(worse), known=len(known))
+        note = sentence("stored", place=place, error=error, worse=len(worse), known=len(known), all=len(scored))
     return names, made, note
