@@ -37,7 +37,7 @@ def docs(session: nox.Session) -> None:
     """Build the pages into build/docs, where a warning is an error; then test them, and CITATION.cff."""
     session.install("-e", ".[test,docs]")
     session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "build/docs")
-    session.run("python", "-m", "pytest", "-q", "tests/test_docs.py")
+    session.run("python", "-m", "pytest", "-q", "tests/test_docs.py", "tests/test_docs_pages.py")
 
 
 @nox.session
