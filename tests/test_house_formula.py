@@ -75,8 +75,8 @@ from varstudy.cli import commands
 
 listed = CliRunner().invoke(commands, ["list", "toy", "--algorithms", "--json"])
 out = folder / "out"
-options = ["--quick", "--only", "higham/three-values", "--device", "cpu", "--processes", "1", "--no-anew", "--json"]
-ran = CliRunner().invoke(commands, ["run", *options, "--out", str(out)])
+options = ["--quick", "--only", "higham/three-values", "--device", "cpu", "--processes", "1"]
+ran = CliRunner().invoke(commands, ["run", *options, "--no-installed", "--json", "--out", str(out)])
 assert ran.exit_code == 0, ran.output
 sys.path.insert(0, str(root / "docs" / "extensions"))
 import formula_pages

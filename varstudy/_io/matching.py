@@ -72,7 +72,7 @@ def unique(pattern: str, described: Mapping[str, str], *, what: str, fallback: s
 
 
 def nearest(
-    name: str, known: Iterable[str], fallback: str | None = None, *, cutoff: float = 0.6, count: int = 3
+    name: str, known: Iterable[str], fallback: str | None = None, *, cutoff: float = 0.65, count: int = 3
 ) -> str:
     """Suggest known names that resemble an unknown one, as a whole or in the part after the last stroke.
 

@@ -12,9 +12,9 @@ import click
 from .._io.matching import matches, nearest
 from ..bench.cpu import bench_record, launch
 from ..bench.cpu.bench_record import LIMIT, BenchRow
-from ..bench.cpu.peers import CONTENDERS
+from ..bench.cpu.peers import CONTENDERS, OURS
 from ..bench.targets import read_targets
-from .console import Problem, command_words, number, paragraph
+from .console import Problem, command_words, many, number, paragraph
 from .measured import leave, show_targets
 from .output_folder import prepared
 from .tables import show_table
@@ -63,12 +63,13 @@ def _contenders(only: str | None) -> tuple[str, ...]:
 
 def _size(values: int) -> str:
     power = values.bit_length() - 1
-    return f"2^{power}" if values == 1 << power else f"{values:,}"
+    return f"2^{power}" if values == 1 << power > 999 else f"{values:,}"
 
 
 def _show(content: dict[str, Any]) -> None:
-    show_targets(read_targets(content["targets"]), "One thread")
     rows = bench_record.rows(content)
+    paragraph(_answer(rows))
+    show_targets(read_targets(content["targets"]), "One thread")
     parts: dict[tuple[int, str], list[BenchRow]] = {}
     for row in rows:
         parts.setdefault((row.threads, row.dtype), []).append(row)
@@ -85,6 +86,26 @@ def _show(content: dict[str, Any]) -> None:
         paragraph(f"Left out: {line}.")
 
 
+def _answer(rows: Iterable[BenchRow]) -> str:
+    """Our time over numpy.var's, over all arrays that both were timed on with the fewest threads."""
+    timed = [row for row in rows if row.status == "ok"]
+    fewest = min((row.threads for row in timed), default=1)
+    seconds: dict[str, dict[object, float]] = {OURS: {}, "numpy.var": {}}
+    for row in timed:
+        if row.threads == fewest and row.contender in seconds:
+            seconds[row.contender][row.dtype, tuple(row.shape), row.norm] = row.seconds
+    ours, numpy = seconds.values()
+    ratios = sorted(ours[array] / numpy[array] for array in ours if array in numpy)
+    if not ratios:
+        return f"{OURS} and numpy.var were not timed on the same arrays: there is no ratio."
+    span = f"{number(ratios[0], 2)}" + (f" to {number(ratios[-1], 2)}" if len(ratios) > 1 else "")
+    slower = sum(ratio > 1 for ratio in ratios)
+    return (
+        f"varstudy.var takes {span} of numpy.var's time on {many(len(ratios), 'array')}, with "
+        f"{many(fewest, 'thread')}" + (f"; it is slower on {slower}." if slower else ".")
+    )
+
+
 def _ordered(rows: Iterable[BenchRow]) -> list[BenchRow]:
     return sorted(rows, key=lambda row: row.seconds)
 
@@ -99,7 +120,7 @@ def _show_largest(flat: Sequence[BenchRow], where: str) -> None:
             [
                 row.contender,
                 number(1e3 * row.seconds, 4),
-                f"{number(1e3 * row.low)} - {number(1e3 * row.high)}",
+                f"{number(1e3 * row.low)}–{number(1e3 * row.high)}",
                 number(row.gbps),
                 f"{row.of_limit:.2f}",
                 "-" if math.isnan(row.error) else number(row.error, 2),

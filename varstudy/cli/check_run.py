@@ -46,13 +46,13 @@ def explain(case: str, seed: int, as_json: bool, **given: Any) -> None:
     shape = "x".join(map(str, about.shape))
     paragraph(f"An array {shape} ({about.layout}) under {', '.join(about.norms)} norm{groups}; seed {seed}.")
     if about.kappa_requested is not None:
-        paragraph(f"Condition number asked for: {number(about.kappa_requested)}.")
+        paragraph(f"Made for the condition number {number(about.kappa_requested)}.")
     click.echo()
     for part in found.parts:
         kappa = f"kappa {number(part.kappa_worst, 6)} at worst, {number(part.kappa_median, 6)} in the median"
         bad = f"; {many(part.nonfinite, 'row')} with NaN or infinities left out" if part.nonfinite else ""
         title = (
-            f"{part.storage} under {part.norm} norm, M2 / (n - {part.correction:g}): {many(part.rows, 'row')} of "
+            f"{part.storage} under {part.norm} norm, M2 / {_divisor(part.correction)}: {many(part.rows, 'row')} of "
             f"{many(part.values, 'value')}, {kappa}{bad}"
         )
         show_table(
@@ -75,6 +75,10 @@ def explain(case: str, seed: int, as_json: bool, **given: Any) -> None:
             left=3,
             more=("worst row", "ulp", "guaranteed", "exact", "computed"),
         )
+
+
+def _divisor(correction: float) -> str:
+    return f"(n - {correction:g})" if correction else "n"
 
 
 def _show_verdict(part: ExplanationPart) -> None:
@@ -130,7 +134,7 @@ def check(
 def _show_rows(found: Verdict) -> None:
     if found.worst:
         show_table(
-            f"The worst-conditioned rows of {found.rows}",
+            f"The worst-conditioned of {many(found.rows, 'row')}",
             ["row", "what it is", "kappa", "exact variance"],
             [[str(each.row), each.what, number(each.kappa, 4), each.exact] for each in found.worst],
             left=2,

@@ -27,6 +27,8 @@ def compare(before: str, after: str, tolerance: float, limit: int, html: str | N
     if html is not None:
         from ..report import comparison_page  # noqa: PLC0415 - loads matplotlib
 
+        if not Path(html).parent.is_dir():
+            raise Problem(f"--html {html} cannot be written: name a file in a folder that exists")
         with writing(html):
             remove_unfinished(Path(html).parent)
             page = comparison_page.write(first, second, found, (before, after), html, tolerance=tolerance)
@@ -62,6 +64,8 @@ def _show_comparison(found: Comparison, before: str, after: str, tolerance: floa
     paragraph(f"{told.verdict}.", wrong=bool(told.regressions.measurements))
     within = f"; what moved by {100 * tolerance:g} % or less counts as unchanged" if tolerance else ""
     paragraph(f"{many(found.shared, 'measurement')} in both{within}.")
+    for name, x, y in found.settings:
+        paragraph(f"The studies differ in {name}: {x!r} and {y!r}.", "- ")
     for side in (told.regressions, told.improvements):
         if side.measurements:
             paragraph(_sentence(side), "- ")
@@ -69,17 +73,15 @@ def _show_comparison(found: Comparison, before: str, after: str, tolerance: floa
     paragraph(f"{told.unchanged:,} unchanged in every metric{twice}.", "- ")
     if found.missing or found.added:
         paragraph(f"{len(found.missing):,} only before, {len(found.added):,} only after.", "- ")
-    for name, x, y in found.settings:
-        paragraph(f"The studies differ in {name}: {x!r} and {y!r}.", "- ")
     click.echo()
     for side in (told.regressions, told.improvements):
         if side.measurements:
             show_table(
                 f"{'Regressions' if side.worse else 'Improvements'}, one line a measurement: its most important metric",
-                ["algorithm", "change", "before", "after", "metric", "case", "norm, storage/accumulator, correction"],
+                ["algorithm", "change", "before and after", "metric", "case", "norm, storage/accumulator, correction"],
                 [_line(change) for change in side.leading[:limit]],
-                left=7,
-                more=("norm, storage/accumulator, correction", "metric", "after", "before"),
+                left=6,
+                more=("norm, storage/accumulator, correction", "metric", "before and after"),
                 note=_rest(len(side.measurements), limit),
             )
     for heading, keys in ((f"Only in {before}", found.missing), (f"Only in {after}", found.added)):
@@ -104,13 +106,13 @@ def _sentence(side: Side) -> str:
     parts = [f"{many(len(side.measurements), 'measurement')} {'worse' if side.worse else 'better'}, in {where}."]
     if side.first_failed is not None:
         what = (
-            "now fail, or lack a number that they had"
+            "fail now, or give no number where they did"
             if side.worse
-            else "fail in fewer rows, or have a number that they lacked"
+            else "fail in fewer rows, or give a number where they did not"
         )
-        parts.append(f"{side.failed:,} {what}, first {_told(side.first_failed)}.")
+        parts.append(f"{side.failed:,} {what}; the first is {_told(side.first_failed)}.")
     if side.farthest is not None:
-        parts.append(f"{'Of the others the' if side.failed else 'The'} farthest: {_told(side.farthest)}.")
+        parts.append(f"{'Of the others, the' if side.failed else 'The'} largest change: {_told(side.farthest)}.")
     return " ".join(parts)
 
 
@@ -125,7 +127,7 @@ def _line(change: Change) -> list[str]:
     return [
         named(key, "algorithm"),
         moved,
-        *_WORDING.both(change),
+        " to ".join(_WORDING.both(change)),
         title(change.metric),
         named(key, "case"),
         _where(key),

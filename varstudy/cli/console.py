@@ -20,6 +20,7 @@ from .._io.progress import Forecast, Progress
 
 __all__ = [
     "Problem",
+    "broken",
     "command_words",
     "dump",
     "listed",
@@ -30,6 +31,8 @@ __all__ = [
     "progress",
     "say",
     "shown",
+    "unbroken",
+    "whole",
     "width",
 ]
 
@@ -42,12 +45,12 @@ class Problem(Exception):
 
 
 def say(text: str) -> None:
-    """One line to the standard error, so that the standard output holds results only.
+    """A paragraph to the standard error, so that the standard output holds results only.
 
-    Where it cannot be written (a full disk, a reader that is gone) the line is lost and the command continues.
+    Where it cannot be written (a full disk, a reader that is gone) it is lost and the command continues.
     """
     with suppress(OSError):
-        click.echo(text, err=True)
+        click.echo(_filled(text) if sys.stderr.isatty() or os.environ.get("COLUMNS") else broken(text), err=True)
 
 
 def command_words(*, out: bool = True) -> list[str]:
@@ -126,8 +129,52 @@ def listed(names: Sequence[str], limit: int | None = None) -> str:
 
 def width() -> int:
     """Columns of the terminal, or what COLUMNS says; `WIDTH` where there is neither."""
-    known = sys.stdout.isatty() or os.environ.get("COLUMNS")
-    return max(40, shutil.get_terminal_size().columns) if known else WIDTH
+    return _columns() if sys.stdout.isatty() or os.environ.get("COLUMNS") else WIDTH
+
+
+def _columns() -> int:
+    """What COLUMNS says, or the columns of the terminal that the standard output or the standard error is."""
+    streams = [stream for stream in (sys.stderr, sys.stdout) if stream.isatty()]
+    known = 0 if not streams or os.environ.get("COLUMNS") else os.get_terminal_size(streams[-1].fileno()).columns
+    return max(40, known or shutil.get_terminal_size().columns)
+
+
+# In the place of a space at which no line is broken.
+_KEPT = "\ue000"
+
+
+def unbroken(text: str, before: str = r"\S", after: str = r"\S") -> str:
+    """A text whose formulas, such as n - 1, are one word; `broken` gives the spaces back.
+
+    Parameters
+    ----------
+    before, after : patterns of the character before a sign and of what comes after it.
+    """
+    return re.sub(rf"(?<={before}) ([-=/]) (?={after})", f"{_KEPT}\\1{_KEPT}", text)
+
+
+def whole(text: str) -> str:
+    """A text that stays in one line, such as a command to copy."""
+    return text.replace(" ", _KEPT)
+
+
+def broken(text: str) -> str:
+    """A text as it was before `unbroken` or `whole`."""
+    return text.replace(_KEPT, " ")
+
+
+def _filled(text: str, bullet: str = "", hang: int = 0) -> str:
+    """A paragraph in lines of the terminal's width; formulas and quoted commands stay in one line."""
+    return broken(
+        textwrap.fill(
+            unbroken(re.sub(r"'(?:python -m|pip) [^']*'", lambda found: whole(found[0]), text)),
+            _columns(),
+            initial_indent=bullet,
+            subsequent_indent=" " * hang,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def paragraph(text: str, bullet: str = "", *, hang: int | None = None, wrong: bool = False) -> None:
@@ -140,14 +187,7 @@ def paragraph(text: str, bullet: str = "", *, hang: int | None = None, wrong: bo
     wrong : whether it says that an answer is wrong: red on a terminal, unless NO_COLOR is set.
     """
     if sys.stdout.isatty() or os.environ.get("COLUMNS"):
-        text = textwrap.fill(
-            re.sub(r"(?<=\S) ([-=/]) (?=\S)", "\0\\1\0", text),  # a formula stays in one line
-            width(),
-            initial_indent=bullet,
-            subsequent_indent=" " * (len(bullet) if hang is None else hang),
-            break_long_words=False,
-            break_on_hyphens=False,
-        ).replace("\0", " ")
+        text = _filled(text, bullet, len(bullet) if hang is None else hang)
     else:
         text = bullet + text
     coloured = wrong and sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -80,7 +80,7 @@ def command(module: str, name: str | None = None) -> Callable[[Callable[[], None
     "PTX takes maps of at most 2^20 values; with --full, all.",
 )
 @click.option(
-    "--anew/--no-anew",
+    "--installed/--no-installed",
     default=None,
     help="Measure the frameworks and libraries that are installed here too; by default in a whole study.",
 )
@@ -91,7 +91,7 @@ def command(module: str, name: str | None = None) -> Callable[[Callable[[], None
 def run() -> None:
     """Run the study and write its report.
 
-    The report's path is printed last. What is measured is kept in DIR/cells: an interrupted run goes on where it
+    The report's path is printed last. What is measured is kept in DIR/cells: an interrupted run continues where it
     stopped. A long run draws the report of what is measured so far, now and then.
     """
 
@@ -277,7 +277,7 @@ def gpu() -> None:
     "--install", "make", is_flag=True, help="Install what is not there yet, pinned, each set in a cache folder."
 )
 @click.option("--all", "everything", is_flag=True, help="Every framework that can be measured.")
-@click.option("--list", "listing", is_flag=True, help="Tell what is known, pinned and installed; measure nothing.")
+@click.option("--list", "listing", is_flag=True, help="List what is known, pinned and installed; measure nothing.")
 @click.option("--committed", is_flag=True, help="Show the findings that come with varstudy; measure nothing.")
 @click.option("--only", metavar="PATTERN", help="Only the frameworks whose name matches a glob or contains this text.")
 @click.option(
@@ -294,11 +294,12 @@ def gpu() -> None:
 @WIDE
 @JSON
 def frameworks() -> None:
-    """Ask the normalisation layers of frameworks what they do.
+    """Measure what the norm layers of frameworks do.
 
-    Without names, every framework that can be imported here is asked; with --install, those named (or --all) in
+    Without names, every framework that can be imported here is measured; with --install, those named (or --all) in
     isolated environments of pinned versions, which are made first. One that cannot be installed, hangs or crashes is a
-    row that says so. A version that is not the pinned one is measured and labelled.
+    row that says so. A version that is not the pinned one is measured and labelled. --committed shows what was
+    measured before, and measures nothing.
     """
 
 
@@ -370,11 +371,10 @@ def libraries() -> None:
 @WIDE
 @JSON
 def port() -> None:
-    """Tell what to change in a batch norm for another framework.
+    """List what to change in a batch norm for another framework.
 
-    A framework is named in full, by a part of its name or by its title, if only one has it. The conventions are those
-    measured of the frameworks; what was not measured is said to be so. Errors are relative errors of (output - shift)
-    where an item is left alone.
+    A framework is named in full, or by a part of its name or title that only one has. The conventions are measured;
+    what was not measured is marked. Errors are relative errors of (output - shift) where nothing is changed.
     """
 
 

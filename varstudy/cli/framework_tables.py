@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +12,7 @@ import click
 from ..survey.findings import documented
 from ..survey.findings.comparing import Difference
 from ..survey.findings.measured import FindingRow, shown
+from ..survey.findings.properties import property_of
 from ..survey.frameworks.catalogue import FRAMEWORKS
 from .console import many, paragraph
 from .tables import show_table, wide
@@ -77,7 +79,7 @@ def _unpinned(row: FindingRow) -> str:
     return known.unpinned(row.version) if known is not None and row.version else ""
 
 
-def _cell(names: Sequence[str], found: Mapping[str, FindingRow]) -> str:
+def _cell(names: Sequence[str], found: Mapping[str, FindingRow], *, marked: bool = True) -> str:
     """Values of some properties, each with a mark that tells what the documentation says."""
     words = []
     for name in names:
@@ -87,26 +89,82 @@ def _cell(names: Sequence[str], found: Mapping[str, FindingRow]) -> str:
             continue
         word = shown(row.plain()) if row.value else {"undetermined": "?"}.get(row.status, row.status)
         fact = documented.lookup(row.framework, row.kind, row.variant, name)
-        if fact is not None and fact.value is not None:
+        if marked and fact is not None and fact.value is not None:
             agrees = documented.contradicts(fact, row) is False
             word += " =" if agrees else f" ! {shown(fact.value)}"
         words.append(word)
     return " / ".join(words) if any(word != "-" for word in words) else "-"
 
 
-def _contradictions(rows: Sequence[FindingRow]) -> list[str]:
-    """A line for each measured property that is documented otherwise; variants that agree share it."""
-    lines: dict[tuple[str, ...], list[str]] = {}
+def _contradictions(rows: Sequence[FindingRow]) -> dict[tuple[str, str, str], list[str]]:
+    """A framework, a kind and what is measured and documented otherwise; with the variants that agree in it."""
+    lines: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
         fact = documented.lookup(row.framework, row.kind, row.variant, row.property)
         if fact is not None and documented.contradicts(fact, row):
-            said = f"{row.property} is {shown(row.plain())}, documented is {shown(fact.value)}"
+            said = f"{property_of(row.property).title}: {shown(row.plain())}; documented: {shown(fact.value)}"
             if wide():
                 said += f" ({fact.where})"
             variants = lines.setdefault((row.framework, row.kind, said), [])
             if row.variant not in variants:
                 variants.append(row.variant)
-    return [f"{key[0]}, {key[1]} {'; '.join(variants)}: {key[2]}" for key, variants in lines.items()]
+    return lines
+
+
+def _contradiction_lines(found: Mapping[tuple[str, str, str], Sequence[str]], brief: bool) -> list[str]:
+    """A line for each; in brief one for all kinds of a framework's layers."""
+    if not brief:
+        return [f"{name}, {kind} {'; '.join(variants)}: {said}" for (name, kind, said), variants in found.items()]
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for name, kind, said in found:
+        kinds.setdefault((name, said), []).append(kind)
+    return [f"{name}, {', '.join(of)}: {said}" for (name, said), of in kinds.items()]
+
+
+def _divisors(rows: Sequence[FindingRow]) -> str:
+    """By what batch norms divide for their running variance, counted."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row.property == "correction.running" and row.value and shown(row.plain()) in ("0", "1"):
+            found.setdefault(row.framework, set()).add(shown(row.plain()))
+    counts = Counter(next(iter(each)) if len(each) == 1 else "both" for each in found.values())
+    words = {"0": "by n in {}", "1": "by n - 1 in {}", "both": "by either, depending on the variant, in {}"}
+    listed = [text.format(counts[key]) for key, text in words.items() if counts[key]]
+    return f"The running variance of batch norm is divided {', '.join(listed)}." if listed else ""
+
+
+def _layers(rows: Sequence[FindingRow], kinds: Sequence[str]) -> dict[tuple[str, str, str], dict[str, FindingRow]]:
+    """What was measured with the fewest threads, by framework, kind and variant."""
+    fewest: dict[str, int] = {}
+    for row in rows:
+        fewest[row.framework] = min(row.threads, fewest.get(row.framework, row.threads))
+    parts: dict[tuple[str, str, str], dict[str, FindingRow]] = {}
+    for row in rows:
+        if row.kind in kinds and row.property != "probe" and row.threads == fewest[row.framework]:
+            parts.setdefault((row.framework, row.kind, row.variant), {})[row.property] = row
+    return parts
+
+
+def _show_alike(rows: Sequence[FindingRow]) -> None:
+    """The conventions of batch norm, each with the frameworks that have it, the most first."""
+    columns = (*(names for heading, names in BATCH if heading in ("correction", "momentum")), ("epsilon.default",))
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for (framework, _, _), found in _layers(rows, ["batch"]).items():
+        cells = [_cell(names, found, marked=False) for names in (*columns, ("epsilon.place",))]
+        if any(cell.strip("- ") for cell in cells) and not all("failed" in cell for cell in cells):
+            alike = lines.setdefault(tuple(cells), [])
+            alike += [framework] if framework not in alike else []
+    show_table(
+        "Batch norm: frameworks that agree share a line; one whose variants differ has several",
+        ["correction", "momentum", "epsilon", "epsilon's place", "frameworks"],
+        [[*cells, ", ".join(names)] for cells, names in sorted(lines.items(), key=lambda line: -len(line[1]))],
+        left=5,
+        more=("epsilon's place",),
+        least={"epsilon's place": 22, "frameworks": 26},
+        note="Correction c: the variance that normalises / the running variance is S / (n - c). Momentum: the weight "
+        "of the old or the new statistics / its default. Epsilon: its default. ?: undetermined. -: not applicable.\n"
+        "More: name a framework, or add --kind (group, layer, instance, rms, sync) or --wide.",
+    )
 
 
 def _table(
@@ -118,13 +176,7 @@ def _table(
     more: Sequence[str],
 ) -> None:
     """Frameworks against properties; variants of which all is the same share a line."""
-    fewest: dict[str, int] = {}
-    for row in rows:
-        fewest[row.framework] = min(row.threads, fewest.get(row.framework, row.threads))
-    parts: dict[tuple[str, str, str], dict[str, FindingRow]] = {}
-    for row in rows:
-        if row.kind in kinds and row.property != "probe" and row.threads == fewest[row.framework]:
-            parts.setdefault((row.framework, row.kind, row.variant), {})[row.property] = row
+    parts = _layers(rows, kinds)
     lines: dict[tuple[str, ...], list[str]] = {}
     for (framework, kind, variant), found in parts.items():
         cells = [_cell(names, found) for _, names in columns]
@@ -148,19 +200,27 @@ def _refused(row: FindingRow) -> bool:
     return row.status == "failed" and row.property != "probe"
 
 
-def show(rows: Sequence[FindingRow], kind: str | None) -> None:
-    """The contradictions, the tables, and what could not be asked."""
+def show(rows: Sequence[FindingRow], kind: str | None, *, brief: bool = False) -> None:
+    """The contradictions, the tables, and what could not be measured.
+
+    Parameters
+    ----------
+    kind : of the layers; None for all. brief : the contradictions and the table of batch norms only.
+    """
     against = _contradictions(rows)
     asked = {row.framework for row in rows if row.property != "probe"}
     if asked:
         paragraph(
             f"{many(len(asked), 'framework')} measured, {many(len(against), 'contradiction')} of documentation and "
-            f"measurement{':' if against else '.'}"
+            f"measurement. {_divisors(rows)}".strip()
         )
-        for line in against:
+        for line in _contradiction_lines(against, brief):
             paragraph(line, "- ", wrong=True)
         click.echo()
     others = [each for each in ("layer", "group", "instance", "rms") if kind in (None, each)]
+    if brief:
+        _show_alike(rows)
+        return
     _table("Batch norm: measured", rows, ["batch"], BATCH, MARKS, BATCH_MORE)
     _table("Other norms: measured", rows, others, OTHERS, MARKS, OTHERS_MORE)
     _table(

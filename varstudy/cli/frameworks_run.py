@@ -21,7 +21,7 @@ from .console import Problem, dump, many, say
 from .framework_tables import plain, show
 from .output_folder import writing
 from .program import REGRESSION, alone, sentences
-from .tables import show_table
+from .tables import show_table, wide
 
 __all__ = ["frameworks"]
 
@@ -38,7 +38,7 @@ def frameworks(
     compare: bool,
     as_json: bool,
 ) -> None:
-    """Ask the frameworks, or show what is known of them."""
+    """Measure the frameworks, or show what is known of them."""
     with sentences():
         chosen = _chosen(names, make, everything or listing or committed, only)
     if listing:
@@ -48,6 +48,8 @@ def frameworks(
         return
     if committed and (out is not None or make or compare):
         raise Problem("--committed measures nothing: leave out --out, --install and --compare, or --committed")
+    if out is not None and (Path(out).is_dir() or not Path(out).parent.is_dir()):
+        raise Problem(f"--out {out} cannot be written: name a file in a folder that exists, such as measured.json")
     if compare and not chosen:
         raise Problem("--compare has nothing to compare: name frameworks, and add --install for those not there")
     rows = _committed(chosen, kind) if committed else _measured(chosen, make, kind, out)
@@ -57,7 +59,7 @@ def frameworks(
     if as_json:
         dump(plain(rows, found))
     else:
-        show(rows, kind)
+        show(rows, kind, brief=committed and not (names or only or kind or wide()))
     for difference in found:
         say(("DIFFERS: " if difference.fails else "no failure: ") + difference.sentence())
     if compare:
@@ -88,8 +90,6 @@ def _chosen(names: Sequence[str], make: bool, everything: bool, only: str | None
 
 def _measured(chosen: Sequence[Framework], make: bool, kind: str | None, out: str | None) -> list[FindingRow]:
     path = None if out is None else Path(out)
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise Problem(f"--out {out} is no file in a folder that is there: name one, such as measured.json")
     if path is not None:
         remove_unfinished(path.parent)
     rows: list[FindingRow] = []

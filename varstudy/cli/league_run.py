@@ -12,15 +12,25 @@ from typing import Any
 import click
 
 from ..survey.frameworks.observing import place
-from ..survey.league import Function, LeagueProblem, chosen, interpreters, layers, league_record, measure, together
+from ..survey.league import (
+    Function,
+    LeagueProblem,
+    LeagueStanding,
+    chosen,
+    interpreters,
+    layers,
+    league_record,
+    measure,
+    together,
+)
 from ..survey.league.comparing import compare
 from ..survey.league.league_record import LeagueFact
 from ..survey.league.league_rows import MAX_ROWS, MAX_VALUES, rows
 from ..survey.libraries.declaring import LONG
-from .console import Problem, dump, many, paragraph, progress, say, shown
+from .console import Problem, dump, listed, many, paragraph, progress, say, shown
 from .output_folder import prepared, writing
 from .program import REGRESSION, alone, sentences
-from .tables import show_table, wrong
+from .tables import show_table, wide, wrong
 
 __all__ = ["libraries"]
 
@@ -145,21 +155,25 @@ def _layers(asked: Asked, as_json: bool) -> None:
         )
     else:
         lines = layers.ranked(league, content, EVERYONE)
+    paragraph(_answer("float32", [each for each in lines if each.library.startswith(layers.LAYER)], "layer"))
+    click.echo()
+    kept = _listed(lines)
     show_table(
         f"float32: rows of up to {EVERYONE:,} values; fewest wrong cases, then most digits",
         ["place", "function", "cases", "wrong", "median", "fewest", "what it is"],
         [
             [
-                str(each.place), each.name + (" *" if each.ours else ""), str(each.cases),
+                str(each.place), _name(each), str(each.cases),
                 wrong(str(each.wrong), each.wrong > 0), shown(max(0.0, each.digits_median)),
                 shown(max(0.0, each.digits_worst)),
                 "a layer" if each.library.startswith(layers.LAYER) else each.identity,
             ]
-            for each in lines
+            for each in kept
         ],
         left=2,
         more=("what it is", "cases"),
-        note="* ours. A layer's digits are those that its outputs show, at least.",
+        least=WIDTHS,
+        note=f"{_ours(len(lines) - len(kept))} A layer's digits are those that its outputs show, at least.",
     )  # fmt: skip
     for fact in layers.facts(content):
         if fact.status != "measured":
@@ -231,27 +245,68 @@ def _short(text: str) -> str:
         return text
 
 
+# The tables' columns of sentences are no narrower.
+WIDTHS = {"function": 34, "what it is": 30}
+# Our algorithms that the tables have without --wide, by their names.
+FAMOUS = ("naive", "two_pass", "welford", "chan", "pairwise", "exact")
+# Functions that the answer names.
+NAMED = 3
+
+
+def _listed(lines: Sequence[LeagueStanding]) -> list[LeagueStanding]:
+    """The lines to show: all functions, and the best-known of our algorithms."""
+    return [each for each in lines if wide() or not each.ours or each.name.partition(" ")[0] in FAMOUS]
+
+
+def _name(line: LeagueStanding) -> str:
+    return ("* " if line.ours else "") + line.name
+
+
+def _ours(left_out: int) -> str:
+    return "*: our algorithms" + (f"; --wide adds {left_out} more." if left_out else ".")
+
+
+def _answer(storage: str, lines: Sequence[LeagueStanding], what: str = "function") -> str:
+    """Which functions are never wrong, and which most often, in one sentence."""
+    if not lines:
+        return f"{storage}: no {what} was measured."
+    most = max(each.wrong for each in lines)
+    sound = dict.fromkeys(each.name for each in lines if not each.wrong)
+    worst = dict.fromkeys(each.name for each in lines if each.wrong == most)
+    of = many(len({each.name for each in lines}), what)
+    if not most:
+        return f"{storage}: none of {of} is wrong in a case."
+    first = next(each for each in lines if each.wrong == most)
+    never = f"{len(sound)} of {of} never wrong" + (f" ({listed(list(sound), NAMED)})" if sound else "")
+    most_often = f"{listed(list(worst), NAMED)} ({first.wrong} of {many(first.cases, 'case')})"
+    return f"{storage}: {never}; most often wrong: {most_often}."
+
+
 def _show(content: Mapping[str, Any]) -> None:
     absent = [fact for fact in league_record.facts(content) if fact.status != "measured"]
     measured = len(content["facts"]) - len(absent)
-    paragraph(f"{many(measured, 'function')} measured, {many(len(absent), 'function')} not.")
+    tables = {storage: together(content, storage, max_length=EVERYONE) for storage in content["cases"]}
+    paragraph(f"{many(measured, 'function')} measured{f', {len(absent)} not' if absent else ''}.")
+    for storage, lines in tables.items():
+        paragraph(_answer(storage, [each for each in lines if not each.ours]))
     click.echo()
-    for storage in content["cases"]:
-        lines = together(content, storage, max_length=EVERYONE)
+    for storage, lines in tables.items():
+        kept = _listed(lines)
         show_table(
             f"{storage}: rows of up to {EVERYONE:,} values; fewest wrong cases, then most digits",
             ["place", "function", "threads", "ddof", "cases", "wrong", "median", "fewest", "what it is"],
             [
                 [
-                    str(each.place), each.name + (" *" if each.ours else ""), each.threads, each.default_correction,
+                    str(each.place), _name(each), each.threads, each.default_correction,
                     str(each.cases), wrong(str(each.wrong), each.wrong > 0), shown(max(0.0, each.digits_median)),
                     shown(max(0.0, each.digits_worst)), each.identity,
                 ]
-                for each in lines
+                for each in kept
             ],
             left=4,
             more=("threads", "what it is", "cases", "ddof"),
-            note="* ours. Digits are those of each case's worst row.",
+            least=WIDTHS,
+            note=f"{_ours(len(lines) - len(kept))} Digits are those of each case's worst row.",
         )  # fmt: skip
     for row in league_record.rows(content):
         if row.refused:

@@ -48,12 +48,16 @@ def list_(pattern: str, sections: str | None, level: str | None, as_json: bool) 
         return
     counts = ", ".join(many(len(entries), section[:-1]) for section, entries in found.items() if entries)
     click.echo(counts + (f" for {pattern!r}" if pattern else "") + "\n")
-    for section, entries in found.items():
-        if entries:
-            click.echo(f"{section} ({len(entries)})\n")
-            for entry in entries:
+    full = [section for section, entries in found.items() if entries]
+    for section in full:
+        if len(full) > 1:
+            click.echo(f"{section} ({len(found[section])})\n")
+        if section == "algorithms":
+            _show_algorithms(found[section])
+        else:
+            for entry in found[section]:
                 _show(section, entry, pattern)
-            click.echo()
+        click.echo()
 
 
 def _show(section: str, entry: dict[str, Any], pattern: str) -> None:
@@ -63,6 +67,16 @@ def _show(section: str, entry: dict[str, Any], pattern: str) -> None:
     observed = entry.get("observed", "")
     if pattern and matches(observed, pattern):
         paragraph(f"Observed: {observed}", "      ")
+
+
+def _show_algorithms(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Those of one formula together: they differ in the order in which it goes over a row."""
+    names: dict[str, list[str]] = {}
+    for entry in entries:
+        names.setdefault(entry["summary"], []).append(entry["name"])
+    for summary, alike in names.items():
+        paragraph(", ".join(alike), "  ", hang=2)
+        paragraph(summary, "      ")
 
 
 def _searched(entry: Mapping[str, Any]) -> str:

@@ -41,18 +41,21 @@ def leave(out: str, kind: RecordFile[Any], content: Mapping[str, Any], show: Cal
 
 
 def show_targets(found: Sequence[Target], title: str) -> None:
-    """How many targets were met, and those that were not; with --wide, all of them."""
+    """How many targets were met, and those that were missed; with --wide, all of them."""
     words = {True: "met", False: "MISSED", None: ""}
     missed = sum(each.met is False for each in found)
     unknown = sum(each.met is None for each in found)
+    measured = len(found) - unknown
     paragraph(
-        f"{title}: {len(found) - missed - unknown} of {many(len(found), 'target')} met, {missed} missed, {unknown} not "
-        "measured.",
+        f"{title}: {measured - missed} of {many(measured, 'measured target')} met"
+        + (f"; {unknown} not measured." if unknown else "."),
         wrong=missed > 0,
     )
     click.echo()
+    if not missed and not wide():
+        return
     show_table(
-        "All targets" if wide() else "Targets that are not met",
+        "All targets" if wide() else "Targets that are missed",
         ["ratio", "dtype", "wanted", "measured", "verdict"],
         [
             [
@@ -63,7 +66,7 @@ def show_targets(found: Sequence[Target], title: str) -> None:
                 wrong(", ".join(word for word in (words[each.met], each.note) if word), each.met is False),
             ]
             for each in found
-            if wide() or not each.met
+            if wide() or each.met is False
         ],
         left=2,
         more=("dtype",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -219,4 +220,5 @@ def sentences() -> Iterator[None]:
 
 def _tidy(text: str) -> str:
     """A sentence of the library in the words of the command line."""
+    text = re.sub(r"use 'exact', the default.*", "see 'python -m varstudy list --algorithms'", text)
     return text.replace("the cases of a level are listed by cases()", "see 'python -m varstudy list'")

@@ -14,7 +14,7 @@ from ..study import runner
 from ..study.results import Results, judged, wrong
 from ..study.tasks import uncollected
 from ..survey.installed import installed_software
-from .console import Problem, command_words, dump, listed, many, paragraph, progress, say, shown
+from .console import Problem, command_words, dump, listed, many, paragraph, progress, say, shown, whole
 from .output_folder import prepared, writing
 from .program import INTERRUPTED
 from .tables import show_table
@@ -24,14 +24,14 @@ __all__ = ["draw", "page", "report", "run"]
 
 
 def run(
-    level: str | None, out: str, device: str, anew: bool | None, parquet: bool, as_json: bool, **given: Any
+    level: str | None, out: str, device: str, installed: bool | None, parquet: bool, as_json: bool, **given: Any
 ) -> None:
     """Measure the study and draw its report; the other options are those of `varstudy.study.runner.run`."""
     prepared(out)
     if parquet and find_spec("pyarrow") is None:
         raise Problem("pyarrow is not installed: run pip install 'varstudy[parquet]'")
     companion = None
-    if anew or (anew is None and given["only"] is None and level != "quick"):
+    if installed or (installed is None and given["only"] is None and level != "quick"):
         companion = installed_software()
     try:
         with writing(out), uncollected():
@@ -51,8 +51,8 @@ def run(
                 if reason:
                     say(f"{name} is not measured: {reason}")
     except KeyboardInterrupt:
-        again = [arg for arg in command_words() if arg != "--force"]
-        say(f"Interrupted: what is measured is kept in {Path(out) / 'cells'}; go on with: {shlex.join(again)}")
+        again = whole(shlex.join(arg for arg in command_words() if arg != "--force"))
+        say(f"Interrupted: what is measured is kept in {Path(out) / 'cells'}; continue with: {again}")
         raise click.exceptions.Exit(INTERRUPTED) from None
     if as_json:
         click.echo(table.to_json(found), nl=False)

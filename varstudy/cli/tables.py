@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
-from .console import paragraph, width
+from .console import broken, paragraph, unbroken, width
 
 __all__ = ["WIDE", "Wrong", "show_table", "wide", "wrong"]
 
@@ -48,6 +48,7 @@ def show_table(
     *,
     left: int = 1,
     more: Sequence[str] = (),
+    least: Mapping[str, int] | None = None,
     note: str = "",
 ) -> None:
     """Print a table that fits the terminal.
@@ -62,14 +63,15 @@ def show_table(
     rows : cells; a `Wrong` is red.
     left : the first so many columns are text, the others numbers.
     more : columns that can be left out, by their headings, the least important first.
+    least : how narrow a column of sentences can be, by its heading, if not as narrow as all others.
     note : printed below; each of its lines is a paragraph.
     """
     shown = list(range(len(columns)))
-    lines = [list(row) for row in rows]
+    lines = [[_whole(cell) for cell in row] for row in rows]
     room = width()
     if not wide():
         for name in more:
-            if _least_total(columns, lines, shown) <= room:
+            if _least_total(columns, lines, shown, least) <= room:
                 break
             shown.remove(columns.index(name))
     absent = [name for k, name in enumerate(columns) if k not in shown]
@@ -78,9 +80,10 @@ def show_table(
     if title:
         paragraph(title)
     heads = [columns[k] for k in shown]
-    least = _least_total(columns, lines, shown)
-    if least <= room or wide():
-        _print_columns(heads, kept, sum(k < left for k in shown), max(room, least))
+    needed = _least_total(columns, lines, shown, least)
+    if needed <= room or wide():
+        narrowest = [_least([columns[k], *(row[k] for row in lines)], least) for k in shown]
+        _print_columns(heads, kept, sum(k < left for k in shown), max(room, needed), narrowest)
     else:
         _print_blocks(heads, kept)
     notes = [*note.splitlines(), *([f"--wide adds: {'; '.join(absent)}."] if absent else [])]
@@ -90,24 +93,32 @@ def show_table(
         click.echo()
 
 
-def _least(cells: Sequence[str]) -> int:
+def _whole(cell: str) -> str:
+    """A cell whose formulas stay in one line: n - 1, 1 / 2, (n - 1) / n."""
+    return wrong(unbroken(cell, r"[\dnS)]", r"[\d(]|n\b"), isinstance(cell, Wrong))
+
+
+def _least(cells: Sequence[str], wanted: Mapping[str, int] | None) -> int:
     """How narrow a column can be: no word is broken, and no sentence is a column of single words."""
     words = max((len(word) for cell in cells for word in cell.split()), default=1)
-    return max(words, min(SENTENCE, max(map(len, cells[1:]), default=0)))
+    return max(words, min((wanted or {}).get(cells[0], SENTENCE), max(map(len, cells[1:]), default=0)))
 
 
-def _least_total(columns: Sequence[str], rows: Sequence[Sequence[str]], shown: Sequence[int]) -> int:
-    return sum(_least([columns[k], *(row[k] for row in rows)]) for k in shown) + GAP * (len(shown) - 1)
+def _least_total(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], shown: Sequence[int], wanted: Mapping[str, int] | None
+) -> int:
+    return sum(_least([columns[k], *(row[k] for row in rows)], wanted) for k in shown) + GAP * (len(shown) - 1)
 
 
-def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int, room: int) -> None:
+def _print_columns(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], left: int, room: int, least: Sequence[int]
+) -> None:
     from rich import box  # noqa: PLC0415 - a tenth of a second, needed by tables only
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     cells = [[name, *(row[k] for row in rows)] for k, name in enumerate(columns)]
-    least = [*map(_least, cells)]
     widths = [max(map(len, column)) for column in cells]
     while sum(widths) + GAP * (len(widths) - 1) > room:
         widest = max((k for k in range(len(widths)) if widths[k] > least[k]), key=widths.__getitem__)
@@ -121,7 +132,7 @@ def _print_columns(columns: Sequence[str], rows: Sequence[Sequence[str]], left: 
         table.add_row(*[Text(cell, style="red" if isinstance(cell, Wrong) else "") for cell in row])
     with console.capture() as captured:
         console.print(table)
-    click.echo("\n".join(["", *(line.rstrip() for line in captured.get().splitlines()), ""]))
+    click.echo(broken("\n".join(["", *(line.rstrip() for line in captured.get().splitlines()), ""])))
 
 
 def _print_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

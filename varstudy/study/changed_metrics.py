@@ -202,16 +202,16 @@ class Wording:
         """How far it moved, and which way."""
         x, y, metric = change.before, change.after, METRICS[change.metric]
         if math.isnan(x) or math.isnan(y):
-            return "not measured any more" if math.isnan(y) else "measured now"
+            return "no longer measured" if math.isnan(y) else "measured now"
         if metric.unit == "digits":
             return self._digits(x, y)
         if metric.unit == "rows":
             far = abs(y - x)
             return f"{self.number(far, 6)} {'row' if far == 1 else 'rows'} {'more' if y > x else 'fewer'}"
         if math.isinf(x) or math.isinf(y):
-            return "infinite now" if math.isinf(y) else "not infinite any more"
+            return "infinite now" if math.isinf(y) else "no longer infinite"
         if not x or not y:
-            return "zero now" if not y else "not zero any more"
+            return "zero now" if not y else "no longer zero"
         if abs(y - x) < 0.01 * abs(x):
             return f"{self.number(100 * abs(y - x) / abs(x), 2)} % {'larger' if y > x else 'smaller'}"
         return f"{self.number(y / x, 3)} times as large"
@@ -226,7 +226,7 @@ class Wording:
         if math.isinf(y):
             return "exact now" if y > 0 else "fails now"
         if math.isinf(x):
-            return "not exact any more" if x > 0 else "does not fail any more"
+            return "no longer exact" if x > 0 else "no longer fails"
         far = abs(y - x)
         text = f"{far:.2f}" if far >= 0.1 else self.number(far, 2)
         return f"{text} {'digit' if text == '1.00' else 'digits'} {'lost' if y < x else 'gained'}"

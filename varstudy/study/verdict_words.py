@@ -45,7 +45,7 @@ def sentences(
         )
         return answer, [about, *_one_value(facts)]
     if not found:
-        return "No row has a variance. Remove NaN and infinities first: no algorithm can.", [about, *_not_finite(facts)]
+        return "No row has a variance: remove NaN and infinities first.", [about, *_not_finite(facts)]
     constant = facts["constant"] == facts["rows"] - facts["nonfinite"] - facts["undefined"]
     reasons = [about]
     if facts["values"] == 1:

@@ -584,9 +584,11 @@ def test_the_command_prints_tables_and_writes_a_file(stub: dict[str, Any], tmp_p
     for text in (
         "2^26 values of float32, 1 thread", "GB/s by number of values", "Feature map 2x4x3x3", "2.0 !",
         "polars: not installed (polars is not installed).", "duckdb: failed (Error: it broke).", "Left out: 2^27.",
-        "pip install 'varstudy[peers]'", "MISSED", "at least 0.85",
+        "pip install 'varstudy[peers]'", "MISSED", "at least 0.93",
     ):  # fmt: skip
         assert text in done.stdout
+    assert done.stdout.startswith("varstudy.var takes 0.2 of numpy.var's time on 1 array, with 1 thread.\n")
+    assert "not measured" not in done.stdout.partition("Targets that are missed")[2].partition("2^26 values")[0]
     assert done.stdout.splitlines()[-1] == str(tmp_path / "new" / "bench.json")
     assert "holds no results.json" in done.stderr
 

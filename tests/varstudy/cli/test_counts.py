@@ -35,7 +35,7 @@ def call(*words: object) -> str:
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[results.Results, str]:
     """The results in a folder, and what `run` printed."""
     out = tmp_path_factory.mktemp("study")
-    printed = call("run", "--only", CASES, "--device", "cpu", "--no-anew", "--out", out)
+    printed = call("run", "--only", CASES, "--device", "cpu", "--no-installed", "--out", out)
     return results.read(out), printed
 
 

@@ -51,8 +51,8 @@ def test_a_command_fits_the_terminal_and_breaks_no_name(words: tuple[str, ...], 
     text = call(*words, columns=columns)
     assert max(map(len, text.splitlines())) <= columns
     has_wide = any(each.name == "wide" for each in command.commands.commands[words[0]].params)
-    whole = call(*words, *(["--wide"] if has_wide else []), columns=1000)
-    assert pieces(text) - pieces(whole) - OWN <= set()
+    whole = pieces(call(*words, columns=1000)) | pieces(call(*words, *["--wide"] * has_wide, columns=1000))
+    assert pieces(text) - whole - OWN <= set()
 
 
 @pytest.mark.parametrize("name", ["", *command.commands.commands])
@@ -160,3 +160,52 @@ def test_a_formula_stays_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.setenv("COLUMNS", "40")
     console.paragraph(f"{'x' * 33} n - 1 follows", "- ")
     assert capsys.readouterr().out == f"- {'x' * 33}\n  n - 1 follows\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "ramp/slow", "--algorithm", "no_such"),
+        ("frameworks", "no_such"),
+        ("run", "--device", "no_such"),
+        ("check", "no_such.npy"),
+    ],
+    ids=" ".join,
+)
+def test_a_message_fits_the_terminal_and_breaks_no_command(words: tuple[str, ...]) -> None:
+    done = CliRunner(env={"COLUMNS": "60"}).invoke(command.commands, list(words), prog_name="varstudy")
+    assert done.exit_code == BAD_INPUT
+    lines = done.stderr.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert all(line.count("'") % 2 == 0 for line in lines)
+    whole = CliRunner(env={"COLUMNS": "1000"}).invoke(command.commands, list(words), prog_name="varstudy").stderr
+    assert " ".join(lines) == whole.strip()
+
+
+def test_nothing_is_suggested_that_does_not_resemble_what_was_typed() -> None:
+    for words in (("list", "nosuch"), ("explain", "nosuch"), ("frameworks", "nosuch"), ("libraries", "--only", "zzz")):
+        done = CliRunner().invoke(command.commands, list(words), prog_name="varstudy")
+        assert (done.exit_code, "did you mean" in done.stderr) == (BAD_INPUT, False)
+    done = CliRunner().invoke(command.commands, ["list", "welfrod"], prog_name="varstudy")
+    assert "did you mean welford" in done.stderr
+
+
+def test_algorithms_of_one_formula_share_its_description() -> None:
+    lines = call("list", "chan", "--algorithms", columns=300).splitlines()
+    assert lines[0] == "4 algorithms for 'chan'"
+    assert lines[2] == "  chan, chan/running, chan/lanes32, chan/blocked128"
+    assert lines[3].startswith("      Welford's recurrence with a merge")
+    assert len(lines) == 5
+
+
+def test_all_committed_findings_are_shown_in_brief_until_asked_for() -> None:
+    brief = call("frameworks", "--committed", columns=120)
+    assert len(brief.splitlines()) < 60
+    table = brief.partition("Batch norm: ")[2].partition("Correction c:")[0]
+    keras = next(line for line in table.splitlines() if "keras-jax" in line)
+    assert "keras-torch" in keras
+    assert "Relative error" not in brief
+    whole = call("frameworks", "--committed", "--wide", columns=120)
+    assert re.findall(r"^(?:torch|tvm) ", whole.partition("Batch norm: measured")[2], re.MULTILINE)
+    assert "Relative error" in whole
+    assert "Relative error" in call("frameworks", "torch", "--committed", columns=120)

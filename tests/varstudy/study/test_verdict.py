@@ -386,7 +386,7 @@ def test_one_value_a_row(shape: tuple[int, ...], norm: str) -> None:
 
 def test_rows_without_a_variance_only() -> None:
     found = check(np.full((2, 2), np.nan), "layer")
-    assert found.answer.startswith("No row has a variance. Remove NaN and infinities first")
+    assert found.answer.startswith("No row has a variance: remove NaN and infinities first")
     assert (found.answers, found.recommended, found.worst, found.choices) == ([], None, [], {})
 
 

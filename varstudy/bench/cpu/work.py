@@ -189,6 +189,10 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _where(request: Mapping[str, Any]) -> str:
+    return f"{request['threads']} thread" + ("" if request["threads"] == 1 else "s")
+
+
 def _flat(request: Mapping[str, Any], size: int, dtype: str) -> Iterator[BenchRow]:
     threads, contenders = request["threads"], _chosen(request["contenders"])
     array = data((size,), dtype, request["seed"])
@@ -272,18 +276,18 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
             if needed > _memory():
                 left_out.append(f"{size:,} values of {dtype}: that needs {needed / 2**30:.0f} GiB of free memory")
                 continue
-            _say(f"{request['threads']} thread(s): {size:,} values of {dtype}")
+            _say(f"{_where(request)}: {size:,} values of {dtype}")
             found += [row.record() for row in _flat(request, size, dtype)]
             gc.collect()
         if request["shape"] and not small:
-            _say(f"{request['threads']} thread(s): {'x'.join(map(str, request['shape']))} of {dtype}, four norms")
+            _say(f"{_where(request)}: {'x'.join(map(str, request['shape']))} of {dtype}, four norms")
             found += [row.record() for row in _norms(request, dtype)]
             gc.collect()
         for shape, axes, values, masked in request["tables"]:
             table = Table(tuple(shape), tuple(axes), values, masked)
             if small and table.values != ORDINARY:
                 continue
-            _say(f"{request['threads']} thread(s): {'x'.join(map(str, shape))} of {dtype}, {table.name}")
+            _say(f"{_where(request)}: {'x'.join(map(str, shape))} of {dtype}, {table.name}")
             found += [row.record() for row in _table(request, dtype, table)]
             gc.collect()
     return {"rows": found, "peers": _peers(found), "left_out": left_out}

@@ -47,7 +47,7 @@ def resolve(spec: str) -> Callable[..., Any]:
             raise CallableProblem(f"{name} has no {part!r}: {hint}")
         found, name = getattr(found, part), f"{name}.{part}"
     if not callable(found):
-        raise CallableProblem(f"{spec!r} is a {type(found).__name__}, not a function: name something callable")
+        raise CallableProblem(f"{spec!r} is of type {type(found).__name__}, and cannot be called: name a function")
     return found  # type: ignore[no-any-return]
 
 

@@ -33,8 +33,8 @@ def find(name: str) -> Framework:
     for known, framework in FRAMEWORKS.items():
         if known.lower() == name.lower():
             return framework
-    listed = f"{', '.join(FRAMEWORKS)} are known"
-    raise ValueError(f"framework {name!r} is unknown: {nearest(name.lower(), FRAMEWORKS, listed)}")
+    hint = "'python -m varstudy frameworks --list' names all"
+    raise ValueError(f"framework {name!r} is unknown: {nearest(name.lower(), FRAMEWORKS, hint)}")
 
 
 def named(names: Iterable[str]) -> list[Framework]:

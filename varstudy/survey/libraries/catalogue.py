@@ -29,6 +29,6 @@ def chosen(only: str | None) -> list[Function]:
     ]
     if not found:
         names = [*FUNCTIONS, *dict.fromkeys(each.library for each in FUNCTIONS.values())]
-        hint = nearest(only or "", names, "'python -m varstudy libraries --list' names them")
-        raise ValueError(f"{only!r} is no function of the league: {hint}")
+        hint = nearest(only or "", names, "'python -m varstudy libraries --list' names all")
+        raise ValueError(f"{only!r} matches no function or library: {hint}")
     return found

@@ -49,7 +49,7 @@ def test_names_are_resolved() -> None:
         ("numpy.nothing:var", "module 'numpy.nothing' is unknown"),
         ("numpy:nanvr", "numpy has no 'nanvr': did you mean nanvar"),
         ("numpy:ma.vrr", "numpy.ma has no 'vrr'"),
-        ("math:pi", "is a float, not a function"),
+        ("math:pi", "is of type float, and cannot be called"),
     ],
 )
 def test_names_that_are_wrong(spec: str, message: str) -> None:

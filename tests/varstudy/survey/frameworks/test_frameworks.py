@@ -584,8 +584,8 @@ def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     assert refused("trch") == "varstudy: framework 'trch' is unknown: did you mean torch?"
     assert "--install needs names of frameworks, or --all" in refused("--install")
     assert refused("--only", "pytorchs", "--list").startswith("varstudy: --only 'pytorchs' matches no framework: ")
-    assert "is no file in a folder that is there" in refused("torch", "--out", str(tmp_path / "no" / "x.json"))
-    assert "is no file in a folder that is there" in refused("torch", "--out", str(tmp_path))
+    assert "name a file in a folder that exists" in refused("torch", "--out", str(tmp_path / "no" / "x.json"))
+    assert "name a file in a folder that exists" in refused("torch", "--out", str(tmp_path))
 
 
 def test_the_list_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

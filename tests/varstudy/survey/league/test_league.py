@@ -548,7 +548,7 @@ def test_functions_are_chosen_by_name_and_library() -> None:
     assert [each.name for each in chosen("numpy.nanvar")] == ["numpy.nanvar"]
     assert {each.library for each in chosen("river")} == {"river"}
     assert len(chosen(None)) == len(FUNCTIONS)
-    with pytest.raises(ValueError, match="'polarz' is no function of the league: did you mean polars"):
+    with pytest.raises(ValueError, match="'polarz' matches no function or library: did you mean polars"):
         chosen("polarz")
 
 
@@ -639,6 +639,13 @@ def test_a_library_is_measured_here(capsys, tmp_path: Path) -> None:
     rows_of = {row.function: row for row in league_record.rows(content)}
     assert rows_of["statistics.pvariance"].wrong == 0
     assert rows_of["statistics.variance"].correction == 1
+    code, out, _ = run_cli(words, capsys)
+    assert code == 0
+    assert out.splitlines()[:2] == ["2 functions measured.", "float64: none of 2 functions is wrong in a case."]
+    assert "* exact in float64" in out
+    assert "kahan_two_pass" not in out  # of our algorithms the best-known only
+    code, out, _ = run_cli([*words, "--wide"], capsys)
+    assert "* kahan_two_pass in float64" in out
     code, out, _ = run_cli([*words, "--compare", str(tmp_path)], capsys)
     assert code == 0
     assert "0 for the worse" in out
