@@ -201,7 +201,14 @@ def elsewhere(code: str, **environment: str) -> list[str]:
 
 @pytest.mark.skipif(not X86, reason="the processors' names are x86's")
 @pytest.mark.parametrize(
-    ("cpu", "threads", "compile_"), [("x86-64", "1", ""), ("haswell", "2", ""), ("x86-64", "1", "1")], ids=str
+    ("cpu", "threads", "compile_"),
+    [
+        ("x86-64", "1", ""),
+        ("haswell", "2", ""),
+        # CI compares a whole study of such kernels.
+        pytest.param("x86-64", "1", "1", marks=pytest.mark.long),
+    ],
+    ids=str,
 )
 def test_every_processor_gives_the_same_bits(cpu: str, threads: str, compile_: str, tmp_path: Path) -> None:
     """A processor with neither AVX nor fma instructions, and one with both: each has kernels of its own, made from the
