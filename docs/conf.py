@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,16 @@ sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 import varstudy
 
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
 project = "varstudy"
 author = "The varstudy maintainers"
 project_copyright = author
 version = release = varstudy.__version__
 
-extensions = ["commands", "formula_pages", "mathml", "myst_parser", "prose", "signatures", "surveyed"]
+extensions = ["commands", "formula_pages", "mathml", "myst_nb", "prose", "signatures", "surveyed"]
 exclude_patterns = ["extensions"]
+nb_execution_mode = "off"  # notebooks/build.py runs them
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -55,5 +59,14 @@ def annotations_mean_their_own_module(app: Any, doctree: nodes.document) -> None
             node.attributes.pop("refspecific", None)
 
 
+def bring_the_notebooks(app: Any) -> None:
+    """Copy the notebooks in among the pages, where Sphinx and links look for them."""
+    here = Path(app.srcdir) / "notebooks"
+    here.mkdir(exist_ok=True)
+    for path in (*NOTEBOOKS.glob("0*.ipynb"), NOTEBOOKS / "README.md"):
+        shutil.copy2(path, here)
+
+
 def setup(app: Any) -> None:
+    app.connect("builder-inited", bring_the_notebooks)
     app.connect("doctree-read", annotations_mean_their_own_module)

@@ -6,6 +6,14 @@
 # finds it?
 #
 # Look for the diagonal in the first figure: every formula fails on a map of its own, on which most of the others do well.
+#
+# **After this you can**
+#
+# - derive four formulas of the variance, and say what each of them loses;
+# - name a feature map that breaks each;
+# - predict whether a map of your own is dangerous, and to which formula.
+#
+# **Time:** 20 minutes, exercises included. It runs in seconds.
 
 # %%
 from fractions import Fraction
@@ -19,15 +27,7 @@ from varstudy.study.featuremaps.families import biased_rounding, offset, spike
 from varstudy.study.featuremaps.streams import Stream
 from varstudy.study.score import Exact, digits
 from varstudy import truth
-
-plt.rcParams.update(
-    {
-        "figure.dpi": 90, "figure.constrained_layout.use": True, "font.size": 10, "legend.frameon": False,
-        "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.spines.top": False, "axes.spines.right": False,
-        "axes.grid": True, "axes.axisbelow": True, "grid.color": "#e3e3df",
-    }
-)
-ORANGE, BLUE, GREEN, VIOLET, GREY = "#c03d00", "#0064ad", "#007a5a", "#4d3db3", "#7a7f87"
+from figure_style import BLUE, GREEN, GREY, ORANGE, VIOLET
 
 # %% [markdown]
 # ## The four, derived
@@ -254,5 +254,26 @@ plt.show()
 #   float32.
 # - **If the row is long, change the order first**: the same formulas in a tree keep five digits and more on all four maps.
 #
-# **Try it yourself:** take `featuremaps.find("step/half")` as a fifth map. Which three of the four fail on it, and which one
-# is exact? Then `python -m varstudy explain step/half` for all the others.
+# ## Exercises
+#
+# 1. Take `step/half` as a fifth map: half of its values are one number, half another. Which of the four formulas have no
+#    correct digit on it, and which is exact?
+# 2. What do `chan` and `pairwise` make of it? `python -m varstudy explain step/half` has all others.
+#
+# ## Answers
+
+# %%
+row = featuremaps.find("step/half").make("float32", seed=0).reshape(1, 1, -1)
+exact = Exact.variance(truth(row))
+found = {name: varkernels.moments(row, name).variance()[0] for name in LINES}
+for name, value in found.items():
+    kept_here = max(digits(exact.errors([value]))[0], 0)
+    print(f"{name:<14}{value:>8.4g}   " + ("exact" if np.isinf(kept_here) else f"{kept_here:.1f} digits"))
+print("exact variance", exact.values[0], "; the two numbers", *np.unique(row))
+assert [name for name in FOUR if found[name] == exact.values[0]] == ["shifted_first"]
+assert all(abs(exact.errors([found[name]])[0]) >= 1 for name in ("naive", "two_pass", "welford"))  # no digit
+assert found["chan"] == found["pairwise"] == exact.values[0]
+
+# %% [markdown]
+# Only the shift by the first value is exact: it makes one half of the values 0. The running mean and the raw sums lose
+# everything, and a tree (`chan`, `pairwise`) loses nothing.

@@ -7,6 +7,14 @@
 #
 # Look for one picture (which values share a statistic), one crossing (where rounding becomes larger than the
 # sampling error), and one trade (what folding saves and what it spends).
+#
+# **After this you can**
+#
+# - write batch, layer, instance and group norm as four views of one array;
+# - say when the sampling error matters, and when rounding does;
+# - decide whether to fold a layer for float16.
+#
+# **Time:** 20 minutes, exercises included. It runs in seconds.
 
 # %%
 import matplotlib.pyplot as plt
@@ -21,15 +29,7 @@ from varstudy.study.featuremaps.networks import activations
 from varstudy.study.featuremaps.streams import Stream
 from varstudy.study.score import Exact
 from varstudy import truth
-
-plt.rcParams.update(
-    {
-        "figure.dpi": 90, "figure.constrained_layout.use": True, "font.size": 10, "legend.frameon": False,
-        "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.spines.top": False, "axes.spines.right": False,
-        "axes.grid": True, "axes.axisbelow": True, "grid.color": "#e3e3df",
-    }
-)
-ORANGE, BLUE, GREEN, VIOLET, GREY = "#c03d00", "#0064ad", "#007a5a", "#4d3db3", "#7a7f87"
+from figure_style import BLUE, GREEN, GREY, ORANGE, VIOLET
 
 # %% [markdown]
 # ## A norm is a view
@@ -271,5 +271,18 @@ plt.show()
 # - **Fold in float32 and round once**; before you fold for float16, run `cost` on your own weights and an image that is
 #   not centred. Keep $\sigma^2$ in float32 if you do not fold.
 #
-# **Try it yourself:** call `fold_once(1.0, 100.0, zero_sum=True, dtype="bfloat16")`. How many digits does the folded layer
-# keep there?
+# ## Exercises
+#
+# 1. How many digits does a folded layer keep in bfloat16, on an edge detector and an image of brightness 100?
+# 2. And in float32?
+#
+# ## Answers
+
+# %%
+for dtype in ("bfloat16", "float16", "float32"):
+    folded, unfolded = fold_once(1.0, 100.0, zero_sum=True, dtype=dtype)
+    print(f"{dtype:<9} folded {-np.log10(folded):.1f} digits, unfolded {-np.log10(unfolded):.1f}")
+    assert 5 < folded / unfolded < 30
+
+# %% [markdown]
+# Folding costs about one digit here in every format. In float32 that leaves enough; in bfloat16 it leaves one.

@@ -6,6 +6,14 @@
 #
 # Three tools answer it: `check` (your data, our algorithms), `score` (your function, our data) and `register` (your
 # formula among ours). Look for where the new formula below helps, and for what it does not help against.
+#
+# **After this you can**
+#
+# - check an array of your own with `check`;
+# - score a variance function with `score`;
+# - add a formula of your own with `register`, and test it.
+#
+# **Time:** 20 minutes, exercises included. It runs in seconds.
 
 # %%
 from dataclasses import replace
@@ -26,15 +34,7 @@ from varstudy.study.featuremaps.networks import activations
 from varstudy.study.featuremaps.streams import Stream
 from varstudy.study.score import Exact
 from varstudy import truth
-
-plt.rcParams.update(
-    {
-        "figure.dpi": 90, "figure.constrained_layout.use": True, "font.size": 10, "legend.frameon": False,
-        "axes.titlelocation": "left", "axes.titleweight": "bold", "axes.spines.top": False, "axes.spines.right": False,
-        "axes.grid": True, "axes.axisbelow": True, "grid.color": "#e3e3df",
-    }
-)
-ORANGE, BLUE, GREEN, VIOLET, GREY = "#c03d00", "#0064ad", "#007a5a", "#4d3db3", "#7a7f87"
+from figure_style import BLUE, GREEN, GREY, ORANGE, VIOLET
 
 # %% [markdown]
 # ## Your data: `check`
@@ -229,6 +229,44 @@ plt.show()
 # - **Before you publish a formula, register it.** Twenty lines of verbs give you every precision, conformance tests and
 #   maps that are made to break it. A package of its own announces it in the entry-point group `varstudy.algorithms`.
 #
-# **Try it yourself:** give `Steady` a merge (`chan`'s with a mean of two numbers), compose it with
-# `varkernels.compose(STEADY, "pairwise", name="steady_tree")`, and see whether `biased-rounding/0.1` becomes better than
-# `chan`.
+# ## Exercises
+#
+# 1. Give `Steady` a merge: Chan's, with a mean of two numbers. Compose it with the order `pairwise`. Is it better than `chan` on
+#    `biased-rounding/0.1`?
+# 2. What does `check_algorithm` say of it?
+#
+# ## Answers
+
+# %%
+class SteadyTree(NamedTuple):  # each formula has a state of its own
+    mean: Any
+    low: Any
+    m2: Any
+
+
+def update_tree(state, n, x):
+    d = (x - state.mean) - state.low
+    mean, low = two_sum(state.mean, state.low + d / like(x, n))
+    return SteadyTree(mean, low, state.m2 + d * ((x - mean) - low))
+
+
+def merge(a, na, b, nb):
+    delta = (b.mean - a.mean) + (b.low - a.low)
+    weight = like(a.m2, nb) / like(a.m2, na + nb)
+    mean, low = two_sum(a.mean, a.low + delta * weight)
+    return SteadyTree(mean, low, a.m2 + b.m2 + delta * delta * (like(a.m2, na) * weight))
+
+
+merging = replace(STEADY, name="steady_merging", state=SteadyTree, update=update_tree, merge=merge)
+tree = varkernels.compose(merging, "pairwise", name="steady_tree")
+tree = varkernels.register(replace(tree, accumulators=("float32",)))
+check_algorithm(tree)
+row = featuremaps.find("biased-rounding/0.1").make("float32", seed=0).reshape(1, 1, -1)
+exact = Exact.variance(truth(row))
+lost = {name: abs(exact.errors(varkernels.moments(row, name).variance())[0]) for name in (*NAMES, "steady_tree")}
+print("  ".join(f"{name} {error:.1e}" for name, error in lost.items()))
+assert lost["steady_tree"] < lost["chan"] / 10
+
+# %% [markdown]
+# In a tree it is better than `chan`, by more than a digit: what was left there was the mean's error. `check_algorithm` says
+# nothing, and so all is well.

@@ -75,6 +75,7 @@ def executed(path: Path, seconds: float = SECONDS) -> Any:
             "IPYTHONDIR": str(Path(folder, "ipython")),  # nobody's profile
             "JUPYTER_RUNTIME_DIR": str(Path(folder, "runtime")),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "PYTHONPATH": str(FOLDER.resolve()),  # figure_style
         }
         settings.pop("MPLBACKEND", None)  # the kernel's own draws into the notebook
         work = Path(folder, "work")

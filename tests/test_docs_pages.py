@@ -23,7 +23,7 @@ DOCS = ROOT / "docs"
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages, built with warnings as errors."""
-    for needed in ("sphinx", "furo", "myst_parser", "latex2mathml"):
+    for needed in ("sphinx", "furo", "myst_nb", "latex2mathml"):
         pytest.importorskip(needed, reason="the pages need the extra docs")
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-d", str(out / "doctrees"), str(DOCS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import json
@@ -82,10 +83,49 @@ def test_the_committed_outputs_are_fit_to_be_shown(path: Path) -> None:
 def test_a_story_has_two_or_three_figures_and_a_conclusion(path: Path) -> None:
     assert sum("image/png" in output.get("data", {}) for output in outputs(path)) in (2, 3)
     text = path.read_text("utf-8")
-    for heading in ("# **The question.**", "# ## What to do", "# **Try it yourself:**"):
-        assert text.count(heading) == 1, heading
+    parts = (
+        "# **The question.**",
+        "# **After this you can**",
+        "# **Time:**",
+        "# ## What to do",
+        "# ## Exercises",
+        "# ## Answers",
+    )
+    assert [text.count(part) for part in parts] == [1] * len(parts)
+    assert [*parts] == sorted(parts, key=text.index)
+    answers = text.partition("# ## Answers")[2]
+    assert "\n# %%\n" in answers  # computed
+    assert re.search(r"^ *assert ", answers, re.MULTILINE)
     assert "doi.org" in text or "arxiv.org" in text
     assert "\nassert " in text
+
+
+@each_pair
+def test_the_figures_share_one_style(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert "\nfrom figure_style import " in text
+    assert "rcParams" not in text
+
+
+def _imported(path: Path) -> set[tuple[str, str]]:
+    """The modules of ours that a story imports from, each with a name."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("var"):
+            found |= {(node.module, alias.name) for alias in node.names}
+    return found
+
+
+@each_pair
+def test_the_names_that_it_imports_are_public_and_documented(path: Path) -> None:
+    pages = "\n".join(page.read_text("utf-8") for page in (FOLDER.parent / "docs" / "api").glob("*.rst"))
+    modules = set(re.findall(r"^\.\. (?:automodule|py:currentmodule|currentmodule):: (\S+)", pages, re.MULTILINE))
+    for module, name in _imported(path):
+        assert not any(part.startswith("_") for part in (*module.split("."), name))
+        if f"{module}.{name}" in modules:
+            continue
+        assert name in importlib.import_module(module).__all__, f"{module}.{name}"
+        assert module in modules or re.search(rf":: {module}\.{name}$", pages, re.MULTILINE), f"{module}.{name}"
 
 
 @needs_extra

@@ -33,7 +33,7 @@ def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) ->
         plan = replace(measuring.SHORT if quick else measuring.FULL, seed=seed)
         content = measuring.measure(machine, algorithms, plan, command_words(out=False), progress("measuring"))
     except DeviceError as problem:
-        say(f"varstudy: {problem}")
+        say(f"varstudy: {problem} ('python -m varstudy run --device ptx')")
         raise click.exceptions.Exit(NO_DEVICE) from problem
     leave(out, gpu_record.FILE, content, None if as_json else lambda: _show(content))
     if not content["checks"]["passed"]:
