@@ -46,6 +46,7 @@ html_theme = "furo"
 html_title = f"varstudy {release}"
 html_math_renderer = "mathml"
 html_static_path = ["static"]
+html_extra_path = ["../reports/reference"]  # the report of the committed study, next to the pages
 html_css_files = ["formulas.css"]
 html_show_sphinx = False
 html_copy_source = False
