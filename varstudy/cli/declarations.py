@@ -304,7 +304,7 @@ def frameworks() -> None:
 
 
 @command("league_run")
-@click.option("--list", "listing", is_flag=True, help="Only list the functions, and what is known of each.")
+@click.option("--list", "listing", is_flag=True, help="Only list the functions, and what was measured of each before.")
 @click.option("--all", "everywhere", is_flag=True, help="In the pinned environments that are there.")
 @click.option("--install", is_flag=True, help="In the pinned environments; those that are not there are made.")
 @click.option("--only", metavar="PATTERN", help="Only functions or libraries that match a glob or contain this text.")

@@ -193,10 +193,12 @@ def _earlier(before: str | None) -> dict[str, Any] | None:
 
 def _list(functions: Sequence[Function], as_json: bool) -> None:
     try:
-        known = {fact.function: fact for fact in league_record.facts(league_record.committed())}
+        league = league_record.committed()
+        known = {fact.function: fact for fact in league_record.facts(league)}
+        scored = together(league, "float32", max_length=EVERYONE)
     except (FileNotFoundError, LeagueProblem) as problem:
         say(f"No committed results can be shown next to these: {problem}")
-        known = {}
+        known, scored = {}, []
     if as_json:
         dump([
             {
@@ -209,30 +211,42 @@ def _list(functions: Sequence[Function], as_json: bool) -> None:
         return
     measured = [known[each.name] for each in functions if each.name in known and known[each.name].status == "measured"]
     divisors = Counter(fact.default_correction.partition(":")[0] for fact in measured)
-    rest = len(measured) - divisors["0"] - divisors["1"]
+    counts = {"n": divisors["0"], "n - 1": divisors["1"]}
+    counts["another number"] = len(measured) - sum(counts.values())
+    by_default = ", ".join(f"{count} divide by {what}" for what, count in counts.items() if count)
     paragraph(
-        f"{many(len(functions), 'function')}, {len(measured)} of them measured. Defaults differ: {divisors['0']} "
-        f"divide by n, {divisors['1']} by n - 1" + (f", {rest} otherwise." if rest else ".")
+        f"{many(len(functions), 'function')}, {len(measured)} of them measured."
+        + (f" By default {by_default}." if by_default else "")
     )
+    names = {each.name for each in functions}
+    lines = [each for each in scored if not each.ours and each.name in names]
+    if lines:
+        paragraph(_answer("float32", lines))
+    wrongs: dict[str, LeagueStanding] = {}
+    for line in lines:  # of several numbers of threads the worst
+        if line.name not in wrongs or line.wrong > wrongs[line.name].wrong:
+            wrongs[line.name] = line
     click.echo()
     show_table(
-        "By default, and for one value where n = ddof, as committed",
-        ["function", "measured with", "ddof", "one value", "n = ddof", "no value", "1, NaN, 4, 9"],
-        [_list_line(each, known.get(each.name)) for each in functions],
-        left=7,
+        "By default, and for one value where n = ddof, as committed; wrong: of the study's cases in float32",
+        ["function", "measured with", "ddof", "wrong", "one value", "n = ddof", "no value", "1, NaN, 4, 9"],
+        [_list_line(each, known.get(each.name), wrongs.get(each.name)) for each in functions],
+        left=8,
         more=("no value", "1, NaN, 4, 9", "n = ddof", "measured with"),
+        least=WIDTHS,
     )
 
 
-def _list_line(function: Function, fact: LeagueFact | None) -> list[str]:
+def _list_line(function: Function, fact: LeagueFact | None, line: LeagueStanding | None) -> list[str]:
     if fact is None or fact.status != "measured":
         why = "" if fact is None else f" ({fact.reason})"
         status = fact.status if fact else "not measured"
-        return [function.name, f"{status}{why}", status, "", "", "", ""]
+        return [function.name, f"{status}{why}", status, "", "", "", "", ""]
     answers = (fact.one_value, fact.at_correction, fact.empty, fact.with_nan)
     versions = fact.version.split(", ")
     version = next((each for each in versions if each.startswith(f"{fact.library.lower()} ")), versions[0])
-    return [function.name, version, fact.default_correction.partition(":")[0], *map(_short, answers)]
+    cases = "-" if line is None else wrong(f"{line.wrong} of {line.cases}", line.wrong > 0)
+    return [function.name, version, fact.default_correction.partition(":")[0], cases, *map(_short, answers)]
 
 
 def _short(text: str) -> str:
@@ -275,9 +289,11 @@ def _answer(storage: str, lines: Sequence[LeagueStanding], what: str = "function
     worst = dict.fromkeys(each.name for each in lines if each.wrong == most)
     of = many(len({each.name for each in lines}), what)
     if not most:
-        return f"{storage}: none of {of} is wrong in a case."
+        return f"{storage}: none of {of} is ever wrong on the study's cases."
     first = next(each for each in lines if each.wrong == most)
-    never = f"{len(sound)} of {of} never wrong" + (f" ({listed(list(sound), NAMED)})" if sound else "")
+    never = f"{len(sound)} of {of} are never wrong on the study's cases" + (
+        f" ({listed(list(sound), NAMED)})" if sound else ""
+    )
     most_often = f"{listed(list(worst), NAMED)} ({first.wrong} of {many(first.cases, 'case')})"
     return f"{storage}: {never}; most often wrong: {most_often}."
 

@@ -74,11 +74,18 @@ def test_the_answer_comes_first() -> None:
     assert re.fullmatch(r"numpy:var takes place \d+ of \d+: wrong in \d of \d measurements?\.", score)
     assert first("port", "--from", "torch", "--to", "keras").startswith("From torch ")
     assert re.match(r"\d+ frameworks measured, \d+ contradictions of ", first("frameworks", "--committed"))
-    listed = r"(\d+) functions, (\d+) of them measured. Defaults differ: (\d+) divide by n, (\d+) by n - 1[.,]"
-    counts = re.match(listed, first("libraries", "--list"))
+    libraries = call("libraries", "--list", columns=300).splitlines()
+    listed = r"(\d+) functions, (\d+) of them measured\. By default (\d+) divide by n, (\d+) divide by n - 1[.,]"
+    counts = re.match(listed, libraries[0])
     assert counts is not None
     functions, measured, population, sample = map(int, counts.groups())
     assert functions >= measured >= population + sample > sample > 0
+    answer = r"float32: (\d+) of (\d+) functions are never wrong on the study's cases \(.*\); most often wrong: "
+    never = re.match(answer, libraries[1])
+    assert never is not None
+    scores = [found for line in libraries[2:] if (found := re.search(r" (\d+) of \d+ ", line))]
+    assert 0 < len(scores) <= measured
+    assert sum(found[1] == "0" for found in scores) <= int(never[1]) < int(never[2])
 
 
 class Column:
