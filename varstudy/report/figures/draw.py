@@ -280,13 +280,13 @@ def svg(fig: Figure, key: str, label: str) -> Markup:
         do not see it.
     """
     buffer = io.BytesIO()
+    canvas = FigureCanvasSVG(fig)
     layout = fig.get_layout_engine()
     if layout is not None:
-        # By itself: savefig would draw everything once for the layout and once for the file.
-        FigureCanvasSVG(fig)
         layout.execute(fig)
         fig.set_layout_engine("none")
-    fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    # savefig would draw everything once more: with a layout engine, if only the one that stands for "none".
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     root = ET.fromstring(buffer.getvalue())
     for element in list(root.iter()):
         for child in list(element):
