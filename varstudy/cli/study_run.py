@@ -11,6 +11,7 @@ import click
 
 from ..study import results as table
 from ..study import runner
+from ..study.pool import Perform
 from ..study.results import Results, judged, wrong
 from ..study.tasks import uncollected
 from ..survey.installed import installed_software
@@ -62,11 +63,11 @@ def run(
     click.echo(str(Path(out) / "report.html"))
 
 
-def page(found: Results, folder: str | Path) -> Path:
-    """Draw the report into a folder."""
+def page(found: Results, folder: str | Path, perform: Perform | None = None) -> Path:
+    """Draw the report into a folder, with the processes that are given or by itself."""
     from .. import report as drawing  # noqa: PLC0415 - a second, in which a run can begin already
 
-    return drawing.write(found, folder)
+    return drawing.write(found, folder, perform)
 
 
 def draw(found: Results, folder: str) -> Path:

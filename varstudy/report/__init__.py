@@ -16,9 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from .._io.atomic import prepare_folder, write_whole
+from .._io.atomic import prepare_folder, scratch_folder, write_whole
 from ..bench.cpu import bench_record
 from ..bench.gpu import gpu_record
+from ..study.pool import Perform
 from ..study.results import Results
 from ..survey.findings import measured
 from ..survey.findings.measured import FindingRow
@@ -50,7 +51,7 @@ def findings(folder: Path) -> list[FindingRow]:
     return measured.rows(measured.read(folder))
 
 
-def write(results: Results, folder: str | Path) -> Path:
+def write(results: Results, folder: str | Path, perform: Perform | None = None) -> Path:
     """Write report.html, its pages and claims.json into a folder, each whole or not at all; return report.html's path.
 
     A bench.json in the folder becomes the section on speed, a gpu.json the section on the GPU's speed; a measured.json
@@ -60,6 +61,7 @@ def write(results: Results, folder: str | Path) -> Path:
     ----------
     results : as for `render`.
     folder : made where it is not there, with those above it.
+    perform : has other processes make what the pages show; by default this one does.
 
     Raises
     ------
@@ -68,13 +70,17 @@ def write(results: Results, folder: str | Path) -> Path:
     """
     out = Path(folder)
     prepare_folder(out)
-    pages = render(
-        results,
+    files = (
         measured_file(bench_record.read, out),
         measured_file(gpu_record.read, out),
         measured_file(findings, out),
         measured_file(league_record.read, out),
     )
+    if perform is None:
+        pages = render(results, *files)
+    else:
+        with scratch_folder(out) as scratch:
+            pages = render(results, *files, perform, scratch.absolute())
     # The report comes last: what it links is there already.
     for name, page in reversed(pages.items()):
         write_whole(out / name, page.encode())

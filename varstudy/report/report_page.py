@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +16,11 @@ from markupsafe import Markup
 from varkernels import FORMATS, algorithms
 
 from .. import __version__
-from ..study.recommendation import QUOTIENT, TIE
+from ..study.pool import Perform, here
+from ..study.recommendation import QUOTIENT, TIE, Choice
 from ..study.results import COLUMNS, Results
 from ..study.score import MAY_LOSE
+from ..study.tasks import uncollected
 from ..survey.findings.measured import FindingRow
 from .claims import Sources, as_json, claimed
 from .figures import bessel, growth, kappa, norms, output, pareto, precision
@@ -53,12 +59,120 @@ def _formats() -> list[tuple[str, str, str, str, str]]:
     ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Material:
+    """What the pages are made of: the arguments of `render`."""
+
+    results: Results
+    bench: Mapping[str, Any] | str | None
+    gpu_json: Mapping[str, Any] | str | None
+    fresh: Sequence[FindingRow] | str | None
+    league: Mapping[str, Any] | str | None
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(self.results)
+
+    @cached_property
+    def choices(self) -> list[Choice]:
+        return recommendations(self.facts)
+
+    @cached_property
+    def references(self) -> tuple[Any, Any, Any]:
+        return nist.references(self.facts)
+
+
+# What the report shows.
+_FIRST: dict[str, Callable[[Material], Any]] = {
+    "style": lambda _: asset("style.css"),
+    "version": lambda _: __version__,
+    "measurements": lambda m: len(m.facts.frame),
+    "cases": lambda m: m.facts.frame["case"].nunique(),
+    "algorithms": lambda m: len(m.facts.columns_of(m.facts.frame)),
+    "level": lambda m: clean(m.facts.settings.get("level", "")),
+    "seed": lambda m: m.facts.seed,
+    "only": lambda m: m.facts.settings.get("only") or "",
+    "measured": lambda m: m.facts.measured,
+    "device": lambda m: clean(m.facts.device),
+    "devices": lambda m: m.facts.frame["device"].nunique(),
+    "claims": lambda m: claimed(Sources(m.facts, m.choices, findings(m.fresh), shown(m.league))),
+    "choices": lambda m: m.choices,
+    "pencil": lambda _: examples(),
+    "lose": lambda _: f"{MAY_LOSE:g}",
+    "few_maps": lambda _: FEW_MAPS,
+    "first_heat": lambda m: family_heat(m.facts, m.choices),
+    "first_kappa": lambda m: kappa.draw_first(m.facts),
+    "first_growth": lambda m: growth.draw_first(m.facts),
+    "precision": lambda m: precision.draw(m.facts),
+    "output": lambda m: output.draw(m.facts),
+    "speed": lambda m: pareto.draw(m.bench),
+    "museum": lambda m: museum.exhibition(m.facts),
+    "contraction": lambda m: contraction.chapter(m.facts),
+    "conventions": lambda m: conventions(m.fresh),
+    "libraries": lambda m: libraries(m.league),
+    "bound": lambda m: _bound(m.facts),
+}
+# What the other pages show besides.
+_DETAILS: dict[str, Callable[[Material], Any]] = {
+    "differences": lambda _: listing([code(name) for name, found in algorithms().items() if found.difference]),
+    "tie": lambda _: f"{TIE:g}",
+    "quotient": lambda _: QUOTIENT,
+    "heats": lambda m: heat_maps(m.facts),
+    "explorer": lambda m: explorer(m.facts),
+    "kappa": lambda m: kappa.draw(m.facts),
+    "growth": lambda m: growth.draw(m.facts),
+    "bessel": lambda m: bessel.draw(m.facts),
+    "norms": lambda m: norms.draw(m.facts),
+    "gpu_speed": lambda m: gpu_speed.section(m.gpu_json),
+    "gpu": lambda _: cuda.committed(),
+    "parts": lambda m: group_tables(m.facts),
+    "nist_names": lambda m: m.references[0],
+    "nist": lambda m: m.references[1],
+    "nist_note": lambda m: m.references[2],
+    "columns": lambda _: COLUMNS,
+    "formats": lambda _: _formats(),
+    "catalogue": lambda m: [
+        (c, dict(m.results.algorithms.get(c.algorithm, {}))) for c in m.facts.columns_of(m.facts.frame)
+    ],
+    "titles": lambda _: GROUP_TITLES,
+    "described": lambda m: [(name, dict(info)) for name, info in m.results.cases.items()],
+    "settings": lambda m: m.facts.settings,
+    "provenance": lambda m: dict(m.results.provenance),
+}
+# What takes long to make is made by itself, in this order, after all the rest.
+_ALONE = (
+    "libraries", "output", "conventions", "precision", "growth", "explorer", "kappa", "contraction", "parts",
+    "first_kappa", "norms", "first_growth", "gpu", "bessel", "heats",
+)  # fmt: skip
+
+
+def _parts(makers: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The names of all values, in parts of a second at most."""
+    return [tuple(name for name in makers if name not in _ALONE), *((name,) for name in _ALONE if name in makers)]
+
+
+@uncollected()
+def _make(names: Sequence[str], source: Material | Path) -> dict[str, Any]:
+    """Some values by name, of what the pages are made of, or of the file that has it."""
+    material = source if isinstance(source, Material) else _read(source)
+    makers = _FIRST | _DETAILS
+    return {name: makers[name](material) for name in names}
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path) -> Material:
+    found: Material = pickle.loads(path.read_bytes())
+    return found
+
+
 def render(
     results: Results,
     bench: Mapping[str, Any] | str | None = None,
     gpu_json: Mapping[str, Any] | str | None = None,
     fresh: Sequence[FindingRow] | str | None = None,
     league: Mapping[str, Any] | str | None = None,
+    perform: Perform = here,
+    scratch: Path | None = None,
 ) -> dict[str, str]:
     """The report, the pages that it links and its claims, by file name; of a run that goes on, no other page.
 
@@ -69,12 +183,18 @@ def render(
     gpu_json : the same of a gpu.json, for the section on the GPU's speed.
     fresh, league : findings of frameworks and scores of libraries that were measured here, shown with the committed
         ones.
+    perform : makes what the pages show; in other processes if there is a folder to hand them the results in.
+    scratch : that folder.
     """
-    facts = Facts(results)
-    given = _first(facts, bench, fresh, league)
-    pages = PAGES[:1] if facts.measured else PAGES
-    if not facts.measured:
-        given |= _details(facts, gpu_json)
+    material = Material(results, bench, gpu_json, fresh, league)
+    source: Material | Path = material
+    if scratch is not None:
+        source = scratch / "material.pickle"
+        source.write_bytes(pickle.dumps(material))
+    going_on = material.facts.measured is not None
+    given: dict[str, Any] = {}
+    for _, made in perform((_make, names, source) for names in _parts(_FIRST if going_on else _FIRST | _DETAILS)):
+        given |= made
     template = environment().get_template("page.html.j2")
     drawn = {
         page["file"]: clean(
@@ -82,76 +202,6 @@ def render(
                 page=page, policy=policy(*page["scripts"]), scripts=[asset(name) for name in page["scripts"]], **given
             )
         )
-        for page in pages
+        for page in (PAGES[:1] if going_on else PAGES)
     }
     return drawn | {"claims.json": as_json(given["claims"])}
-
-
-def _first(
-    facts: Facts,
-    bench: Mapping[str, Any] | str | None,
-    fresh: Sequence[FindingRow] | str | None,
-    league: Mapping[str, Any] | str | None,
-) -> dict[str, Any]:
-    """What the report shows."""
-    frame = facts.frame
-    choices = recommendations(facts)
-    return {
-        "style": asset("style.css"),
-        "version": __version__,
-        "measurements": len(frame),
-        "cases": frame["case"].nunique(),
-        "algorithms": len(facts.columns_of(frame)),
-        "level": clean(facts.settings.get("level", "")),
-        "seed": facts.seed,
-        "only": facts.settings.get("only") or "",
-        "measured": facts.measured,
-        "device": clean(facts.device),
-        "devices": frame["device"].nunique(),
-        "claims": claimed(Sources(facts, choices, findings(fresh), shown(league))),
-        "choices": choices,
-        "pencil": examples(),
-        "lose": f"{MAY_LOSE:g}",
-        "few_maps": FEW_MAPS,
-        "first_heat": family_heat(facts, choices),
-        "first_kappa": kappa.draw_first(facts),
-        "first_growth": growth.draw_first(facts),
-        "precision": precision.draw(facts),
-        "output": output.draw(facts),
-        "speed": pareto.draw(bench),
-        "museum": museum.exhibition(facts),
-        "contraction": contraction.chapter(facts),
-        "conventions": conventions(fresh),
-        "libraries": libraries(league),
-        "bound": _bound(facts),
-    }
-
-
-def _details(facts: Facts, gpu_json: Mapping[str, Any] | str | None) -> dict[str, Any]:
-    """What the other pages show besides."""
-    results = facts.results
-    names, references, nist_note = nist.references(facts)
-    return {
-        "differences": listing([code(name) for name, found in algorithms().items() if found.difference]),
-        "tie": f"{TIE:g}",
-        "quotient": QUOTIENT,
-        "heats": heat_maps(facts),
-        "explorer": explorer(facts),
-        "kappa": kappa.draw(facts),
-        "growth": growth.draw(facts),
-        "bessel": bessel.draw(facts),
-        "norms": norms.draw(facts),
-        "gpu_speed": gpu_speed.section(gpu_json),
-        "gpu": cuda.committed(),
-        "parts": group_tables(facts),
-        "nist_names": names,
-        "nist": references,
-        "nist_note": nist_note,
-        "columns": COLUMNS,
-        "formats": _formats(),
-        "catalogue": [(c, dict(results.algorithms.get(c.algorithm, {}))) for c in facts.columns_of(facts.frame)],
-        "titles": GROUP_TITLES,
-        "described": [(name, dict(info)) for name, info in results.cases.items()],
-        "settings": facts.settings,
-        "provenance": dict(results.provenance),
-    }

@@ -65,7 +65,7 @@ def in_order(planned: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
 
 
 class Redraw:
-    """When the page of a study that goes on is drawn: so rarely that, but for the first, it takes a tenth of the time.
+    """When the page of a study that goes on is drawn: so rarely that all but the first take a twentieth of the time.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Redraw:
 
     # The first has so many seconds of the run to show, and that share of its cells.
     BEGIN, CELLS = 8.0, 0.1
-    SHARE = 0.1
+    SHARE = 0.05
     # Where no more seconds than these are left, the last page comes soon enough: so it is in the quick study.
     SOON = 20.0
 

@@ -20,7 +20,7 @@ from varkernels.row_moments import Moments
 from varkernels.views import rows_of
 
 from . import device_algorithms
-from .aggregates import summary
+from .aggregates import Answered, summary
 from .device_algorithms import OnDevice
 from .error_bounds import bounds, describe
 from .featuremaps import Case
@@ -178,6 +178,7 @@ def measure(
         )
         common = _common(case, storage, norm, reduced)
         by_correction = {c: _by_correction(case, reduced, c, decimals) for c in case.corrections}
+        answered: dict[float, Answered] = {c: {} for c in case.corrections}
         for accumulator in FORMATS:
             fmt = FORMATS[accumulator]
             for algorithm in algorithms:
@@ -217,6 +218,7 @@ def measure(
                             high=reduced.high,
                             rows=reduced.rows,
                             bound=bound,
+                            answered=answered[correction],
                         ),
                     }
 

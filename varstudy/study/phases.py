@@ -6,8 +6,7 @@ Between two cells one of them draws the page of what is measured so far, where t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,10 @@ from typing import Any
 from .._io.progress import Progress
 from . import course
 from .course import Planned, Redraw
-from .pool import Crew, Task
+from .pool import Perform, Task
 from .tasks import LONG, Companion, Drawn, Page, Sketch, accompany, compute, described, draw, shares, warm
 
 __all__ = ["Phases"]
-
-Perform = Callable[[Iterable[Task]], Iterator[tuple[int, Any]]]
-
-
-def _here(tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
-    """`Crew.run`, in this process."""
-    for index, (function, *arguments) in enumerate(tasks):
-        yield index, function(*arguments)
 
 
 @dataclass
@@ -61,8 +52,12 @@ class Phases:
     _finished: set[str] = field(default_factory=set)
     _beside: tuple[Any, str] = (None, "")
 
-    def run(self, crew: type[Crew]) -> tuple[Any, str]:
+    def run(self, perform: Perform) -> tuple[Any, str]:
         """Do it all; the companion's answer, or None and why there is none.
+
+        Parameters
+        ----------
+        perform : has the processes do tasks.
 
         Raises
         ------
@@ -71,12 +66,8 @@ class Phases:
         """
         self._finished = {each.key for each in self.planned} - {each.key for each in self.missing}
         redraw = Redraw(self.processes)
-        several = self.processes > 1
-        workers: AbstractContextManager[Crew | None] = crew(self.processes) if several else nullcontext()
-        with workers as measuring:
-            perform = _here if measuring is None else measuring.run
-            self._compile(perform)
-            self._measure(perform, redraw)
+        self._compile(perform)
+        self._measure(perform, redraw)
         return self._beside
 
     @property

@@ -13,22 +13,30 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from .._io.streams import open_closed_streams
 
-__all__ = ["Crew", "Task", "WorkerFailed"]
+__all__ = ["Crew", "Perform", "Task", "WorkerFailed", "here"]
 
 Task = tuple[Any, ...]
+# Performs tasks in some order: the index and the answer of each when it is done.
+Perform = Callable[[Iterable[Task]], Iterator[tuple[int, Any]]]
 
 _LENGTH = struct.Struct("<Q")
 
 
 class WorkerFailed(RuntimeError):
     """A worker ended, or a task raised: the sentence is the task's."""
+
+
+def here(tasks: Iterable[Task]) -> Iterator[tuple[int, Any]]:
+    """`Crew.run`, in this process."""
+    for index, (function, *arguments) in enumerate(tasks):
+        yield index, function(*arguments)
 
 
 def _send(stream: IO[bytes], message: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -24,7 +25,7 @@ from .cells import DamagedCell, load, plan
 from .course import Planned
 from .measuring import measure
 from .phases import Phases
-from .pool import Crew
+from .pool import Crew, Perform, here
 from .tasks import Companion, Page, Sketch, silent
 
 __all__ = ["chosen", "run"]
@@ -126,7 +127,7 @@ def run(
     shown = progress or Silent()
     drawing = course.PAGE if page is not None else 0.0
     try:
-        with scratch_folder(target) as scratch, interruptible() as asked:
+        with scratch_folder(target) as scratch, interruptible() as asked, _processes(crew, count) as perform:
             beside, problem = Phases(
                 planned=planned,
                 missing=missing,
@@ -142,34 +143,47 @@ def run(
                 later=course.collecting(len(planned)) + drawing,
                 asked=asked,
                 say=say,
-            ).run(crew)
-        shown.start(1, 0, "writing", course.collecting(len(planned)), drawing)
-        problems: list[str] = []
-        records = list(_collected(planned, seed, foreign, folder, problems))
-        if problems:
-            (device,) = usable
-            used[device] = f"{len(problems)} times, as for {problems[0]}"
-        found = results.from_records(
-            records,
-            cases={cell.case.name: cell.case.info() for cell in cells},
-            algorithms=infos,
-            settings=settings,
-            provenance=provenance.collect(argv),
-        )
-        results.write(found, target, parquet=parquet)
-        if companion is not None and problem:
-            say(f"the frameworks and libraries that are here could not be measured: {problem}")
-        elif companion is not None:
-            if not several:
-                shown.start(1, 0, "scoring libraries", course.COMPANION, drawing)
-                beside = companion.measure(seed, say)
-            companion.write(beside, target)
-        if page is not None:
-            shown.start(1, 0, "drawing", drawing)
-            page(found, target)
+            ).run(perform)
+            shown.start(1, 0, "writing", course.collecting(len(planned)), drawing)
+            problems: list[str] = []
+            records = list(_collected(planned, seed, foreign, folder, problems))
+            if problems:
+                (device,) = usable
+                used[device] = f"{len(problems)} times, as for {problems[0]}"
+            found = results.from_records(
+                records,
+                cases={cell.case.name: cell.case.info() for cell in cells},
+                algorithms=infos,
+                settings=settings,
+                provenance=provenance.collect(argv),
+            )
+            with ThreadPoolExecutor(1) as aside:
+                written = aside.submit(results.write, found, target, parquet=parquet)
+                if companion is not None and problem:
+                    say(f"the frameworks and libraries that are here could not be measured: {problem}")
+                elif companion is not None:
+                    if not several:
+                        written.result()
+                        shown.start(1, 0, "scoring libraries", course.COMPANION, drawing)
+                        beside = companion.measure(seed, say)
+                    companion.write(beside, target)
+                if page is not None:
+                    shown.start(1, 0, "drawing", drawing)
+                    page(found, target, perform if count > 1 else None)
+                written.result()
     finally:
         shown.stop()
     return found
+
+
+@contextmanager
+def _processes(crew: type[Crew], count: int) -> Iterator[Perform]:
+    """What performs tasks: so many processes, or this one."""
+    if count == 1:
+        yield here
+        return
+    with crew(count) as workers:
+        yield workers.run
 
 
 def _missing(planned: Sequence[Planned], folder: Path, force: bool, say: Callable[[str], None]) -> list[Planned]:

@@ -22,6 +22,7 @@ from . import device_algorithms, results
 from .cells import Cell, DamagedCell, Measured, load, save
 from .course import Planned
 from .measuring import ACCUMULATORS, carrier_of, measure
+from .pool import Perform
 
 __all__ = [
     "LONG",
@@ -43,8 +44,8 @@ __all__ = [
 # Values of a row that CUDA kernels share among several blocks.
 LONG = 20_000
 
-# What draws a page of results into a folder; a worker can import it.
-Page = Callable[[results.Results, Path], object]
+# What draws a page of results into a folder, with the processes that are given, or by itself; a worker can import it.
+Page = Callable[[results.Results, Path, Perform | None], object]
 # A part of what there is to compile: which kernels, in which format.
 Share = tuple[str, str]
 # What a share is called where it is no order.
@@ -174,10 +175,11 @@ def shares(cells: Sequence[Cell], names: Sequence[str]) -> tuple[Share, ...]:
     storages = [name for name in FORMATS if any(cell.storage == name for cell in cells)]
     accumulators = [name for name in FORMATS if any(name in ACCUMULATORS[storage] for storage in storages)]
     used = {parts[1].kernel for name in names if name in known and (parts := known[name].parts) is not None}
-    found: list[Share] = [("sums", name) for name in storages]
-    found += [(kernel, name) for name in accumulators for kernel in ("lanes", "tree", "running") if kernel in used]
-    if any(name.startswith("ptx ") for name in names):
-        found += [("ptx", name) for name in storages]
+    # What takes longest comes first, so that all processes end at about the same time.
+    found: list[Share] = [("ptx", name) for name in storages] if any(name.startswith("ptx ") for name in names) else []
+    found += [(kernel, name) for kernel in ("lanes", "tree") if kernel in used for name in accumulators]
+    found += [("sums", name) for name in storages]
+    found += [("running", name) for name in accumulators if "running" in used]
     return tuple(found)
 
 
@@ -203,7 +205,7 @@ def draw(page: Page, sketch: Sketch, folder: Path, target: Path) -> Drawn:
     began = time.monotonic()
     problem = ""
     try:
-        page(_so_far(sketch, folder), target)
+        page(_so_far(sketch, folder), target, None)
     except OSError:
         raise
     except Exception as error:

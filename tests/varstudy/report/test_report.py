@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -26,6 +27,7 @@ from varstudy.report.model import summary
 from varstudy.report.model.facts import Facts, decimal_digits
 from varstudy.report.report_page import PAGES
 from varstudy.report.sections import explorer_parts, museum, nist, pencil, wide_tables
+from varstudy.study.pool import Crew
 from varstudy.study.recommendation import recommend
 from varstudy.study.results import COLUMNS, Results
 
@@ -374,6 +376,12 @@ def test_write(tmp_path: Any, study: Results, pages: dict[str, str]) -> None:
     assert path == tmp_path / "new" / "folder" / "report.html"
     assert {p.name: p.read_text("utf-8") for p in path.parent.iterdir()} == pages
     assert list(pages) == [*(each["file"] for each in PAGES), "claims.json"]
+
+
+def test_other_processes_make_the_same_pages(tmp_path: Path, study: Results, pages: dict[str, str]) -> None:
+    with Crew(2) as crew:
+        report.write(study, tmp_path, crew.run)
+    assert {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()} == pages
 
 
 def test_size() -> None:

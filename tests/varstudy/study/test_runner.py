@@ -31,7 +31,7 @@ from varstudy._io.atomic import remove_unfinished
 from varstudy.study import cells, course, device_algorithms, featuremaps, results, runner
 from varstudy.study import tasks as study_tasks
 from varstudy.study.measuring import ACCUMULATORS, accumulators_of, measure
-from varstudy.study.pool import Crew, WorkerFailed
+from varstudy.study.pool import Crew, Perform, WorkerFailed
 
 # Twenty cells, none of them large.
 FEW = "museum/[!n]*#[1-3]*"
@@ -465,7 +465,7 @@ class Pages:
         self.errors = list(errors)
         self.shown: list[tuple[Any, list[str], dict[str, Any]]] = []
 
-    def __call__(self, found: results.Results, folder: Path) -> None:
+    def __call__(self, found: results.Results, folder: Path, perform: Perform | None) -> None:
         cases = list(dict.fromkeys(found.frame.case))
         self.shown.append((found.settings.get("measured"), cases, dict(found.cases)))
         if self.errors:
@@ -509,9 +509,13 @@ def test_a_page_that_fails_on_the_way_costs_the_study_nothing(tmp_path: Path) ->
         runner.run(only="higham/three-values", out=tmp_path, force=True, processes=1, page=Pages(OSError("disk full")))
 
 
-def noted(found: results.Results, folder: Path) -> None:
-    """A page for another process."""
-    (folder / f"page-{'-'.join(map(str, found.settings.get('measured', ['all'])))}").touch()
+def noted(found: results.Results, folder: Path, perform: Perform | None) -> None:
+    """A page for another process, whose last one is made by several."""
+    name = f"page-{'-'.join(map(str, found.settings.get('measured', ['all'])))}"
+    (folder / name).touch()
+    if perform is not None:
+        makers = {pid for _, pid in perform((os.getpid,) for _ in range(20))}
+        (folder / f"{name}-made-by-{'others' if os.getpid() not in makers else 'this'}").touch()
 
 
 @pytest.mark.usefixtures("at_once")
@@ -520,9 +524,9 @@ def test_a_worker_draws_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     page = importlib.import_module(Path(__file__).stem).noted
     runner.run(only=FEW, out=tmp_path, processes=2, page=page)
     names = {path.name for path in tmp_path.glob("page-*")}
-    assert "page-all" in names
-    assert len(names) > 1
-    assert all(name.endswith(f"-{len(cells.plan(only=FEW))}") for name in names - {"page-all"})
+    last = {"page-all", "page-all-made-by-others"}
+    assert names > last
+    assert all(name.endswith(f"-{len(cells.plan(only=FEW))}") for name in names - last)
 
 
 def test_ptx_is_executed_on_long_maps_by_the_level_full_only() -> None:
@@ -595,7 +599,8 @@ def test_one_of_several_processes_measures_the_companion(tmp_path: Path) -> None
     )  # fmt: skip
     assert said == ["what is here"]
     assert [seed for seed, _ in other.asked] == [3]
-    assert other.written == [("found", tmp_path, True)]
+    assert [each[:2] for each in other.written] == [("found", tmp_path)]
+    assert (tmp_path / "results.json").exists()
     # After the cells of a first page, before the long ones; and it is no cell.
     assert CrewHere.tasks[-1] is other
     assert log.said == [(2, 0), *(task.label for task in CrewHere.tasks[:-1]), "stop"]

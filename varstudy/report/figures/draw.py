@@ -280,7 +280,7 @@ def svg(fig: Figure, key: str, label: str) -> Markup:
         do not see it.
     """
     buffer = io.BytesIO()
-    canvas = FigureCanvasSVG(fig)
+    canvas: Any = FigureCanvasSVG(fig)
     layout = fig.get_layout_engine()
     if layout is not None:
         layout.execute(fig)
