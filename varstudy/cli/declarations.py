@@ -22,6 +22,7 @@ from .options import (
     STORAGE,
     STORAGE_OPTION,
     Known,
+    joined,
     level_options,
     listed,
     sizes,
@@ -108,7 +109,7 @@ def report() -> None:
 
 
 @command("list_run", "list")
-@click.argument("pattern", default="")
+@click.argument("pattern", nargs=-1, metavar="[PATTERN]", callback=joined)
 @click.option("--cases", "sections", flag_value="cases", help="Only the cases.")
 @click.option("--algorithms", "sections", flag_value="algorithms", help="Only the algorithms.")
 @click.option("--norms", "sections", flag_value="norms", help="Only the norms.")
@@ -148,7 +149,7 @@ def compare() -> None:
 
 
 @command("check_run")
-@click.argument("case")
+@click.argument("case", nargs=-1, required=True, metavar="CASE", callback=joined)
 @click.option("--norm", type=Known("norm", NORMS), help="One of the case's norms; its first one by default.")
 @click.option("--storage", type=STORAGE, help="Only this storage format.")
 @ACCUMULATOR

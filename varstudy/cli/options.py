@@ -28,6 +28,7 @@ __all__ = [
     "STORAGE",
     "STORAGE_OPTION",
     "Known",
+    "joined",
     "level_options",
     "listed",
     "sizes",
@@ -78,6 +79,11 @@ LEVEL = (
         "--full", "level", flag_value="full", help="Every case, the very long ones too; PTX on long maps too."
     ),
 )
+
+
+def joined(ctx: click.Context, argument: click.Parameter, given: tuple[str, ...]) -> str:
+    """An argument of several words, with or without quotes."""
+    return " ".join(given)
 
 
 def level_options(function: Any) -> Any:

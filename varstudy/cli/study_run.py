@@ -84,12 +84,15 @@ def _summary(found: Results) -> None:
     medians = {name: float(part["var_digits_worst"].median()) for name, part in parts.items()}
     sound = [str(name) for name, part in parts.items() if not wrong(part).any()]
     of = many(len(parts), "algorithm")
-    paragraph(
-        f"Right or inaccurate on every feature map, {len(sound)} of {of}: {listed(sound)}."
-        if sound
-        else f"Each of {of} is wrong on a feature map.",
-        wrong=not sound,
-    )
+    unsound = [str(name) for name in parts if name not in sound]
+    if not sound:
+        answer = f"Each of {of} is wrong on a feature map."
+    elif len(unsound) < len(sound):
+        wrongs = f"except {listed(unsound)}" if unsound else "without exception"
+        answer = f"Right or inaccurate on every feature map, {len(sound)} of {of}: all {wrongs}."
+    else:
+        answer = f"Right or inaccurate on every feature map, {len(sound)} of {of}: {listed(sound)}."
+    paragraph(answer, wrong=not sound)
     click.echo()
     show_table(
         "Correct digits of the worst row, accumulated in the storage's own format",

@@ -216,3 +216,8 @@ def test_all_committed_findings_are_shown_in_brief_until_asked_for() -> None:
     assert re.findall(r"^(?:torch|tvm) ", whole.partition("Batch norm: measured")[2], re.MULTILINE)
     assert "Relative error" in whole
     assert "Relative error" in call("frameworks", "torch", "--committed", columns=120)
+
+
+def test_words_of_a_description_need_no_quotes() -> None:
+    assert call("list", "group", "norm") == call("list", "group norm")
+    assert call("explain", "2470", "pytorch").startswith("museum/pytorch/pytorch#2470\n")

@@ -72,7 +72,7 @@ def _from_module(name: str, path: str) -> ModuleType:
         if Path(f"{name}.py").is_file():
             raise CallableProblem(f"module {name!r} is unknown: for the file here write ./{name}.py:{path}") from error
         known = {*sys.stdlib_module_names, *(each.name for each in pkgutil.iter_modules())}
-        hint = nearest(name, sorted(known), f"install it, or give its file: path/to/{name}.py:{path}")
+        hint = nearest(name, sorted(known), f"install it, or give its file: path/to/{name}.py:{path}", cutoff=0.75)
         raise CallableProblem(f"module {name!r} is unknown: {hint}") from error
 
 

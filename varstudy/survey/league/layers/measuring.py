@@ -84,8 +84,8 @@ def chosen(pattern: str | None) -> list[Framework]:
     able = {each.name: each for each in FRAMEWORKS.values() if each.measured}
     found = [each for name, each in able.items() if pattern is None or matches(name, pattern)]
     if not found:
-        known = f"{', '.join(able)} are known"
-        raise ValueError(f"{pattern!r} is no framework whose layers are measured: {nearest(str(pattern), able, known)}")
+        hint = nearest(str(pattern), able, "'python -m varstudy frameworks --list' names all")
+        raise ValueError(f"{pattern!r} is no framework whose layers are measured: {hint}")
     return found
 
 
