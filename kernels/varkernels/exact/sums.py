@@ -16,7 +16,18 @@ from ..shipped import kernel as find
 from ..threads import WORTHWHILE, get_threads, run_all
 from ..views import rows_of
 
-__all__ = ["Digits", "ExactSums", "exact_sums", "integer_sums", "joined", "kernel", "sweep_into"]
+__all__ = [
+    "Digits",
+    "ExactSums",
+    "consistent",
+    "exact_sums",
+    "integer_sums",
+    "joined",
+    "kernel",
+    "less",
+    "sweep_into",
+    "times",
+]
 
 # Values that a row of digits takes before it is emptied: each adds less than 2^34 to a digit of 63 bits.
 LIMIT = 2**28
@@ -72,6 +83,44 @@ def joined(parts: Iterable[ExactSums]) -> ExactSums:
     s2 = sum(row.s2 << 2 * (row.exponent - exponent) for row in rows if row.s2)
     special = [sum(row.nan for row in rows), sum(row.posinf for row in rows), sum(row.neginf for row in rows)]
     return integer_sums(sum(row.count for row in rows), special, s1, s2, exponent)
+
+
+def times(sums: ExactSums, weight: int) -> ExactSums:
+    """The sums of a sample in which every value is there `weight` times as often; with -1, what takes it away."""
+    special = [sums.nan * weight, sums.posinf * weight, sums.neginf * weight]
+    return integer_sums(sums.count * weight, special, sums.s1 * weight, sums.s2 * weight, sums.exponent)
+
+
+def consistent(sums: ExactSums) -> bool:
+    """Whether there are values with this count and these sums, as far as Cauchy's (sum x)^2 <= n sum x^2 tells."""
+    finite = sums.count - sums.nan - sums.posinf - sums.neginf
+    if min(sums.nan, sums.posinf, sums.neginf, finite, sums.s2) < 0:
+        return False
+    return finite * sums.s2 >= sums.s1 * sums.s1 and bool(finite or not sums.s2)
+
+
+def less(sums: ExactSums, other: ExactSums) -> ExactSums:
+    """The sums without the values of another sample.
+
+    Raises
+    ------
+    ValueError
+        No values have what would be left.
+    """
+    exponent = min((row.exponent for row in (sums, other) if row.s2), default=0)
+    shifts = [row.exponent - exponent if row.s2 else 0 for row in (sums, other)]
+    left = ExactSums(
+        sums.count - other.count,
+        sums.nan - other.nan,
+        sums.posinf - other.posinf,
+        sums.neginf - other.neginf,
+        (sums.s1 << shifts[0]) - (other.s1 << shifts[1]),
+        (sums.s2 << 2 * shifts[0]) - (other.s2 << 2 * shifts[1]),
+        exponent,
+    )
+    if not consistent(left):
+        raise ValueError("these values were not there: no values have the count and the sums that would be left")
+    return integer_sums(left.count, [left.nan, left.posinf, left.neginf], left.s1, left.s2, exponent)
 
 
 def integer_sums(count: int, special: list[int], s1: int, s2: int, exponent: int) -> ExactSums:

@@ -14,7 +14,7 @@ from ..formats import Format
 from . import limbs
 from . import rounding_many as many
 from . import rounding_one as one
-from .sums import Digits, ExactSums, integer_sums, joined, kernel, sweep_into
+from .sums import Digits, ExactSums, integer_sums, joined, kernel, less, sweep_into, times
 
 __all__ = ["SumTable", "exact_table"]
 
@@ -27,6 +27,16 @@ _NOTES = {
     many.INVALID: one.SUBTRACT,
     many.OVERFLOW: one.OVERFLOW,
 }
+
+
+def _negative(limb: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The limbs of -x: every bit turned round, and one added."""
+    found = ~limb
+    over = np.ones(len(limb), dtype=np.bool_)
+    for j in range(limb.shape[1]):
+        found[:, j] += over
+        over &= found[:, j] == 0
+    return found
 
 
 class SumTable(Sequence[ExactSums]):
@@ -63,7 +73,7 @@ class SumTable(Sequence[ExactSums]):
         if r in self.apart:
             return self.apart[r]
         s1 = int.from_bytes(self.s1[r].tobytes(), "little", signed=True)
-        s2 = int.from_bytes(self.s2[r].tobytes(), "little")
+        s2 = int.from_bytes(self.s2[r].tobytes(), "little", signed=True)
         return integer_sums(int(self.counts[r]), self.special[r].tolist(), s1, s2, int(self.exponent[r]))
 
     @classmethod
@@ -103,8 +113,15 @@ class SumTable(Sequence[ExactSums]):
     def put(self, row: int, sums: ExactSums) -> None:
         """Set a row's sums from integers of any size."""
         self.counts[row], self.special[row] = sums.count, (sums.nan, sums.posinf, sums.neginf)
-        self.wide[row], self.apart[row] = True, sums
-        self.s1[row], self.s2[row], self.exponent[row] = 0, 0, 0
+        self.apart.pop(row, None)
+        self.wide[row] = sums.s1.bit_length() >= 32 * limbs.S1 or sums.s2.bit_length() >= 32 * limbs.S2
+        if self.wide[row]:
+            self.apart[row] = sums
+            self.s1[row], self.s2[row], self.exponent[row] = 0, 0, 0
+        else:
+            for limb, value in ((self.s1, sums.s1), (self.s2, sums.s2)):
+                limb[row] = np.frombuffer(value.to_bytes(4 * limb.shape[1], "little", signed=True), "<u4")
+            self.exponent[row] = sums.exponent
 
     def add(self, begin: int, digits: Digits) -> None:
         """Set the rows from `begin` on from their digits, which are zeroed."""
@@ -130,6 +147,33 @@ class SumTable(Sequence[ExactSums]):
         for r in np.flatnonzero(found.wide).tolist():
             found.put(r, joined(self[k] for k in places[r].tolist()))
         return found
+
+    def less(self, other: SumTable) -> SumTable:
+        """The sums of each row without the values whose sums the same row of the other table has.
+
+        Raises
+        ------
+        ValueError
+            No values have the sums that would be left in a row.
+        """
+        away = other.counted(-other.counts)
+        away.special = -other.special
+        away.s1, away.s2 = _negative(other.s1), _negative(other.s2)
+        away.apart = {r: times(sums, -1) for r, sums in other.apart.items()}
+        left = SumTable.together([self, away])
+        for r in np.flatnonzero(~left._surely_consistent()).tolist():
+            left.put(r, less(self[r], other[r]))
+        return left
+
+    def _surely_consistent(self) -> NDArray[np.bool_]:
+        """Of which rows float64 shows `sums.consistent`: of those where nothing is near to its limit."""
+        finite = self.counts - self.special.sum(axis=1)
+        weights = 2.0 ** (32.0 * np.arange(limbs.S2))
+        s1 = self.s1 @ weights[: limbs.S1] - (self.s1[:, -1] >> np.uint32(31)) * 2.0 ** (32 * limbs.S1)
+        far = s1 * s1 < finite * (self.s2 @ weights) * (1 - 2.0**-30)
+        positive = (self.s2[:, -1] >> np.uint32(31) == 0) & (finite > 0) & (self.special >= 0).all(axis=1)
+        surely: NDArray[np.bool_] = ~self.wide & far & positive
+        return surely
 
     def counted(self, counts: NDArray[np.int64]) -> SumTable:
         """The same sums, of so many values."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format, format_of
 
-__all__ = ["FLOATS", "Given", "array_of", "given", "is_pandas", "result_format", "where_of", "wider"]
+__all__ = ["FLOATS", "Given", "array_of", "given", "is_pandas", "result_format", "weights_of", "where_of", "wider"]
 
 # The formats whose arrays the kernels read as they are.
 FLOATS: dict[np.dtype[Any], Format] = {fmt.dtype: fmt for fmt in FORMATS.values()}
@@ -95,6 +95,38 @@ def where_of(where: ArrayLike | bool, shape: tuple[int, ...]) -> NDArray[np.bool
         return np.broadcast_to(mask, shape)
     except ValueError:
         raise ValueError(f"where has the shape {mask.shape}, which does not broadcast to x's {shape}") from None
+
+
+def weights_of(weights: Any, array: NDArray[Any], axes: tuple[int, ...] | None) -> NDArray[Any] | None:
+    """How often each value is there, in the array's shape; None for once.
+
+    Raises
+    ------
+    TypeError
+        They are no integers.
+    ValueError
+        One is negative, or they do not broadcast to x.
+    """
+    if weights is None:
+        return None
+    found = np.asarray(weights)
+    if found.dtype.kind not in "biu":
+        raise TypeError(
+            f"weights have the dtype {found.dtype}: give integers, how often each value is there; a variance under "
+            "other weights has several definitions, and none is here"
+        )
+    if found.dtype.kind == "b":
+        found = found.astype(np.uint8)
+    if found.size and int(found.min()) < 0:
+        raise ValueError("weights are negative: give how often each value is there; `remove` takes values out")
+    if found.ndim == 1 and array.ndim > 1 and axes is not None and len(axes) == 1:
+        found = found.reshape([-1 if a == axes[0] else 1 for a in range(array.ndim)])
+    try:
+        return np.broadcast_to(found, array.shape)
+    except ValueError:
+        raise ValueError(
+            f"weights have the shape {found.shape}, which does not broadcast to x's {array.shape}"
+        ) from None
 
 
 def given(x: Any, where: ArrayLike) -> Given:

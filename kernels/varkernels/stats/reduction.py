@@ -20,14 +20,14 @@ from .certain import asked_of, certified
 from .inputs import FLOATS, Given, result_format
 from .sums import row_sums
 
-__all__ = ["NOT_GIVEN", "NO_CORRECTION", "Request", "answer", "from_sums", "refuse_nan"]
+__all__ = ["NAN_POLICIES", "NOT_GIVEN", "NO_CORRECTION", "Request", "answer", "from_sums", "refuse_nan"]
 
 # The default of `correction`: not given, which differs from a zero that was given; it prints as 0.0.
 NOT_GIVEN = float("0")
 NO_CORRECTION = (0, 1)
 # More values than an array can have.
 _MANY = 2**62
-_NAN_POLICIES = ("propagate", "raise", "omit")
+NAN_POLICIES = ("propagate", "raise", "omit")
 
 
 class Request:
@@ -53,8 +53,8 @@ class Request:
                 correction = ddof
             elif ddof != 0:
                 raise ValueError("ddof and correction can't be provided simultaneously.")
-        if nan_policy not in _NAN_POLICIES:
-            raise ValueError(f"nan_policy={nan_policy!r} must be one of {', '.join(map(repr, _NAN_POLICIES))}")
+        if nan_policy not in NAN_POLICIES:
+            raise ValueError(f"nan_policy={nan_policy!r} must be one of {', '.join(map(repr, NAN_POLICIES))}")
         if not isinstance(method, str):
             raise TypeError(f"method={method!r} is no name: use 'exact' or another algorithm's name")
         self.wants = wants

@@ -2,145 +2,131 @@
 
 With the method ``exact`` the state is the exact sums of x and x^2. They add up without rounding, so that the
 state, and every answer, has the same bits however the data were cut and in whatever order the parts were
-merged. Other methods keep a count, a mean (as an unevaluated sum of two float64) and M2, and merge them as
-Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115, eq. 2.1, in float64.
+merged; and what was taken in can be taken out again, without a trace. Other methods keep a count, a mean and M2
+(see `states`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
-import struct
-from dataclasses import astuple
-from fractions import Fraction
-from typing import Any, NamedTuple
+import threading
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..arithmetic import in_default_arithmetic
-from ..dispatch import moments
-from ..exact.rounding_one import NOTHING, correction_ratio, mean_of, std_of, variance_of
-from ..exact.sums import ExactSums, integer_sums, joined
-from ..formats import FLOAT64, FORMATS, Format
-from ..htmltable import table
+from ..formats import FLOAT64, Format
 from ..registry import get
-from .inputs import FLOATS, array_of, result_format, wider
-from .sums import row_sums
+from .answering import Answering
+from .axes import normalized
+from .inputs import array_of, result_format, weights_of
+from .moments_bytes import Fields, packed, unpacked
+from .reduction import NAN_POLICIES, refuse_nan
+from .states import Kept, State, joined, same_features, state_of
 
 __all__ = ["Moments"]
 
-_MAGIC = b"varstudy.Moments"
-_VERSION = 1
-_DIGEST = 32
-# Exponents that sums of float64 numbers can have: 2^-1074 to beyond 2^1023 times 2^63 values.
-_EXPONENTS = range(-1075, 1200)
+# Numbers that `push` gathers before they are taken in.
+_GATHERED = 4096
+# Integers up to this size are exact in float64.
+_EXACT = 2**53
 
 
-class _Pair(NamedTuple):
-    """How many values, their mean = high + low, and M2."""
-
-    n: int
-    high: float
-    low: float
-    m2: float
-
-
-def _two_sum(a: float, b: float) -> tuple[float, float]:
-    """a + b as a rounded sum and its error, exactly: Knuth 1997, The Art of Computer Programming 2, 4.2.2."""
-    s = a + b
-    if not math.isfinite(s):
-        return s, 0.0
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
-
-
-def _merged(a: _Pair, b: _Pair) -> _Pair:
-    if not a.n or not b.n:
-        return a if a.n else b
-    n = a.n + b.n
-    high, low = _two_sum(b.high, -a.high)
-    low += b.low - a.low
-    delta = high + low
-    high, low = _two_sum(a.high, delta * (b.n / n))
-    high, low = _two_sum(high, low + a.low)
-    return _Pair(n, high, low, a.m2 + b.m2 + delta * delta * (a.n / n * b.n))
-
-
-class Moments:
-    """Count, mean and variance of a stream of numbers.
+class Moments(Answering):
+    """Count, mean and variance of a stream of numbers, or of each feature of a stream of arrays.
 
     Parameters
     ----------
     method : ``exact``, or an algorithm of the study by name, such as ``chan``: each piece by that
         algorithm, in float64, and the pieces by Chan's merge in float64.
+    axis : None: all values together. Or the axis or axes that `update` reduces, as numpy counts them: every place of
+        the others is a feature with moments of its own, such as axis=0 for (samples, features) and
+        axis=(0, 2, 3) for the channels of NCHW.
+    nan_policy : ``propagate`` (a NaN makes its feature's answers NaN), ``omit`` (NaN values do not count) or
+        ``raise``.
+    dtype : of the answers; None for the narrowest of float32 and float64 that holds the values of every piece.
 
     Attributes
     ----------
-    method : as above.
-    dtype : of the answers, None before there are data: the narrowest that holds the values of every piece;
-        float64 once there are integers or bool.
-    count : values so far, a Python integer of any size.
+    method, axis, nan_policy : as above.
+    dtype : of the answers, None before there are values if none was asked for; float64 once there are integers or
+        bool, float32 for float16 and bfloat16 alone.
+    shape : of the features, () where all values are together; None before there are values.
+    count : values so far, a Python integer; with an axis an int64 array of the features' shape.
 
     Raises
     ------
     TypeError
-        The method is no string.
+        The method is no string, an axis no integer, or the dtype none of the four floating-point ones.
     ValueError
-        There is no algorithm of that name.
+        There is no algorithm of that name, or no such nan_policy; an axis is there twice.
+
+    Notes
+    -----
+    Several threads may use one object at once. `update`, `remove` and `push` change it; `+` and `-` answer a new one.
+    `+=` changes it too, unless it has no values yet: then a new object takes its place, so that a start that is shared,
+    as in ``dict.fromkeys(names, Moments())`` or ``functools.reduce``, stays empty.
 
     Examples
     --------
     >>> import varstudy
     >>> morning = varstudy.Moments().update([1e16, 1e16 + 2])
     >>> evening = varstudy.Moments().update([1e16 + 4])
-    >>> day = morning.merge(evening)
+    >>> day = morning + evening
     >>> day.count, float(day.mean), float(day.variance(1))
     (3, 1.0000000000000002e+16, 4.0)
     >>> varstudy.Moments.from_bytes(day.to_bytes()) == day
     True
+    >>> features = varstudy.Moments(axis=0).update([[1.0, 5.0], [3.0, 5.0]]).update([[5.0, 5.0]])
+    >>> features.mean.tolist(), features.variance(1).tolist()
+    ([3.0, 5.0], [4.0, 0.0])
     """
 
-    __slots__ = ("_format", "_method", "_pair", "_sums")
+    __slots__ = ("_gathered", "_kept", "_lock")
 
-    _format: Format | None
-    _method: str
-    _pair: _Pair
-    _sums: ExactSums
+    _kept: Kept  # replaced as a whole, never changed
 
-    def __init__(self, method: str = "exact") -> None:
+    def __init__(
+        self,
+        method: str = "exact",
+        *,
+        axis: int | tuple[int, ...] | None = None,
+        nan_policy: str = "propagate",
+        dtype: Any = None,
+    ) -> None:
         if not isinstance(method, str):
             raise TypeError(f"method={method!r} is no name: use 'exact' or another algorithm's name")
         if method != "exact":
             get(method)
+        if nan_policy not in NAN_POLICIES:
+            raise ValueError(f"nan_policy={nan_policy!r} must be one of {', '.join(map(repr, NAN_POLICIES))}")
+        if axis is not None:
+            normalized(axis, 2**31)  # as far as that can be told without an array
         self._method = method
-        self._format = None
-        self._sums = NOTHING
-        self._pair = _Pair(0, math.nan, 0.0, math.nan)
+        self._axis = axis
+        self._nan_policy = nan_policy
+        self._dtype = None if dtype is None else result_format(FLOAT64.dtype, dtype)
+        self._kept = None, None
+        self._gathered: list[float] = []
+        self._lock = threading.Lock()
 
-    @property
-    def method(self) -> str:
-        return self._method
-
-    @property
-    def dtype(self) -> np.dtype[Any] | None:
-        return None if self._format is None else self._format.dtype
-
-    @property
-    def count(self) -> int:
-        return self._sums.count if self._method == "exact" else self._pair.n
+    # Values in and out ------------------------------------------------------------------------------------------------
 
     @in_default_arithmetic
-    def update(self, chunk: Any) -> Moments:
-        """Take in all values of an array.
+    def update(self, x: Any, *, weights: ArrayLike | None = None) -> Moments:
+        """Take in all values of an array, or all that another object has taken in.
 
-        An update that fails changes nothing. An object is for one thread at a time: give each thread its own and merge
-        them.
+        An update that fails changes nothing, and so does one without values.
 
         Parameters
         ----------
-        chunk : an array of any shape, or whatever becomes an array, of the dtypes that `varstudy.var` takes. One
-            without values counts for the dtype alone, which an empty list has, too: numpy makes it float64. Masked
-            values of a masked array do not count. Exact sums copy nothing.
+        x : an array of any shape, or whatever becomes an array, of the dtypes that `varstudy.var` takes; with an axis,
+            its features have the same shape each time. Masked values of a masked array do not count. Exact sums copy
+            nothing. Or `Moments` by the same method, which stay as they are.
+        weights : integers >= 0, how often each value is there: of a shape that broadcasts to x's, or one for each place
+            of the one axis. The method is ``exact``.
 
         Returns
         -------
@@ -149,101 +135,192 @@ class Moments:
         Raises
         ------
         TypeError
-            The dtype is complex, object, a string, a date or any other without moments.
+            The dtype is complex, object, a string, a date or any other without moments; weights are no integers.
+        ValueError
+            The features have another shape; there are NaN values and nan_policy is ``raise``; weights are negative, do
+            not broadcast, or come with another method; the other moments are by another method.
         """
-        array = array_of(chunk)
-        mask = ~np.ma.getmaskarray(chunk) if isinstance(chunk, np.ma.MaskedArray) else None
-        fmt = result_format(array.dtype, None)
-        if self._method == "exact":
-            sums, _ = row_sums(array, mask, tuple(range(array.ndim)))
-            self._sums = joined([self._sums, sums[0]])
-        else:
-            self._pair = _merged(self._pair, _by_name(array if mask is None else array[mask], self._method))
-        self._format = fmt if self._format is None else wider(self._format, fmt)
+        if isinstance(x, Moments):
+            if weights is not None:
+                raise ValueError("weights are for values, not for moments")
+            return self._take([x])
+        fmt, state = self._read(x, weights)
+        if state is not None:
+            with self._lock:
+                self._kept = joined([self._settled(), (fmt, state)])
         return self
 
-    @in_default_arithmetic
-    def merge(self, other: Moments) -> Moments:
-        """The moments of both samples, as a new object; neither of the two changes.
+    def push(self, value: float) -> None:
+        """Take in one number: ``update([value])`` in a small part of its time, for loops that have one at a time.
 
         Parameters
         ----------
-        other : moments by the same method.
+        value : a float, or whatever `update` takes for an array of one value. A Python float or integer counts as
+            float64.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `update`; there are features, which come as arrays.
+        """
+        if self._axis is not None:
+            raise TypeError("push takes one number, and these moments have features: use update")
+        if type(value) is not float:
+            if type(value) is not int or not -_EXACT <= value <= _EXACT:
+                self.update(value)
+                return
+            value = float(value)
+        if self._method != "exact" or (self._nan_policy == "raise" and math.isnan(value)):
+            self.update(value)
+            return
+        self._gathered.append(value)
+        if len(self._gathered) >= _GATHERED:
+            self._now()
+
+    @in_default_arithmetic
+    def remove(self, x: Any, *, weights: ArrayLike | None = None) -> Moments:
+        """Take values out again that were taken in, in whatever pieces: nothing of them is left.
+
+        So `update` and `remove` make a window that rolls over a stream without drift. What the dtype of the answers has
+        become stays. The method is ``exact``: the others cannot tell what a value has done.
+
+        Parameters
+        ----------
+        x, weights : as in `update`.
+
+        Returns
+        -------
+        The object itself.
 
         Raises
         ------
         TypeError
-            The other one is no `Moments`.
+            As `update`.
         ValueError
-            Its method is another.
+            As `update`; the method is another than ``exact``; the values were not there, where that can be told: no
+            values have the count and the sums that would be left. Then nothing has changed.
         """
-        if not isinstance(other, Moments):
-            raise TypeError(f"other is {type(other).__name__}, not varstudy.Moments")
+        if self._method != "exact":
+            raise ValueError(f"method {self._method!r} cannot take values out: use Moments() with the method 'exact'")
+        if isinstance(x, Moments):
+            self._same_method(x)
+            _, state = x._now()
+        else:
+            _, state = self._read(x, weights)
+        if state is not None:
+            with self._lock:
+                kept, mine = self._settled()
+                if mine is None:
+                    raise ValueError("there are no values to take out")
+                same_features(mine, state)
+                self._kept = kept, mine.less(state)  # type: ignore[union-attr, arg-type]
+        return self
+
+    def _read(self, x: Any, weights: Any) -> tuple[Format, State | None]:
+        """The format and the state of an array's values; no state where there are none."""
+        if weights is not None and self._method != "exact":
+            raise ValueError(f"weights need the method 'exact', and these moments are by {self._method!r}")
+        array = array_of(x)
+        mask = ~np.ma.getmaskarray(x) if isinstance(x, np.ma.MaskedArray) else None
+        axes = None if self._axis is None else normalized(self._axis, array.ndim)
+        often = weights_of(weights, array, axes)
+        fmt = result_format(array.dtype, None)
+        if not array.size:
+            return fmt, None
+        if array.dtype.kind not in "biu" and (self._nan_policy == "raise" or (self._omit and self._method != "exact")):
+            with np.errstate(invalid="ignore"):  # a signalling NaN
+                number = ~np.isnan(array)
+            counted = number if mask is None else number | ~mask
+            if self._nan_policy == "raise" and not counted.all():
+                refuse_nan()
+            if self._omit:
+                mask = number if mask is None else number & mask
+        return fmt, state_of(array, mask, often, axes, self._method)
+
+    def _settled(self) -> Kept:
+        """What is kept, with what `push` has gathered; under the lock."""
+        count = len(self._gathered)
+        if count:
+            values = np.array(self._gathered[:count])
+            state = state_of(values, None, None, None, self._method)
+            self._kept = joined([self._kept, (FLOAT64, state)])
+            del self._gathered[:count]  # others may have been appended meanwhile
+        return self._kept
+
+    @in_default_arithmetic
+    def _now(self) -> Kept:
+        if not self._gathered:
+            return self._kept
+        with self._lock:
+            return self._settled()
+
+    # Moments together -------------------------------------------------------------------------------------------------
+
+    def _same_method(self, other: Moments) -> None:
         if other._method != self._method:
             raise ValueError(f"other was computed by {other._method!r}, these moments by {self._method!r}")
-        both = self.copy()
-        if other._format is not None:
-            both._format = other._format if self._format is None else wider(self._format, other._format)
-        both._sums = joined([self._sums, other._sums])
-        both._pair = _merged(self._pair, other._pair)
-        return both
-
-    @property
-    @in_default_arithmetic
-    def mean(self) -> Any:
-        """The mean, a scalar of the dtype: correctly rounded with the method ``exact``. NaN without values."""
-        fmt = self._format or FLOAT64
-        if self._method == "exact":
-            return fmt.rounded(mean_of(self._sums, fmt, set()))[()]
-        return fmt.rounded(self._pair.high if self._pair.n else math.nan)[()]
 
     @in_default_arithmetic
-    def variance(self, correction: float = 0.0) -> Any:
-        """The variance, a scalar of the dtype; NaN, without a warning, where count <= correction.
+    def _take(self, others: Iterable[Moments]) -> Moments:
+        snapshots = []
+        for other in others:
+            if not isinstance(other, Moments):
+                raise TypeError(f"other is {type(other).__name__}, not varstudy.Moments: update takes values")
+            self._same_method(other)
+            snapshots.append(other._now())
+        with self._lock:
+            self._kept = joined([self._settled(), *snapshots])
+        return self
+
+    @classmethod
+    def merged(cls, parts: Iterable[Moments]) -> Moments:
+        """The moments of several samples together, as a new object with the first one's axis, nan_policy and dtype.
 
         Parameters
         ----------
-        correction : any finite real number, taken as exactly what it is; the variance is M2 / (count - correction).
+        parts : moments by one method; of none, `Moments()`. None of them changes.
 
         Raises
         ------
         TypeError
-            The correction is no real number.
+            A part is no `Moments`.
         ValueError
-            The correction is not finite.
+            Their methods or the shapes of their features differ.
         """
-        fmt = self._format or FLOAT64
-        ratio = correction_ratio(correction)
-        if self._method == "exact":
-            return fmt.rounded(variance_of(self._sums, ratio, fmt, set()))[()]
-        return fmt.rounded(self._variance(ratio))[()]
+        first, *others = list(parts) or [Moments()]
+        if not isinstance(first, Moments):
+            raise TypeError(f"a part is {type(first).__name__}, not varstudy.Moments")
+        return first.copy()._take(others)
 
-    @in_default_arithmetic
-    def std(self, correction: float = 0.0) -> Any:
-        """The standard deviation, a scalar of the dtype; parameters and errors are those of `variance`."""
-        fmt = self._format or FLOAT64
-        ratio = correction_ratio(correction)
-        if self._method == "exact":
-            return fmt.rounded(std_of(self._sums, ratio, fmt, set()))[()]
-        variance = self._variance(ratio)
-        return fmt.rounded(math.sqrt(variance) if variance >= 0 else math.nan)[()]
+    def __add__(self, other: Any) -> Moments:
+        """The moments of both samples, as a new object; neither of the two changes."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        return self.copy()._take([other])
 
-    def _variance(self, correction: tuple[int, int]) -> float:
-        numerator, denominator = correction
-        divisor = self._pair.n * denominator - numerator
-        if divisor <= 0 or not self._pair.n:
-            return math.nan
-        if not math.isfinite(self._pair.m2):
-            return self._pair.m2
-        try:  # the divisor itself may be beyond float64, or round to zero
-            return float(Fraction(self._pair.m2) * denominator / divisor)
-        except OverflowError:
-            return math.inf
+    def __radd__(self, other: Any) -> Moments:
+        """What `sum` starts with."""
+        return self.copy() if type(other) is int and other == 0 else NotImplemented
+
+    def __iadd__(self, other: Any) -> Moments:
+        """`update` by the other moments; without values so far, a new object."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        return (self.copy() if self._now()[1] is None else self)._take([other])
+
+    def __sub__(self, other: Any) -> Moments:
+        """The moments without the other sample, as a new object: see `remove`."""
+        return self.copy().remove(other) if isinstance(other, Moments) else NotImplemented
+
+    # numpy's arrays do not take part in a sum, one by one.
+    __array_ufunc__ = None
+
+    # Copies, bytes, text ----------------------------------------------------------------------------------------------
 
     def copy(self) -> Moments:
         """An object of its own with the same moments."""
-        new = object.__new__(Moments)
-        new._method, new._format, new._sums, new._pair = self._method, self._format, self._sums, self._pair
+        new = Moments(self._method, axis=self._axis, nan_policy=self._nan_policy, dtype=self._dtype)
+        new._kept = self._now()
         return new
 
     __copy__ = copy
@@ -255,34 +332,16 @@ class Moments:
         return Moments.from_bytes, (self.to_bytes(),)
 
     def __eq__(self, other: object) -> bool:
-        """Whether the method, the dtype and every bit of the state are the same."""
-        return self._payload() == other._payload() if isinstance(other, Moments) else NotImplemented
+        """Whether method, axis, nan_policy, dtype and every bit of the state are the same."""
+        return self.to_bytes() == other.to_bytes() if isinstance(other, Moments) else NotImplemented
 
     # It changes.
     __hash__ = None  # type: ignore[assignment]
 
-    def __repr__(self) -> str:
-        dtype = "no data" if self._format is None else self._format.name
-        return f"<varstudy.Moments by {self._method!r}: {self.count} values, {dtype}>"
-
-    def _repr_html_(self) -> str:
-        """One row as a table, for notebooks."""
-        dtype = "no data" if self._format is None else self._format.name
-        row = (self.count, self.mean, self.variance(0), self.variance(1))
-        return table(f"moments by {self._method}, {dtype}", ("count", "mean", "variance", "variance, n - 1"), [row])
-
-    def _payload(self) -> bytes:
-        name = self._method.encode()
-        fmt = b"" if self._format is None else self._format.name.encode()
-        head = struct.pack(">HB", len(name), len(fmt)) + name + fmt
-        if self._method != "exact":
-            return head + _integer(self._pair.n) + struct.pack(">ddd", *self._pair[1:])
-        return head + b"".join(map(_integer, astuple(self._sums)))
-
     def to_bytes(self) -> bytes:
         """The moments as bytes of one form, with a version and a SHA-256 digest: equal moments, equal bytes."""
-        body = _MAGIC + bytes([_VERSION]) + self._payload()
-        return body + hashlib.sha256(body).digest()
+        fmt, state = self._now()
+        return packed(Fields(self._method, self._axis, self._nan_policy, self._dtype, fmt, state))
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Moments:
@@ -299,66 +358,10 @@ class Moments:
         ValueError
             They are cut short, changed, of another version, or no moments at all.
         """
-        if not isinstance(data, (bytes, bytearray, memoryview)):
-            raise TypeError(f"data is {type(data).__name__}, not bytes")
-        data = bytes(data)
-        body, digest = data[:-_DIGEST], data[-_DIGEST:]
-        if not body.startswith(_MAGIC) or len(body) == len(_MAGIC):
-            raise ValueError("data are not the bytes of varstudy.Moments, or are cut short")
-        if hashlib.sha256(body).digest() != digest:
-            raise ValueError("data are damaged: their checksum does not fit")
-        if body[len(_MAGIC)] != _VERSION:
-            raise ValueError(f"data have version {body[len(_MAGIC)]} of the format, and this is version {_VERSION}")
+        found = unpacked(data)
         try:
-            new = _parsed(body[len(_MAGIC) + 1 :])
-        except (ValueError, KeyError, struct.error) as problem:
+            new = cls(found.method, axis=found.axis, nan_policy=found.nan_policy, dtype=found.answers)
+        except (TypeError, ValueError) as problem:
             raise ValueError(f"data hold no moments: {problem}") from None
-        # One form only: what would be written differently was not written here.
-        if new.to_bytes() != data:
-            raise ValueError("data hold no moments: they are not in the form that to_bytes writes")
+        new._kept = found.format, found.state
         return new
-
-
-def _by_name(array: Any, method: str) -> _Pair:
-    if not array.size:
-        return _Pair(0, math.nan, 0.0, math.nan)
-    native = array.dtype.newbyteorder("=")
-    flat = array.astype(native if native in FLOATS else np.float64, copy=False).reshape(1, 1, -1)
-    found = moments(flat, method, FLOAT64)
-    return _Pair(int(found.count[0]), float(found.mean[0]), 0.0, float(found.m2[0]))
-
-
-def _integer(value: int) -> bytes:
-    size = value.bit_length() // 8 + 1
-    return struct.pack(">I", size) + value.to_bytes(size, "big", signed=True)
-
-
-def _parsed(payload: bytes) -> Moments:
-    """The moments in a payload whose digest was right; ValueError, KeyError or struct.error where there are none."""
-    long, short = struct.unpack_from(">HB", payload)
-    at = 3 + long + short
-    new = Moments(payload[3 : 3 + long].decode())
-    name = payload[3 + long : at].decode()
-    new._format = FORMATS[name] if name else None
-    integers = []
-    for _ in range(7 if new._method == "exact" else 1):
-        (size,) = struct.unpack_from(">I", payload, at)
-        integers.append(int.from_bytes(payload[at + 4 : at + 4 + size], "big", signed=True))
-        at += 4 + size
-    if new._method == "exact":
-        count, nan, posinf, neginf, s1, s2, exponent = integers
-        finite = count - nan - posinf - neginf
-        if (
-            min(nan, posinf, neginf, finite, s2) < 0
-            or exponent not in _EXPONENTS
-            or finite * s2 < s1 * s1 + (not finite and s2)
-        ):
-            raise ValueError("the sums contradict each other")
-        new._sums = integer_sums(count, [nan, posinf, neginf], s1, s2, exponent)
-    else:
-        new._pair = _Pair(integers[0], *struct.unpack_from(">ddd", payload, at))
-        if integers[0] < 0 or new._pair.m2 < 0:
-            raise ValueError("a count or a sum of squares is negative")
-    if (new.count > 0) and new._format is None:
-        raise ValueError("there are values of no dtype")
-    return new
