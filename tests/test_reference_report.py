@@ -8,7 +8,6 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 MAKE = Path(__file__).resolve().parents[1] / "reports" / "make.py"
@@ -62,12 +61,3 @@ def test_every_page_that_a_page_links_is_there(make: dict[str, Any]) -> None:
     assert make["missing"]({"report.html": two["report.html"]}) == [
         "report.html links report-a.html, which is not there"
     ]
-
-
-def test_a_benchmark_is_not_lost(make: dict[str, Any]) -> None:
-    measured = '<svg><g id="pareto-figure_1">'
-    make["keep_bench"](measured, "bench.json")
-    make["keep_bench"]("", None)
-    with pytest.raises(click.ClickException, match="has a benchmark and would lose it: add --bench FILE") as refused:
-        make["keep_bench"](measured, None)
-    assert refused.value.exit_code == 1

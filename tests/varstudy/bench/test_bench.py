@@ -678,16 +678,55 @@ def test_the_section_shows_the_longest_array_and_the_fewest_threads() -> None:
     assert "NaN, ∞" in speed.drawn.svg
     assert not any("<script" in note for note in speed.drawn.notes)
     assert pareto.draw(content(rows)).drawn.svg == speed.drawn.svg
-    assert speed.made == ""
-    known = {"made": "2026-11-24T10:00:00+00:00", "cpu": {"model": "A <b>"}}
-    assert pareto.draw(content(rows) | {"provenance": known}).made == "2026-11-24 on A <b>"
+    assert speed.made == "Measured here, on a day that is not recorded"
+    known = {"made": "2026-11-24T10:00:00+00:00", "cpu": {"model": "A <b>"}, "versions": {"python": "3.11.7"}}
+    shown = pareto.draw(content(rows) | {"provenance": known})
+    assert shown.made == "Measured here, 2026-11-24 on A <b> with Python 3.11.7"
 
 
-@pytest.mark.parametrize("bench", [None, "bench.json is broken.", content([]), content([timed(LIMIT, 1.0)])])
-def test_a_section_without_a_figure(bench: Any) -> None:
+@pytest.mark.parametrize(
+    ("bench", "problem"),
+    [
+        (None, ""),
+        ("bench.json is broken.", "bench.json is broken"),
+        (content([]), "bench.json holds no array of one dimension"),
+        (content([timed(LIMIT, 1.0)]), "bench.json holds no array of one dimension"),
+    ],
+)
+def test_without_a_benchmark_of_its_own_a_report_shows_the_committed_one(
+    bench: Any, problem: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    speed = pareto.draw(bench)
+    assert speed.drawn.svg is not None
+    assert speed.made.startswith("As committed, 20")
+    assert "numpy " in speed.versions
+    assert speed.problem == problem
+    monkeypatch.setattr(bench_record, "COMMITTED", tmp_path / "none.json")
     speed = pareto.draw(bench)
     assert speed.drawn.svg is None
+    assert speed.problem
     assert speed.tables == ()
+
+
+def test_the_committed_benchmark_holds_what_is_shown_and_no_more() -> None:
+    found = bench_record.committed()
+    assert bench_record.excerpt(found) == {name: found[name] for name in bench_record.excerpt(found)}
+    assert {row.dtype for row in bench_record.rows(found)} == {"float32", "float64"}
+    assert bench_record.COMMITTED.stat().st_size < 20_000
+
+
+def test_names_of_marks_cover_nothing() -> None:
+    spots = [(100.0, 50.0), (104.0, 50.0), (108.0, 52.0), (100.0, 150.0), (295.0, 50.0)]
+    names = ["numpy.var", "jax.jit(var)", "polars", "exact", "at the edge"]
+    boxes = [
+        (x + dx, y + dy - 5, x + dx + 5 * len(name), y + dy + 5)
+        for (x, y), name, (dx, dy) in zip(spots, names, pareto.beside(spots, names, (300.0, 200.0)), strict=True)
+    ]
+    for place, (x0, y0, x1, y1) in enumerate(boxes):
+        assert 0 <= x0 < x1 <= 300
+        assert 0 <= y0 < y1 <= 200
+        assert not [b for b in boxes[place + 1 :] if x0 < b[2] and b[0] < x1 and y0 < b[3] and b[1] < y1]
+        assert not [(x, y) for x, y in spots if x0 < x < x1 and y0 < y < y1]
 
 
 def _study() -> Any:
@@ -710,14 +749,16 @@ def test_the_report_takes_a_bench_json_beside_it(tmp_path: Path, stub: dict[str,
     study = _study()
     results.write(study, tmp_path)
     page = report.write(study, tmp_path)
-    assert "<code>python -m varstudy bench</code> measures it" in page.read_text()
+    assert "As committed, 20" in page.read_text()
     done = call("--out", tmp_path)
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1] == str(page)
     text = page.read_text()
     assert 'id="pareto-' in text
+    assert "Measured here, " in text
     assert 'href="#speed"' in text
     assert "polars (polars is not installed)" in page.with_name("report-speed.html").read_text()
     (tmp_path / bench_record.NAME).write_text("{")
     report.write(study, tmp_path)
-    assert "Not measured: bench.json cannot be read" in page.read_text()
+    assert "Not shown: bench.json cannot be read" in page.read_text()
+    assert "As committed, 20" in page.read_text()

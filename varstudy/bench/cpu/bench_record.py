@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from ..._io.record_file import Cells, RecordFile
 
 __all__ = [
+    "COMMITTED",
     "FILE",
     "FORMAT",
     "LIMIT",
@@ -15,6 +19,9 @@ __all__ = [
     "SCHEMA_VERSION",
     "BenchProblem",
     "BenchRow",
+    "committed",
+    "excerpt",
+    "panels",
     "read",
     "rows",
     "write",
@@ -23,6 +30,7 @@ __all__ = [
 SCHEMA_VERSION = 2
 FORMAT = "varstudy-bench"
 NAME = "bench.json"
+COMMITTED = Path(__file__).parents[1] / "data" / NAME
 # The contender that only reads.
 LIMIT = "read limit"
 
@@ -81,3 +89,44 @@ FILE = RecordFile(
     row=BenchRow,
 )
 rows, write, read = FILE.rows, FILE.write, FILE.read
+
+
+def committed() -> dict[str, Any]:
+    """The benchmark that comes with the package.
+
+    Raises
+    ------
+    FileNotFoundError
+        The package has none.
+    BenchProblem
+        It cannot be read.
+    """
+    return read(COMMITTED)
+
+
+def panels(found: Sequence[BenchRow]) -> list[list[BenchRow]]:
+    """For each format the rows of the longest array of one dimension, with as few threads as were measured."""
+    made = []
+    for dtype in dict.fromkeys(row.dtype for row in found):
+        mine = [row for row in found if row.dtype == dtype and row.norm == "flat"]
+        mine = [row for row in mine if row.threads == min(r.threads for r in mine)]
+        mine = [row for row in mine if row.values == max(r.values for r in mine)]
+        if any(row.status == "ok" and row.contender != LIMIT for row in mine):
+            made.append(mine)
+    return made
+
+
+def excerpt(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The panels of a benchmark, and when and on which processor it was measured: small enough to commit."""
+    settings, provenance = content["settings"], content["provenance"]
+    return {
+        "settings": {name: settings[name] for name in ("data", "seed", "threads", "rounds")},
+        "provenance": {
+            "made": provenance["made"],
+            "versions": provenance["versions"],
+            "cpu": {name: provenance["cpu"][name] for name in ("model", "cores", "machine")},
+        },
+        "peers": content["peers"],
+        "targets": [],
+        "rows": [row.record() for panel in panels(rows(content)) for row in panel],
+    }

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from varkernels import FORMATS
 
 from ...bench.cpu import bench_record
-from ...bench.cpu.bench_record import LIMIT, BenchRow
+from ...bench.cpu.bench_record import LIMIT, BenchProblem, BenchRow
 from ..rendering import sentence
 from ..words import clean, code, count, number, percent, short, size
 from .draw import Drawn, Style, canvas, decades, svg, token
 
-__all__ = ["Speed", "draw", "front"]
+__all__ = ["Speed", "beside", "draw", "front"]
 
 # Its own colour and marker for each contender; ours are filled, the others hollow.
 _STYLES = {
@@ -39,17 +38,28 @@ _STYLES = {
     "scikit-learn": Style("c5", "d"),
 }
 _OTHER = Style("muted", ".")
+# Half a mark, a line of text and a letter, in points.
+_MARK, _LINE, _LETTER = 6.0, 12.0, 5.4
+
+Spot = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Speed:
-    """The section on speed: its figure, a table for each panel, who is missing, when and where; or why not."""
+    """The section on speed: its figure, a table for each panel, who is missing, when and where.
+
+    Attributes
+    ----------
+    problem : why what was measured here is not shown; with the committed figure, or without any.
+    made, versions : when and where, and of what.
+    """
 
     drawn: Drawn
     tables: tuple[dict[str, Any], ...] = ()
     absent: str = ""
     problem: str = ""
     made: str = ""
+    versions: str = ""
 
 
 def front(rows: Sequence[BenchRow]) -> list[BenchRow]:
@@ -61,25 +71,24 @@ def front(rows: Sequence[BenchRow]) -> list[BenchRow]:
     return best
 
 
-def _panels(rows: Sequence[BenchRow]) -> list[list[BenchRow]]:
-    """For each format the rows of the longest array, with as few threads as were measured."""
-    panels = []
-    for dtype in dict.fromkeys(row.dtype for row in rows):
-        mine = [row for row in rows if row.dtype == dtype and row.norm == "flat"]
-        mine = [row for row in mine if row.threads == min(r.threads for r in mine)]
-        mine = [row for row in mine if row.values == max(r.values for r in mine)]
-        if any(row.status == "ok" and row.contender != LIMIT for row in mine):
-            panels.append(mine)
-    return panels
-
-
 def draw(bench: Mapping[str, Any] | str | None) -> Speed:
-    """The section for a bench.json's content; for a sentence, or nothing, a section without a figure."""
-    if bench is None or isinstance(bench, str):
-        return Speed(Drawn(None), problem=clean(bench or "").rstrip("."))
-    panels = _panels(bench_record.rows(bench))
-    if not panels:
-        return Speed(Drawn(None), problem="bench.json holds no array of one dimension")
+    """The section for a bench.json's content; for a sentence, or nothing, the benchmark that comes with the package."""
+    panels = [] if bench is None or isinstance(bench, str) else bench_record.panels(bench_record.rows(bench))
+    if panels:
+        assert isinstance(bench, Mapping)
+        return _section(bench, panels, "Measured here")
+    trouble = clean(bench).rstrip(".") if isinstance(bench, str) else ""
+    if isinstance(bench, Mapping):
+        trouble = "bench.json holds no array of one dimension"
+    try:
+        found = bench_record.committed()
+    except (OSError, BenchProblem) as problem:
+        return Speed(Drawn(None), problem=trouble or clean(problem).rstrip("."))
+    return replace(_section(found, bench_record.panels(bench_record.rows(found)), "As committed"), problem=trouble)
+
+
+def _section(bench: Mapping[str, Any], panels: Sequence[Sequence[BenchRow]], state: str) -> Speed:
+    """The section of one benchmark."""
     measured = [
         [row for row in panel if row.status == "ok" and row.contender != LIMIT and row.of_limit > 0] for panel in panels
     ]
@@ -94,34 +103,38 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
         Drawn(wide, notes, narrow),
         tuple(_part(panel, versions) for panel in panels),
         clean("; ".join(away)),
-        made=_made(bench.get("provenance", {})),
+        made=f"{state}, {_made(bench.get('provenance', {}))}",
+        versions=_versions(bench["peers"]),
     )
 
 
 def _made(provenance: Mapping[str, Any]) -> str:
-    """When and on which processor it was measured; empty where that is not known."""
-    cpu = provenance.get("cpu")
-    model = cpu.get("model", "") if isinstance(cpu, Mapping) else ""
-    date = str(provenance.get("made", ""))[:10]
-    return clean(" on ".join(word for word in (date, str(model)) if word))
+    """When, on which processor and with which Python it was measured, as far as that is known."""
+    cpu, versions = (provenance.get(name) for name in ("cpu", "versions"))
+    known = [str(provenance.get("made", ""))[:10] or "on a day that is not recorded"]
+    if isinstance(cpu, Mapping) and cpu.get("model"):
+        known.append(f"on {cpu['model']}")
+    if isinstance(versions, Mapping) and versions.get("python"):
+        known.append(f"with Python {versions['python']}")
+    return clean(" ".join(known))
+
+
+def _versions(peers: Sequence[Any]) -> str:
+    """Each package and its version, once."""
+    pairs = (f"{p.get('package', '')} {p.get('version', '')}".strip() for p in peers if isinstance(p, dict))
+    return clean(", ".join(sorted(dict.fromkeys(filter(None, pairs)))))
 
 
 def _drawing(measured: Sequence[Sequence[BenchRow]], *, narrow: bool) -> Markup:
     """The panels side by side; one above the other for a narrow screen."""
     key = "pareto-narrow" if narrow else "pareto"
-    names = [name for name in _STYLES if any(row.contender == name for rows in measured for row in rows)]
-    others = [r.contender for rows in measured for r in rows if r.contender not in _STYLES]
     with canvas(key):
-        fig = Figure(figsize=(4.6, 3.6 * len(measured) + 1.6) if narrow else (12.4, 5.2), layout="constrained")
+        fig = Figure(figsize=(4.6, 3.8 * len(measured)) if narrow else (12.4, 4.4), layout="constrained")
         for place, rows in enumerate(measured):
             ax = fig.add_subplot(*((len(measured), 1) if narrow else (1, len(measured))), place + 1)
             threads = count(rows[0].threads, "thread")
             ax.set_title(f"{short(rows[0].dtype)}, {size(rows[0].values)} values, {threads}")
-            _panel(ax, rows)
-        handles = [
-            Line2D([], [], ls="none", label=short(name), **_look(name)) for name in (*names, *dict.fromkeys(others))
-        ]
-        fig.legend(handles=handles, loc="outside upper center", ncols=2 if narrow else 6, columnspacing=1.6)
+            _panel(ax, rows, (260.0, 205.0) if narrow else (380.0, 250.0))
         return svg(fig, key, "Relative error of the variance against speed as a share of the read limit")
 
 
@@ -137,7 +150,8 @@ def _look(name: str) -> dict[str, Any]:
     }
 
 
-def _panel(ax: Axes, rows: Sequence[BenchRow]) -> None:
+def _panel(ax: Axes, rows: Sequence[BenchRow], extent: tuple[float, float]) -> None:
+    """One format; `extent` is about the size of its axes, in points."""
     ax.set_xscale("log")
     ax.set_yscale("log")
     errors = [row.error for row in rows if math.isfinite(row.error) and row.error > 0] or [1.0]
@@ -170,6 +184,21 @@ def _panel(ax: Axes, rows: Sequence[BenchRow]) -> None:
     left, right = 0.7 * min(shares), max(1.3, 1.3 * max(shares))
     ax.set_xlim(left, right)
     ax.set_ylim(10**bottom, 10**top)
+
+    def spot(row: BenchRow) -> Spot:
+        across = math.log(row.of_limit / left) / math.log(right / left)
+        return across * extent[0], (math.log10(height(row.error)) - bottom) / (top - bottom) * extent[1]
+
+    named = sorted(rows, key=lambda row: (row.of_limit, row.contender))
+    names = [short(row.contender) for row in named]
+    for row, name, (dx, dy) in zip(named, names, beside(list(map(spot, named)), names, extent), strict=True):
+        colour = token(_STYLES.get(row.contender, _OTHER).colour)
+        ax.annotate(
+            name, (row.of_limit, height(row.error)), (dx, dy), textcoords="offset points", fontsize=9, color=colour,
+            ha="left", va="center", annotation_clip=False, zorder=2.5, bbox={"fc": token("paper"), "lw": 0, "pad": 0.5},
+            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 5}
+            if abs(dy) > _LINE else None,
+        )  # fmt: skip
     ax.axvline(1.0, color=token("muted"), lw=1.0, ls=(0, (2, 2)), zorder=1.5)
     if rows[0].dtype in FORMATS:
         ax.axhline(
@@ -181,6 +210,32 @@ def _panel(ax: Axes, rows: Sequence[BenchRow]) -> None:
     decades(ax, "y")
     ax.set_xlabel("speed, as a share of the read limit")
     ax.set_ylabel("relative error of the variance")
+
+
+def beside(spots: Sequence[Spot], names: Sequence[str], extent: Spot) -> list[Spot]:
+    """Where names go next to their marks so that they cover neither marks nor each other: offsets of their left ends.
+
+    Parameters
+    ----------
+    spots : the marks, in points. extent : how far names may go, in points.
+    """
+    taken = [(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in spots]
+    found = []
+    for (x, y), name in zip(spots, names, strict=True):
+        wide = _LETTER * len(name)
+        sides = (_MARK + 2, -_MARK - 2 - wide, -wide / 2)
+        steps = sorted((k * _LINE for k in range(-8, 9)), key=lambda dy: (abs(dy), -dy))
+        places = [(dx, dy) for dy in steps for dx in (sides if dy else sides[:2])]
+        boxes = [(x + dx, y + dy - _LINE / 2, x + dx + wide, y + dy + _LINE / 2) for dx, dy in places]
+        free = [
+            place for place, (x0, y0, x1, y1) in zip(places, boxes, strict=True)
+            if x0 >= 0 and x1 <= extent[0] and y0 >= 0 and y1 <= extent[1]
+            and not any(x0 < b[2] and b[0] < x1 and y0 < b[3] and b[1] < y1 for b in taken)
+        ]  # fmt: skip
+        dx, dy = free[0] if free else places[0]
+        found.append((dx, dy))
+        taken.append((x + dx, y + dy - _LINE / 2, x + dx + wide, y + dy + _LINE / 2))
+    return found
 
 
 def _note(rows: Sequence[BenchRow]) -> Markup:
