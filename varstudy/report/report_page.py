@@ -23,12 +23,13 @@ from ..study.score import MAY_LOSE
 from ..study.tasks import uncollected
 from ..survey.findings.measured import FindingRow
 from .claims import Sources, as_json, claimed
-from .figures import bessel, growth, kappa, norms, output, pareto, precision
+from .figures import bessel, growth, kappa, norms, output, pareto, precision, ranges
 from .model.facts import Facts, decimal_digits
 from .model.summary import FEW_MAPS, recommendations
 from .rendering import asset, environment, policy, sentence
 from .sections import contraction, cuda, gpu_speed, museum, nist
 from .sections.explorer_parts import explorer
+from .sections.first_failures import failures
 from .sections.first_heat import family_heat
 from .sections.frameworks import conventions, findings
 from .sections.league import libraries, shown
@@ -107,6 +108,8 @@ _FIRST: dict[str, Callable[[Material], Any]] = {
     "output": lambda m: output.draw(m.facts),
     "speed": lambda m: pareto.draw(m.bench),
     "museum": lambda m: museum.exhibition(m.facts),
+    "failures": lambda m: failures(m.facts),
+    "ranges": lambda _: ranges.draw(),
     "contraction": lambda m: contraction.chapter(m.facts),
     "conventions": lambda m: conventions(m.fresh),
     "libraries": lambda m: libraries(m.league),
@@ -141,8 +144,8 @@ _DETAILS: dict[str, Callable[[Material], Any]] = {
 }
 # What takes long to make is made by itself, in this order, after all the rest.
 _ALONE = (
-    "libraries", "output", "conventions", "precision", "growth", "explorer", "kappa", "contraction", "parts",
-    "first_kappa", "norms", "first_growth", "gpu", "bessel", "heats",
+    "kappa", "growth", "libraries", "output", "conventions", "precision", "explorer", "contraction", "parts", "norms",
+    "speed", "first_kappa", "first_growth", "gpu", "bessel", "heats",
 )  # fmt: skip
 
 

@@ -720,7 +720,7 @@ def test_names_of_marks_cover_nothing() -> None:
     names = ["numpy.var", "jax.jit(var)", "polars", "exact", "at the edge"]
     boxes = [
         (x + dx, y + dy - 5, x + dx + 5 * len(name), y + dy + 5)
-        for (x, y), name, (dx, dy) in zip(spots, names, pareto.beside(spots, names, (300.0, 200.0)), strict=True)
+        for (x, y), name, (dx, dy) in zip(spots, names, pareto.name_marks(spots, names, (300.0, 200.0)), strict=True)
     ]
     for place, (x0, y0, x1, y1) in enumerate(boxes):
         assert 0 <= x0 < x1 <= 300

@@ -505,6 +505,11 @@ def test_every_line_is_accessible(visit: Open, name: str) -> None:
     judge(page, rules={"color-contrast": {"enabled": False}})
 
 
+# How large text of ten points is in each figure.
+SIZES = """() => [...document.querySelectorAll('figure svg')].filter(e => e.getClientRects().length)
+    .map(e => 10 * e.getBoundingClientRect().width / e.viewBox.baseVal.width)"""
+
+
 @pytest.mark.parametrize("name", [FIRST, *DETAILS])
 def test_nothing_overflows_a_telephone(visit: Open, name: str) -> None:
     for java_script in (True, False) if name == EXPLORER else (False,):
@@ -515,6 +520,9 @@ def test_nothing_overflows_a_telephone(visit: Open, name: str) -> None:
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
         wide, there = widths(page)
         assert wide <= there
+        assert page.locator(".scroll:not(:has(table))").count() == 0, "what scrolls sideways is a table"
+        small = page.evaluate(SIZES)
+        assert not small or min(small) >= 7
 
 
 REFERENCE = Path(__file__).resolve().parents[3] / "reports" / "reference"
@@ -532,8 +540,7 @@ def test_the_report_keeps_within_its_budget(visit: Open, folder: Path, committed
     assert wide <= there
     assert sideways(page) == []
     # Text of a figure is no smaller than what a telephone can show.
-    sizes = page.evaluate("""() => [...document.querySelectorAll('figure svg')].filter(e => e.getClientRects().length)
-        .map(e => 10 * e.getBoundingClientRect().width / e.viewBox.baseVal.width)""")
+    sizes = page.evaluate(SIZES)
     assert sizes
     assert min(sizes) >= 7
 

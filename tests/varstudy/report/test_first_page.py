@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_pages import made, record, small_study
 
-from varstudy.report.figures import draw, growth, kappa, output, precision
+from varkernels import algorithms
+from varstudy.report.figures import bessel, draw, growth, kappa, norms, output, precision, ranges
 from varstudy.report.model.facts import Facts
 from varstudy.report.model.measured_layers import layers
 from varstudy.report.model.summary import recommendations
-from varstudy.report.sections import first_conventions, first_heat, league, league_tables
+from varstudy.report.sections import (
+    explorer_parts,
+    first_conventions,
+    first_failures,
+    first_heat,
+    league,
+    league_tables,
+)
 from varstudy.survey.findings import measured
 
 
@@ -31,14 +40,20 @@ def test_names_keep_their_distance_and_their_order(heights: list[float], gap: fl
 @pytest.mark.parametrize("module", [kappa, growth])
 def test_the_lines_of_a_figure_bear_their_names(module: Any) -> None:
     drawn = module.draw_first(Facts(made(small_study())))
-    for svg in (drawn.svg, drawn.narrow):
+    for svg in (drawn.svg, drawn.narrow, module.draw(Facts(made(small_study()))).narrow):
         assert svg is not None
         there = [name for name in draw.FEW if f">{name}</text>" in svg]
         assert {"naive", "two_pass", "welford", "pairwise"} <= set(there)
     assert module.draw_first(Facts(made([]))).svg is None
 
 
-@pytest.mark.parametrize("drawing", [kappa.draw_first, growth.draw_first, output.draw, precision.draw])
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        kappa.draw_first, kappa.draw, growth.draw_first, growth.draw, output.draw, precision.draw, norms.draw,
+        bessel.draw, lambda _: ranges.draw(),
+    ],
+)  # fmt: skip
 def test_both_drawings_of_a_figure_have_ids_of_their_own(drawing: Any) -> None:
     rows = small_study() + [
         record("norms/b", "norms", name, accumulator="float64", norm="batch") for name in ("naive", "two_pass")
@@ -49,6 +64,56 @@ def test_both_drawings_of_a_figure_have_ids_of_their_own(drawing: Any) -> None:
     assert wide
     assert narrow
     assert not wide & narrow
+
+
+def test_names_near_each_other_are_spread_round_their_ends() -> None:
+    found = draw.spread([(0.5, "b"), (0.5, "a"), (0.5, "c"), (0.1, "d")], 0.1)
+    assert [(name, pytest.approx(height)) for _, height, name in found] == [
+        ("d", 0.1), ("a", 0.4), ("b", 0.5), ("c", 0.6),
+    ]  # fmt: skip
+
+
+def test_where_each_failure_starts() -> None:
+    def sweep(name: str, *errors: float, **given: Any) -> list[dict[str, Any]]:
+        return [
+            record(f"offset/{at}", "kappa-sweep", name, kappa_worst=10.0**at, var_error_worst=error, **given)
+            for at, error in enumerate(errors)
+        ]
+
+    rows = [
+        *sweep("welford", 1e-7, 1e-5, 1e-3),
+        *sweep("two_pass", 1e-7, 2.0, 1e-7),
+        *sweep("naive", 1e-7, 1e-5, 3.0, var_negative=1)[2:],
+        *(
+            record(f"growth/{n}", "growth", "naive", values=n, var_error_worst=error)
+            for n, error in ((8, 1e-7), (64, 2.0))
+        ),
+        record("growth/9", "growth", "naive", values=4, var_error_worst=2.0, accumulator="float64"),
+    ]
+    found = first_failures.failures(Facts(made(rows)))
+    assert found is not None
+    assert found.algorithms == ("naive", "two_pass", "welford")
+    assert found.lines == (
+        ("κ", "float32", 3, (("x", "100 neg"), ("b", "10"), ("h", "none"))),
+        ("N", "float32", 2, (("b", "2⁶"), ("n", ""), ("n", ""))),
+    )
+    assert first_failures.failures(Facts(made([]))) is None
+
+
+def test_the_ranges_are_the_formats() -> None:
+    drawn = ranges.draw()
+    for svg in (drawn.svg, drawn.narrow):
+        assert svg is not None
+        assert ">65,504<" in svg
+        assert ">255.94<" in svg, "its square is the largest float16"
+
+
+def test_no_two_formulas_of_the_explorer_share_colour_and_dash() -> None:
+    rows = [record("a", "families", name) for name in algorithms()]
+    styles = json.loads(explorer_parts.explorer(Facts(made(rows)))["styles"])
+    lines = [(colour, dash) for colour, _, dash in styles.values()]
+    assert len(lines) > 12
+    assert len(set(lines)) == len(lines)
 
 
 def heat(rows: list[dict[str, Any]]) -> first_heat.FamilyHeat:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
@@ -9,9 +12,12 @@ from matplotlib.figure import Figure
 
 from ..model.facts import Facts
 from ..rendering import sentence
-from .draw import STYLES, Drawn, Floats, canvas, decades, svg, token
+from .draw import STYLES, Drawn, Floats, Style, canvas, decades, name_ends, svg, token
 
 __all__ = ["draw"]
+
+# Name, n, errors, style and width.
+Line = tuple[str, Floats, Floats, Style, float]
 
 _ROUNDING = ("naive", "welford", "pairwise")
 
@@ -29,47 +35,51 @@ def draw(facts: Facts) -> Drawn:
     lead = corrected if not corrected.empty else plain
     if lead.empty:
         return Drawn(None)
-    lines = lead.drop_duplicates("values")
-    n = lines["values"].to_numpy(float)
-    sampling = lines["sampling_error"].to_numpy(float)
+    once = lead.drop_duplicates("values")
+    n = once["values"].to_numpy(float)
+    sampling = once["sampling_error"].to_numpy(float)
     names = [name for name in _ROUNDING if (lead["algorithm"] == name).any()]
-    with canvas("bessel"):
-        fig = Figure(figsize=(12.4, 5.8), layout="constrained")
+    lines: list[Line] = [
+        ("sampling", n, sampling, Style("ink", "o"), 2.2),
+        ("no correction: 1/n", n, 1 / n, Style("muted", "s", (0, (5, 1.5))), 2.2),
+    ]
+    for name in names:
+        mine = lead[lead["algorithm"] == name]
+        x = mine["values"].to_numpy(float)
+        for column, word in (("var_error_worst", "worst"), ("var_error_median", "median")):
+            style = STYLES[name] if word == "worst" else replace(STYLES[name], line=(0, (1, 1.5)))
+            lines.append((f"{name}, {word}", x, mine[column].to_numpy(float), style, 1.4))
+    zeros = sum(int((~(np.isfinite(y) & (y > 0))).sum()) for _, _, y, _, _ in lines[2:])
+    wide, narrow = (_drawing(lines, n, narrow=narrow) for narrow in (False, True))
+    return Drawn(wide, (_note(n, sampling, lead, names, storage, zeros),), narrow)
+
+
+def _drawing(lines: Sequence[Line], n: Floats, *, narrow: bool) -> Markup:
+    """Every line bears its name where it ends."""
+    key = "bessel-narrow" if narrow else "bessel"
+    with canvas(key):
+        fig = Figure(figsize=(4.6, 4.4) if narrow else (12.4, 5.2), layout="constrained")
         ax = fig.add_subplot()
         ax.set_xscale("log", base=2)
         ax.set_yscale("log")
-        ax.plot(n, sampling, color=token("ink"), marker="o", lw=2.2, label="sampling: exact variance / population")
-        ax.plot(
-            n, 1 / n, color=token("c0"), marker="s", ls=(0, (5, 1.5)), lw=2.2,
-            label="bias without the correction: 1/n",
-        )  # fmt: skip
-        zeros = 0
-        for name in names:
-            mine = lead[lead["algorithm"] == name]
-            style = STYLES[name]
-            for column, word, ls, alpha in (
-                ("var_error_worst", "worst channel", style.line, 1.0),
-                ("var_error_median", "median channel", (0, (1, 1.5)), 0.75),
-            ):
-                e = mine[column].to_numpy(float)
-                ordinary = np.isfinite(e) & (e > 0)
-                zeros += int((~ordinary).sum())
-                ax.plot(
-                    mine["values"].to_numpy(float), np.where(ordinary, e, np.nan),
-                    color=token(style.colour if name != "naive" else "c5"), marker=style.marker, ls=ls,
-                    lw=1.4, ms=4.5, alpha=alpha, label=f"rounding: {name}, {word}",
-                )  # fmt: skip
-        ax.set_xticks(n, [f"{v:.0f}" for v in n])
+        ends = []
+        for name, x, y, style, width in lines:
+            ordinary = np.isfinite(y) & (y > 0)
+            ax.plot(
+                x, np.where(ordinary, y, np.nan), color=token(style.colour), marker=style.marker, ls=style.line,
+                lw=width, ms=4.5,
+            )  # fmt: skip
+            if ordinary.any():
+                ends.append((name, float(y[ordinary][-1]), style.colour))
+        ticks = n[:: -(-len(n) // (6 if narrow else 12))]
+        ax.set_xticks(ticks, [f"{v:.0f}" for v in ticks])
         ax.minorticks_off()
+        name_ends(ax, ends)
         decades(ax, "y")
-        ax.set_xlabel("values in each channel, n (batch size times pixels)")
+        ax.set_xlabel("values in each channel, n")
         ax.set_ylabel("relative error of the variance")
-        fig.legend(loc="outside upper center", ncols=2)
-        drawing = svg(
-            fig, "bessel",
-            "Sampling error, bias of a missing Bessel correction and rounding error against values in a channel",
-        )  # fmt: skip
-    return Drawn(drawing, (_note(n, sampling, lead, names, storage, zeros),))
+        label = "Sampling error, bias of a missing Bessel correction and rounding error against values in a channel"
+        return svg(fig, key, label)
 
 
 def _note(n: Floats, sampling: Floats, lead: pd.DataFrame, names: list[str], storage: str, zeros: int) -> Markup:

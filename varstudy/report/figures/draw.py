@@ -22,7 +22,6 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter
 from matplotlib.transforms import blended_transform_factory
@@ -40,11 +39,12 @@ __all__ = [
     "Style",
     "canvas",
     "decades",
-    "legend",
+    "name_ends",
     "plot",
     "slim",
     "spread",
     "svg",
+    "tally",
     "token",
 ]
 
@@ -124,9 +124,9 @@ def canvas(key: str) -> Iterator[None]:
         yield
 
 
-def decades(ax: Axes, axis: str, most: int = 9) -> None:
-    """Powers of ten at sensible distances on a logarithmic axis, in plain characters."""
-    low, high = getattr(ax, f"get_{axis}lim")()
+def decades(ax: Axes, axis: str, most: int = 9, among: tuple[float, float] | None = None) -> None:
+    """Powers of ten at sensible distances on a logarithmic axis, or on a part of it, in plain characters."""
+    low, high = among or getattr(ax, f"get_{axis}lim")()
     first, last = int(np.ceil(np.log10(low) - 1e-9)), int(np.floor(np.log10(high) + 1e-9))
     step = next(s for s in (1, 2, 3, 4, 5, 10, 20, 50, 100, 200) if (last - first) / s <= most or s == 200)
     ticks = [10.0**k for k in range(first, last + 1) if k % step == 0]
@@ -136,7 +136,9 @@ def decades(ax: Axes, axis: str, most: int = 9) -> None:
     side.set_major_formatter(FuncFormatter(lambda v, _: superscript(round(np.log10(v))) if v > 0 else ""))
 
 
-def plot(ax: Axes, curves: Sequence[Curve], *, named: bool = False) -> Counter[str]:
+def plot(
+    ax: Axes, curves: Sequence[Curve], *, named: bool = False, among: Sequence[Curve] = (), most: int = 9
+) -> Counter[str]:
     """Relative errors of algorithms against x, both axes logarithmic; how many are exact, failed and points in all.
 
     What a logarithmic axis cannot hold is drawn in strips of its own: errors that are infinite or NaN at the
@@ -144,37 +146,45 @@ def plot(ax: Axes, curves: Sequence[Curve], *, named: bool = False) -> Counter[s
 
     Parameters
     ----------
-    curves : an algorithm's name, its x in rising order, its errors. named : write the names at the ends of the lines.
+    curves : an algorithm's name, its x in rising order, its errors.
+    named : write the names at the ends of the lines.
+    among : the curves of all panels that share this one's limits; its own without them.
+    most : ticks of the axis upwards. The caller sets the limits across.
     """
     ax.set_xscale("log")
     ax.set_yscale("log")
-    seen: Counter[str] = Counter()
-    values: list[float] = []
     strips: list[tuple[str, Floats, bool, int]] = []
     for place, (name, x, error) in enumerate(curves):
         style = STYLES.get(name, Style("c7", "."))
         ordinary = np.isfinite(error) & (error > 0)
-        shown = np.where(ordinary, error, np.nan)
         ax.plot(
-            x, shown, color=token(style.colour), marker=style.marker, ls=style.line,
-            mec=token("paper"), mew=0.4, zorder=3,
+            x, np.where(ordinary, error, np.nan), color=token(style.colour), marker=style.marker, ls=style.line,
+            mec=token("paper"), mew=0.4, zorder=3, scalex=False, scaley=False,
         )  # fmt: skip
-        exact, failed = error == 0, ~np.isfinite(error)
-        seen.update(exact=int(exact.sum()), failed=int(failed.sum()), points=len(error))
-        values += error[ordinary].tolist()
-        strips += [(name, x[failed], True, place), (name, x[exact], False, place)]
-    values = values or [1e-8, 1.0]
-    low, high = np.log10(min(values)), np.log10(max(*values, 1.0))
-    span = max(high - low, 2.0)
-    bottom, top = (0.16 if seen["exact"] else 0.04), (0.16 if seen["failed"] else 0.06)
-    scale = span / (1 - bottom - top)
+        strips += [(name, x[~np.isfinite(error)], True, place), (name, x[error == 0], False, place)]
+    errors = [error for _, _, error in among or curves]
+    there = tally(errors)
+    values = np.concatenate([*errors, [1.0]])
+    values = values[np.isfinite(values) & (values > 0)]
+    low, high = np.log10(min(values.min(), 0.1)), np.log10(values.max())
+    bottom, top = (0.16 if there["exact"] else 0.04), (0.16 if there["failed"] else 0.06)
+    scale = max(high - low, 2.0) / (1 - bottom - top)
     ax.set_ylim(10 ** (low - bottom * scale), 10 ** (high + top * scale))
-    _draw_strips(ax, strips, seen, len(curves), named)
+    _draw_strips(ax, strips, there, len(curves))
     if named:
         _draw_names(ax, curves)
-    decades(ax, "y")
+    decades(ax, "y", most, (10**low, 10**high))
+    _name_strips(ax, there)
     ax.axhline(1.0, color=token("muted"), lw=1.0, ls=(0, (2, 2)), zorder=2)
-    return seen
+    return tally([error for _, _, error in curves])
+
+
+def tally(errors: Sequence[Floats]) -> Counter[str]:
+    """Count the errors, those that are zero, and those that are NaN or infinite."""
+    found: Counter[str] = Counter()
+    for error in errors:
+        found.update(exact=int((error == 0).sum()), failed=int((~np.isfinite(error)).sum()), points=len(error))
+    return found
 
 
 def _strip_height(up: bool, place: int, rows: int) -> float:
@@ -183,55 +193,71 @@ def _strip_height(up: bool, place: int, rows: int) -> float:
 
 
 def _draw_names(ax: Axes, curves: Sequence[Curve]) -> None:
-    """Each algorithm's name where its line ends; names that would cover each other move apart."""
+    """Each algorithm's name where its line ends, or in the strip where its last error is."""
     low, high = np.log10(ax.get_ylim())
-    ends: list[tuple[float, str]] = []
+    ends = []
     for place, (name, _, error) in enumerate(curves):
         if len(error):
             last = float(error[-1])
-            inside = np.isfinite(last) and last > 0
-            ends.append(
-                (
-                    (np.log10(last) - low) / (high - low) if inside else _strip_height(last != 0, place, len(curves)),
-                    name,
-                )
-            )
-    for end, height, name in spread(ends, 0.065):
-        colour = token(STYLES.get(name, Style("c7", ".")).colour)
+            if not (np.isfinite(last) and last > 0):
+                last = float(10 ** (low + (high - low) * _strip_height(last != 0, place, len(curves))))
+            ends.append((name, last, STYLES.get(name, Style("c7", ".")).colour))
+    name_ends(ax, ends)
+
+
+def name_ends(ax: Axes, ends: Sequence[tuple[str, float, str]]) -> None:
+    """Names right of a panel, where lines end; those that would cover each other move apart.
+
+    Parameters
+    ----------
+    ends : a line's name, its last value on the logarithmic axis upwards, its colour.
+    """
+    low, high = np.log10(ax.get_ylim())
+    colours = {name: token(colour) for name, _, colour in ends}
+    for end, height, name in spread([((np.log10(y) - low) / (high - low), name) for name, y, _ in ends], 0.065):
         ax.annotate(
             name, (1.0, end), (1.04, height), xycoords="axes fraction", textcoords="axes fraction", fontsize=9,
-            color=colour, va="center", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.7, "shrinkA": 0, "shrinkB": 0},
+            color=colours[name], va="center", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colours[name], "lw": 0.7, "shrinkA": 0, "shrinkB": 0,
+                        "relpos": (0, 0.5)},
         )  # fmt: skip
 
 
 def spread(ends: Sequence[tuple[float, str]], gap: float) -> list[tuple[float, float, str]]:
-    """Heights of names, at least a gap apart and near their ends: each with its end and its name, lowest first."""
-    made: list[tuple[float, float, str]] = []
-    for end, name in sorted(ends):
-        height = max(end, made[-1][1] + gap) if made else end
-        made.append((end, height, name))
-    # What was pushed up past the top comes down again, and pushes down what is below it.
-    top = 1.0
-    for place in range(len(made) - 1, -1, -1):
-        end, height, name = made[place]
-        made[place] = (end, min(height, top), name)
-        top = made[place][1] - gap
-    return made
+    """Heights of names, at least a gap apart and as near their ends as that allows: end, height and name, lowest first.
+
+    Names that would cover each other are spread evenly round the mean of their ends.
+    """
+    ordered = sorted(ends)
+    groups: list[list[float]] = []  # heights less a gap a place: they must not fall
+    for place, (end, _) in enumerate(ordered):
+        groups.append([end - place * gap])
+        while len(groups) > 1 and np.mean(groups[-2]) > np.mean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    level = [float(np.mean(group)) for group in groups for _ in group]
+    top = 1.0 - (len(ordered) - 1) * gap
+    return [(end, min(level[at], top) + at * gap, name) for at, (end, name) in enumerate(ordered)]
 
 
-def _draw_strips(
-    ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Counter[str], rows: int, inside: bool
-) -> None:
+# Where the strips begin, as a share of the axes, and what they are called.
+_STRIPS = {"failed": (0.88, "NaN, ∞"), "exact": (0.01, "exact")}
+
+
+def _name_strips(ax: Axes, seen: Counter[str]) -> None:
+    """Add a tick to each strip."""
+    low, high = np.log10(ax.get_ylim())
+    words = {float(10 ** (low + (high - low) * (y + 0.055))): word for kind, (y, word) in _STRIPS.items() if seen[kind]}
+    powers = ax.yaxis.get_major_formatter()
+    ax.yaxis.set_major_locator(FixedLocator([*ax.yaxis.get_majorticklocs(), *words]))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, at: words.get(float(value)) or powers(value, at)))
+
+
+def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Counter[str], rows: int) -> None:
     across = blended_transform_factory(ax.transData, ax.transAxes)
-    for there, y, word in ((seen["failed"], 0.88, "NaN, ∞"), (seen["exact"], 0.01, "exact")):
-        if there:
+    for kind, (y, _) in _STRIPS.items():
+        if seen[kind]:
             strip = Rectangle((0, y), 1, 0.11, transform=ax.transAxes, color=token("strip"), lw=0, zorder=1.5)
             ax.add_artist(strip)
-            ax.text(
-                0.01 if inside else 1.005, y + 0.055, word, transform=ax.transAxes, rotation=0 if inside else 90,
-                ha="left", va="center", fontsize=8.5, color=token("muted"),
-            )  # fmt: skip
     for name, x, up, place in strips:
         style = STYLES.get(name, Style("c7", "."))
         (line,) = ax.plot(
@@ -239,21 +265,6 @@ def _draw_strips(
             ls="none", ms=4.5, transform=across, zorder=4, clip_on=False, scalex=False, scaley=False,
         )  # fmt: skip
         line.set_in_layout(False)
-
-
-def legend(fig: Figure, names: Sequence[str], extra: Sequence[Any] = ()) -> None:
-    """One legend for all panels, above them, in as many columns as the width allows."""
-    handles: list[Any] = []
-    for name in names:
-        style = STYLES.get(name, Style("c7", "."))
-        handles.append(Line2D([], [], color=token(style.colour), marker=style.marker, ls=style.line, label=name))
-    fig.legend(
-        handles=[*handles, *extra],
-        loc="outside upper center",
-        ncols=4 if fig.get_figwidth() > 10 else 3,
-        handlelength=3.2,
-        columnspacing=1.6,
-    )
 
 
 # From matplotlib's SVG to the page's --------------------------------------------------------------------------------

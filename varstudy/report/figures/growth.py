@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +15,7 @@ from varkernels import FORMATS
 from ..model.facts import Facts
 from ..rendering import sentence
 from ..words import code, listing, number, size
-from .draw import FEW, KNOWN, Curve, Drawn, canvas, legend, plot, svg
+from .draw import FEW, KNOWN, Curve, Drawn, canvas, plot, slim, svg, tally
 
 __all__ = ["draw", "draw_first"]
 
@@ -87,32 +86,31 @@ def draw(facts: Facts) -> Drawn:
     if not panels:
         return Drawn(None)
     names = [name for name in KNOWN if (rows["algorithm"] == name).any()]
-    wide = min(2, len(panels))
-    tall = (len(panels) + wide - 1) // wide
-    total: Counter[str] = Counter()
-    notes: list[Markup] = []
-    with canvas("growth"):
-        fig = Figure(figsize=(6.2 * wide + 2.6 * (wide == 1), 3.7 * tall + 0.7), layout="constrained")
-        for place, (family, storage, title, panel) in enumerate(panels):
+    drawn = [(title, storage, panel, _curves(panel, names)) for _, storage, title, panel in panels]
+    wide, narrow = (_drawing(drawn, narrow=narrow) for narrow in (False, True))
+    total = tally([error for *_, curves in drawn for _, _, error in curves])
+    notes = [_note(storage, title, int(panel["values"].max()), curves) for title, storage, panel, curves in drawn]
+    return Drawn(wide, (sentence("growth", total=total), *notes), narrow)
+
+
+def _drawing(drawn: Sequence[tuple[str, str, pd.DataFrame, list[Curve]]], *, narrow: bool) -> Markup:
+    """Two panels a row; one above the other for a narrow screen. Each line bears its name."""
+    key = "growth-grid-narrow" if narrow else "growth"
+    wide = 1 if narrow else min(2, len(drawn))
+    tall = (len(drawn) + wide - 1) // wide
+    with canvas(key):
+        fig = Figure(figsize=(4.6, 3.2 * tall) if narrow else (6.2 * wide, 3.3 * tall), layout="constrained")
+        for place, (title, storage, panel, curves) in enumerate(drawn):
             ax = fig.add_subplot(tall, wide, place + 1)
-            curves = _curves(panel, names)
-            total.update(plot(ax, curves))
-            sizes = sorted(set(panel["values"].tolist()))
-            _lengths(ax, sizes, 12)
+            plot(ax, [curve for curve in curves if len(curve[1])], named=True)
+            _lengths(ax, sorted(set(panel["values"].tolist())), 6 if narrow else 8)
             ax.set_title(f"{title}: {storage}")
             if place % wide == 0:
                 ax.set_ylabel("relative error of the variance")
-            notes.append(_note(family, storage, title, sizes[-1], curves))
-        legend(fig, names)
-        drawing = svg(
-            fig,
-            "growth",
-            f"Relative error of the variance against the number of values, {len(panels)} panels",
-        )
-    return Drawn(drawing, (sentence("growth", total=total), *notes))
+        return slim(svg(fig, key, f"Relative error of the variance against the number of values, {len(drawn)} panels"))
 
 
-def _note(family: str, storage: str, title: str, largest: int, curves: list[Curve]) -> Markup:
+def _note(storage: str, title: str, largest: int, curves: list[Curve]) -> Markup:
     at_end = []
     for name, n, error in curves:
         if len(n) and n[-1] == largest:

@@ -1,14 +1,14 @@
-"""Error against the condition number, with the rigorous bounds: one panel a precision."""
+"""Error against the condition number, with the rigorous bounds: a panel for each algorithm and format."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 import varkernels
 from varkernels import FORMATS
@@ -17,7 +17,7 @@ from ...study.error_bounds import relative_bound
 from ..model.facts import Facts
 from ..rendering import sentence
 from ..words import code, digits, number
-from .draw import FEW, KNOWN, STYLES, Drawn, Floats, canvas, decades, legend, plot, svg, token
+from .draw import FEW, KNOWN, STYLES, Curve, Drawn, Floats, canvas, decades, plot, slim, svg, tally, token
 
 __all__ = ["draw", "draw_first"]
 
@@ -32,7 +32,7 @@ def _bound(name: str, storage: str, n: int, kappa: Floats) -> Floats:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def _curve(rows: pd.DataFrame, name: str) -> tuple[str, Floats, Floats]:
+def _curve(rows: pd.DataFrame, name: str) -> Curve:
     mine = rows[rows["algorithm"] == name].sort_values("kappa_worst", kind="stable")
     return name, mine["kappa_worst"].to_numpy(float), mine["var_error_worst"].to_numpy(float)
 
@@ -76,51 +76,70 @@ def _first(panel: pd.DataFrame, storage: str, *, narrow: bool) -> Markup:
 
 
 def draw(facts: Facts) -> Drawn:
-    """The offset family of the sweep, accumulator = storage: a panel a format."""
+    """The offset family of the sweep, accumulator = storage: a panel for each algorithm and format."""
     rows = _rows(facts)
     storages = [s for s in FORMATS if (rows["storage"] == s).any()]
     if not storages:
         return Drawn(None)
-    tall = (len(storages) + 1) // 2
-    wide = min(2, len(storages))
-    notes: list[Markup] = []
-    total: Counter[str] = Counter()
+    panels = {storage: rows[rows["storage"] == storage] for storage in storages}
     names = [name for name in KNOWN if (rows["algorithm"] == name).any()]
-    with canvas("kappa"):
-        fig = Figure(figsize=(6.2 * wide + 2.6 * (wide == 1), 4.5 * tall + 0.7), layout="constrained")
-        for place, storage in enumerate(storages):
-            panel = rows[rows["storage"] == storage]
-            ax = fig.add_subplot(tall, wide, place + 1)
-            curves = [_curve(panel, name) for name in names]
-            total.update(plot(ax, curves))
-            low, high = panel["kappa_worst"].min(), panel["kappa_worst"].max()
-            ax.set_xlim(low / 1.6, high * 1.6)
-            grid = np.geomspace(max(low, 1.0), max(high, 1.001), 120)
-            n = int(panel["values"].median())
-            for name, _, _ in curves:
-                ax.plot(
-                    grid, _bound(name, storage, n, grid), color=token(STYLES[name].colour), lw=1.2,
-                    ls=(0, (1, 2)), zorder=1,
-                )  # fmt: skip
-            decades(ax, "x")
-            ax.set_title(f"{storage}, {storage} accumulator")
-            ax.set_xlabel("condition number κ (worst row)")
-            if place % wide == 0:
-                ax.set_ylabel("relative error of the variance (worst row)")
-            notes.append(_note(panel, storage, n, curves))
-        extra = [Line2D([], [], color=token("muted"), lw=1.2, ls=(0, (1, 2)), label="its rigorous bound")]
-        legend(fig, names, extra)
-        drawing = svg(
-            fig,
-            "kappa",
-            f"Relative error of the variance against the condition number, {len(storages)} panels",
+    curves = {storage: [_curve(panel, name) for name in names] for storage, panel in panels.items()}
+    total = tally([error for of_one in curves.values() for _, _, error in of_one])
+    wide, narrow = (_grid(panels, curves, narrow=narrow) for narrow in (False, True))
+    used = rows["bound_used"][np.isfinite(rows["bound_used"])]
+    lead = sentence("kappa", total=total, used=used.max() if len(used) else None, bounded=len(used))
+    notes = (_note(panel, storage, int(panel["values"].median()), curves[storage]) for storage, panel in panels.items())
+    return Drawn(wide, (lead, *notes), narrow)
+
+
+def _grid(panels: Mapping[str, pd.DataFrame], curves: Mapping[str, Sequence[Curve]], *, narrow: bool) -> Markup:
+    """A row an algorithm, a column a format; two formats after two for a narrow screen."""
+    key = "kappa-grid-narrow" if narrow else "kappa"
+    storages = list(panels)
+    columns = min(2 if narrow else 4, len(storages))
+    blocks = [storages[at : at + columns] for at in range(0, len(storages), columns)]
+    rows = len(next(iter(curves.values())))
+    with canvas(key):
+        fig = Figure(
+            figsize=(4.6 if narrow else 12.4, (1.05 if narrow else 1.0) * rows * len(blocks) + 1.0),
+            layout="constrained",
         )
-    used = rows["bound_used"].max()
-    lead = sentence("kappa", total=total, used=used if np.isfinite(used) else None)
-    return Drawn(drawing, (lead, *notes))
+        axes = fig.subplots(rows * len(blocks), columns, squeeze=False)
+        for block, shown in enumerate(blocks):
+            for column, storage in enumerate(shown):
+                for place, curve in enumerate(curves[storage]):
+                    ax = axes[block * rows + place, column]
+                    _cell(ax, curve, storage, panels[storage], curves[storage], 3 if narrow else 5)
+                    ax.tick_params(axis="x", labelbottom=place == rows - 1)
+                    colour = token(STYLES[curve[0]].colour)
+                    if column == 0 and narrow:
+                        ax.set_title(curve[0], fontsize=9, color=colour, pad=3)
+                    elif column == 0:
+                        name = curve[0].replace("two_pass/", "two_pass\n/")
+                        ax.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9.5, color=colour)
+                    if place == 0:
+                        ax.set_title(storage, loc="right" if narrow else "left", fontsize=10 if narrow else 11)
+                    if place == rows - 1:
+                        ax.set_xlabel("κ (worst row)" if narrow else "condition number κ (worst row)")
+            for column in range(len(shown), columns):
+                for place in range(rows):
+                    axes[block * rows + place, column].remove()
+        label = "Relative error of the variance and its bound against the condition number, by algorithm and format"
+        return slim(svg(fig, key, label))
 
 
-def _note(panel: pd.DataFrame, storage: str, n: int, curves: list[tuple[str, Floats, Floats]]) -> Markup:
+def _cell(ax: Axes, curve: Curve, storage: str, panel: pd.DataFrame, among: Sequence[Curve], ticks: int) -> None:
+    """One algorithm in one format, with its bound; the limits are those of all algorithms in that format."""
+    plot(ax, [curve], among=among, most=4)
+    low, high = panel["kappa_worst"].min(), panel["kappa_worst"].max()
+    ax.set_xlim(low / 1.6, high * 1.6)
+    grid = np.geomspace(max(low, 1.0), max(high, 1.001), 60)
+    bound = _bound(curve[0], storage, int(panel["values"].median()), grid)
+    ax.plot(grid, bound, color=token(STYLES[curve[0]].colour), lw=1.2, ls=(0, (1, 2)), zorder=1)
+    decades(ax, "x", ticks)
+
+
+def _note(panel: pd.DataFrame, storage: str, n: int, curves: Sequence[Curve]) -> Markup:
     lost = []
     kept = []
     for name, kappa, error in curves:

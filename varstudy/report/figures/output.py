@@ -17,7 +17,7 @@ from varkernels import FORMATS
 from ..model.facts import Facts
 from ..model.summary import ORDINARY
 from ..rendering import sentence
-from ..words import code, number, superscript
+from ..words import code, count, number, superscript
 from .draw import KNOWN, STYLES, Drawn, canvas, svg, token
 
 __all__ = ["NAMES", "draw"]
@@ -73,10 +73,10 @@ def _drawing(panels: Sequence[Panel], names: Sequence[str], low: float, high: fl
     key = "output-narrow" if narrow else "output"
     beyond, exact = 10.0 ** (high + 0.9), 10.0 ** (low - 0.6)
     with canvas(key):
-        size = (4.6, 2.4 * len(panels) + 0.5) if narrow else (12.4 if len(panels) > 2 else 8.0, 1.5 + 0.27 * len(names))
+        size = (4.6, 2.15 * len(panels) + 0.5) if narrow else (12.4 if len(panels) > 2 else 8.0, 1.4 + 0.2 * len(names))
         fig = Figure(figsize=size, layout="constrained")
         first = None
-        for place, (storage, accumulator, _, found) in enumerate(panels):
+        for place, (storage, accumulator, lines, found) in enumerate(panels):
             shape = (len(panels), 1) if narrow else (1, len(panels))
             ax = fig.add_subplot(*shape, place + 1, sharey=first)
             first = first or ax
@@ -96,7 +96,9 @@ def _drawing(panels: Sequence[Panel], names: Sequence[str], low: float, high: fl
             ax.add_artist(
                 Rectangle((10.0 ** (high + 0.3), -1), 10.0 ** (high + 1.3), len(names) + 2, color=token("strip"), lw=0)
             )
-            ax.text(beyond, -0.62, "NaN, ∞", fontsize=8.5, ha="center", va="bottom", color=token("muted"))
+            ax.text(
+                1.0, 1.01, "NaN, ∞", transform=ax.transAxes, fontsize=8.5, ha="right", va="bottom", color=token("muted")
+            )
             ax.axvline(float(FORMATS[storage].unit_roundoff), color=token("muted"), lw=1.2, ls=(0, (2, 2)))
             ax.set_title(f"{storage} in {accumulator}" if narrow else f"{storage}\nin {accumulator}", fontsize=10.5)
             ax.set_ylim(len(names) - 0.4, -0.6)
@@ -109,7 +111,7 @@ def _drawing(panels: Sequence[Panel], names: Sequence[str], low: float, high: fl
             ax.xaxis.set_minor_locator(FixedLocator([]))
             ax.set_xticks(ticks, [superscript(round(np.log10(tick))) for tick in ticks])
             if not narrow or place == len(panels) - 1:
-                ax.set_xlabel("error of y")
+                ax.set_xlabel(f"error of y, {count(lines, 'line')}")
         handles = [
             Line2D([], [], color=token("ink"), marker="o", ls="none", ms=8, label="worst"),
             Line2D([], [], color=token("ink"), marker="o", mfc=token("paper"), ls="none", ms=7, label="median"),

@@ -20,7 +20,7 @@ from ..rendering import sentence
 from ..words import clean, code, count, number, percent, short, size
 from .draw import Drawn, Style, canvas, decades, svg, token
 
-__all__ = ["Speed", "beside", "draw", "front"]
+__all__ = ["Speed", "draw", "front", "name_marks"]
 
 # Its own colour and marker for each contender; ours are filled, the others hollow.
 _STYLES = {
@@ -129,12 +129,12 @@ def _drawing(measured: Sequence[Sequence[BenchRow]], *, narrow: bool) -> Markup:
     """The panels side by side; one above the other for a narrow screen."""
     key = "pareto-narrow" if narrow else "pareto"
     with canvas(key):
-        fig = Figure(figsize=(4.6, 3.8 * len(measured)) if narrow else (12.4, 4.4), layout="constrained")
+        fig = Figure(figsize=(4.6, 3.8 * len(measured)) if narrow else (12.4, 4.0), layout="constrained")
         for place, rows in enumerate(measured):
             ax = fig.add_subplot(*((len(measured), 1) if narrow else (1, len(measured))), place + 1)
             threads = count(rows[0].threads, "thread")
             ax.set_title(f"{short(rows[0].dtype)}, {size(rows[0].values)} values, {threads}")
-            _panel(ax, rows, (260.0, 205.0) if narrow else (380.0, 250.0))
+            _panel(ax, rows, (260.0, 205.0) if narrow else (380.0, 225.0))
         return svg(fig, key, "Relative error of the variance against speed as a share of the read limit")
 
 
@@ -191,7 +191,7 @@ def _panel(ax: Axes, rows: Sequence[BenchRow], extent: tuple[float, float]) -> N
 
     named = sorted(rows, key=lambda row: (row.of_limit, row.contender))
     names = [short(row.contender) for row in named]
-    for row, name, (dx, dy) in zip(named, names, beside(list(map(spot, named)), names, extent), strict=True):
+    for row, name, (dx, dy) in zip(named, names, name_marks(list(map(spot, named)), names, extent), strict=True):
         colour = token(_STYLES.get(row.contender, _OTHER).colour)
         ax.annotate(
             name, (row.of_limit, height(row.error)), (dx, dy), textcoords="offset points", fontsize=9, color=colour,
@@ -212,7 +212,7 @@ def _panel(ax: Axes, rows: Sequence[BenchRow], extent: tuple[float, float]) -> N
     ax.set_ylabel("relative error of the variance")
 
 
-def beside(spots: Sequence[Spot], names: Sequence[str], extent: Spot) -> list[Spot]:
+def name_marks(spots: Sequence[Spot], names: Sequence[str], extent: Spot) -> list[Spot]:
     """Where names go next to their marks so that they cover neither marks nor each other: offsets of their left ends.
 
     Parameters

@@ -77,10 +77,12 @@ def draw(facts: Facts) -> Drawn:
 def _drawing(panels: Sequence[Panel], names: Sequence[str], *, narrow: bool) -> Markup:
     """A line an algorithm: from its share of wrong lines in the storage's format to the one in a wider accumulator."""
     key = "precision-narrow" if narrow else "precision"
+    shares = [share for panel in panels for points in panel[3:] for share, _ in points.values()]
+    most = 1.05 * max(*shares, 1.0)
     with canvas(key):
-        size = (4.6, 2.3 * len(panels) + 0.5) if narrow else (4.1 * max(len(panels), 2), 1.5 + 0.24 * len(names))
+        size = (4.6, 2.05 * len(panels) + 0.5) if narrow else (4.1 * max(len(panels), 2), 1.4 + 0.2 * len(names))
         fig = Figure(figsize=size, layout="constrained")
-        for place, (storage, wider, _, own_points, wide_points) in enumerate(panels):
+        for place, (storage, wider, lines, own_points, wide_points) in enumerate(panels):
             ax = fig.add_subplot(*((len(panels), 1) if narrow else (1, len(panels))), place + 1)
             for y, name in enumerate(names):
                 if name not in own_points or name not in wide_points:
@@ -90,12 +92,12 @@ def _drawing(panels: Sequence[Panel], names: Sequence[str], *, narrow: bool) -> 
                 ax.plot([before, after], [y, y], color=colour, lw=1.4, clip_on=False)
                 ax.plot([before], [y], color=colour, marker=marker, ls="none", ms=7, mfc=token("paper"), clip_on=False)
                 ax.plot([after], [y], color=colour, marker=marker, ls="none", ms=7, clip_on=False)
-            ax.set_xlim(0, None)
+            ax.set_xlim(0, most)
             ax.set_ylim(len(names) - 0.4, -0.6)
             ax.set_yticks(range(len(names)), names)
             ax.tick_params(axis="y", labelleft=narrow or place == 0, length=0, pad=9)
             ax.grid(axis="y", visible=False)
-            ax.set_title(f"{storage}: {storage} → {wider}")
+            ax.set_title(f"{storage} → {wider}, {count(lines, 'line')}")
             if not narrow or place == len(panels) - 1:
                 ax.set_xlabel("lines that go wrong, %")
         handles = [

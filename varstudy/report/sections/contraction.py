@@ -125,8 +125,8 @@ def _notes(kernels: tuple[ContractedKernel, ...]) -> tuple[Markup, ...]:
     more = [k for k in kernels if k.on.negative != k.off.negative]
     if more:
         notes.append(
-            Markup("Negative variances: {} contracted, {} not, over all kernels.").format(
-                count(sum(k.on.negative for k in kernels), "line"), sum(k.off.negative for k in kernels)
+            Markup("Of {} a variance is negative on {} contracted, on {} not.").format(
+                count(lines, "measurement"), sum(k.on.negative for k in kernels), sum(k.off.negative for k in kernels)
             )
         )
     weighted = sum(k.on.constants for k in kernels if k.algorithm == "chan_weighted/grid4")

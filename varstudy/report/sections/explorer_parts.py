@@ -10,6 +10,7 @@ import base64
 import gzip
 import json
 import math
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -36,6 +37,7 @@ MENUS = (
 
 # For formulas that no figure draws; the shapes repeat before pairs of shape and colour do.
 _SHAPES = "os^Dv*hPX"
+_COLOURS = [f"c{k}" for k in range(9)]
 
 
 def _number(value: float) -> float | int | str:
@@ -70,16 +72,21 @@ def packed(frame: pd.DataFrame) -> str:
     return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
 
 
-def _styles(facts: Facts) -> dict[str, tuple[str, str]]:
-    """Colour and shape of each formula: the figures' own where they have one."""
-    found: dict[str, tuple[str, str]] = {}
-    for formula in dict.fromkeys(map(str, facts.frame["formula"])):
-        style = STYLES.get(formula)
+def _styles(facts: Facts) -> dict[str, tuple[str, str, int]]:
+    """Colour, shape and dash of each formula: the figures' own where they have one; no two share colour and dash."""
+    found: dict[str, tuple[str, str, int]] = {}
+    formulas = list(dict.fromkeys(map(str, facts.frame["formula"])))
+    own = {formula: STYLES[formula] for formula in formulas if formula in STYLES}
+    used = Counter(style.colour for style in own.values())
+    for place, formula in enumerate(formulas):
+        style = own.get(formula)
         if style is not None and style.marker in _SHAPES:
-            found[formula] = (style.colour, style.marker)
+            found[formula] = (style.colour, style.marker, 0)
         else:
-            place = len(found)
-            found[formula] = (f"c{place % 9}", _SHAPES[(place + place // 9) % len(_SHAPES)])
+            # The colour that the fewest lines have.
+            colour = min(_COLOURS, key=lambda name: used[name])
+            found[formula] = (colour, _SHAPES[(place + place // 9) % len(_SHAPES)], used[colour])
+            used[colour] += 1
     return found
 
 

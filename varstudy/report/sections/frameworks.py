@@ -14,12 +14,11 @@ from ...survey.findings.comparing import differences
 from ...survey.findings.documented import Documented, DocumentedProblem
 from ...survey.findings.measured import ConventionsProblem, FindingRow
 from ...survey.findings.properties import KINDS, SYNC
-from ..figures import bessel_places
-from ..figures.draw import Drawn
 from ..model.contradictions import Entry, entries, found
 from ..model.measured_layers import Layer, layers, title
 from ..rendering import sentence
 from ..words import clean, code, count, listing
+from . import bessel_places
 from .convention_tables import COLUMNS, TITLES, PropertyTable, heading, property_table
 from .first_conventions import FirstConventions, agreeing
 from .layers_heat import LayersHeat, heat
@@ -38,7 +37,8 @@ class Conventions:
     ----------
     lead : what the tables hold, in sentences. first : the conventions of batch norm on the first page.
     parts : a table a kind. entries : every contradiction.
-    heat, running : tables. bessel : a figure. costs, sizes : what each divisor does. reasons : why cells have no value.
+    heat, running : tables. costs, sizes, two : what each divisor does, and who has two of them.
+    reasons : why cells have no value.
     runs : framework, versions, Python, date, processor, and whether it was measured here. fresh : what changed then.
     """
 
@@ -50,7 +50,7 @@ class Conventions:
     undocumented: str = ""
     heat: LayersHeat | None = None
     running: RunningTable | None = None
-    bessel: Drawn | None = None
+    two: Markup | None = None
     costs: tuple[bessel_places.Cost, ...] = ()
     sizes: tuple[int, ...] = bessel_places.SIZES
     reasons: tuple[tuple[str, str, str], ...] = ()
@@ -151,7 +151,7 @@ def made(
         undocumented=trouble,
         heat=heat([(TITLES[kind], by_kind[kind]) for kind in KINDS]),
         running=tabulated(batch),
-        bessel=bessel_places.draw(batch),
+        two=bessel_places.two_divisors(batch),
         costs=bessel_places.costs(batch),
         reasons=_reasons(every, troubles),
         runs=_runs(all_rows, asked),

@@ -158,7 +158,7 @@ def tabulated(layers: Sequence[Layer]) -> RunningTable | None:
             "low": steady[low], "lowest": _some(made.found[low]),
             "high": steady[high], "highest": _some(made.found[high]),
         }  # fmt: skip
-        lead.append(sentence("running_variance_span", steps=questions.STEPS, **span))
+        lead.append(sentence("running_variance_span", steps=questions.STEPS, frameworks=frameworks, **span))
     return RunningTable(
         tuple(lead),
         questions.STEPS,

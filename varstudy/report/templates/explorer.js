@@ -7,7 +7,12 @@
   const $ = (name) => root.querySelector(`[data-part="${name}"]`);
   const styles = JSON.parse(document.getElementById("styles").textContent);
   const NS = "http://www.w3.org/2000/svg";
-  const W = 1000, H = 560, LEFT = 78, RIGHT = 24, TOP = 20, BOTTOM = 56, STRIP = 34;
+  const LEFT = 78, TOP = 20, BOTTOM = 56, STRIP = 34;
+  // A narrow screen has a drawing of its own: text keeps its size.
+  const small = matchMedia("(max-width: 640px)");
+  let W = 1000, H = 560, RIGHT = 24;
+  // So many lines bear their names; the height of a name.
+  const NAMED = 16, LINE = 16;
   let table = null, state = {}, defaults = {};
 
   const number = (v) => (v === "nan" ? NaN : v === "inf" ? Infinity : v === "-inf" ? -Infinity : v);
@@ -132,7 +137,10 @@
     h: (r) => `M${-1.1 * r},0L${-0.55 * r},${-r}H${0.55 * r}L${1.1 * r},0L${0.55 * r},${r}H${-0.55 * r}z`,
   };
   const DASHES = { running: "none", pairwise: "8 3", lanes32: "2 3", blocked128: "8 3 2 3" };
-  const dash = (order) => DASHES[order] || "5 2 1 2";
+  // Of lines in one order, those of one colour differ by their dashes; of lines in several, the dash tells the order.
+  const REPEATS = ["none", "8 3", "2 3", "8 3 2 3", "5 2 1 2"];
+  let orders = 1;
+  const dash = (series) => (orders > 1 ? DASHES[series.order] || "5 2 1 2" : REPEATS[(styles[series.formula] || [])[2] || 0] || "5 2 1 2");
   const colour = (formula) => `var(--${styles[formula] ? styles[formula][0] : "c7"})`;
   const shape = (formula) => (SHAPES[styles[formula] ? styles[formula][1] : "o"] || SHAPES.o)(4.6);
 
@@ -145,9 +153,9 @@
     return (v) => from + ((Math.log10(v) - a) / (b - a || 1)) * (to - from);
   }
 
-  function ticks(low, high) {
+  function ticks(low, high, most = 9) {
     const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
-    const step = [1, 2, 3, 5, 10, 20, 50, 100].find((s) => (last - first) / s <= 9) || 100;
+    const step = [1, 2, 3, 5, 10, 20, 50, 100].find((s) => (last - first) / s <= most) || 100;
     const found = [];
     for (let k = first; k <= last; k++) if (k % step === 0) found.push(k);
     return found;
@@ -168,10 +176,17 @@
   function draw() {
     const rows = narrow();
     const all = groups(rows);
+    orders = new Set(all.map((series) => series.order)).size;
     const shown = all.filter((s) => !state.hidden.has(s.name));
+    const joined = (series) => new Set(series.rows.map((i) => at("case", i).replace(/[=/][^=/]*$/, ""))).size === 1;
+    const named = shown.length <= NAMED && !small.matches ? shown.filter(joined) : [];
+    [W, H] = small.matches ? [480, 520] : [1000, 560];
+    RIGHT = named.length ? 200 : 24;
     const xs = X[state.x][1], ys = Y[state.y][1], bounds = state.theory ? BOUND[state.y] : null;
     const svg = $("plot");
     svg.replaceChildren();
+    svg.setAttribute("viewBox", `0 0 ${W} ${H}`);
+    const ends = [];
     let xlow = Infinity, xhigh = 0, low = Infinity, high = 0, points = 0, failed = 0, exact = 0;
     for (const { rows: mine } of shown) {
       for (const i of mine) {
@@ -192,9 +207,9 @@
     const py = scale(low / 2, high * 2, H - BOTTOM - STRIP, TOP + STRIP);
     node(svg, "rect", { x: LEFT, y: TOP, width: W - LEFT - RIGHT, height: STRIP - 6, fill: "var(--strip)" });
     node(svg, "rect", { x: LEFT, y: H - BOTTOM - STRIP + 6, width: W - LEFT - RIGHT, height: STRIP - 6, fill: "var(--strip)" });
-    node(svg, "text", { x: W - RIGHT - 6, y: TOP + 12, "text-anchor": "end", class: "small" }, `NaN, ∞: ${failed}`);
-    node(svg, "text", { x: W - RIGHT - 6, y: H - BOTTOM - 4, "text-anchor": "end", class: "small" }, `exact: ${exact}`);
-    for (const k of ticks(xlow / 1.4, xhigh * 1.4)) {
+    node(svg, "text", { x: LEFT - 8, y: TOP + 18, "text-anchor": "end", class: "small" }, "NaN, ∞");
+    node(svg, "text", { x: LEFT - 8, y: H - BOTTOM - 10, "text-anchor": "end", class: "small" }, "exact");
+    for (const k of ticks(xlow / 1.4, xhigh * 1.4, small.matches ? 5 : 9)) {
       node(svg, "line", { x1: px(10 ** k), x2: px(10 ** k), y1: TOP, y2: H - BOTTOM, class: "grid" });
       node(svg, "text", { x: px(10 ** k), y: H - BOTTOM + 18, "text-anchor": "middle" }, power(k));
     }
@@ -208,6 +223,7 @@
     node(clip, "rect", { x: LEFT, y: TOP, width: W - LEFT - RIGHT, height: H - TOP - BOTTOM });
     shown.forEach((series, place) => {
       const line = [], bound = [];
+      let last = null;
       const group = node(svg, "g", { style: `color:${colour(series.formula)}` });
       for (const i of series.rows) {
         const x = at(xs, i), y = at(ys, i);
@@ -216,20 +232,43 @@
         const spread = ((place + 0.5) / shown.length) * (STRIP - 12);
         const cy = ordinary ? py(y) : y === 0 ? H - BOTTOM - STRIP + 9 + spread : TOP + 3 + spread;
         if (ordinary) line.push([px(x), cy]);
+        last = [px(x), cy];
         if (bounds) { const b = at(bounds, i); if (b > 0 && b < Infinity) bound.push([px(x), py(b)]); }
         const mark = node(group, "path", { d: shape(series.formula), transform: `translate(${px(x).toFixed(1)} ${cy.toFixed(1)})`, class: "mark" });
         node(mark, "title", {}, `${series.name}\n${at("case", i)}\n${X[state.x][0]}: ${short(x)}\n${Y[state.y][0]}: ${short(y)}`);
       }
       const path = (p) => "M" + p.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join("L");
-      const joined = new Set(series.rows.map((i) => at("case", i).replace(/[=/][^=/]*$/, ""))).size === 1;
-      if (joined && line.length > 1) node(group, "path", { d: path(line), class: "line", "stroke-dasharray": dash(series.order) });
+      if (joined(series) && line.length > 1) node(group, "path", { d: path(line), class: "line", "stroke-dasharray": dash(series) });
+      if (last && named.includes(series)) ends.push({ series, x: last[0], y: last[1] });
       if (bound.length > 1) node(group, "path", { d: path(bound), class: "bound", "clip-path": "url(#explorer-clip)" });
     });
+    names(svg, ends);
     legend(all);
     listing(shown, xs, ys);
     const words = `${shown.length} of ${all.length} algorithms, ${points} measurements: ${failed} NaN or infinite, ${exact} exact. ${X[state.x][0]} from ${short(xlow)} to ${short(xhigh)}.`;
     $("said").textContent = words;
     svg.setAttribute("aria-label", `${Y[state.y][0]} against ${X[state.x][0]}. ${words}`);
+  }
+
+  // Names where lines end, moved apart where they would cover each other: spread round the mean of their ends.
+  function names(svg, ends) {
+    ends.sort((a, b) => a.y - b.y);
+    const groups = [];
+    const mean = (group) => group.reduce((sum, v) => sum + v, 0) / group.length;
+    ends.forEach((end, place) => {
+      groups.push([end.y - place * LINE]);
+      while (groups.length > 1 && mean(groups[groups.length - 2]) > mean(groups[groups.length - 1])) {
+        const lower = groups.pop();
+        groups.push([...groups.pop(), ...lower]);
+      }
+    });
+    const heights = groups.flatMap((group) => group.map(() => mean(group)));
+    ends.forEach(({ series, x, y }, place) => {
+      const height = Math.max(TOP + 6, heights[place]) + place * LINE;
+      const group = node(svg, "g", { style: `color:${colour(series.formula)}` });
+      node(group, "path", { d: `M${(x + 6).toFixed(1)},${y.toFixed(1)}L${W - RIGHT + 14},${height.toFixed(1)}`, class: "leader" });
+      node(group, "text", { x: W - RIGHT + 18, y: (height + 4).toFixed(1), class: "name" }, series.name);
+    });
   }
 
   function legend(all) {
@@ -248,7 +287,7 @@
       });
       const swatch = document.createElementNS(NS, "svg");
       for (const [k, v] of Object.entries({ viewBox: "-20 -8 40 16", width: 40, height: 16, "aria-hidden": "true", style: `color:${colour(series.formula)}` })) swatch.setAttribute(k, v);
-      node(swatch, "path", { d: "M-20,0H20", class: "line", "stroke-dasharray": dash(series.order) });
+      node(swatch, "path", { d: "M-20,0H20", class: "line", "stroke-dasharray": dash(series) });
       node(swatch, "path", { d: shape(series.formula), class: "mark" });
       label.append(box, swatch, document.createTextNode(series.name));
       return label;
@@ -339,6 +378,7 @@
     document.getElementById("explorer-without").hidden = true;
     draw();
     if (sent) document.getElementById("explorer").scrollIntoView();
+    small.addEventListener("change", draw);
     window.addEventListener("hashchange", () => { if (read()) draw(); });
   }
 
