@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -63,11 +64,20 @@ def run(
     click.echo(str(Path(out) / "report.html"))
 
 
-def page(found: Results, folder: str | Path, perform: Perform | None = None) -> Path:
-    """Draw the report into a folder, with the processes that are given or by itself."""
-    from .. import report as drawing  # noqa: PLC0415 - a second, in which a run can begin already
+class _Report:
+    """What draws the report into a folder, with the processes that are given or by itself."""
 
-    return drawing.write(found, folder, perform)
+    def load(self) -> ModuleType:
+        from .. import report as drawing  # noqa: PLC0415 - a second, in which a run can begin already
+
+        return drawing
+
+    def __call__(self, found: Results, folder: str | Path, perform: Perform | None = None) -> Path:
+        drawn: Path = self.load().write(found, folder, perform)
+        return drawn
+
+
+page = _Report()
 
 
 def draw(found: Results, folder: str) -> Path:

@@ -15,7 +15,7 @@ from .._io.progress import Progress
 from . import course
 from .course import Planned, Redraw
 from .pool import Perform, Task
-from .tasks import LONG, Companion, Drawn, Page, Sketch, accompany, compute, described, draw, shares, warm
+from .tasks import LONG, Companion, Drawn, Page, Sketch, accompany, compute, described, draw, load_page, shares, warm
 
 __all__ = ["Phases"]
 
@@ -101,7 +101,7 @@ class Phases:
                 redraw.drawn(answer.seconds)
                 if answer.problem:
                     self.say(f"the report of what is measured so far could not be drawn: {answer.problem}")
-            else:
+            elif isinstance(answer, tuple):
                 self._beside = answer
 
     def _tasks(self, redraw: Redraw, given: list[Planned | None]) -> Iterator[Task]:
@@ -120,6 +120,11 @@ class Phases:
                 yield draw, self.page, replace(self.sketch, finished=finished), self.folder, self.target
             given.append(each)
             yield compute, each.cell, self.seed, each.names, self.folder, each.key
+        # While others measure the last cells: the page is drawn by all of them.
+        if self.page is not None and self.processes > 1:
+            for _ in range(self.processes):
+                given.append(None)
+                yield load_page, self.page
 
     def _advance(self, label: str, seconds: float = 0.0) -> None:
         self.progress.advance(label, seconds)

@@ -26,7 +26,7 @@ from .course import Planned
 from .measuring import measure
 from .phases import Phases
 from .pool import Crew, Perform, here
-from .tasks import Companion, Page, Sketch, silent
+from .tasks import Companion, Page, Sketch, load_page, silent
 
 __all__ = ["chosen", "run"]
 
@@ -127,7 +127,14 @@ def run(
     shown = progress or Silent()
     drawing = course.PAGE if page is not None else 0.0
     try:
-        with scratch_folder(target) as scratch, interruptible() as asked, _processes(crew, count) as perform:
+        with (
+            scratch_folder(target) as scratch,
+            interruptible() as asked,
+            ThreadPoolExecutor(1) as aside,
+            _processes(crew, count) as perform,
+        ):
+            if page is not None and count > 1:
+                aside.submit(load_page, page)  # while this process waits for the others
             beside, problem = Phases(
                 planned=planned,
                 missing=missing,
@@ -157,20 +164,19 @@ def run(
                 settings=settings,
                 provenance=provenance.collect(argv),
             )
-            with ThreadPoolExecutor(1) as aside:
-                written = aside.submit(results.write, found, target, parquet=parquet)
-                if companion is not None and problem:
-                    say(f"the frameworks and libraries that are here could not be measured: {problem}")
-                elif companion is not None:
-                    if not several:
-                        written.result()
-                        shown.start(1, 0, "scoring libraries", course.COMPANION, drawing)
-                        beside = companion.measure(seed, say)
-                    companion.write(beside, target)
-                if page is not None:
-                    shown.start(1, 0, "drawing", drawing)
-                    page(found, target, perform if count > 1 else None)
-                written.result()
+            written = aside.submit(results.write, found, target, parquet=parquet)
+            if companion is not None and problem:
+                say(f"the frameworks and libraries that are here could not be measured: {problem}")
+            elif companion is not None:
+                if not several:
+                    written.result()
+                    shown.start(1, 0, "scoring libraries", course.COMPANION, drawing)
+                    beside = companion.measure(seed, say)
+                companion.write(beside, target)
+            if page is not None:
+                shown.start(1, 0, "drawing", drawing)
+                page(found, target, perform if count > 1 else None)
+            written.result()
     finally:
         shown.stop()
     return found

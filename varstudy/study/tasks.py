@@ -35,6 +35,7 @@ __all__ = [
     "compute",
     "described",
     "draw",
+    "load_page",
     "shares",
     "silent",
     "uncollected",
@@ -44,8 +45,6 @@ __all__ = [
 # Values of a row that CUDA kernels share among several blocks.
 LONG = 20_000
 
-# What draws a page of results into a folder, with the processes that are given, or by itself; a worker can import it.
-Page = Callable[[results.Results, Path, Perform | None], object]
 # A part of what there is to compile: which kernels, in which format.
 Share = tuple[str, str]
 # What a share is called where it is no order.
@@ -75,6 +74,22 @@ class Drawn:
 
     seconds: float
     problem: str
+
+
+class Page(Protocol):
+    """What draws a page of results; a worker can unpickle it."""
+
+    def load(self) -> object:
+        """Import what drawing needs."""
+
+    def __call__(self, found: results.Results, folder: Path, perform: Perform | None, /) -> object:
+        """Draw it into a folder, with the processes that are given, or in this one."""
+
+
+def load_page(page: Page) -> None:
+    """Import what a page needs; where that fails, drawing it says so."""
+    with suppress(Exception):
+        page.load()
 
 
 class Companion(Protocol):

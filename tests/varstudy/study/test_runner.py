@@ -465,6 +465,9 @@ class Pages:
         self.errors = list(errors)
         self.shown: list[tuple[Any, list[str], dict[str, Any]]] = []
 
+    def load(self) -> None:
+        pass
+
     def __call__(self, found: results.Results, folder: Path, perform: Perform | None) -> None:
         cases = list(dict.fromkeys(found.frame.case))
         self.shown.append((found.settings.get("measured"), cases, dict(found.cases)))
@@ -509,20 +512,37 @@ def test_a_page_that_fails_on_the_way_costs_the_study_nothing(tmp_path: Path) ->
         runner.run(only="higham/three-values", out=tmp_path, force=True, processes=1, page=Pages(OSError("disk full")))
 
 
-def noted(found: results.Results, folder: Path, perform: Perform | None) -> None:
-    """A page for another process, whose last one is made by several."""
-    name = f"page-{'-'.join(map(str, found.settings.get('measured', ['all'])))}"
-    (folder / name).touch()
-    if perform is not None:
-        makers = {pid for _, pid in perform((os.getpid,) for _ in range(20))}
-        (folder / f"{name}-made-by-{'others' if os.getpid() not in makers else 'this'}").touch()
+class Noted:
+    """Pages for other processes, whose last one is made by several."""
+
+    loaded = False
+
+    def load(self) -> None:
+        Noted.loaded = True
+
+    def __call__(self, found: results.Results, folder: Path, perform: Perform | None) -> None:
+        name = f"page-{'-'.join(map(str, found.settings.get('measured', ['all'])))}"
+        (folder / name).touch()
+        if perform is not None:
+            made = dict(perform((os.getpid,) for _ in range(20)))
+            assert len(made) == 20
+            (folder / f"{name}-made-by-{'this' if os.getpid() in made.values() else 'others'}").touch()
+
+
+def test_a_page_that_cannot_be_loaded_says_so_when_it_is_drawn() -> None:
+    class Broken(Pages):
+        def load(self) -> None:
+            raise ImportError("no matplotlib")
+
+    study_tasks.load_page(Broken())
 
 
 @pytest.mark.usefixtures("at_once")
 def test_a_worker_draws_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    page = importlib.import_module(Path(__file__).stem).noted
+    page = importlib.import_module(Path(__file__).stem).Noted()
     runner.run(only=FEW, out=tmp_path, processes=2, page=page)
+    assert page.loaded
     names = {path.name for path in tmp_path.glob("page-*")}
     last = {"page-all", "page-all-made-by-others"}
     assert names > last
