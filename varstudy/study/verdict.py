@@ -7,7 +7,6 @@ array itself, so that a verdict and the report follow one rule.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 
 from varkernels.algorithm import Algorithm
 from varkernels.formats import format_of
-from varkernels.stats.inputs import array_of, is_pandas
+from varkernels.stats.columns import column_of, columns_of
+from varkernels.stats.inputs import array_of
 
 from . import verdict_words
 from .algorithm_answers import Answer, accumulators_for, algorithms_for, answers, decimal
@@ -218,11 +218,11 @@ def _values(x: Any, how: str) -> tuple[NDArray[Any], str]:
     """The values in one of the four storage formats, and how they got there."""
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         raise ValueError("x has masked values: give x.compressed(), or fill them")
-    if is_pandas(x):
-        x = x.to_numpy()
-        if x.dtype == object:  # Missing values among integers count as NaN.
-            is_missing = sys.modules["pandas"].isna
-            x = np.array([math.nan if is_missing(v) else v for v in x.ravel()]).reshape(x.shape)
+    column, columns = column_of(x), columns_of(x)
+    if column is not None:
+        x = column.with_nan()
+    elif columns:
+        x = np.stack([each.with_nan() for each in columns], axis=1)
     array = array_of(x)
     if array.size == 0:
         raise ValueError(f"the array has shape {array.shape} and so no values: give one without zero-size axes")

@@ -19,6 +19,8 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from ..formats import Format
 from ..rounding import round_to
 from .sums import ExactSums
@@ -61,12 +63,14 @@ def correction_ratio(correction: object) -> tuple[int, int]:
     Raises
     ------
     TypeError
-        It is no real number.
+        It is no real number, or a bool.
     ValueError
         It is NaN or infinite.
     """
     if type(correction) is float and correction.is_integer():
         return int(correction), 1
+    if isinstance(correction, (bool, np.bool_)):
+        raise TypeError(f"correction={correction!r} is a bool: give a number, such as 0 or 1")
     if isinstance(correction, numbers.Rational):
         return int(correction.numerator), int(correction.denominator)
     ratio: Any = getattr(correction, "as_integer_ratio", None)

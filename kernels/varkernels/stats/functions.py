@@ -20,7 +20,7 @@ from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT
 from ..formats import FLOAT64
 from ..threads import WORTHWHILE
 from .certain import plain_call, small_integers
-from .inputs import given, is_pandas
+from .inputs import given
 from .reduction import NOT_GIVEN, Request, answer
 from .sums import PIECE
 from .tables import answer_table
@@ -69,7 +69,9 @@ def _reduced(
     if found is None:
         request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
         with default_arithmetic():
-            found = answer_table(x, request, notes) if is_pandas(x) else answer(given(x, where), request, notes)
+            found = None if type(x) is np.ndarray else answer_table(x, request, notes)
+            if found is None:
+                found = answer(given(x, where), request, notes)
     if notes:
         _tell(notes)
     return found
@@ -131,10 +133,10 @@ def var(
     Parameters
     ----------
     x : an array of any shape, strides and byte order, of float16, bfloat16, float32, float64, integers or bool;
-        a scalar or nested list; anything with `__array__` or `__dlpack__`; a pandas Series or DataFrame; a
-        masked array. The method ``exact`` copies nothing but small pieces of what it must convert, rows that its
-        first pass leaves undecided, and small masks; the others copy integers, values under a mask, and strides that no
-        view has.
+        a scalar or nested list; anything with `__array__` or `__dlpack__`; a tensor of torch on the CPU; a column
+        or a table of pandas, polars or pyarrow, whose missing values count as NaN; a masked array. The method
+        ``exact`` copies nothing but small pieces of what it must convert, rows that its first pass leaves
+        undecided, and small masks; the others copy integers, values under a mask, and strides that no view has.
     axis : the axis or axes to reduce; None for all of them, () for none.
     correction : subtracted from N: 0 for the population variance, 1 for Bessel's correction, or any other
         finite real number, taken as exactly what it is.

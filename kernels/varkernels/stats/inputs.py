@@ -6,7 +6,6 @@ scalars become arrays as numpy makes them.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format, format_of
+from .columns import from_torch
 
-__all__ = ["FLOATS", "Given", "array_of", "given", "is_pandas", "result_format", "weights_of", "where_of", "wider"]
+__all__ = ["FLOATS", "Given", "array_of", "given", "result_format", "weights_of", "where_of", "wider"]
 
 # The formats whose arrays the kernels read as they are.
 FLOATS: dict[np.dtype[Any], Format] = {fmt.dtype: fmt for fmt in FORMATS.values()}
@@ -30,15 +30,43 @@ class Given:
     masked: bool
 
 
+# What is no array, by the type's name or a part of it, and what makes one of it.
+_NO_ARRAYS = {
+    "generator": "use list(x), or varstudy.Moments().push for each value",
+    "LazyFrame": "use x.collect()",
+}
+
+
+def _refuse(x: Any) -> None:
+    """Refuse what numpy would make an object of."""
+    name = type(x).__name__
+    if type(x).__module__.startswith("scipy.sparse"):
+        raise TypeError(f"x is a sparse {name}, whose zeros would not count: use x.toarray()")
+    if name in _NO_ARRAYS:
+        raise TypeError(f"x is a {name}: {_NO_ARRAYS[name]}")
+
+
 def array_of(x: Any) -> NDArray[Any]:
     """`x` as a plain array of a dtype that has moments.
 
     Raises
     ------
     TypeError
-        The dtype is complex, object, a string, a date, or a float that is none of the four formats.
+        The dtype is complex, object, a string, a date, or a float that is none of the four formats; x is sparse,
+        lazy, a generator, or on another device.
     """
+    if type(x) is not np.ndarray:
+        _refuse(x)
+        tensor = from_torch(x)
+        if tensor is not None:
+            x = tensor
     array = np.asarray(x) if hasattr(x, "__array__") or not hasattr(x, "__dlpack__") else np.from_dlpack(x)
+    if array.dtype == object and array.size:
+        kinds = " and ".join(sorted({type(each).__name__ for each in array.reshape(-1)[:100].tolist()}))
+        raise TypeError(
+            f"x has the dtype object, and holds {kinds}: give np.array(x, dtype=np.float64), which rounds what float64 "
+            "cannot hold"
+        )
     result_format(array.dtype, None)
     return array
 
@@ -53,6 +81,8 @@ def result_format(dtype: np.dtype[Any], wanted: Any) -> Format:
     """
     fmt = FLOATS.get(dtype.newbyteorder("=") if not dtype.isnative else dtype)
     if fmt is None:
+        if dtype.kind == "c":
+            raise TypeError(f"x has the dtype {dtype}, which is not taken: the variances of x.real and x.imag add up")
         if dtype.kind not in "biu":
             raise TypeError(
                 f"x has the dtype {dtype}, which has no mean and variance here: give integers, bool, or one of "
@@ -62,7 +92,7 @@ def result_format(dtype: np.dtype[Any], wanted: Any) -> Format:
     if wanted is None:
         return fmt
     try:
-        return format_of(wanted)
+        return format_of(str(wanted).removeprefix("torch.") if type(wanted).__module__ == "torch" else wanted)
     except TypeError:
         raise TypeError(f"dtype={wanted!r} cannot hold the result: use one of {', '.join(FORMATS)}") from None
 
@@ -130,7 +160,7 @@ def weights_of(weights: Any, array: NDArray[Any], axes: tuple[int, ...] | None) 
 
 
 def given(x: Any, where: ArrayLike) -> Given:
-    """An input other than pandas' read; a masked array's masked values do not count."""
+    """An input other than a column or a table; a masked array's masked values do not count."""
     array = array_of(x)
     counted = where_of(where, array.shape)
     if not isinstance(x, np.ma.MaskedArray):
@@ -139,9 +169,3 @@ def given(x: Any, where: ArrayLike) -> Given:
         unmasked = ~np.ma.getmaskarray(x)
         counted = unmasked if counted is None else unmasked & counted
     return Given(array, counted, True)
-
-
-def is_pandas(x: Any) -> bool:
-    """Whether `x` is a Series or a DataFrame; pandas is never imported for the question."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(x, (pandas.Series, pandas.DataFrame))

@@ -57,6 +57,8 @@ class Request:
             raise ValueError(f"nan_policy={nan_policy!r} must be one of {', '.join(map(repr, NAN_POLICIES))}")
         if not isinstance(method, str):
             raise TypeError(f"method={method!r} is no name: use 'exact' or another algorithm's name")
+        if not isinstance(keepdims, (bool, np.bool_, int)):
+            raise TypeError(f"keepdims={keepdims!r} must be True or False")
         self.wants = wants
         self.axis = axis
         self.correction = NO_CORRECTION if correction is NOT_GIVEN else correction_ratio(correction)

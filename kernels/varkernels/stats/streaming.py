@@ -21,9 +21,10 @@ from ..formats import FLOAT64, Format
 from ..registry import get
 from .answering import Answering
 from .axes import normalized
-from .inputs import array_of, result_format, weights_of
+from .inputs import result_format
 from .moments_bytes import Fields, packed, unpacked
-from .reduction import NAN_POLICIES, refuse_nan
+from .reading import read
+from .reduction import NAN_POLICIES
 from .states import Kept, State, joined, same_features, state_of
 
 __all__ = ["Moments"]
@@ -122,9 +123,9 @@ class Moments(Answering):
 
         Parameters
         ----------
-        x : an array of any shape, or whatever becomes an array, of the dtypes that `varstudy.var` takes; with an axis,
-            its features have the same shape each time. Masked values of a masked array do not count. Exact sums copy
-            nothing. Or `Moments` by the same method, which stay as they are.
+        x : whatever `varstudy.var` takes; with an axis, its features have the same shape each time. Masked values of a
+            masked array do not count. Exact sums copy nothing. Or `Moments` by the same method, which stay as they
+            are.
         weights : integers >= 0, how often each value is there: of a shape that broadcasts to x's, or one for each place
             of the one axis. The method is ``exact``.
 
@@ -217,25 +218,9 @@ class Moments(Answering):
         return self
 
     def _read(self, x: Any, weights: Any) -> tuple[Format, State | None]:
-        """The format and the state of an array's values; no state where there are none."""
         if weights is not None and self._method != "exact":
             raise ValueError(f"weights need the method 'exact', and these moments are by {self._method!r}")
-        array = array_of(x)
-        mask = ~np.ma.getmaskarray(x) if isinstance(x, np.ma.MaskedArray) else None
-        axes = None if self._axis is None else normalized(self._axis, array.ndim)
-        often = weights_of(weights, array, axes)
-        fmt = result_format(array.dtype, None)
-        if not array.size:
-            return fmt, None
-        if array.dtype.kind not in "biu" and (self._nan_policy == "raise" or (self._omit and self._method != "exact")):
-            with np.errstate(invalid="ignore"):  # a signalling NaN
-                number = ~np.isnan(array)
-            counted = number if mask is None else number | ~mask
-            if self._nan_policy == "raise" and not counted.all():
-                refuse_nan()
-            if self._omit:
-                mask = number if mask is None else number & mask
-        return fmt, state_of(array, mask, often, axes, self._method)
+        return read(x, weights, self._axis, self._method, self._nan_policy)
 
     def _settled(self) -> Kept:
         """What is kept, with what `push` has gathered; under the lock."""

@@ -1,9 +1,10 @@
-"""pandas in, pandas out: a DataFrame reduced along one axis answers a Series with the other axis's labels.
+"""Columns and tables: pandas in, pandas out; polars and pyarrow in, numpy out.
 
-Axes mean what they mean to numpy: None takes all values together, 0 goes down the columns, 1 along the rows.
-The values of a column that may be missing (pandas.NA) count as NaN. Columns of different dtypes: along axis 0
-and for all values together each column's exact values count; along axis 1 the values are those of
-`DataFrame.to_numpy()`, so that integers beyond 2^53 next to floats are rounded by pandas.
+A DataFrame of pandas reduced along one axis answers a Series with the other axis's labels. Axes mean what they mean to
+numpy: None takes all values together, 0 goes down the columns, 1 along the rows. Values that are missing (pandas.NA,
+null) count as NaN. Columns of different dtypes: along axis 0 and for all values together each column's exact values
+count; along axis 1 the values are those that numpy finds a dtype for, so that integers beyond 2^53 next to floats are
+rounded.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ..exact.table import SumTable
 from ..formats import Format
 from .axes import normalized
+from .columns import Column, column_of, columns_of, labels_of
 from .inputs import Given, array_of, result_format, where_of, wider
 from .reduction import Request, answer, from_sums, refuse_nan
 from .sums import row_sums
@@ -24,37 +26,19 @@ from .sums import row_sums
 __all__ = ["answer_table"]
 
 
-def _column(series: Any, request: Request) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """A column's values, and which of them count (None: all).
+def _given(column: Column, where: NDArray[np.bool_] | None, request: Request) -> Given:
+    """A column's values, and which of them count.
 
     Raises
     ------
-    TypeError
-        Its dtype has no moments.
     ValueError
         Values are missing, and nan_policy is "raise".
     """
-    dtype = series.dtype
-    if isinstance(dtype, np.dtype):
-        return array_of(series.to_numpy()), None
-    inner = getattr(dtype, "numpy_dtype", None)
-    if not isinstance(inner, np.dtype) or inner.kind not in "biuf":
-        raise TypeError(f"x has the dtype {dtype}, which has no mean and variance here: give numbers")
-    missing = series.isna().to_numpy(dtype=bool)
-    if not missing.any():
-        return array_of(series.to_numpy(dtype=inner)), None
-    if request.refuse:
-        refuse_nan()
-    if request.omit:
-        return array_of(series.to_numpy(dtype=inner, na_value=inner.type(0))), ~missing
-    return array_of(series.to_numpy(dtype=inner if inner.kind == "f" else np.float64, na_value=np.nan)), None
-
-
-def _given(column: tuple[NDArray[Any], NDArray[np.bool_] | None], where: NDArray[np.bool_] | None) -> Given:
-    array, counted = column
-    if counted is not None and where is not None:
-        counted = counted & where
-    return Given(array, where if counted is None else counted, False)
+    if column.missing is None or not request.omit:
+        if column.missing is not None and request.refuse:
+            refuse_nan()
+        return Given(array_of(column.with_nan()), where, False)
+    return Given(array_of(column.values), ~column.missing if where is None else where & ~column.missing, False)
 
 
 def _labelled(values: Any, labels: Any, request: Request) -> Any:
@@ -63,20 +47,34 @@ def _labelled(values: Any, labels: Any, request: Request) -> Any:
     return values if request.keepdims else pd.Series(values, index=labels)
 
 
-def answer_table(x: Any, request: Request, notes: MutableSet[str]) -> list[Any]:
-    """The answers for a Series, as for its values, or for a DataFrame."""
+def _plain(x: Any, columns: list[Column]) -> NDArray[Any] | None:
+    """All the values of a table of one plain dtype, as they lie in pandas; None for any other table."""
+    dtypes = {column.values.dtype for column in columns}
+    if len(dtypes) > 1 or any(column.missing is not None for column in columns):
+        return None
+    if labels_of(x, 0) is not None and not any(hasattr(dtype, "numpy_dtype") for dtype in x.dtypes):
+        found: NDArray[Any] = array_of(x.to_numpy() if columns else np.zeros(x.shape))
+        return found
+    return None
+
+
+def answer_table(x: Any, request: Request, notes: MutableSet[str]) -> list[Any] | None:
+    """The answers for a column, as for its values, or for a table; None for anything else."""
+    column = column_of(x)
+    if column is not None:
+        return answer(_given(column, where_of(request.where, column.values.shape), request), request, notes)
+    columns = columns_of(x)
+    if columns is None:
+        return None
     where = where_of(request.where, x.shape)
-    if x.ndim == 1:
-        return answer(_given(_column(x, request), where), request, notes)
     axes = normalized(request.axis, 2)
-    columns = [x.iloc[:, j] for j in range(x.shape[1])]
-    dtypes = {column.dtype for column in columns}
-    if len(dtypes) <= 1 and all(isinstance(dtype, np.dtype) for dtype in dtypes):
-        found = answer(Given(array_of(x.to_numpy() if columns else np.zeros(x.shape)), where, False), request, notes)
+    plain = _plain(x, columns)
+    if plain is not None:
+        found = answer(Given(plain, where, False), request, notes)
+    elif not columns:
+        found = answer(Given(np.zeros(x.shape), where, False), request, notes)
     else:
-        parts = [
-            _given(_column(column, request), None if where is None else where[:, j]) for j, column in enumerate(columns)
-        ]
+        parts = [_given(column, None if where is None else where[:, j], request) for j, column in enumerate(columns)]
         fmt = _common(parts, request)
         if axes == (1,) or not axes or request.method != "exact":
             found = answer(_together(parts, fmt), request, notes, fmt)
@@ -84,8 +82,8 @@ def answer_table(x: Any, request: Request, notes: MutableSet[str]) -> list[Any]:
             found = _by_columns(parts, axes, fmt, request, notes)
     if len(axes) != 1:
         return found
-    labels = x.columns if axes == (0,) else x.index
-    return [_labelled(values, labels, request) for values in found]
+    labels = labels_of(x, axes[0])
+    return found if labels is None else [_labelled(values, labels, request) for values in found]
 
 
 def _common(parts: list[Given], request: Request) -> Format:
