@@ -39,6 +39,7 @@ __all__ = [
     "Style",
     "canvas",
     "decades",
+    "grid",
     "name_ends",
     "plot",
     "slim",
@@ -265,6 +266,30 @@ def _draw_strips(ax: Axes, strips: list[tuple[str, Floats, bool, int]], seen: Co
             ls="none", ms=4.5, transform=across, zorder=4, clip_on=False, scalex=False, scaley=False,
         )  # fmt: skip
         line.set_in_layout(False)
+
+
+def grid(
+    fig: Figure, rows: int, columns: int, around: tuple[float, float, float, float], between: tuple[float, float]
+) -> Any:
+    """Axes in rows and columns at places that are given: to have them found takes longer than to draw them.
+
+    around : inches left of, right of, below and above them all. between : inches between columns and between rows.
+    """
+    width, height = fig.get_size_inches()
+    left, right, below, above = around
+    across = (width - left - right - between[0] * (columns - 1)) / columns
+    down = (height - below - above - between[1] * (rows - 1)) / rows
+    places = fig.add_gridspec(
+        rows,
+        columns,
+        left=left / width,
+        right=1 - right / width,
+        bottom=below / height,
+        top=1 - above / height,
+        wspace=between[0] / across,
+        hspace=between[1] / down,
+    )
+    return places.subplots(squeeze=False)
 
 
 # From matplotlib's SVG to the page's --------------------------------------------------------------------------------

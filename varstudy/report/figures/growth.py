@@ -15,7 +15,7 @@ from varkernels import FORMATS
 from ..model.facts import Facts
 from ..rendering import sentence
 from ..words import code, listing, number, size
-from .draw import FEW, KNOWN, Curve, Drawn, canvas, plot, slim, svg, tally
+from .draw import FEW, KNOWN, Curve, Drawn, canvas, grid, plot, slim, svg, tally
 
 __all__ = ["draw", "draw_first"]
 
@@ -99,9 +99,11 @@ def _drawing(drawn: Sequence[tuple[str, str, pd.DataFrame, list[Curve]]], *, nar
     wide = 1 if narrow else min(2, len(drawn))
     tall = (len(drawn) + wide - 1) // wide
     with canvas(key):
-        fig = Figure(figsize=(4.6, 3.2 * tall) if narrow else (6.2 * wide, 3.3 * tall), layout="constrained")
-        for place, (title, storage, panel, curves) in enumerate(drawn):
-            ax = fig.add_subplot(tall, wide, place + 1)
+        fig = Figure(figsize=(4.6, 3.2 * tall) if narrow else (6.2 * wide, 3.3 * tall))
+        axes = grid(fig, tall, wide, (0.85, 1.95, 0.55, 0.35), (2.6, 0.95)).reshape(-1)
+        for ax in axes[len(drawn) :]:
+            ax.remove()
+        for place, (ax, (title, storage, panel, curves)) in enumerate(zip(axes, drawn, strict=False)):
             plot(ax, [curve for curve in curves if len(curve[1])], named=True)
             _lengths(ax, sorted(set(panel["values"].tolist())), 6 if narrow else 8)
             ax.set_title(f"{title}: {storage}")

@@ -17,7 +17,7 @@ from ...study.error_bounds import relative_bound
 from ..model.facts import Facts
 from ..rendering import sentence
 from ..words import code, digits, number
-from .draw import FEW, KNOWN, STYLES, Curve, Drawn, Floats, canvas, decades, plot, slim, svg, tally, token
+from .draw import FEW, KNOWN, STYLES, Curve, Drawn, Floats, canvas, decades, grid, plot, slim, svg, tally, token
 
 __all__ = ["draw", "draw_first"]
 
@@ -99,16 +99,18 @@ def _grid(panels: Mapping[str, pd.DataFrame], curves: Mapping[str, Sequence[Curv
     columns = min(2 if narrow else 4, len(storages))
     blocks = [storages[at : at + columns] for at in range(0, len(storages), columns)]
     rows = len(next(iter(curves.values())))
+    tall = (1.05 if narrow else 1.0) * rows + 0.5
+    size = (4.6 if narrow else 12.4, tall * len(blocks))
     with canvas(key):
-        fig = Figure(
-            figsize=(4.6 if narrow else 12.4, (1.05 if narrow else 1.0) * rows * len(blocks) + 1.0),
-            layout="constrained",
-        )
-        axes = fig.subplots(rows * len(blocks), columns, squeeze=False)
+        fig = Figure(figsize=size)
         for block, shown in enumerate(blocks):
+            # Room for names and numbers, in inches: left of, right of, below and above the block.
+            left, above = (0.72, 0.42) if narrow else (2.3, 0.32)
+            around = (left, 0.12, tall * (len(blocks) - 1 - block) + 0.55, tall * block + above)
+            axes = grid(fig, rows, columns, around, (0.55, 0.34) if narrow else (0.55, 0.16))
             for column, storage in enumerate(shown):
                 for place, curve in enumerate(curves[storage]):
-                    ax = axes[block * rows + place, column]
+                    ax = axes[place, column]
                     _cell(ax, curve, storage, panels[storage], curves[storage], 3 if narrow else 5)
                     ax.tick_params(axis="x", labelbottom=place == rows - 1)
                     colour = token(STYLES[curve[0]].colour)
@@ -123,7 +125,7 @@ def _grid(panels: Mapping[str, pd.DataFrame], curves: Mapping[str, Sequence[Curv
                         ax.set_xlabel("κ (worst row)" if narrow else "condition number κ (worst row)")
             for column in range(len(shown), columns):
                 for place in range(rows):
-                    axes[block * rows + place, column].remove()
+                    axes[place, column].remove()
         label = "Relative error of the variance and its bound against the condition number, by algorithm and format"
         return slim(svg(fig, key, label))
 
