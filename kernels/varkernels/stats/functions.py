@@ -21,6 +21,7 @@ from ..formats import FLOAT64
 from ..threads import WORTHWHILE
 from .certain import plain_call, small_integers
 from .inputs import given
+from .lazy import elsewhere
 from .reduction import NOT_GIVEN, Request, answer
 from .sums import PIECE
 from .tables import answer_table
@@ -68,6 +69,14 @@ def _reduced(
         found = _quickly(wants, x, axis, correction, where, notes)
     if found is None:
         request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+        if type(x) is not np.ndarray:
+
+            def one(want: str, part: Any, axis: Any = None, keepdims: bool = False) -> Any:
+                return _reduced((want,), part, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)[0]
+
+            found = elsewhere(one, wants, x, request)
+            if found is not None:
+                return found
         with default_arithmetic():
             found = None if type(x) is np.ndarray else answer_table(x, request, notes)
             if found is None:
@@ -134,7 +143,8 @@ def var(
     ----------
     x : an array of any shape, strides and byte order, of float16, bfloat16, float32, float64, integers or bool;
         a scalar or nested list; anything with `__array__` or `__dlpack__`; a tensor of torch on the CPU; a column
-        or a table of pandas, polars or pyarrow, whose missing values count as NaN; a masked array. The method
+        or a table of pandas, polars or pyarrow, whose missing values count as NaN; a masked array; an array of
+        Dask, which stays lazy; a DataArray of xarray, which keeps its labels. The method
         ``exact`` copies nothing but small pieces of what it must convert, rows that its first pass leaves
         undecided, and small masks; the others copy integers, values under a mask, and strides that no view has.
     axis : the axis or axes to reduce; None for all of them, () for none.

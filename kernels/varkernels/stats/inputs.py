@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format, format_of
 from .columns import from_torch
 
-__all__ = ["FLOATS", "Given", "array_of", "given", "result_format", "weights_of", "where_of", "wider"]
+__all__ = ["FLOATS", "Given", "array_of", "given", "named_as_numpy", "result_format", "weights_of", "where_of", "wider"]
 
 # The formats whose arrays the kernels read as they are.
 FLOATS: dict[np.dtype[Any], Format] = {fmt.dtype: fmt for fmt in FORMATS.values()}
@@ -71,6 +71,11 @@ def array_of(x: Any) -> NDArray[Any]:
     return array
 
 
+def named_as_numpy(dtype: Any) -> Any:
+    """A dtype of torch by numpy's name for it; any other as it is."""
+    return str(dtype).removeprefix("torch.") if type(dtype).__module__ == "torch" else dtype
+
+
 def result_format(dtype: np.dtype[Any], wanted: Any) -> Format:
     """The format of the answers for values of a dtype: their own, float64 for integers and bool; or the wanted.
 
@@ -92,7 +97,7 @@ def result_format(dtype: np.dtype[Any], wanted: Any) -> Format:
     if wanted is None:
         return fmt
     try:
-        return format_of(str(wanted).removeprefix("torch.") if type(wanted).__module__ == "torch" else wanted)
+        return format_of(named_as_numpy(wanted))
     except TypeError:
         raise TypeError(f"dtype={wanted!r} cannot hold the result: use one of {', '.join(FORMATS)}") from None
 

@@ -1,9 +1,8 @@
 """Moments: mean and variance of data that come in pieces, from many places, in any order.
 
-With the method ``exact`` the state is the exact sums of x and x^2. They add up without rounding, so that the
-state, and every answer, has the same bits however the data were cut and in whatever order the parts were
-merged; and what was taken in can be taken out again, without a trace. Other methods keep a count, a mean and M2
-(see `states`).
+With the method ``exact`` the state is the exact sums of x and x^2. They add up without rounding, so that the state, and
+every answer, has the same bits however the data were cut and in whatever order the parts were merged; and what was
+taken in can be taken out again, without a trace. Other methods keep a count, a mean and M2 (see `states`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..arithmetic import in_default_arithmetic
 from ..formats import FLOAT64, Format
@@ -26,6 +25,7 @@ from .moments_bytes import Fields, packed, unpacked
 from .reading import read
 from .reduction import NAN_POLICIES
 from .states import Kept, State, joined, same_features, state_of
+from .vectors import kept_of, vector_of
 
 __all__ = ["Moments"]
 
@@ -297,8 +297,7 @@ class Moments(Answering):
         """The moments without the other sample, as a new object: see `remove`."""
         return self.copy().remove(other) if isinstance(other, Moments) else NotImplemented
 
-    # numpy's arrays do not take part in a sum, one by one.
-    __array_ufunc__ = None
+    __array_ufunc__ = None  # an array's values do not take part in a sum one by one
 
     # Copies, bytes, text ----------------------------------------------------------------------------------------------
 
@@ -349,4 +348,53 @@ class Moments(Answering):
         except (TypeError, ValueError) as problem:
             raise ValueError(f"data hold no moments: {problem}") from None
         new._kept = found.format, found.state
+        return new
+
+    def to_vector(self, dtype: Any) -> NDArray[np.int64]:
+        """The moments as int64 numbers that merge by plain addition: all_reduce(SUM), MPI, SQL or numpy; see `vectors`.
+
+        Parameters
+        ----------
+        dtype : of the values, the same for all that are added: float16, bfloat16, float32, float64, or an integer's.
+
+        Returns
+        -------
+        Array (numbers,), or (features, numbers) with an axis: 13, 34, 35, 206 or 14 numbers by the dtype. Up to 2^31
+        of them may be added; `from_vector` carries. Version 1 of the form.
+
+        Raises
+        ------
+        TypeError
+            The dtype is none of these.
+        ValueError
+            The method is not ``exact``; a value is no multiple of the dtype's least number; no values tell the
+            features' shape yet.
+        """
+        return vector_of(self._now()[1], self._axis is not None, dtype)
+
+    @classmethod
+    def from_vector(
+        cls,
+        vector: ArrayLike,
+        dtype: Any,
+        *,
+        axis: int | tuple[int, ...] | None = None,
+        nan_policy: str = "propagate",
+    ) -> Moments:
+        """The moments of vectors of `to_vector` that were added.
+
+        Parameters
+        ----------
+        vector : integers (numbers,), or (features, numbers) with an axis. dtype : the one that they were made with.
+        axis, nan_policy : of the new object, as `Moments` has them.
+
+        Raises
+        ------
+        TypeError
+            They are no integers, or there is no such dtype.
+        ValueError
+            They are too few or too many, or no values have such sums.
+        """
+        new = cls(axis=axis, nan_policy=nan_policy)
+        new._kept = kept_of(vector, axis is not None, dtype)
         return new

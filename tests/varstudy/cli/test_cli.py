@@ -98,7 +98,7 @@ def stub(monkeypatch: pytest.MonkeyPatch, found: results.Results) -> dict[str, A
         options["page"](found, options["out"])
         return found
 
-    def write(table: results.Results, folder: str) -> Path:
+    def write(table: results.Results, folder: str, perform: Any = None) -> Path:
         page = Path(folder) / "report.html"
         page.write_text("<!doctype html>")
         return page
