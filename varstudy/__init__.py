@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from varkernels import Algorithm, algorithms, compose, moments, register
     from varkernels.stats.features import feature_moments
     from varkernels.stats.functions import mean, mean_var, std, var
+    from varkernels.stats.rolling import rolling_var
     from varkernels.stats.streaming import Moments
     from varkernels.sync import sync_batch
     from varkernels.views import view
@@ -34,6 +35,7 @@ __all__ = [
     "mean_var",
     "moments",
     "register",
+    "rolling_var",
     "run",
     "std",
     "sync_batch",
@@ -56,6 +58,7 @@ _HOME = {
     "feature_moments": "varkernels.stats.features",
     "mean": "varkernels.stats.functions",
     "mean_var": "varkernels.stats.functions",
+    "rolling_var": "varkernels.stats.rolling",
     "run": "varstudy.study.runner",
     "std": "varkernels.stats.functions",
     "sync_batch": "varkernels.sync",
