@@ -78,8 +78,10 @@ def run(
         CPU; on maps of more than 2^20 values by the level ``full`` only) or ``auto``: whichever of the two there is.
         What cannot be measured is left out, and the settings say why.
     companion : measured too, by one of the processes where there are several, else at the end.
-    page : draws results into the folder, at the end and now and then before. A part has ``settings["measured"]``: how
-        many cells are measured, and how many there will be. The processes import it by its name.
+    page : draws results into the folder, at the end and now and then before, called as page(results, folder, perform).
+        A part has ``settings["measured"]``: how many cells are measured, and how many there will be. `perform` has the
+        processes do tasks, (function, arguments...), and gives each index and answer; or it is None. The processes
+        import `page` by its name.
     say : gets what the user should know, a line at a time: damaged cells, what the companion measures, and why it
         could not be measured.
     crew : the processes that measure.
