@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .states import Kept
 __all__ = ["Answering"]
 
 
-class Answering:
+class Answering(ABC):
     """The answers of `Moments`, which says what it was made with and has a state to give."""
 
     __slots__ = ("_axis", "_dtype", "_method", "_nan_policy")
@@ -27,8 +28,9 @@ class Answering:
     _method: str
     _nan_policy: str
 
+    @abstractmethod
     def _now(self) -> Kept:
-        raise NotImplementedError
+        """The widest format of the values, and their state."""
 
     @property
     def method(self) -> str:
