@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Column", "column_of", "columns_of", "from_torch", "labels_of"]
+__all__ = ["Column", "column_of", "columns_of", "from_torch", "is_of", "labels_of"]
 
 
 class Column(NamedTuple):
@@ -35,10 +35,10 @@ def _without_moments(dtype: object) -> TypeError:
     return TypeError(f"x has the dtype {dtype}, which has no mean and variance here: give numbers")
 
 
-def _kinds(module: str, *names: str) -> tuple[type, ...]:
-    """Some classes of a module that is loaded; none of one that is not."""
+def is_of(x: Any, module: str, *names: str) -> bool:
+    """Whether `x` is of one of some classes of a module; what is not loaded is never imported for the question."""
     found: Any = sys.modules.get(module)
-    return () if found is None else tuple(getattr(found, name) for name in names)
+    return found is not None and isinstance(x, tuple(getattr(found, name) for name in names))
 
 
 def _of_pandas(x: Any) -> Column:
@@ -90,11 +90,11 @@ def column_of(x: Any) -> Column | None:
     TypeError
         Its dtype has no moments.
     """
-    if isinstance(x, _kinds("pandas", "Series", "Index") + _kinds("pandas.api.extensions", "ExtensionArray")):
+    if is_of(x, "pandas", "Series", "Index") or is_of(x, "pandas.api.extensions", "ExtensionArray"):
         return _of_pandas(x)
-    if isinstance(x, _kinds("polars", "Series")):
+    if is_of(x, "polars", "Series"):
         return _of_polars(x)
-    if isinstance(x, _kinds("pyarrow", "Array", "ChunkedArray")):
+    if is_of(x, "pyarrow", "Array", "ChunkedArray"):
         return _of_arrow(x)
     return None
 
@@ -107,22 +107,20 @@ def columns_of(x: Any) -> list[Column] | None:
     TypeError
         The dtype of one has no moments.
     """
-    given: Any = x
-    if isinstance(x, _kinds("pandas", "DataFrame")):
-        return [_of_pandas(given.iloc[:, j]) for j in range(given.shape[1])]
-    if isinstance(x, _kinds("polars", "DataFrame")):
-        return [_of_polars(each) for each in given.get_columns()]
-    if isinstance(x, _kinds("pyarrow", "Table", "RecordBatch")):
-        return [_of_arrow(each) for each in given.columns]
+    if is_of(x, "pandas", "DataFrame"):
+        return [_of_pandas(x.iloc[:, j]) for j in range(x.shape[1])]
+    if is_of(x, "polars", "DataFrame"):
+        return [_of_polars(each) for each in x.get_columns()]
+    if is_of(x, "pyarrow", "Table", "RecordBatch"):
+        return [_of_arrow(each) for each in x.columns]
     return None
 
 
 def labels_of(x: Any, axis: int) -> Any:
     """The labels that are left of a pandas DataFrame when an axis is reduced; None of another table, which has none."""
-    if not isinstance(x, _kinds("pandas", "DataFrame")):
+    if not is_of(x, "pandas", "DataFrame"):
         return None
-    frame: Any = x
-    return frame.columns if axis == 0 else frame.index
+    return x.columns if axis == 0 else x.index
 
 
 def from_torch(x: Any) -> NDArray[Any] | None:

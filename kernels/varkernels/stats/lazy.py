@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .axes import normalized
+from .columns import is_of
 from .inputs import result_format
 from .reduction import Request
 from .streaming import Moments
@@ -23,12 +24,6 @@ __all__ = ["elsewhere"]
 
 # What one chunk leaves: its moments, and the shape of what is kept, which no values do not tell.
 Part = tuple[Moments, tuple[int, ...]]
-
-
-def _is(x: Any, module: str, name: str) -> bool:
-    """Whether `x` is of a class of a module; what is not loaded is never imported for the question."""
-    found: Any = sys.modules.get(module)
-    return found is not None and isinstance(x, getattr(found, name))
 
 
 def _flat(parts: Any) -> Iterator[Part]:
@@ -90,9 +85,9 @@ def elsewhere(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: 
     ValueError
         `where` is given with an array of Dask.
     """
-    if _is(x, "xarray", "DataArray"):
+    if is_of(x, "xarray", "DataArray"):
         return [x.reduce(partial(one, want), axis=request.axis, keepdims=request.keepdims) for want in wants]
-    if not _is(x, "dask.array", "Array"):
+    if not is_of(x, "dask.array", "Array"):
         return None
     where: Any = request.where
     if where is not True:
