@@ -41,6 +41,38 @@ def test_each_window_has_its_own_variance(data: Any) -> None:
     assert np.array_equal(found, expected(x, window, least, correction), equal_nan=True)
 
 
+@pytest.mark.parametrize("dtype", [*(fmt.dtype for fmt in FORMATS.values()), np.int64, np.uint64, ">f8"], ids=str)
+def test_long_windows_have_their_own_variance_too(dtype: Any) -> None:
+    g = np.random.default_rng(3)
+    with np.errstate(all="ignore"):
+        x = (g.normal(100, 1, 12_000) * 2.0 ** g.integers(-30, 30, 12_000)).astype(dtype)
+        if np.dtype(dtype).kind in "iu":
+            x[::1000] = np.iinfo(dtype).max
+        else:
+            x[[2000, 2001, 9000]] = 1e16, -1e16, np.nan
+            x[3000:3100] *= np.asarray(1e-310).astype(dtype)
+    for correction, least in ((0, 5), (1, 3000)):
+        found = rolling_var(x, 3000, min_periods=least, correction=correction)
+        assert np.isnan(found[: least - 1].astype(float)).all()
+        for i in [*range(least - 1, 12_000, 500), 2999, 3000, 5000, 5001, 5002, 11_999, 11_998]:
+            with np.errstate(all="ignore"):
+                want = varstudy.var(x[max(0, i - 2999) : i + 1], correction=correction)
+            assert found.dtype == want.dtype
+            assert found[i] == want or (np.isnan(found[i]) and np.isnan(want))
+
+
+def test_long_windows_along_any_axis_keep_labels() -> None:
+    x = np.random.default_rng(4).normal(1e6, 1, (5000, 3))
+    found = rolling_var(x, 2500, axis=0)
+    assert np.array_equal(found[4000], varstudy.var(x[1501:4001], axis=0))
+    holed = pd.Series([2**62 + 1] * 4000 + [None] + [2**62 + 3] * 5000, dtype="Int64")
+    long = rolling_var(holed, 3000)
+    assert long.index.equals(holed.index)
+    assert long[3999] == 0
+    assert long[4000:6999].isna().all()
+    assert long[7000] == 0
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_any_axis_and_layout(axis: int) -> None:
     x = np.random.default_rng(0).normal(1e5, 1, (7, 6, 5)).astype(np.float32)[:, ::-1]
