@@ -61,18 +61,21 @@ def _reduced(
     method: str,
     where: Any,
     nan_policy: str,
+    weights: Any,
 ) -> list[Any]:
     """The wanted answers and their warnings, for the public functions; a plain array takes a short way."""
     notes: set[str] = set()
     found = None
-    if method == "exact" and dtype is ddof is None and not keepdims and nan_policy == "propagate":
+    if method == "exact" and dtype is ddof is None and not keepdims and nan_policy == "propagate" and weights is None:
         found = _quickly(wants, x, axis, correction, where, notes)
     if found is None:
-        request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+        request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
         if type(x) is not np.ndarray:
 
             def one(want: str, part: Any, axis: Any = None, keepdims: bool = False) -> Any:
-                return _reduced((want,), part, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)[0]
+                return _reduced(
+                    (want,), part, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights
+                )[0]
 
             found = elsewhere(one, wants, x, request)
             if found is not None:
@@ -136,6 +139,7 @@ def var(
     ddof: float | None = None,
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
+    weights: ArrayLike | None = None,
 ) -> Any:
     """The variance, sum (x - mean)^2 / (N - correction), correctly rounded.
 
@@ -160,6 +164,8 @@ def var(
     ddof : another word for correction.
     where : bool, broadcast to x: the values that count.
     nan_policy : ``propagate`` (a NaN makes the result NaN), ``omit`` (NaN values do not count) or ``raise``.
+    weights : integers >= 0, how often each value is there, and N is their sum: of a shape that broadcasts to x's, or
+        one for each place of the one axis. The method is ``exact``.
 
     Returns
     -------
@@ -171,11 +177,12 @@ def var(
     ------
     TypeError
         The dtype of x is complex, object, a string, a date or any other without moments; the result dtype is
-        not floating-point; an axis is no integer; where is not bool; the correction is no real number.
+        not floating-point; an axis is no integer; where is not bool; the correction is no real number; weights are no
+        integers.
     ValueError
         An axis is there twice or out of bounds (numpy's AxisError); ddof and correction are both given; the
         correction is not finite; the method or nan_policy is unknown; there are NaN values and nan_policy is
-        ``raise``; where does not broadcast to x.
+        ``raise``; where or weights do not broadcast to x; weights are negative, or come with another method.
 
     Warns
     -----
@@ -195,7 +202,7 @@ def var(
     >>> float(varstudy.var(x, correction=1))
     0.03125
     """
-    (result,) = _reduced(("var",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+    (result,) = _reduced(("var",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
     return result
 
 
@@ -211,6 +218,7 @@ def std(
     ddof: float | None = None,
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
+    weights: ArrayLike | None = None,
 ) -> Any:
     """The standard deviation, the square root of the variance, correctly rounded.
 
@@ -224,7 +232,7 @@ def std(
     >>> float(varstudy.std([3e200, -3e200]))
     3e+200
     """
-    (result,) = _reduced(("std",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+    (result,) = _reduced(("std",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
     return result
 
 
@@ -238,6 +246,7 @@ def mean(
     method: str = "exact",
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
+    weights: ArrayLike | None = None,
 ) -> Any:
     """The mean, correctly rounded; parameters, results and errors are those of `var`.
 
@@ -255,7 +264,7 @@ def mean(
     >>> float(varstudy.mean([1e300, 1.0, -1e300]))
     0.3333333333333333
     """
-    (result,) = _reduced(("mean",), x, axis, NOT_GIVEN, None, keepdims, dtype, method, where, nan_policy)
+    (result,) = _reduced(("mean",), x, axis, NOT_GIVEN, None, keepdims, dtype, method, where, nan_policy, weights)
     return result
 
 
@@ -271,6 +280,7 @@ def mean_var(
     ddof: float | None = None,
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
+    weights: ArrayLike | None = None,
 ) -> tuple[Any, Any]:
     """Mean and variance from one read of the data: `mean` and `var`, in that order.
 
@@ -283,5 +293,7 @@ def mean_var(
     >>> float(mean), float(variance)
     (2.3333333333333335, 2.3333333333333335)
     """
-    first, second = _reduced(("mean", "var"), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy)
+    first, second = _reduced(
+        ("mean", "var"), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights
+    )
     return first, second

@@ -132,8 +132,8 @@ def where_of(where: ArrayLike | bool, shape: tuple[int, ...]) -> NDArray[np.bool
         raise ValueError(f"where has the shape {mask.shape}, which does not broadcast to x's {shape}") from None
 
 
-def weights_of(weights: Any, array: NDArray[Any], axes: tuple[int, ...] | None) -> NDArray[Any] | None:
-    """How often each value is there, in the array's shape; None for once.
+def weights_of(weights: Any, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> NDArray[Any] | None:
+    """How often each value is there, in the shape of x; None for once.
 
     Raises
     ------
@@ -145,23 +145,21 @@ def weights_of(weights: Any, array: NDArray[Any], axes: tuple[int, ...] | None) 
     if weights is None:
         return None
     found = np.asarray(weights)
-    if found.dtype.kind not in "biu":
+    if found.dtype.kind not in "biu" and found.size:
         raise TypeError(
             f"weights have the dtype {found.dtype}: give integers, how often each value is there; a variance under "
             "other weights has several definitions, and none is here"
         )
-    if found.dtype.kind == "b":
+    if found.dtype.kind not in "iu":
         found = found.astype(np.uint8)
     if found.size and int(found.min()) < 0:
         raise ValueError("weights are negative: give how often each value is there; `remove` takes values out")
-    if found.ndim == 1 and array.ndim > 1 and axes is not None and len(axes) == 1:
-        found = found.reshape([-1 if a == axes[0] else 1 for a in range(array.ndim)])
+    if found.ndim == 1 and len(shape) > 1 and axes is not None and len(axes) == 1:
+        found = found.reshape([-1 if a == axes[0] else 1 for a in range(len(shape))])
     try:
-        return np.broadcast_to(found, array.shape)
+        return np.broadcast_to(found, shape)
     except ValueError:
-        raise ValueError(
-            f"weights have the shape {found.shape}, which does not broadcast to x's {array.shape}"
-        ) from None
+        raise ValueError(f"weights have the shape {found.shape}, which does not broadcast to x's {shape}") from None
 
 
 def given(x: Any, where: ArrayLike) -> Given:

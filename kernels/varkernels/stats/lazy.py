@@ -83,7 +83,7 @@ def elsewhere(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: 
     Raises
     ------
     ValueError
-        `where` is given with an array of Dask.
+        `where` or `weights` are given with an array of Dask.
     """
     if is_of(x, "xarray", "DataArray"):
         return [x.reduce(partial(one, want), axis=request.axis, keepdims=request.keepdims) for want in wants]
@@ -94,6 +94,8 @@ def elsewhere(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: 
         raise ValueError(
             "where is not taken with an array of Dask: give dask.array.where(where, x, nan) and nan_policy='omit'"
         )
+    if request.weights is not None:
+        raise ValueError("weights are not taken with an array of Dask: give its chunks to varstudy.Moments().update")
     axes = normalized(request.axis, x.ndim)
     if len(axes) == 0:
         fmt = result_format(x.dtype, request.dtype)

@@ -24,10 +24,12 @@ Found = tuple[Format, State | None]
 def _of_array(
     array: NDArray[Any], mask: NDArray[np.bool_] | None, weights: Any, axes: Axes, method: str, nan_policy: str
 ) -> Found:
-    often = weights_of(weights, array, axes)
+    often = weights_of(weights, array.shape, axes)
     fmt = result_format(array.dtype, None)
     if not array.size:
         return fmt, None
+    if often is not None:
+        mask = often != 0 if mask is None else mask & (often != 0)
     by_name = method != "exact"  # exact sums have their NaN counted apart
     if array.dtype.kind not in "biu" and (nan_policy == "raise" or (nan_policy == "omit" and by_name)):
         with np.errstate(invalid="ignore"):  # a signalling NaN

@@ -17,7 +17,7 @@ from ..formats import FLOAT32, FLOAT64, Format
 from ..registry import get
 from .axes import Plan, normalized
 from .certain import asked_of, certified
-from .inputs import FLOATS, Given, result_format
+from .inputs import FLOATS, Given, result_format, weights_of
 from .sums import row_sums
 
 __all__ = ["NAN_POLICIES", "NOT_GIVEN", "NO_CORRECTION", "Request", "answer", "from_sums", "refuse_nan"]
@@ -47,6 +47,7 @@ class Request:
         method: str,
         where: ArrayLike,
         nan_policy: str,
+        weights: ArrayLike | None,
     ) -> None:
         if ddof is not None:
             if correction is NOT_GIVEN:
@@ -59,6 +60,8 @@ class Request:
             raise TypeError(f"method={method!r} is no name: use 'exact' or another algorithm's name")
         if not isinstance(keepdims, (bool, np.bool_, int)):
             raise TypeError(f"keepdims={keepdims!r} must be True or False")
+        if weights is not None and method != "exact":
+            raise ValueError(f"weights need the method 'exact', not {method!r}")
         self.wants = wants
         self.axis = axis
         self.correction = NO_CORRECTION if correction is NOT_GIVEN else correction_ratio(correction)
@@ -66,6 +69,7 @@ class Request:
         self.dtype = dtype
         self.method = method
         self.where = where
+        self.weights = weights
         self.omit = nan_policy == "omit"
         self.refuse = nan_policy == "raise"
 
@@ -133,12 +137,13 @@ def _reshaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 
 def _exactly(source: Given, axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]) -> Rows:
     array = source.array
-    alone = source.where is None and array.size and math.prod(array.shape[a] for a in axes) == 1
+    often = weights_of(request.weights, array.shape, axes)
+    alone = source.where is often is None and array.size and math.prod(array.shape[a] for a in axes) == 1
     if alone and _single(array, fmt, request):
         answers = _of_singles(array, fmt, request, notes)
         return answers, np.ones(array.shape, dtype=np.int64), _reshaped
     asked = asked_of(request.wants, request.correction, fmt.name, request.omit)
-    certain = certified(array, source.where, axes, asked, notes)
+    certain = None if often is not None else certified(array, source.where, axes, asked, notes)
     if certain is not None:
         answers, counts, arrange = certain
         if HAS_NAN in notes and request.refuse:
@@ -149,7 +154,7 @@ def _exactly(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
             counts = np.full(len(answers[0]), math.prod(array.shape[a] for a in axes))
     if certain is not None:
         return answers, counts, arrange
-    sums, arrange = row_sums(array, source.where, axes)
+    sums, arrange = row_sums(array, source.where, axes, often)
     answers = from_sums(sums, fmt, request, notes)
     if not source.masked:
         return answers, None, arrange

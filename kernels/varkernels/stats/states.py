@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..dispatch import moments
 from ..exact import sums as exact_sums
 from ..exact.rounding_one import NOTHING, mean_of, std_of, variance_of, without_nan
-from ..exact.sums import ExactSums, consistent, integer_sums, less, times
+from ..exact.sums import ExactSums, consistent, integer_sums, less
 from ..exact.table import SumTable
 from ..formats import FLOAT64, Format
 from .inputs import FLOATS, wider
@@ -78,9 +78,6 @@ class Whole:
     def less(self, other: Whole) -> Whole:
         return Whole(less(self.sums, other.sums))
 
-    def times(self, weight: int) -> Whole:
-        return Whole(times(self.sums, weight))
-
     def mean(self, fmt: Format, omit: bool) -> Any:
         return fmt.rounded(mean_of(self._counted(omit), fmt, set()))[()]
 
@@ -119,9 +116,6 @@ class Rows:
 
     def less(self, other: Rows) -> Rows:
         return Rows(self.shape, self.table.less(other.table))
-
-    def times(self, weight: int) -> Rows:
-        return Rows(self.shape, SumTable.of([times(sums, weight) for sums in self.table]))
 
     def mean(self, fmt: Format, omit: bool) -> Any:
         return self._counted(omit).means(fmt, set()).reshape(self.shape)
@@ -286,23 +280,20 @@ def _by_name(values: NDArray[Any], where: NDArray[np.bool_] | None, method: str)
     return Named(found.count, found.mean, np.where(np.isfinite(low), low, 0.0), found.m2)
 
 
-def _exactly(array: NDArray[Any], where: NDArray[np.bool_] | None, axes: tuple[int, ...], whole: bool) -> Whole | Rows:
-    sums, arrange = row_sums(array, where, axes)
+def _exactly(
+    array: NDArray[Any],
+    where: NDArray[np.bool_] | None,
+    weights: NDArray[Any] | None,
+    axes: tuple[int, ...],
+    whole: bool,
+) -> Whole | Rows:
+    sums, arrange = row_sums(array, where, axes, weights)
     if whole:
         return Whole(sums[0])
     shape = tuple(size for a, size in enumerate(array.shape) if a not in axes)
     places = arrange(np.arange(len(sums)), shape).reshape(-1)
     in_order = bool((places[1:] > places[:-1]).all())
     return Rows(shape, sums if in_order else sums.join(places[:, np.newaxis]))
-
-
-def _weighted(array: NDArray[Any], weights: NDArray[Any], axes: tuple[int, ...], whole: bool) -> Whole | Rows:
-    """The sums with every value as often as its weight says: those under each bit of the weights, so many times."""
-    highest = int(weights.max(initial=0)).bit_length()
-    bits = [(weights >> weights.dtype.type(bit)) & weights.dtype.type(1) != 0 for bit in range(max(highest, 1))]
-    parts: list[Any] = [_exactly(array, mask, axes, whole).times(1 << bit) for bit, mask in enumerate(bits)]
-    found: Whole | Rows = parts[0].plus(*parts[1:])
-    return found
 
 
 def state_of(
@@ -322,9 +313,7 @@ def state_of(
     whole = axes is None
     reduced = tuple(range(array.ndim)) if axes is None else axes
     if method == "exact":
-        if weights is None:
-            return _exactly(array, where, reduced, whole)
-        return _weighted(array, weights if where is None else weights * where, reduced, whole)
+        return _exactly(array, where, weights, reduced, whole)
     kept = [a for a in range(array.ndim) if a not in reduced]
     shape = tuple(array.shape[a] for a in kept)
     flat = [

@@ -29,6 +29,10 @@ __all__ = ["PIECE", "row_sums"]
 PIECE = 2**17
 
 _SPLIT = 32
+# Values that a count holds, with room for its rounding and for a sum of two.
+_MOST = 2.0**62
+# From an answer a row to an array of a shape.
+Arrange = Callable[[NDArray[Any], tuple[int, ...]], NDArray[Any]]
 # Integers up to this size are exact in float64.
 _EXACT = 2**53
 
@@ -92,9 +96,25 @@ def _by_pieces(view: NDArray[Any], mask: NDArray[np.bool_] | None) -> SumTable:
     return SumTable.stacked([SumTable.together(part) for part in parts])
 
 
+def _weighted(array: NDArray[Any], weights: NDArray[Any], axes: tuple[int, ...]) -> tuple[SumTable, Arrange]:
+    """The sums with every value as often as its weight says: by Horner's rule over the bits of the weights."""
+    if weights.sum(axis=axes, dtype=np.float64).max() > _MOST:
+        raise ValueError("weights add up to more than 2^62 values, which a count does not hold")
+    kind = weights.dtype.type
+    bits = range(max(int(weights.max()).bit_length(), 1))
+    found, arrange = row_sums(array, weights >> kind(bits[-1]) != 0, axes)
+    for bit in bits[-2::-1] if len(bits) > 1 else ():
+        part, _ = row_sums(array, weights >> kind(bit) & kind(1) != 0, axes)
+        found = SumTable.together([found, found, part])
+    return found, arrange
+
+
 def row_sums(
-    array: NDArray[Any], where: NDArray[np.bool_] | None, axes: tuple[int, ...]
-) -> tuple[SumTable, Callable[[NDArray[Any], tuple[int, ...]], NDArray[Any]]]:
+    array: NDArray[Any],
+    where: NDArray[np.bool_] | None,
+    axes: tuple[int, ...],
+    weights: NDArray[Any] | None = None,
+) -> tuple[SumTable, Arrange]:
     """The exact sums of an array over some axes, and a function that arranges an answer a row in a shape.
 
     Parameters
@@ -102,10 +122,18 @@ def row_sums(
     array : real, of any shape and strides.
     where : None, or bool of the array's shape: the values that count.
     axes : the axes to reduce, from 0 up.
+    weights : None, or integers >= 0 of the array's shape: how often each value is there.
+
+    Raises
+    ------
+    ValueError
+        A row's weights add up to more than counts can hold.
     """
     if not array.size:
         kept = [size for a, size in enumerate(array.shape) if a not in axes]
         return SumTable(np.zeros(int(np.prod(kept)), dtype=np.int64)), lambda answers, shape: answers.reshape(shape)
+    if weights is not None:
+        return _weighted(array, weights if where is None else weights * where, axes)
     direct = where is None and array.dtype.kind not in "biu" and array.dtype.isnative and array.flags.aligned
     if direct and array.flags.c_contiguous:
         view = contiguous_view(array, axes)

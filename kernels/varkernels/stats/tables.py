@@ -19,7 +19,7 @@ from ..exact.table import SumTable
 from ..formats import Format
 from .axes import normalized
 from .columns import Column, column_of, columns_of, labels_of
-from .inputs import Given, array_of, result_format, where_of, wider
+from .inputs import Given, array_of, result_format, weights_of, where_of, wider
 from .reduction import Request, answer, from_sums, refuse_nan
 from .sums import row_sums
 
@@ -107,7 +107,11 @@ def _by_columns(
     parts: list[Given], axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]
 ) -> list[Any]:
     """The exact answers of each column, or of all of them together."""
-    tables = [row_sums(part.array, part.where, (0,))[0] for part in parts]
+    often = weights_of(request.weights, (len(parts[0].array), len(parts)), axes)
+    tables = [
+        row_sums(part.array, part.where, (0,), None if often is None else often[:, j])[0]
+        for j, part in enumerate(parts)
+    ]
     if axes == (0,):
         shape = (1, len(tables)) if request.keepdims else (len(tables),)
         return [values.reshape(shape) for values in from_sums(SumTable.stacked(tables), fmt, request, notes)]
