@@ -148,7 +148,7 @@ def var(
     x : an array of any shape, strides and byte order, of float16, bfloat16, float32, float64, integers or bool;
         a scalar or nested list; anything with `__array__` or `__dlpack__`; a tensor of torch on the CPU; a column
         or a table of pandas, polars or pyarrow, whose missing values count as NaN; a masked array; an array of
-        Dask, which stays lazy; a DataArray of xarray, which keeps its labels. The method
+        Dask, or a DataFrame of it, which stay lazy; a DataArray of xarray, which keeps its labels. The method
         ``exact`` copies nothing but small pieces of what it must convert, rows that its first pass leaves
         undecided, and small masks; the others copy integers, values under a mask, and strides that no view has.
     axis : the axis or axes to reduce; None for all of them, () for none.

@@ -1,80 +1,88 @@
-"""Arrays of Dask stay lazy, and arrays of xarray keep their labels.
+"""Arrays, DataFrames and Series of Dask stay lazy, and arrays of xarray keep their labels.
 
-Each chunk's exact moments are merged in any order and rounded once at the end: the same bits for every chunking. They
-go through `dask.array.reduction` as objects, as those of Dask's own variance go through it as dicts.
+Each chunk's exact sums are merged in any order and rounded once at the end: the same bits for every chunking.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from fractions import Fraction
+import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..formats import Format, format_of
 from .axes import normalized
-from .columns import is_of
+from .chunks import Part, is_array, is_frame, reduced_array, reduced_frame
+from .columns import is_of, labels_of
 from .inputs import result_format
 from .reduction import Request
-from .streaming import Moments
+from .states import Kept
 
 __all__ = ["elsewhere"]
 
-# What one chunk leaves: its moments, and the shape of what is kept, which no values do not tell.
-Part = tuple[Moments, tuple[int, ...]]
+
+def _answer(kept: Kept, want: str, correction: tuple[int, int], fmt: Format, omit: bool) -> Any:
+    _, state = kept
+    if state is None:
+        return fmt.rounded(np.nan)[()]
+    if want == "mean":
+        return state.mean(fmt, omit)
+    return (state.variance if want == "var" else state.std)(correction, fmt, omit)
 
 
-def _flat(parts: Any) -> Iterator[Part]:
-    if isinstance(parts, tuple):
-        yield parts
-    else:
-        for part in parts:
-            yield from _flat(part)
+def _block(part: Part, axes: tuple[int, ...], **more: Any) -> Any:
+    """The answers of a block of an array, with a 1 for each of some axes."""
+    kept, shape = part
+    return np.expand_dims(np.broadcast_to(_answer(kept, **more), shape), axes)
 
 
-def _chunk(
-    x: Any, axis: tuple[int, ...], keepdims: bool, make: Callable[..., Moments], computing_meta: bool = False
-) -> Any:
-    if computing_meta:  # Dask asks for an array, to learn of its kind
-        return x
-    return make(axis=axis).update(x), tuple(size for a, size in enumerate(x.shape) if a not in axis)
+def _labelled(kept: Kept, labels: Any, want: str, fmt: Format, **more: Any) -> Any:
+    """The answers of each column, as pandas has them."""
+    import pandas as pd  # noqa: PLC0415 - whoever handed over a DataFrame has it
+
+    values = np.broadcast_to(_answer(kept, want, fmt=fmt, **more), (len(labels),))
+    return pd.Series(values, index=labels)
 
 
-def _combine(parts: Any, axis: tuple[int, ...], keepdims: bool) -> Part:
-    found = list(_flat(parts))
-    return Moments.merged(each for each, _ in found), found[0][1]
+def _policy(request: Request) -> str:
+    return "omit" if request.omit else "raise" if request.refuse else "propagate"
 
 
-def _aggregate(parts: Any, axis: tuple[int, ...], keepdims: bool, want: str, correction: Any) -> Any:
-    whole, shape = _combine(parts, axis, keepdims)
-    value = whole.mean if want == "mean" else (whole.variance if want == "var" else whole.std)(correction)
-    found = np.broadcast_to(value, shape)
-    return np.expand_dims(found, axis) if keepdims else found
-
-
-def _lazily(want: str, x: Any, axes: tuple[int, ...], request: Request) -> Any:
-    dask: Any = sys.modules["dask.array"]
+def _of_array(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: Request) -> list[Any]:
+    axes = normalized(request.axis, x.ndim)
     fmt = result_format(x.dtype, request.dtype)
-    policy = "omit" if request.omit else "raise" if request.refuse else "propagate"
-    kept = x.ndim if request.keepdims else x.ndim - len(axes)
-    return dask.reduction(
-        x,
-        partial(_chunk, make=partial(Moments, request.method, nan_policy=policy, dtype=fmt)),
-        partial(_aggregate, want=want, correction=Fraction(*request.correction)),
-        combine=_combine,
-        axis=axes,
-        keepdims=request.keepdims,
-        dtype=fmt.dtype,
-        concatenate=False,
-        meta=np.empty((0,) * kept, dtype=fmt.dtype),
-        name=f"varstudy-{want}",
-    )
+    if not axes:
+        return [x.map_blocks(partial(one, want), axis=(), dtype=fmt.dtype) for want in wants]
+    states = reduced_array(x, axes, request.method, _policy(request))
+    more = {"correction": request.correction, "fmt": fmt, "omit": request.omit, "dtype": fmt.dtype}
+    new = axes if request.keepdims else ()
+    meta = np.empty((0,) * (states.ndim + len(new)), dtype=fmt.dtype)
+    return [states.map_blocks(_block, want=want, axes=new, new_axis=new, meta=meta, **more) for want in wants]
+
+
+def _of_frame(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: Request) -> list[Any]:
+    axes = normalized(request.axis, x.ndim)
+    if request.keepdims or not axes:
+        raise ValueError("keepdims and axis=() are not taken with a DataFrame of Dask: give x.to_dask_array()")
+    with warnings.catch_warnings():  # an example without rows, which has the dtypes and labels
+        warnings.simplefilter("ignore", RuntimeWarning)
+        metas = [one(want, x._meta, axis=request.axis) for want in wants]
+    if axes == (1,):
+        return [x.map_partitions(partial(one, want), axis=1, meta=m) for want, m in zip(wants, metas, strict=True)]
+    more = {"correction": request.correction, "fmt": format_of(metas[0].dtype), "omit": request.omit}
+    labels = labels_of(x._meta, 0) if axes == (0,) and x.ndim > 1 else None
+    of: Callable[..., Any] = _answer if labels is None else partial(_labelled, labels=labels)
+    axis = None if labels is None else axes
+    return [
+        reduced_frame(x, axis, request.method, _policy(request), partial(of, want=want, **more), meta)
+        for want, meta in zip(wants, metas, strict=True)
+    ]
 
 
 def elsewhere(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: Request) -> list[Any] | None:
-    """The answers for an array of Dask or xarray; None for anything else.
+    """The answers for what Dask or xarray holds; None for anything else.
 
     Parameters
     ----------
@@ -83,21 +91,16 @@ def elsewhere(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: 
     Raises
     ------
     ValueError
-        `where` or `weights` are given with an array of Dask.
+        `where` or `weights` are given with what Dask holds; keepdims with a DataFrame.
     """
     if is_of(x, "xarray", "DataArray"):
         return [x.reduce(partial(one, want), axis=request.axis, keepdims=request.keepdims) for want in wants]
-    if not is_of(x, "dask.array", "Array"):
+    if not is_array(x) and not is_frame(x):
         return None
     where: Any = request.where
     if where is not True:
-        raise ValueError(
-            "where is not taken with an array of Dask: give dask.array.where(where, x, nan) and nan_policy='omit'"
-        )
+        kind, way = ("array", "dask.array.where(where, x, nan)") if is_array(x) else ("DataFrame", "x.where(where)")
+        raise ValueError(f"where is not taken with {kind}s of Dask: give {way} and nan_policy='omit'")
     if request.weights is not None:
-        raise ValueError("weights are not taken with an array of Dask: give its chunks to varstudy.Moments().update")
-    axes = normalized(request.axis, x.ndim)
-    if len(axes) == 0:
-        fmt = result_format(x.dtype, request.dtype)
-        return [x.map_blocks(partial(one, want), axis=(), dtype=fmt.dtype) for want in wants]
-    return [_lazily(want, x, axes, request) for want in wants]
+        raise ValueError("weights are not taken with values of Dask: give each chunk's to varstudy.Moments().update")
+    return (_of_array if is_array(x) else _of_frame)(one, wants, x, request)

@@ -16,15 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arithmetic import in_default_arithmetic
-from ..formats import FLOAT64, Format
+from ..formats import FLOAT64
 from ..registry import get
 from .answering import Answering
 from .axes import normalized
+from .chunks import read
 from .inputs import result_format
 from .moments_bytes import Fields, packed, unpacked
-from .reading import read
 from .reduction import NAN_POLICIES
-from .states import Kept, State, joined, same_features, state_of
+from .states import Kept, joined, same_features, state_of
 from .vectors import kept_of, vector_of
 
 __all__ = ["Moments"]
@@ -125,7 +125,7 @@ class Moments(Answering):
         ----------
         x : whatever `varstudy.var` takes; with an axis, its features have the same shape each time. Masked values of a
             masked array do not count. Exact sums copy nothing. Or `Moments` by the same method, which stay as they
-            are.
+            are. What Dask holds is computed now, chunk by chunk.
         weights : integers >= 0, how often each value is there: of a shape that broadcasts to x's, or one for each place
             of the one axis. The method is ``exact``.
 
@@ -217,7 +217,7 @@ class Moments(Answering):
                 self._kept = kept, mine.less(state)  # type: ignore[union-attr, arg-type]
         return self
 
-    def _read(self, x: Any, weights: Any) -> tuple[Format, State | None]:
+    def _read(self, x: Any, weights: Any) -> Kept:
         if weights is not None and self._method != "exact":
             raise ValueError(f"weights need the method 'exact', and these moments are by {self._method!r}")
         return read(x, weights, self._axis, self._method, self._nan_policy)

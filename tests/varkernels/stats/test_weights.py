@@ -193,7 +193,7 @@ def test_other_methods_and_lazy_arrays_take_no_weights() -> None:
     da = pytest.importorskip("dask.array")
     with pytest.raises(ValueError, match="weights need the method 'exact', not 'welford'"):
         varstudy.var([1.0], weights=1, method="welford")
-    with pytest.raises(ValueError, match="weights are not taken with an array of Dask"):
+    with pytest.raises(ValueError, match="weights are not taken with values of Dask"):
         varstudy.var(da.ones(3), weights=1)
 
 
