@@ -212,11 +212,11 @@ class RecordFile(FileKind, Generic[R]):
         ValueError
             A row has other columns, or values of another kind.
         """
-        return [self._row(given) for given in content["rows"]]
-
-    def _row(self, given: Mapping[str, Any]) -> R:
         names = {each.name: str(each.type) for each in fields(self.row)}  # type: ignore[arg-type]
-        if set(given) != set(names):
+        return [self._row(given, names) for given in content["rows"]]
+
+    def _row(self, given: Mapping[str, Any], names: Mapping[str, str]) -> R:
+        if given.keys() != names.keys():
             raise ValueError(f"its columns are not {', '.join(names)}")
         return self.row(**{name: _cell(name, kind, given[name]) for name, kind in names.items()})
 
@@ -263,6 +263,8 @@ class RecordFile(FileKind, Generic[R]):
 
 
 def _cell(name: str, kind: str, value: Any) -> Any:
+    if kind == "str" and type(value) is str:
+        return value
     if kind == "float":
         return number(name, value)
     if kind == "int":

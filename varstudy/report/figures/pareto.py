@@ -18,7 +18,7 @@ from ...bench.cpu import bench_record
 from ...bench.cpu.bench_record import LIMIT, BenchProblem, BenchRow
 from ..rendering import sentence
 from ..words import clean, code, count, number, percent, short, size
-from .draw import Drawn, Style, canvas, decades, svg, token
+from .draw import Drawn, Style, canvas, decades, grid, svg, token
 
 __all__ = ["Speed", "draw", "front", "name_marks"]
 
@@ -129,9 +129,10 @@ def _drawing(measured: Sequence[Sequence[BenchRow]], *, narrow: bool) -> Markup:
     """The panels side by side; one above the other for a narrow screen."""
     key = "pareto-narrow" if narrow else "pareto"
     with canvas(key):
-        fig = Figure(figsize=(4.6, 3.8 * len(measured)) if narrow else (12.4, 4.0), layout="constrained")
-        for place, rows in enumerate(measured):
-            ax = fig.add_subplot(*((len(measured), 1) if narrow else (1, len(measured))), place + 1)
+        fig = Figure(figsize=(4.6, 3.8 * len(measured)) if narrow else (12.4, 4.0))
+        tall, wide = (len(measured), 1) if narrow else (1, len(measured))
+        axes = grid(fig, tall, wide, (0.72, 0.25, 0.55, 0.32), (0.95, 0.87)).reshape(-1)
+        for ax, rows in zip(axes, measured, strict=True):
             threads = count(rows[0].threads, "thread")
             ax.set_title(f"{short(rows[0].dtype)}, {size(rows[0].values)} values, {threads}")
             _panel(ax, rows, (260.0, 205.0) if narrow else (380.0, 225.0))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from varkernels import FORMATS
 
 from ..words import number
-from .draw import Drawn, canvas, decades, svg, token
+from .draw import Drawn, canvas, decades, grid, svg, token
 
 __all__ = ["draw"]
 
@@ -26,8 +25,8 @@ def draw() -> Drawn:
 def _drawing(*, narrow: bool) -> Markup:
     key = "ranges-narrow" if narrow else "ranges"
     with canvas(key):
-        fig = Figure(figsize=(4.6, 1.3) if narrow else (6.6, 1.3), layout=ConstrainedLayoutEngine(rect=(0, 0, 0.97, 1)))
-        ax = fig.add_subplot()
+        fig = Figure(figsize=(4.6, 1.3) if narrow else (6.6, 1.3))
+        ax = grid(fig, 1, 1, (0.68, 1.45 if narrow else 1.7, 0.35, 0.28), (0.0, 0.0))[0, 0]
         ax.set_xscale("log")
         across = ax.get_yaxis_transform()
         # The numbers stand in columns right of the bars: the ends of a short bar are near each other.
