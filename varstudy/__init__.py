@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from varkernels import Algorithm, algorithms, compose, moments, register
+    from varkernels.norms.backward import norm_backward
+    from varkernels.norms.forward import norm_forward
     from varkernels.stats.features import feature_moments
     from varkernels.stats.functions import mean, mean_var, std, var
     from varkernels.stats.rolling import rolling_var
@@ -34,6 +36,8 @@ __all__ = [
     "mean",
     "mean_var",
     "moments",
+    "norm_backward",
+    "norm_forward",
     "register",
     "rolling_var",
     "run",
@@ -58,6 +62,8 @@ _HOME = {
     "feature_moments": "varkernels.stats.features",
     "mean": "varkernels.stats.functions",
     "mean_var": "varkernels.stats.functions",
+    "norm_backward": "varkernels.norms.backward",
+    "norm_forward": "varkernels.norms.forward",
     "rolling_var": "varkernels.stats.rolling",
     "run": "varstudy.study.runner",
     "std": "varkernels.stats.functions",
