@@ -35,7 +35,7 @@ def _answer(kept: Kept, want: str, correction: tuple[int, int], fmt: Format, omi
 def _block(part: Part, axes: tuple[int, ...], **more: Any) -> Any:
     """The answers of a block of an array, with a 1 for each of some axes."""
     kept, shape = part
-    return np.expand_dims(np.broadcast_to(_answer(kept, **more), shape), axes)
+    return np.expand_dims(np.broadcast_to(_answer(kept, **more), shape), axes)[()]
 
 
 def _labelled(kept: Kept, labels: Any, want: str, fmt: Format, **more: Any) -> Any:
@@ -56,10 +56,11 @@ def _of_array(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: 
     if not axes:
         return [x.map_blocks(partial(one, want), axis=(), dtype=fmt.dtype) for want in wants]
     states = reduced_array(x, axes, request.method, _policy(request))
-    more = {"correction": request.correction, "fmt": fmt, "omit": request.omit, "dtype": fmt.dtype}
+    more: dict[str, Any] = {"correction": request.correction, "fmt": fmt, "omit": request.omit, "dtype": fmt.dtype}
     new = axes if request.keepdims else ()
     meta = np.empty((0,) * (states.ndim + len(new)), dtype=fmt.dtype)
-    return [states.map_blocks(_block, want=want, axes=new, new_axis=new, meta=meta, **more) for want in wants]
+    more |= {"axes": new, "new_axis": new, "meta": meta}
+    return [states.map_blocks(_block, want=want, **more) for want in wants]
 
 
 def _of_frame(one: Callable[..., Any], wants: tuple[str, ...], x: Any, request: Request) -> list[Any]:

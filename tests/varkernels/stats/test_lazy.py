@@ -44,6 +44,7 @@ def test_every_chunking_has_the_bits_of_the_whole(chunks: tuple[int, ...], dtype
             assert isinstance(found, da.Array)
             assert (found.shape, found.dtype) == (np.shape(want), want.dtype)
             computed = found.compute(scheduler="threads")
+            assert type(computed) is type(want)
             assert computed.dtype == want.dtype
             assert np.array_equal(computed, want)
 
