@@ -19,5 +19,6 @@ from __future__ import annotations
 
 from .folded import Folded, fold
 from .folding_cost import Cost, cost
+from .layers import fold_layers
 
-__all__ = ["Cost", "Folded", "cost", "fold"]
+__all__ = ["Cost", "Folded", "cost", "fold", "fold_layers"]

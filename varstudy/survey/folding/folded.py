@@ -153,6 +153,8 @@ def fold(
     var: ArrayLike | None = None,
     epsilon: float | Fraction | None = None,
     *,
+    transposed: bool | None = None,
+    groups: int = 1,
     dtype: Any = "float32",
 ) -> Folded:
     """The weights and the bias of a convolution that has taken in the batch norm or the affine layer after it.
@@ -160,24 +162,32 @@ def fold(
     Parameters
     ----------
     weight : (O, I, H, W), or any array whose first axis is the output channels: a dense layer's (O, I), a grouped
-        convolution's (O, I / groups, H, W). A transposed convolution's has them second: move the axis before and after.
+        convolution's (O, I / groups, H, W). A transposed convolution's is (I, O / groups, H, W), as PyTorch has it.
     bias : (O,), or None for a convolution without.
     scale, shift : (O,), gamma and beta; None for a layer without (1 and 0).
     mean, var, epsilon : (O,), (O,) and a number, as the layer uses them in inference; all None for an affine layer
         without statistics. Every number is taken as exactly what it is: where a layer keeps epsilon in float32, give
         ``numpy.float32(1e-5)``.
+    transposed, groups : of the convolution. The shape does not tell them: `transposed` is needed where the weight has
+        more than two axes. `fold_layers` reads both from a layer.
     dtype : the format of the answer: float64, float32, float16 or bfloat16.
 
     Raises
     ------
     ValueError
-        The shapes do not fit, a number is not finite, a variance with epsilon is not positive, or an answer is larger
-        than the format's largest number.
+        `transposed` is not given, the shapes do not fit, a number is not finite, a variance with epsilon is not
+        positive, or an answer is larger than the format's largest number.
     TypeError
         The format is unknown.
     """
     fmt = format_of(dtype)
-    kernel = numbers("weight", weight)
+    given = numbers("weight", weight)
+    if transposed is None and given.ndim > 2:
+        raise ValueError(
+            f"weight has shape {given.shape}, which does not tell the axis of its outputs: give transposed=False for "
+            "(O, I / groups, H, W), transposed=True for a transposed convolution's (I, O / groups, H, W)"
+        )
+    kernel = _outputs_first(given, groups) if transposed else given
     channels = channels_of(kernel, scale, shift, mean, var, epsilon)
     offsets = row("bias", bias, len(channels), 0)
     flat = kernel.reshape(len(channels), -1)
@@ -189,7 +199,23 @@ def fold(
     )
     _refuse_overflow("weight", folded, fmt)
     _refuse_overflow("bias", biases, fmt)
-    return Folded(folded.reshape(kernel.shape), biases)
+    folded = folded.reshape(kernel.shape)
+    return Folded(_outputs_second(folded, given.shape, groups) if transposed else folded, biases)
+
+
+def _outputs_first(weight: NDArray[Any], groups: int) -> NDArray[Any]:
+    """(O, I / groups, H, W) of a transposed convolution's (I, O / groups, H, W): group g has the g-th part of both."""
+    if isinstance(groups, bool) or groups != int(groups) or groups < 1 or weight.shape[0] % int(groups):
+        raise ValueError(f"groups={groups!r}: give a whole number that divides the {weight.shape[0]} input channels")
+    groups = int(groups)
+    parts = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    return np.ascontiguousarray(parts.reshape(groups * weight.shape[1], -1, *weight.shape[2:]))
+
+
+def _outputs_second(kernel: NDArray[Any], shape: tuple[int, ...], groups: int) -> NDArray[Any]:
+    """The inverse of `_outputs_first`."""
+    parts = kernel.reshape(int(groups), shape[1], -1, *shape[2:]).swapaxes(1, 2)
+    return np.ascontiguousarray(parts.reshape(shape))
 
 
 def _products(weights: NDArray[np.float64], channel: Channel, fmt: Format) -> NDArray[Any]:

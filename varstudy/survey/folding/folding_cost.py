@@ -94,7 +94,7 @@ def cost(
         sums = _convolution(image, weights, stride, padding)
         return [[value + offset for value in row] for row, offset in zip(sums, offsets, strict=True)]
 
-    both = fold(weight, bias, scale, shift, mean, var, epsilon, dtype=fmt)
+    both = fold(weight, bias, scale, shift, mean, var, epsilon, transposed=False, dtype=fmt)
     folded = convolved(both.weight.astype(np.float64), [Fraction(float(b)) for b in both.bias])
     plain = convolved(kernel, biases)
     rounded, problem = _stored(kernel, fmt), ""

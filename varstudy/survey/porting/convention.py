@@ -14,7 +14,15 @@ from typing import Any
 from ..._io.matching import nearest, unique
 from ..findings.documented import Documented
 from ..findings.measured import FindingRow
-from ..findings.properties import EpsilonInRunning, EpsilonPlace, Evaluation, FindingStatus, is_number
+from ..findings.properties import (
+    EpsilonInRunning,
+    EpsilonPlace,
+    Evaluation,
+    FindingStatus,
+    MomentumSide,
+    RunningLaw,
+    is_number,
+)
 from ..frameworks.catalogue import FRAMEWORKS
 from .maths import FORMS, LAWS, SIDES, PortError, correction_for, exact, weight_of
 
@@ -27,8 +35,8 @@ EVIDENCE = MEASURED, SOURCE, DOCUMENTED, UNKNOWN = (
     "documented, not measured",
     "not measured",
 )
-# Of a framework's variants the first of these that it has, else its first: feature maps, and the newest operators.
-PREFERRED = ("nchw", "4-d", "channels-last", "nhwc", "opset 15")
+# Of a framework's variants the first of these, else its first: feature maps, the newest operators, the default mode.
+PREFERRED = ("nchw", "4-d", "channels-last", "nhwc", "opset 15", "ema")
 # What the conversion of a state hangs on.
 CARRIED = (
     "correction.running",
@@ -52,6 +60,8 @@ PROPERTIES = (
     "training.statistics",
     "running.when",
 )
+# Told by another part: the weight of a framework that has no momentum argument.
+WEIGHT = "running.weight"
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ class Convention:
     Attributes
     ----------
     framework, variant, version : of the measured row; a variant is an input rank, a layout or an operator set.
-    facts : property -> ConventionFact, for every name in PROPERTIES.
+    facts : property -> ConventionFact, for every name in PROPERTIES, and for `running.weight`.
     note : a sentence on what else goes by the name and differs; empty where nothing does.
     """
 
@@ -151,13 +161,28 @@ class Convention:
         """The momentum argument's default; None where it is not known, or is not known to be a weight."""
         return self.number("momentum.default") if self["momentum.multiplies"] in SIDES else None
 
+    @property
+    def fixed_weight(self) -> Fraction | None:
+        """The weight of the new batch where no argument sets it; None where one does, or it is not known."""
+        weights = self.facts[WEIGHT].value if WEIGHT in self.facts else None
+        if self["momentum.multiplies"] != MomentumSide.NONE or self.law != RunningLaw.EXPONENTIAL or not weights:
+            return None
+        return exact(weights[0]) if len(set(weights)) == 1 else None
+
+    @property
+    def initial_counts(self) -> bool | None:
+        """Whether the initial values have a weight in the running statistics; None where the law is not known."""
+        return None if self.law in (None, RunningLaw.WEIGHTED) else self.law == RunningLaw.EXPONENTIAL
+
     def weight(self, argument: Fraction | None = None) -> Fraction | None:
         """The weight of the new batch for a momentum argument; None where this, or what it multiplies, is not known.
 
         Parameters
         ----------
-        argument : as the framework takes it; by default its own default.
+        argument : as the framework takes it; by default its own default. It does not matter where the weight is fixed.
         """
+        if self.fixed_weight is not None:
+            return self.fixed_weight
         given = self.momentum if argument is None else argument
         multiplies = self["momentum.multiplies"]
         return None if given is None or multiplies not in SIDES else weight_of(given, multiplies)
@@ -182,25 +207,28 @@ def conventions(rows: Iterable[FindingRow], lookup: Any = None, more: Iterable[s
         key = row.framework, row.variant
         facts = found.setdefault(key, {})
         versions.setdefault(key, row.version)
-        if row.property in PROPERTIES:
-            measured = row.status == FindingStatus.MEASURED and row.value
-            facts[row.property] = (
-                ConventionFact(json.loads(row.value), MEASURED, row.detail)
-                if measured
-                else ConventionFact(None, UNKNOWN, f"{row.status}: {row.detail}".rstrip(": "))
-            )
+        if row.property in (*PROPERTIES, WEIGHT):
+            facts[row.property] = _of_row(row)
     for framework in more:
         if not any(known == framework for known, _ in found):
             found[framework, ""], versions[framework, ""] = {}, ""
     made = []
     for (framework, variant), facts in found.items():
-        for name in PROPERTIES:
+        for name in (*PROPERTIES, WEIGHT):
             fact = facts.get(name, ConventionFact())
             if fact.value is None and lookup is not None:
                 fact = _looked_up(lookup(framework, "batch", variant, name)) or fact
             facts[name] = fact
         made.append(Convention(framework, variant, versions[framework, variant], facts))
     return made
+
+
+def _of_row(row: FindingRow) -> ConventionFact:
+    if row.status == FindingStatus.MEASURED and row.value:
+        return ConventionFact(json.loads(row.value), MEASURED, row.detail)
+    if row.status == FindingStatus.NOT_APPLICABLE:  # there is no such value: an answer, too
+        return ConventionFact(None, MEASURED, row.detail)
+    return ConventionFact(None, UNKNOWN, f"{row.status}: {row.detail}".rstrip(": "))
 
 
 def _looked_up(documented: Documented | None) -> ConventionFact | None:

@@ -42,7 +42,9 @@ class Sides:
     @property
     def argument(self) -> Fraction | None:
         """The momentum argument that gives the target this weight: a weight and its argument are each other's."""
-        return None if self.weight is None else self.target.weight(self.weight)
+        if self.weight is None or self.target.fixed_weight is not None:
+            return None
+        return self.target.weight(self.weight)
 
     @property
     def handed(self) -> Fraction | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from ..findings.properties import EpsilonInRunning, EpsilonPlace, Evaluation, MomentumSide, RunningLaw, is_number
-from .convention import EVIDENCE, UNKNOWN, Convention
+from .convention import EVIDENCE, PROPERTIES, UNKNOWN, Convention
 from .settings import Sides
 
 __all__ = ["PortChange", "changes"]
@@ -58,7 +58,13 @@ def changes(sides: Sides) -> tuple[list[PortChange], list[str]]:
         return PortChange(title, _shown(one[name]), _shown(other[name]), do, when, needed, _evidence(sides, name))
 
     def initial(title: str, name: str) -> PortChange:
-        return part(title, name, "training", f"fill a fresh target with {_shown(one[name])}")
+        found = part(title, name, "training", f"fill a fresh target with {_shown(one[name])}")
+        if other.initial_counts is False or (one.initial_counts is False and other.initial_counts is None):
+            return replace(found, do="nothing: the target gives its initial value no weight", needed=False)
+        if one.initial_counts is False:
+            do = f"the source gives it no weight: {_first_step(other)}; else the initial value stays in"
+            return replace(found, do=do, needed=True)
+        return found
 
     found = [
         _epsilon(sides),
@@ -99,11 +105,19 @@ def changes(sides: Sides) -> tuple[list[PortChange], list[str]]:
     ]
     for side in both:
         for evidence in (UNKNOWN, *EVIDENCE[1:-1]):
-            names = [name for name, fact in side.facts.items() if fact.evidence == evidence]
+            names = [name for name in PROPERTIES if side.facts[name].evidence == evidence]
             of = " of" if evidence == UNKNOWN else ", of"
             if names:
                 notes.append(f"{evidence.capitalize()}{of} {side.framework}: {', '.join(names)}.")
     return found, notes
+
+
+def _first_step(target: Convention) -> str:
+    """What makes the first batch the running statistics of a fresh target."""
+    argument = target.weight(Fraction(1)) if target.fixed_weight is None else None
+    if argument is None:
+        return "write the first batch's statistics into a fresh target"
+    return f"take the first step of a fresh target with momentum {float(argument):g}"
 
 
 def _evidence(sides: Sides, *names: str) -> str:
@@ -187,20 +201,29 @@ def _momentum(sides: Sides) -> PortChange:
     def shown(convention: Convention, number: Fraction | None, w: Fraction | None) -> str:
         multiplies = convention["momentum.multiplies"]
         phrase = _shown(convention["momentum.default"] if number is None else float(number))
-        if phrase != NOT_MEASURED:
+        if phrase == NOT_MEASURED:
+            fact = convention.facts["momentum.default"]
+            if fact.evidence != UNKNOWN:  # measured: there is no default, or no argument
+                phrase = fact.detail.partition(";")[0]
+        else:
             phrase += " (of what: not measured)" if multiplies is None else f" of the {multiplies}"
         return phrase + (f": new batch {float(w):g}" if w is not None else "")
 
     other, m, argument = sides.target, sides.momentum, sides.argument
     needed = _differ(argument, other.momentum)
     do = "not measured: read both, and give the new batch the same weight"
-    if argument is not None and m is not None:
-        do = f"give the target momentum {float(argument):g}" + (" (its default)" if not needed else "")
-        if sides.handed is not None and sides.handed != sides.weight:
+    if argument is not None:
+        do = f"give the target momentum {float(argument):g}" + (" (its default)" if needed is False else "")
+        needed = needed is not False
+        if m is not None and sides.handed is not None and sides.handed != sides.weight:
             do += f"; {float(m):g} handed over as it is would give the new batch {float(sides.handed):g}"
     elif other["momentum.multiplies"] == MomentumSide.NONE:
-        do = "the target has no such argument"
-    mine, theirs = shown(sides.source, m, sides.weight), shown(other, other.momentum, other.weight()) + " by default"
+        do, needed = "the target has no such argument", _differ(sides.weight, other.weight())
+    elif sides.weight is None and other.momentum is None:
+        do = "both need the argument: give the new batch the same weight in both"
+    mine, theirs = shown(sides.source, m, sides.weight), shown(other, other.momentum, other.weight())
+    if other["momentum.default"] is not None:
+        theirs += " by default"
     evidence = _evidence(sides, "momentum.multiplies", "momentum.default")
     return PortChange("momentum", mine, theirs, do, "training", needed, evidence)
 

@@ -45,7 +45,7 @@ def test_rational_roots_against_fractions(dtype: str) -> None:
     parts = layers(1)
     parts["var"] = np.float32([0.125, 0.25 - 2.0**-6, 0.0])
     for o, epsilon in enumerate((0.125, 2.0**-6, 0.25)):
-        got = fold(**{**parts, "epsilon": epsilon, "var": np.full(3, parts["var"][o])}, dtype=dtype)
+        got = fold(transposed=False, **{**parts, "epsilon": epsilon, "var": np.full(3, parts["var"][o])}, dtype=dtype)
         for c in range(3):
             slope = 2 * fraction(parts["scale"][c])
             for have, weight in zip(got.weight[c].ravel(), parts["weight"][c].ravel(), strict=True):
@@ -59,7 +59,7 @@ def test_rational_roots_against_fractions(dtype: str) -> None:
 def test_irrational_roots_are_rounded_once(dtype: str, given_in: Any) -> None:
     """Within half a unit of the exact number, decided by squaring Fractions: no root is computed."""
     parts = layers(2, dtype=given_in)
-    got = fold(**parts, dtype=dtype)
+    got = fold(**parts, transposed=False, dtype=dtype)
     assert got.weight.dtype == got.bias.dtype == FORMATS[dtype].dtype
     checked = 0
     for c in range(3):
@@ -84,7 +84,7 @@ def test_irrational_roots_are_rounded_once(dtype: str, given_in: Any) -> None:
 def test_an_affine_layer_needs_no_root(dtype: str) -> None:
     parts = layers(3)
     weight, bias, scale, shift = (parts[k] for k in ("weight", "bias", "scale", "shift"))
-    got = fold(weight, bias, scale, shift, dtype=dtype)
+    got = fold(weight, bias, scale, shift, transposed=False, dtype=dtype)
     for c in range(3):
         assert got.bias[c] == round_to(fraction(bias[c]) * fraction(scale[c]) + fraction(shift[c]), dtype)
         for have, w in zip(got.weight[c].ravel(), weight[c].ravel(), strict=True):
@@ -133,12 +133,12 @@ def test_what_is_left_out_is_one_and_zero() -> None:
     plain = {**parts, "bias": None, "scale": None, "shift": None}
     spelt = {**parts, "bias": np.zeros(3), "scale": np.ones(3), "shift": np.zeros(3)}
     for k in ("weight", "bias"):
-        assert np.array_equal(getattr(fold(**plain), k), getattr(fold(**spelt), k))
+        assert np.array_equal(getattr(fold(**plain, transposed=False), k), getattr(fold(**spelt, transposed=False), k))
 
 
 def test_a_dense_layer_and_a_depthwise_one_keep_their_shape() -> None:
     assert fold(**layers(5, (4, 7))).weight.shape == (4, 7)
-    assert fold(**layers(5, (4, 1, 3, 3))).weight.shape == (4, 1, 3, 3)
+    assert fold(**layers(5, (4, 1, 3, 3)), transposed=False).weight.shape == (4, 1, 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_a_dense_layer_and_a_depthwise_one_keep_their_shape() -> None:
 )
 def test_bad_input_is_one_sentence(change: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words) as told:
-        fold(**{**layers(6), **change})
+        fold(**{"transposed": False, **layers(6), **change})
     assert "\n" not in str(told.value)
 
 
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(TypeError, match="int8"):
-        fold(**layers(6), dtype="int8")
+        fold(**layers(6), transposed=False, dtype="int8")
 
 
 # What it costs -------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ def test_cost_refuses_what_does_not_fit(change: dict[str, Any], words: str) -> N
 def test_cost_names_the_parameter_that_the_format_does_not_hold(change: dict[str, Any], words: str) -> None:
     """float16 holds the folded layer in every case."""
     given_ = {**layers(9), **change}
-    fold(**given_, dtype="float16")
+    fold(**given_, transposed=False, dtype="float16")
     found = cost(image(9), **given_, dtype="float16")
     assert found.problem == words
     assert found.unfolded_ulps == found.unfolded_relative == math.inf

@@ -351,6 +351,42 @@ def test_one_value_a_channel_has_no_variance_to_tell_the_steps_of() -> None:
     assert {(step.source, step.alone, step.same_number, step.changed) for step in plan.steps} == {(None,) * 4}
 
 
+def test_an_initial_value_that_has_no_weight_is_not_filled_in() -> None:
+    """Zero-debiased averages forget it at the first step; an exponential one would keep it."""
+    debiased = {"running__update": "zero-debiased", "initial__var": 0.0}
+    for part in ("initial running mean", "initial running variance"):
+        told = change(plan_of(debiased, NEW), part)
+        assert told.needed
+        assert "take the first step of a fresh target with momentum 1;" in told.do
+        assert "fill" not in told.do
+        assert "momentum 0;" in change(plan_of(debiased, {}), part).do
+        back = change(plan_of(NEW, debiased), part)
+        assert not back.needed
+        assert "gives its initial value no weight" in back.do
+
+
+def test_a_framework_without_a_momentum_argument_has_its_measured_weight() -> None:
+    fixed = {"momentum__multiplies": "no argument", "momentum__default": None, "running__weight": [0.01] * 5}
+    plan = plan_of(fixed, NEW)
+    assert (plan.weight, plan.target_momentum) == (0.01, 0.01)
+    assert change(plan, "momentum").do == "give the target momentum 0.01"
+    back = change(plan_of(NEW, fixed), "momentum")
+    assert (back.do, back.needed) == ("the target has no such argument", True)
+    assert plan_of(NEW, fixed).target_momentum is None
+
+
+def test_committed_facts_of_frameworks_that_are_read_or_have_no_argument() -> None:
+    """Darknet's weight is measured, Haiku's argument is required, Equinox's default is ema, Caffe's source decides."""
+    assert port("darknet", "torch").target_momentum == 0.01
+    row = change(port("torch", "haiku"), "momentum")
+    assert (row.target, row.do.partition(";")[0]) == ("decay_rate has no default", "give the target momentum 0.9")
+    assert port("equinox", "torch").source.variant == "ema"
+    for name in ("caffe", "caffe2", "darknet"):
+        plan = port(name, "torch")
+        assert [each.part for each in plan.changes if each.needed is None and "one value" not in each.part] == []
+        assert (plan.source["running.keeps"], plan.source["epsilon.in_running"]) == ("variance", "no")
+
+
 # The code -------------------------------------------------------------------------------------------------------
 
 
