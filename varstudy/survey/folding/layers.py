@@ -60,7 +60,7 @@ def _torch(convolution: Any, norm: Any, dtype: Any) -> Folded:
     def array(value: Any) -> NDArray[Any] | None:
         return None if value is None else np.array(value.detach().cpu().double().numpy())
 
-    parts = {ours: array(getattr(norm, name)) for ours, name in _TORCH_NORM.items()}
+    parts: dict[str, Any] = {ours: array(getattr(norm, name)) for ours, name in _TORCH_NORM.items()}
     transposed = bool(getattr(convolution, "transposed", False))
     weight, bias = array(convolution.weight), array(convolution.bias)
     assert weight is not None
@@ -77,7 +77,7 @@ def _keras(convolution: Any, norm: Any, outputs: int, dtype: Any) -> Folded:
     def array(value: Any) -> NDArray[Any] | None:
         return None if value is None else np.array(value.numpy() if hasattr(value, "numpy") else value, np.float64)
 
-    parts = {ours: array(getattr(norm, name, None)) for ours, name in _KERAS_NORM.items()}
+    parts: dict[str, Any] = {ours: array(getattr(norm, name, None)) for ours, name in _KERAS_NORM.items()}
     kernel = array(convolution.kernel)
     assert kernel is not None
     first = np.moveaxis(kernel, outputs, 0)
