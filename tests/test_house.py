@@ -45,6 +45,7 @@ NARROW = {
         (ANY,),
         (
             "varstudy.study.algorithm_answers",
+            "varstudy.study.element_score",
             "varstudy.study.featuremaps",
             "varstudy.study.ground_truth",
             "varstudy.study.measuring",

@@ -55,6 +55,21 @@ The layer is an object with
 where its framework wants another. x and dy come in the layer's dtype (float16 as numpy's; bfloat16 as float32 values
 that bfloat16 represents, and the adapter casts); y and dx go back as numpy float32 or float64, an exact widening of
 what the framework gave (see `widen`).
+
+A further file of the folder, ``elements.py``, is optional, and gives whole arrays by functions. It has `versions` and,
+where it can, `set_threads`, as above, and
+
+``forward(kind, x, asked)``
+    {"y": (array, dtype's name)}.
+``backward(kind, x, dy, asked)``
+    the gradients of sum(y * dy): {"dx": ..., "dweight": ..., "dbias": ...} in the same form; what the framework does
+    not give is left out.
+
+x and dy are (N, C) or (N, C, H, W), as above; layer and RMS norm take (N, C) over C. asked has ``dtype``,
+``parameters`` (``same``, ``float32`` or ``absent``: the format of scale and shift), ``weight``, ``bias`` (None where
+absent), ``memory`` (``contiguous`` or ``channels-last``), ``training``, ``mean`` and ``variance`` (None in training),
+``groups``, ``epsilon``. Arrays go back widened, with the name of the dtype that they had. What the framework has not
+raises `Unsupported`.
 """
 
 import inspect

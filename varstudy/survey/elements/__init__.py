@@ -1,0 +1,35 @@
+"""What a layer answers, element by element: its outputs and gradients against the exact ones.
+
+What is asked (`asking`), how a framework is asked and scored (`measuring`), and what is kept (`elements_record`, the
+file elements.json). ``python -m varstudy.survey.elements.commit NAME...`` measures frameworks into the committed file.
+"""
+
+from __future__ import annotations
+
+from .elements_record import (
+    COMMITTED,
+    NAME,
+    ElementFact,
+    ElementProblem,
+    ElementRow,
+    committed,
+    facts,
+    read,
+    rows,
+    write,
+)
+from .measuring import measure
+
+__all__ = [
+    "COMMITTED",
+    "NAME",
+    "ElementFact",
+    "ElementProblem",
+    "ElementRow",
+    "committed",
+    "facts",
+    "measure",
+    "read",
+    "rows",
+    "write",
+]
