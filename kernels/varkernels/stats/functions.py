@@ -20,6 +20,7 @@ from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT
 from ..formats import FLOAT64
 from ..threads import WORTHWHILE
 from .certain import plain_call, small_integers
+from .groups import answer_groups
 from .inputs import given
 from .lazy import elsewhere
 from .reduction import NOT_GIVEN, Request, answer
@@ -62,26 +63,31 @@ def _reduced(
     where: Any,
     nan_policy: str,
     weights: Any,
+    by: Any,
 ) -> list[Any]:
     """The wanted answers and their warnings, for the public functions; a plain array takes a short way."""
     notes: set[str] = set()
     found = None
-    if method == "exact" and dtype is ddof is None and not keepdims and nan_policy == "propagate" and weights is None:
+    plain = method == "exact" and dtype is ddof is weights is by is None
+    if plain and not keepdims and nan_policy == "propagate":
         found = _quickly(wants, x, axis, correction, where, notes)
     if found is None:
         request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
-        if type(x) is not np.ndarray:
+        if by is None and type(x) is not np.ndarray:
 
             def one(want: str, part: Any, axis: Any = None, keepdims: bool = False) -> Any:
                 return _reduced(
-                    (want,), part, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights
+                    (want,), part, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights, None
                 )[0]
 
             found = elsewhere(one, wants, x, request)
             if found is not None:
                 return found
         with default_arithmetic():
-            found = None if type(x) is np.ndarray else answer_table(x, request, notes)
+            if by is not None:
+                found = answer_groups(x, by, request, notes)
+            elif type(x) is not np.ndarray:
+                found = answer_table(x, request, notes)
             if found is None:
                 found = answer(given(x, where), request, notes)
     if notes:
@@ -140,6 +146,7 @@ def var(
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
     weights: ArrayLike | None = None,
+    by: Any = None,
 ) -> Any:
     """The variance, sum (x - mean)^2 / (N - correction), correctly rounded.
 
@@ -166,12 +173,16 @@ def var(
     nan_policy : ``propagate`` (a NaN makes the result NaN), ``omit`` (NaN values do not count) or ``raise``.
     weights : integers >= 0, how often each value is there, and N is their sum: of a shape that broadcasts to x's, or
         one for each place of the one axis. The method is ``exact``.
+    by : labels, one for each value along the one axis: each group of equal labels has an answer, and these lie along
+        that axis in the order of numpy.unique(by). Missing labels (NaN, NaT, None, null) take no part, as in pandas. Of
+        a DataFrame the groups are of rows, and axis=0.
 
     Returns
     -------
     A scalar, or an array of the axes that are kept. It is 0 for constants and never negative; NaN where
     N <= correction, as the array API standard has it, and where a value is NaN or infinite. A DataFrame reduced
-    along one axis answers a Series with the other axis's labels; a masked array a masked array.
+    along one axis answers a Series with the other axis's labels; a masked array a masked array. With `by`, a Series
+    answers a Series and a DataFrame a DataFrame, whose index is the labels; anything else an array.
 
     Raises
     ------
@@ -202,7 +213,7 @@ def var(
     >>> float(varstudy.var(x, correction=1))
     0.03125
     """
-    (result,) = _reduced(("var",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
+    (result,) = _reduced(("var",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights, by)
     return result
 
 
@@ -219,6 +230,7 @@ def std(
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
     weights: ArrayLike | None = None,
+    by: Any = None,
 ) -> Any:
     """The standard deviation, the square root of the variance, correctly rounded.
 
@@ -232,7 +244,7 @@ def std(
     >>> float(varstudy.std([3e200, -3e200]))
     3e+200
     """
-    (result,) = _reduced(("std",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
+    (result,) = _reduced(("std",), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights, by)
     return result
 
 
@@ -247,6 +259,7 @@ def mean(
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
     weights: ArrayLike | None = None,
+    by: Any = None,
 ) -> Any:
     """The mean, correctly rounded; parameters, results and errors are those of `var`.
 
@@ -264,7 +277,7 @@ def mean(
     >>> float(varstudy.mean([1e300, 1.0, -1e300]))
     0.3333333333333333
     """
-    (result,) = _reduced(("mean",), x, axis, NOT_GIVEN, None, keepdims, dtype, method, where, nan_policy, weights)
+    (result,) = _reduced(("mean",), x, axis, NOT_GIVEN, None, keepdims, dtype, method, where, nan_policy, weights, by)
     return result
 
 
@@ -281,6 +294,7 @@ def mean_var(
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
     weights: ArrayLike | None = None,
+    by: Any = None,
 ) -> tuple[Any, Any]:
     """Mean and variance from one read of the data: `mean` and `var`, in that order.
 
@@ -294,6 +308,6 @@ def mean_var(
     (2.3333333333333335, 2.3333333333333335)
     """
     first, second = _reduced(
-        ("mean", "var"), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights
+        ("mean", "var"), x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights, by
     )
     return first, second

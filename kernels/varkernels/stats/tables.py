@@ -23,10 +23,10 @@ from .inputs import Given, array_of, result_format, weights_of, where_of, wider
 from .reduction import Request, answer, from_sums, refuse_nan
 from .sums import row_sums
 
-__all__ = ["answer_table"]
+__all__ = ["answer_table", "given_column"]
 
 
-def _given(column: Column, where: NDArray[np.bool_] | None, request: Request) -> Given:
+def given_column(column: Column, where: NDArray[np.bool_] | None, request: Request) -> Given:
     """A column's values, and which of them count.
 
     Raises
@@ -62,7 +62,7 @@ def answer_table(x: Any, request: Request, notes: MutableSet[str]) -> list[Any] 
     """The answers for a column, as for its values, or for a table; None for anything else."""
     column = column_of(x)
     if column is not None:
-        return answer(_given(column, where_of(request.where, column.values.shape), request), request, notes)
+        return answer(given_column(column, where_of(request.where, column.values.shape), request), request, notes)
     columns = columns_of(x)
     if columns is None:
         return None
@@ -74,7 +74,9 @@ def answer_table(x: Any, request: Request, notes: MutableSet[str]) -> list[Any] 
     elif not columns:
         found = answer(Given(np.zeros(x.shape), where, False), request, notes)
     else:
-        parts = [_given(column, None if where is None else where[:, j], request) for j, column in enumerate(columns)]
+        parts = [
+            given_column(column, None if where is None else where[:, j], request) for j, column in enumerate(columns)
+        ]
         fmt = _common(parts, request)
         if axes == (1,) or not axes or request.method != "exact":
             found = answer(_together(parts, fmt), request, notes, fmt)
