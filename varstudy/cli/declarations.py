@@ -379,6 +379,19 @@ def port() -> None:
     """
 
 
+@command("repro_run")
+@click.argument("pattern", nargs=-1, metavar="[FINDING]", callback=joined)
+@click.option("--list", "listing", is_flag=True, help="List the findings that match, one line each.")
+@JSON
+def repro() -> None:
+    """Print a short script that shows FINDING.
+
+    FINDING is an address of the survey, or a part or words of the description that only one has; without it, all are
+    listed. The script needs the framework and numpy alone. It asserts the right answer: it ends with exit code 1 while
+    the defect is there, 0 once it is mended.
+    """
+
+
 @command("list_run")
 @JSON
 def env() -> None:

@@ -38,7 +38,7 @@ from varstudy.study.measuring import measure
 
 COMMANDS = (
     "run", "report", "list", "explain", "check", "score", "compare", "bench", "gpu", "frameworks", "libraries", "port",
-    "env",
+    "repro", "env",
 )  # fmt: skip
 NAMES = ("naive", "welford", "pairwise")
 
@@ -199,6 +199,10 @@ def test_the_names_that_help_shows_are_the_real_ones() -> None:
         (["explain", "bessel/n=0002", "--correction", "nan"], "correction"),
         (["list", "no-such-thing"], "nothing matches 'no-such-thing'"),
         (["list", "welfrod", "--algorithms"], "did you mean welford"),
+        (["repro", "torch/grop/channels-last/accuracy.1e4"], "did you mean torch/group/channels-last/accuracy.1e4"),
+        (["repro", "torch/group/"], "name one of them"),
+        (["repro", "--list", "no", "such", "words"], "nothing matches 'no such words': repro --list without"),
+        (["repro", "tvm/group/NCHW/gradient"], "no short script asks for a gradient"),
         (["score", "numpy"], "write MODULE:FUNCTION"),
         (["score", "nump:var"], "module 'nump' is unknown: did you mean numpy"),
         (["score", "numpy:vra"], "numpy has no 'vra': did you mean var"),

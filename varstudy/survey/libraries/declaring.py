@@ -54,6 +54,7 @@ class Call:
     key : its entry in the adapter. name : as its users write it; by default the library's name and the key.
     eats : what it gets in one call. storages : the formats that its values may have; by default the library's.
     max_length : it gets no longer rows. note : one sentence on how it is called, where that is not plain.
+    code : the call as an expression of ``x``, for a script of its own, with {storage} for the format; may be empty.
     """
 
     key: str
@@ -62,6 +63,7 @@ class Call:
     storages: tuple[str, ...] = ()
     max_length: int = LONG
     note: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Library:
     ----------
     name : for people. runs_in : its isolated environment; None where it needs a GPU.
     calls : the functions. storages : the formats that they take where they name no others.
-    gpu : whether it needs a GPU. server : whether its adapter starts a server.
+    imports : lines before a call's `code`. gpu : whether it needs a GPU. server : whether its adapter starts a server.
     needs, without : modules that must be installed, and those that must not, apart from what the adapter imports.
     order : its place in tables; equal places go as they are declared.
     folder : where its ``adapter.py`` is; discovery fills it in.
@@ -82,6 +84,7 @@ class Library:
     runs_in: Environment | None
     calls: Sequence[Call]
     storages: tuple[str, ...] = NUMPY
+    imports: tuple[str, ...] = ()
     gpu: bool = False
     server: bool = False
     needs: tuple[str, ...] = ()
@@ -110,6 +113,7 @@ class Library:
                 call.storages or self.storages,
                 call.max_length,
                 call.note,
+                call.code,
             )
 
 
@@ -120,7 +124,7 @@ class Function:
     Attributes
     ----------
     name : the library's name and the function's, as its users write it. belongs_to : the library.
-    key, eats, storages, max_length, note : as of `Call`.
+    key, eats, storages, max_length, note, code : as of `Call`.
     """
 
     name: str
@@ -130,6 +134,7 @@ class Function:
     storages: tuple[str, ...] = NUMPY
     max_length: int = LONG
     note: str = ""
+    code: str = ""
 
     @property
     def library(self) -> str:

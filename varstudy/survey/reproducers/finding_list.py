@@ -1,0 +1,184 @@
+"""Every finding of the survey, derived from what is committed: no list of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
+
+from ...study.score import WRONG_ERROR
+from ..findings import documented, measured
+from ..findings.measured import FindingRow, shown
+from ..findings.properties import SYNC, FindingStatus, property_of
+from ..frameworks.catalogue import FRAMEWORKS
+from ..league import layers, league_record
+from ..league.league_record import OURS, LeagueRow
+from ..libraries.catalogue import FUNCTIONS
+from .convention_script import contradiction
+from .finding import Finding, NoScript, address
+from .function_script import calling, wrong_cases
+from .layer_script import answering, asked, dividing, law_of
+from .league_script import laid_out
+from .recipes import recipe
+from .reported_script import reported
+from .upstream import states
+
+__all__ = ["described", "findings", "of_row"]
+
+_ERRORS = ("accuracy.", "float16.", "bfloat16.")
+
+
+@cache
+def findings() -> dict[str, Finding]:
+    """The findings by their addresses, layers first.
+
+    Raises
+    ------
+    ConventionsProblem, LeagueProblem, DocumentedProblem, UpstreamProblem
+        Something that is committed cannot be read.
+    """
+    found: dict[str, Finding] = {}
+    for each in (*_reported(), *_measured(), *_layers(), *_functions()):
+        found.setdefault(each.address, each)
+    return found
+
+
+def described() -> dict[str, str]:
+    """Each address with the words by which it is found."""
+    return {name: f"{each.sentence} {each.words}" for name, each in findings().items()}
+
+
+def of_row(row: FindingRow) -> str:
+    """The address of a measured cell that failed, alarms or contradicts; empty for any other."""
+    name = address(row.framework, row.kind, row.variant, row.property)
+    return name if name in findings() else ""
+
+
+# Layers ---------------------------------------------------------------------------------------------------------------
+
+
+def _measured() -> Iterator[Finding]:
+    rows = measured.committed()
+    for row in rows:
+        if row.property == measured.PROBE or not row.kind:
+            continue
+        fact = (
+            documented.lookup(row.framework, row.kind, row.variant, row.property)
+            if row.framework in FRAMEWORKS
+            else None
+        )
+        against = fact is not None and bool(documented.contradicts(fact, row))
+        if not (against or row.status == FindingStatus.FAILED or _alarming(row)):
+            continue
+        value = shown(row.plain()) if row.value else ""
+        seen = f"{value or row.status} with {row.version.split(', ')[0]} on {row.date}"
+        if against and fact is not None:
+            seen = f"measured {value}, documented {shown(fact.value)} ({row.version.split(', ')[0]}, {row.date})"
+        yield _finding(
+            address(row.framework, row.kind, row.variant, row.property),
+            f"{FRAMEWORKS[row.framework].title} {row.kind} norm, {row.variant}: {property_of(row.property).title}"
+            + (f", {row.threads} threads" if row.threads > 1 else ""),
+            seen,
+            f"{row.detail} {'contradiction of the documentation' if against else ''} {row.status}",
+            partial(_layer_body, rows, row, against),
+        )
+
+
+def _alarming(row: FindingRow) -> bool:
+    """Whether a variance has no correct digit, or there is none."""
+    if (
+        row.status != FindingStatus.MEASURED
+        or not row.property.startswith(_ERRORS)
+        or row.property == "float16.accumulator"
+    ):
+        return False
+    value = row.plain()
+    resolved = "at most" not in row.detail  # or else the outputs are too coarse to tell
+    return isinstance(value, str) or (value > WRONG_ERROR and resolved) or "negative" in row.detail
+
+
+def _layer_body(rows: Sequence[FindingRow], row: FindingRow, against: bool) -> list[str]:
+    if against:
+        return contradiction(rows, row)
+    if row.kind == SYNC:
+        raise NoScript("no short script runs several ranks: "
+                       f"'python -m varstudy frameworks {row.framework} --kind sync' asks again")  # fmt: skip
+    if row.property == "gradient":
+        raise NoScript(f"no short script asks for a gradient: 'python -m varstudy frameworks {row.framework}' does")
+    dtype = row.property.partition(".")[0] if row.property.startswith(("float16.", "bfloat16.")) else "float32"
+    if row.status == FindingStatus.FAILED or row.plain() == "error":
+        return answering(row.framework, row.kind, row.variant, dtype, row.threads)
+    law = law_of(rows, row.framework, row.kind, row.variant)
+    return dividing(row.framework, row.kind, row.variant, law, asked(row.property), threads=row.threads)
+
+
+def _reported() -> Iterator[Finding]:
+    for framework in FRAMEWORKS.values():
+        try:
+            declared = recipe(framework).reported
+        except NoScript:
+            continue
+        for tail, given in declared.items():
+            yield _finding(f"{framework.name}/{tail}", f"{framework.title}: {given['title']}", given["seen"],
+                           tail.replace("/", " norm, "), partial(reported, framework, tail))  # fmt: skip
+
+
+def _layers() -> Iterator[Finding]:
+    try:
+        content = layers.committed()
+    except FileNotFoundError:
+        return
+    facts = {fact.function: fact for fact in layers.facts(content)}
+    rows = measured.committed()
+    for row in layers.rows(content):
+        fact = facts.get(row.function)
+        cases = wrong_cases(row, content) if fact is not None else []
+        if fact is None or not cases:
+            continue
+        yield _finding(
+            address(fact.framework, fact.kind, fact.variant, "league"),
+            f"{FRAMEWORKS[fact.framework].title} {fact.kind} norm, {fact.variant}: the league's rows",
+            _counted(row, row.version, fact.date),
+            _marked(row),
+            partial(laid_out, rows, fact, cases),
+        )
+
+
+# Libraries ------------------------------------------------------------------------------------------------------------
+
+
+def _functions() -> Iterator[Finding]:
+    try:
+        content = league_record.committed()
+    except FileNotFoundError:
+        return
+    dates = {fact.function: fact.date for fact in league_record.facts(content)}
+    for row in league_record.rows(content):
+        function = FUNCTIONS.get(row.function)
+        if row.library == OURS or function is None or not (row.refused or wrong_cases(row, content)):
+            continue
+        seen = (
+            f"refused: {row.refused}"
+            if row.refused
+            else _counted(row, f"{row.library} {row.version}", dates.get(row.function, ""))
+        )
+        yield _finding(
+            address(row.function, row.storage),
+            f"{row.function} in {row.storage}",
+            seen.rstrip("."),
+            f"{row.library} {_marked(row)}",
+            partial(calling, function, row, content),
+        )
+
+
+def _counted(row: LeagueRow, version: str, date: str) -> str:
+    return f"wrong in {row.wrong} of {row.cases} cases with {version.partition(', ')[0]} on {date}"
+
+
+def _marked(row: LeagueRow) -> str:
+    """What kinds of answers there are, in words."""
+    kinds = {"negative": row.negative, "NaN": row.nan, "infinite": row.infinite, "raises": row.raised}
+    return " ".join(word for word, count in kinds.items() if count)
+
+
+def _finding(name: str, title: str, seen: str, words: str, body: partial[list[str]]) -> Finding:
+    return Finding(name, title, seen, words, states(name), body)

@@ -1,0 +1,100 @@
+"""``repro.json`` of a framework's folder: how its layers are called in a script of a few lines.
+
+``layers`` has an expression for each kind and variant, ``run`` the lines from the array ``x`` to the array ``y``, by
+``kind/variant``, variant or kind, and for all others under the empty name. Words in braces are filled in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..frameworks.declaring import Framework
+from .finding import NoScript
+
+__all__ = ["NAME", "Recipe", "recipe"]
+
+NAME = "repro.json"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to call the layers of a framework.
+
+    Attributes
+    ----------
+    imports : lines. version : an expression. threads : lines that say how many, or where it runs.
+    layers, run : as the module says. make : the line that makes ``layer`` of the expression {layer}.
+    last : how names of variants begin whose channels come last. epsilon : the argument's name; empty where it has none.
+    kept : an expression of the running variance of the first channel, after a training step.
+    momentum : the value that is handed over where the framework has no default.
+    reported : findings that are no cell of the survey yet, by the rest of their addresses.
+    """
+
+    imports: Sequence[str]
+    version: str
+    layers: Mapping[str, Mapping[str, str]]
+    run: Mapping[str, Sequence[str]]
+    threads: Sequence[str] = ()
+    by_cores: bool = False
+    make: str = "layer = {layer}"
+    last: Sequence[str] = ()
+    epsilon: str = ""
+    kept: str = ""
+    momentum: float | None = None
+    reported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def calls(
+        self, kind: str, variant: str, threads: int, options: str = "", **given: object
+    ) -> tuple[list[str], list[str]]:
+        """The lines before the data, and those from ``x`` to ``y``.
+
+        Parameters
+        ----------
+        options : further arguments of the layer, beginning with a comma. given : what is filled in, by name.
+
+        Raises
+        ------
+        NoScript
+            It does not say how this layer is called.
+        """
+        expression = self.layers.get(kind, {}).get(variant)
+        names = (f"{kind}/{variant}", variant, kind, "")
+        run = next((self.run[name] for name in names if name in self.run), None)
+        if expression is None or run is None:
+            raise NoScript(f"no short script calls {kind} norm, {variant}: its adapter does")
+        filled = {"options": options, "threads": threads, **given}
+        layer = _filled(expression, filled).replace("(, ", "(")
+        lines = [self.make.replace("{layer}", layer), *(_filled(line, filled) for line in run)]
+        return [_filled(line, filled) for line in self.threads], lines
+
+
+def _filled(text: str, given: Mapping[str, object]) -> str:
+    """A line with its words in braces filled in; other braces stay."""
+    for name, value in given.items():
+        text = text.replace("{" + name + "}", str(value))
+    return text
+
+
+def recipe(framework: Framework) -> Recipe:
+    """The recipe in a framework's folder.
+
+    Raises
+    ------
+    NoScript
+        There is none.
+    """
+    found = _read(framework.folder / NAME)
+    if found is None:
+        raise NoScript(f"no short script calls {framework.title} yet: 'python -m varstudy frameworks --install "
+                       f"{framework.name}' measures it again")  # fmt: skip
+    return found
+
+
+@cache
+def _read(path: Path) -> Recipe | None:
+    return Recipe(**json.loads(path.read_text("utf-8"))) if path.is_file() else None
