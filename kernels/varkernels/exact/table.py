@@ -140,8 +140,9 @@ class SumTable(Sequence[ExactSums]):
     def join(self, places: NDArray[np.int64]) -> SumTable:
         """The sums of the rows places[r, :] together, for every r."""
         places = np.ascontiguousarray(places, dtype=np.int64)
-        found = SumTable(self.counts[places].sum(axis=1, dtype=np.int64))
-        found.special = self.special[places].sum(axis=1, dtype=np.int64)
+        found = SumTable(self.counts[places.T].sum(axis=0, dtype=np.int64))  # numpy adds whole rows faster
+        if self.special.any():
+            found.special = self.special[places.T].sum(axis=0, dtype=np.int64)
         sums = (self.s1, self.s2, self.exponent, self.wide)
         kernel("join")(places, *sums, found.s1, found.s2, found.exponent, found.wide)
         for r in np.flatnonzero(found.wide).tolist():
