@@ -38,7 +38,19 @@ class Driver:
     momentum_name = "momentum"
     without: ClassVar[dict[str, bool]] = {}  # the arguments of a layer that has no scale and no shift
 
-    def __init__(self, momentum: float | None = None, epsilon: float | None = None, bare: bool = False) -> None:
+    axes: ClassVar[tuple[int, ...]] = (1,)  # where its channels can be; a driver is given them second
+
+    def __init__(
+        self,
+        momentum: float | None = None,
+        epsilon: float | None = None,
+        bare: bool = False,
+        axis: int | None = None,
+        rank: int = 4,
+    ) -> None:
+        self.axis, self.rank = axis or self.axes[0], rank
+        if self.axis not in self.axes:
+            pytest.skip("there is no such layer with the channels there")
         given = {self.momentum_name: momentum, self.epsilon_name: epsilon}
         self.given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if bare and not self.without:
@@ -68,6 +80,15 @@ def first(y: Any) -> Any:
     return np.moveaxis(np.asarray(y), -1, 1)
 
 
+def laid(x: Any, axis: int) -> Any:
+    """The channels, which are second, on that axis."""
+    return x if axis == 1 else last(x)
+
+
+def back(y: Any, axis: int) -> Any:
+    return np.asarray(y) if axis == 1 else first(y)
+
+
 class Torch(Driver):
     without: ClassVar = {"affine": False}
     epsilon_name = "eps"
@@ -76,7 +97,8 @@ class Torch(Driver):
         self.torch = module("torch")
 
     def fresh(self, channels: int) -> Any:
-        return self.torch.nn.BatchNorm2d(channels, **self.given)
+        kind = {2: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}[self.rank]
+        return getattr(self.torch.nn, kind)(channels, **self.given)
 
     def train(self, layer: Any, x: Any) -> Any:
         layer.train()
@@ -91,6 +113,7 @@ class Torch(Driver):
 
 class Keras(Driver):
     without: ClassVar = {"scale": False, "center": False}
+    axes = (-1, 1)
     backend = ""  # whichever is there
 
     def load(self) -> None:
@@ -107,28 +130,35 @@ class Keras(Driver):
             pytest.skip(f"Keras runs on {self.keras.backend.backend()} here: set KERAS_BACKEND={self.backend}")
 
     def fresh(self, channels: int) -> Any:
-        layer = self.keras.layers.BatchNormalization(**self.given)
-        layer.build((None, None, None, channels))
+        layer = self.keras.layers.BatchNormalization(axis=self.axis, **self.given)
+        shape = [None] * self.rank
+        shape[self.axis] = channels
+        layer.build(tuple(shape))
         return layer
 
     def train(self, layer: Any, x: Any) -> Any:
-        layer(last(x), training=True)
+        layer(laid(x, self.axis_of(layer)), training=True)
         return layer
 
     def evaluate(self, layer: Any, x: Any) -> Any:
-        return first(self.keras.ops.convert_to_numpy(layer(last(x), training=False)))
+        axis = self.axis_of(layer)
+        return back(self.keras.ops.convert_to_numpy(layer(laid(x, axis), training=False)), axis)
+
+    def axis_of(self, layer: Any) -> int:
+        return -1 if layer.axis in (-1, [layer.input_spec.ndim - 1]) else 1
 
 
 class TfKeras(Driver):
-    without = Keras.without
+    without, axes = Keras.without, Keras.axes
 
     def load(self) -> None:
         self.keras = module("tf_keras")
 
-    fresh, train = Keras.fresh, Keras.train
+    fresh, train, axis_of = Keras.fresh, Keras.train, Keras.axis_of
 
     def evaluate(self, layer: Any, x: Any) -> Any:
-        return first(layer(last(x), training=False).numpy())
+        axis = self.axis_of(layer)
+        return back(layer(laid(x, axis), training=False).numpy(), axis)
 
 
 class Linen(Driver):
@@ -137,17 +167,23 @@ class Linen(Driver):
     def load(self) -> None:
         self.jax, self.linen = module("jax"), module("flax.linen")
 
+    axes = (-1, 1)
+
     def fresh(self, channels: int) -> Any:
-        norm = self.linen.BatchNorm(use_running_average=True, **self.given)
-        return norm.init(self.jax.random.key(0), np.zeros((1, channels), np.float32))
+        norm = self.linen.BatchNorm(use_running_average=True, axis=self.axis, **self.given)
+        shape = [1] * self.rank
+        shape[self.axis] = channels
+        return norm, norm.init(self.jax.random.key(0), np.zeros(shape, np.float32))
 
     def train(self, layer: Any, x: Any) -> Any:
-        norm = self.linen.BatchNorm(use_running_average=False, **self.given)
-        _, moved = norm.apply(layer, last(x), mutable=["batch_stats"])
-        return {**layer, **moved}
+        norm, variables = layer
+        moving = norm.clone(use_running_average=False)
+        _, moved = moving.apply(variables, laid(x, norm.axis), mutable=["batch_stats"])
+        return norm, {**variables, **moved}
 
     def evaluate(self, layer: Any, x: Any) -> Any:
-        return first(self.linen.BatchNorm(use_running_average=True, **self.given).apply(layer, last(x)))
+        norm, variables = layer
+        return back(norm.apply(variables, laid(x, norm.axis)), norm.axis)
 
 
 class Nnx(Driver):
@@ -158,14 +194,16 @@ class Nnx(Driver):
         self.nnx = module("flax.nnx")
 
     def fresh(self, channels: int) -> Any:
-        return self.nnx.BatchNorm(channels, rngs=self.nnx.Rngs(0), **self.given)
+        return self.nnx.BatchNorm(channels, axis=self.axis, rngs=self.nnx.Rngs(0), **self.given)
+
+    axes = (-1, 1)
 
     def train(self, layer: Any, x: Any) -> Any:
-        layer(last(x), use_running_average=False)
+        layer(laid(x, layer.axis), use_running_average=False)
         return layer
 
     def evaluate(self, layer: Any, x: Any) -> Any:
-        return first(layer(last(x), use_running_average=True))
+        return back(layer(laid(x, layer.axis), use_running_average=True), layer.axis)
 
 
 class Haiku(Driver):
@@ -179,19 +217,31 @@ class Haiku(Driver):
         # it has no default of any of the three
         given = {"create_scale": True, "create_offset": True, "decay_rate": 0.9, **self.given}
 
+        given["data_format"] = "channels_last" if self.axis == -1 else "channels_first"
+
         def forward(x: Any, training: bool) -> Any:
             return hk.BatchNorm(**given)(x, training)
 
         self.function = hk.transform_with_state(forward)
 
+    axes = (-1, 1)
+
     def fresh(self, channels: int) -> Any:
-        return self.function.init(None, np.zeros((1, 1, 1, channels), np.float32), True)
+        shape = [1] * self.rank
+        shape[self.axis] = channels
+        return self.function, *self.function.init(None, np.zeros(shape, np.float32), True)
 
     def train(self, layer: Any, x: Any) -> Any:
-        return layer[0], self.function.apply(*layer, None, last(x), True)[1]
+        function, params, kept = layer
+        return function, params, function.apply(params, kept, None, laid(x, self.axis_of(layer)), True)[1]
 
     def evaluate(self, layer: Any, x: Any) -> Any:
-        return first(self.function.apply(*layer, None, last(x), False)[0])
+        function, params, kept = layer
+        axis = self.axis_of(layer)
+        return back(function.apply(params, kept, None, laid(x, axis), False)[0], axis)
+
+    def axis_of(self, layer: Any) -> int:
+        return -1 if layer[2]["batch_norm/~/var_ema"]["average"].shape[-1] > 1 else 1
 
 
 class Equinox(Driver):
@@ -202,7 +252,7 @@ class Equinox(Driver):
         self.jax, self.eqx = module("jax"), module("equinox")
 
     def fresh(self, channels: int) -> Any:
-        return self.eqx.nn.make_with_state(self.eqx.nn.BatchNorm)(channels, "batch", mode="batch", **self.given)
+        return self.eqx.nn.make_with_state(self.eqx.nn.BatchNorm)(channels, "batch", mode="ema", **self.given)
 
     def both(self, layer: Any, x: Any, inference: bool) -> Any:
         norm, state = layer
@@ -242,7 +292,8 @@ class Onnx(Driver):
         ones = [np.full(channels, name in ("scale", "input_var"), np.float32) for name in names]
         fresh = [numpy_helper.from_array(array, name) for name, array in zip(names, ones, strict=True)]
         node = helper.make_node("BatchNormalization", ["x", *names], ["y"], **self.given)
-        ends = [[helper.make_tensor_value_info(name, 1, ["N", channels, "H", "W"])] for name in ("x", "y")]
+        shape = ["N", channels, "D", "H", "W"][: self.rank]
+        ends = [[helper.make_tensor_value_info(name, 1, shape)] for name in ("x", "y")]
         graph = helper.make_graph([node], "layer", *ends, fresh)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
 
@@ -252,8 +303,9 @@ class Onnx(Driver):
         training.CopyFrom(layer)
         node = training.graph.node[0]
         node.attribute.append(helper.make_attribute("training_mode", 1))
-        node.output.extend(["mean", "var"])
-        training.graph.output.extend([helper.make_tensor_value_info(name, 1, [None]) for name in ("mean", "var")])
+        node.output.extend(["new_mean", "new_var"])
+        ends = [helper.make_tensor_value_info(name, 1, [None]) for name in ("new_mean", "new_var")]
+        training.graph.output.extend(ends)
         moved = self.run(training, x)[1:]
         kept = {each.name: each for each in layer.graph.initializer}
         for name, array in zip(layer.graph.node[0].input[3:5], moved, strict=True):
@@ -278,6 +330,8 @@ class OnnxRuntime(Onnx):
 class Mlx(Driver):
     without: ClassVar = {"affine": False}
     epsilon_name = "eps"
+
+    axes = (-1,)
 
     def load(self) -> None:
         self.core, self.nn = module("mlx.core"), module("mlx.nn")

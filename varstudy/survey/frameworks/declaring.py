@@ -1,14 +1,16 @@
 """What the ``facts.json`` or ``facts.py`` of a framework's folder declares: the framework, and code for its state.
 
 These are calls of the frameworks' interfaces, no conventions: what a default or a number means is measured, elsewhere.
-Three functions of every snippet have the same names whatever the framework:
+Four functions of every snippet have the same names whatever the framework:
 
     read(layer)          -> {"gamma", "beta", "mean", "var"}, float64 numpy arrays (channels,)
-    make(channels)       -> a fresh layer, with the epsilon and momentum that the port needs
+    settings(layer)      -> {"epsilon", "momentum", "axis", "rank", "scale", "shift"}, None or absent where it has none
+    make(channels, ...)  -> a fresh layer with these settings, momentum as its own argument
     write(layer, state)  -> the layer with the state in it
 
 Where a framework keeps a layer's arrays apart from the layer, "layer" is what holds the arrays: flax's `variables`,
-haiku's (params, state), equinox's (layer, state), ONNX's model.
+haiku's (params, state), equinox's (layer, state), ONNX's model. What `make` gives holds all that an evaluation needs:
+flax's (module, variables), haiku's (function, params, state).
 """
 
 from __future__ import annotations
@@ -32,20 +34,25 @@ class StateCode:
 
     Attributes
     ----------
-    imports : lines. reads, writes, makes : the bodies of the three functions; what the port fills in `makes` is
-        {epsilon} and {momentum}, which are arguments with their names or nothing, and {variant}.
+    imports : lines. reads, settings, makes, writes : the bodies of the four functions. `makes` has channels, epsilon,
+        momentum, axis, rank, scale and shift; the port fills in {mode}, the first word of the variant.
     layer : what the functions take. epsilon, momentum : the arguments' names.
     momentum_needed : whether a layer cannot be made without that argument.
+    axes : where a layer can have its channels, 1 or -1; the first is its habit.
+    cumulative : whether the momentum "cumulative" stands for a plain average over all batches.
     """
 
     imports: str
     layer: str
     reads: str
+    settings: str
     makes: str
     writes: str
     epsilon: str = "epsilon"
     momentum: str = "momentum"
     momentum_needed: bool = False
+    axes: tuple[int, ...] = (1,)
+    cumulative: bool = False
 
 
 _STATE = """\

@@ -89,6 +89,7 @@ class Convention:
     framework, variant, version : of the measured row; a variant is an input rank, a layout or an operator set.
     facts : property -> ConventionFact, for every name in PROPERTIES, and for `running.weight`.
     note : a sentence on what else goes by the name and differs; empty where nothing does.
+    named : whether the variant was asked for by its name.
     """
 
     framework: str
@@ -96,6 +97,7 @@ class Convention:
     version: str
     facts: Mapping[str, ConventionFact]
     note: str = ""
+    named: bool = False
 
     def __getitem__(self, name: str) -> Any:
         return self.facts[name].value
@@ -113,6 +115,15 @@ class Convention:
             It is none of these.
         """
         return exact(self[name]) if is_number(self[name]) else None
+
+    @property
+    def layout(self) -> tuple[int | None, int | None]:
+        """The rank of the inputs and the axis of their channels, 1 or -1; None where the variant fixes none."""
+        words = self.variant.replace(",", " ").split()
+        fixed: dict[str, tuple[int, int | None]] = {
+            "2-D": (2, None), "NCHW": (4, 1), "channels-last": (4, 1), "NHWC": (4, -1)
+        }  # fmt: skip
+        return next((fixed[word] for word in words if word in fixed), (None, None))
 
     @property
     def place(self) -> EpsilonPlace | None:
@@ -265,7 +276,7 @@ def choose(name: str, known: Sequence[Convention]) -> Convention:
         return replace(first, note=_others(first, here))
     for each in here:
         if each.variant.lower() == variant.lower():
-            return each
+            return replace(each, named=True)
     variants = [each.variant for each in here if each.framework == here[0].framework]
     advice = nearest(variant, variants, f"use one of {', '.join(variants)}")
     raise PortError(f"{here[0].framework} has no variant {variant!r}: {advice}")

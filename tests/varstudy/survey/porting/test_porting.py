@@ -412,17 +412,17 @@ def test_every_pair_of_templates_is_python() -> None:
             both = [row for row in known if row.framework in (a, b)]
             tree = ast.parse(port(a, b, rows=both, values_per_channel=2, variance=1.0).snippet())
             functions = [each.name for each in tree.body if isinstance(each, ast.FunctionDef)]
-            assert functions == ["read", "convert", "make", "write", "port"], (a, b)
+            assert functions == ["read", "settings", "convert", "make", "write", "port"], (a, b)
 
 
 def test_every_template_is_python() -> None:
     for name in CARRIED:
         text = port(name, "torch", rows=rows(name) + (rows("torch") if name != "torch" else [])).snippet()
         compile(text, name, "exec")
-        assert "{arguments}" not in text
+        assert "{mode}" not in text
         text = port("torch", name, rows=rows(name) + (rows("torch") if name != "torch" else [])).snippet()
         compile(text, name, "exec")
-        assert not any(each in text for each in ("{arguments}", "{comma}", "{variant}"))
+        assert "{mode}" not in text
 
 
 def test_the_conversion_of_the_running_variance() -> None:
@@ -637,7 +637,7 @@ def test_a_momentum_without_a_default_must_be_known() -> None:
     plan = plan_of(unknown, unknown, ("torch", "haiku"))
     with pytest.raises(PortError, match="haiku's decay_rate has no default, and torch's momentum is not known: give"):
         plan.snippet()
-    assert "decay_rate=0.75" in plan_of(unknown, unknown, ("torch", "haiku"), momentum=0.75).snippet()
+    assert " momentum=0.75, " in plan_of(unknown, unknown, ("torch", "haiku"), momentum=0.75).snippet()
     made = plan_of(unknown, {}, ("haiku", "torch")).snippet()
     assert "    # momentum: torch's default, since haiku's is not known: give --momentum\n" in made
     assert "# eps:" not in made

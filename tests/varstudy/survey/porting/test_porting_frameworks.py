@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,9 @@ import port_drivers
 import pytest
 from numpy.typing import NDArray
 from port_drivers import CORE, DRIVERS, Driver
-from port_findings import real
+from port_pairs import CHANNELS, PAIRS, ROUNDINGS, SAMPLES, U, code_of, known, own, plan_of, slack, with_weights
 
-from varstudy.survey.findings import measured
-from varstudy.survey.porting import PortPlan, port
-
-U = 2.0**-24
-# Roundings of an evaluation: the root, its inverse, and up to six products and sums.
-ROUNDINGS = 8
-CHANNELS, SAMPLES = 4, 2  # 1 x 1 pixels: two values a channel
-PAIRS = [
-    (a, b) for a in DRIVERS for b in DRIVERS if a != b and ((a in CORE and b in CORE) or {a, b} & {"torch", "flax-nnx"})
-]
+from varstudy.survey.porting import PortPlan
 
 
 @pytest.fixture(autouse=True)
@@ -36,38 +26,6 @@ def frameworks_may_warn() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-@cache
-def findings() -> dict[str, list[measured.FindingRow]]:
-    """The findings on batch norm of each framework."""
-    found: dict[str, list[measured.FindingRow]] = {}
-    for row in measured.committed() or real():
-        if row.kind == "batch":
-            found.setdefault(row.framework, []).append(row)
-    return found
-
-
-@cache
-def plan_of(a: str, b: str, **settings: Any) -> PortPlan:
-    rows = [row for name in dict.fromkeys((a, b)) for row in findings()[name]]
-    return port(a, b, values_per_channel=SAMPLES, rows=rows, **settings)
-
-
-def known() -> set[str]:
-    return set(findings())
-
-
-def code_of(plan: PortPlan) -> dict[str, Any]:
-    names: dict[str, Any] = {}
-    exec(compile(plan.snippet(), "snippet", "exec"), names)
-    return names
-
-
-@cache
-def own(name: str) -> dict[str, Any]:
-    """Code that reads and writes a framework's layers; what `make` gives does not matter."""
-    return code_of(plan_of(name, name, momentum=0.5))
 
 
 def batches(count: int, scale: float) -> list[NDArray[np.float32]]:
@@ -82,22 +40,6 @@ def far_points(state: dict[str, Any]) -> NDArray[np.float32]:
     away = np.linspace(1000, 4000, 5).reshape(5, 1, 1, 1)
     shape = (1, CHANNELS, 1, 1)
     return (state["mean"].reshape(shape) + away * np.sqrt(state["var"] + 1e-5).reshape(shape)).astype(np.float32)
-
-
-def with_weights(driver: Driver, code: dict[str, Any], layer: Any) -> Any:
-    """The layer with a scale and a shift that are not 1 and 0; its statistics stay."""
-    state = {**code["read"](layer), "gamma": np.float64([1.5, -0.5, 2.0, 0.75]), "beta": np.float64([0.5, -1, 0, 2])}
-    return code["write"](layer, state)
-
-
-def slack(state: dict[str, Any], x: Any, epsilon: float) -> Any:
-    """What two evaluations of the same state may differ by: each a few roundings of terms of these sizes."""
-    shape = (1, -1, 1, 1)
-    slope = np.abs(state["gamma"] / np.sqrt(state["var"] + epsilon)).reshape(shape)
-    terms = (np.abs(np.float64(x)) + np.abs(state["mean"].reshape(shape))) * slope + np.abs(
-        state["beta"].reshape(shape)
-    )
-    return 2 * ROUNDINGS * U * terms
 
 
 def ratio(y: Any, right: Any, state: dict[str, Any]) -> Any:
@@ -275,6 +217,9 @@ def test_at_least_four_frameworks_are_carried_where_they_are_installed() -> None
     """The five of the extra come in all twenty ordered pairs; a name without a driver cannot slip in."""
     assert sum(a in CORE and b in CORE for a, b in PAIRS) == 20
     assert set(CORE) <= known()
-    assert "def convert(state, values_per_channel=None, steps=None)" in plan_of("torch", "flax-linen").snippet()
+    assert (
+        "def convert(state, values_per_channel=None, steps=None, *, weight=0.1)"
+        in plan_of("torch", "flax-linen").snippet()
+    )
     assert set(CORE) == {"torch", "onnxruntime", "onnx-reference", "flax-linen", "flax-nnx"}
     assert port_drivers.DRIVERS.keys() >= {name for pair in PAIRS for name in pair}

@@ -18,12 +18,18 @@ else:
 pairs = {"gamma": module.weight, "beta": module.bias, "mean": mean, "var": var}""",
         "np.array(value, np.float64)",
     ),
+    settings="""\
+module, scale = layer[0], layer[0].weight is not None
+found = {"epsilon": module.eps, "momentum": module.momentum, "axis": 1}
+return {**found, "scale": scale, "shift": scale}""",
     makes="""\
-return eqx.nn.make_with_state(eqx.nn.BatchNorm)(channels, axis_name="batch", mode="{variant}"{comma}{arguments})""",
+given = {"eps": epsilon, "momentum": momentum, "channelwise_affine": scale or shift}
+return eqx.nn.make_with_state(eqx.nn.BatchNorm)(channels, axis_name="batch", mode="{mode}", **given)""",
     writes="""\
 module, kept = layer
 arrays = {name: jnp.asarray(value, jnp.float32) for name, value in state.items()}
-module = eqx.tree_at(lambda each: (each.weight, each.bias), module, (arrays["gamma"], arrays["beta"]))
+if module.weight is not None:
+    module = eqx.tree_at(lambda each: (each.weight, each.bias), module, (arrays["gamma"], arrays["beta"]))
 statistics = arrays["mean"], arrays["var"]
 if module.mode == "ema":
     kept = kept.set(module.ema_state_index, statistics)

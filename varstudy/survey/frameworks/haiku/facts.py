@@ -5,10 +5,11 @@ from varstudy.survey.frameworks.declaring import Framework, StateCode, reads_of
 
 STATE = StateCode(
     imports="import haiku as hk\nimport jax.numpy as jnp",
-    layer="(params, state) of a transformed function with one BatchNorm of its default name",
+    layer="(params, state), or (function, params, state), of a function with one BatchNorm of its default name",
+    axes=(-1, 1),
     reads=reads_of(
         """\
-params, kept = layer
+params, kept = layer[-2:]
 affine = params.get("batch_norm", {})
 pairs = {
     "gamma": affine.get("scale"),
@@ -18,23 +19,34 @@ pairs = {
 }""",
         "np.array(value, np.float64).ravel()",
     ),
+    settings="""\
+# a function of Haiku does not tell its epsilon and its decay_rate: give them
+affine = layer[-2].get("batch_norm", {})
+found = {"scale": "scale" in affine, "shift": "offset" in affine}
+shape = layer[-1]["batch_norm/~/var_ema"]["average"].shape
+if len(shape) > 1 and max(shape) > 1:
+    found |= {"rank": len(shape), "axis": -1 if shape[-1] > 1 else 1}
+return found""",
     makes="""\
-function = hk.transform_with_state(
-    lambda x, training: hk.BatchNorm(True, True, {arguments})(x, training)
-)
-# for feature maps with the channels last; to be applied by a function made the same way
-return function.init(None, jnp.zeros((1, 1, 1, channels)), True)""",
+form = "channels_last" if axis == -1 else "channels_first"
+settings = {"decay_rate": momentum, "eps": epsilon, "data_format": form}
+function = hk.transform_with_state(lambda x, training: hk.BatchNorm(scale, shift, **settings)(x, training))
+shape = [1] * rank
+shape[axis] = channels
+return function, *function.init(None, jnp.zeros(shape), True)""",
     writes="""\
-params, kept = layer
+*function, params, kept = layer
 params, kept = dict(params), dict(kept)
-shape = params["batch_norm"]["scale"].shape
+shape = kept["batch_norm/~/var_ema"]["average"].shape
 arrays = {name: jnp.asarray(value, jnp.float32).reshape(shape) for name, value in state.items()}
-params["batch_norm"] = {"scale": arrays["gamma"], "offset": arrays["beta"]}
+ours = {"scale": "gamma", "offset": "beta"}
+if "batch_norm" in params:
+    params["batch_norm"] = {name: arrays[ours[name]] for name in params["batch_norm"]}
 for name in ("mean", "var"):
     # as after so many steps that nothing is left of the zero-debiasing
     average = {"average": arrays[name], "hidden": arrays[name], "counter": jnp.int32(2**30)}
     kept[f"batch_norm/~/{name}_ema"] = average
-return params, kept""",
+return (*function, params, kept)""",
     epsilon="eps",
     momentum="decay_rate",
     momentum_needed=True,

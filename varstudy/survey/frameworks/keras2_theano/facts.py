@@ -1,10 +1,12 @@
 """Keras 2.3 on Theano: where it runs, and how its batch norm's state is read and written."""
 
+from dataclasses import replace
+
 from varstudy.survey.environments.shared import THEANO
-from varstudy.survey.frameworks.declaring import Framework, StateCode
+from varstudy.survey.frameworks.declaring import Framework
 from varstudy.survey.frameworks.shared_state import KERAS_STATE, OLD_KERAS_READS
 
-STATE = StateCode("import keras", KERAS_STATE.layer, OLD_KERAS_READS, KERAS_STATE.makes, KERAS_STATE.writes)
+STATE = replace(KERAS_STATE, imports="import keras", reads=OLD_KERAS_READS)
 FRAMEWORKS = [
     Framework(
         "keras2-theano",

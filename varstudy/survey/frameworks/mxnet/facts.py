@@ -6,14 +6,23 @@ from varstudy.survey.frameworks.declaring import Framework, StateCode, reads_of
 STATE = StateCode(
     imports="import mxnet",
     layer="an initialised gluon.nn.BatchNorm",
+    axes=(1, -1),
     reads=reads_of(
         """\
 gamma = None if layer._kwargs["fix_gamma"] else layer.gamma  # of scale=False: it is there, and not used
 pairs = {"gamma": gamma, "beta": layer.beta, "mean": layer.running_mean, "var": layer.running_var}""",
         "np.array(value.data().asnumpy(), np.float64)",
     ),
+    settings="""\
+given = layer._kwargs
+if given["axis"] not in (1, -1, 3):
+    raise ValueError(f"the layer has its channels on axis {given['axis']}: only 1 and the last can be carried")
+axis = 1 if given["axis"] == 1 else -1
+found = {"epsilon": given["eps"], "momentum": given["momentum"], "axis": axis}
+return {**found, "scale": not given["fix_gamma"], "shift": layer.beta.grad_req != "null"}""",
     makes="""\
-layer = mxnet.gluon.nn.BatchNorm(in_channels=channels{comma}{arguments})
+given = {"axis": axis, "momentum": momentum, "epsilon": epsilon, "scale": scale, "center": shift}
+layer = mxnet.gluon.nn.BatchNorm(in_channels=channels, **given)
 layer.initialize()
 return layer""",
     writes="""\

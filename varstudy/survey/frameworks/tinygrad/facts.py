@@ -7,11 +7,16 @@ STATE = StateCode(
     imports="import tinygrad.nn\nfrom tinygrad import Tensor",
     layer="a tinygrad.nn.BatchNorm",
     reads=reads("weight", "bias", "running_mean", "running_var", "np.array(value.numpy(), np.float64)"),
-    makes="return tinygrad.nn.BatchNorm(channels{comma}{arguments})",
+    settings="""\
+scale = layer.weight is not None
+return {"epsilon": layer.eps, "momentum": layer.momentum, "axis": 1, "scale": scale, "shift": scale}""",
+    makes="""\
+return tinygrad.nn.BatchNorm(channels, eps=epsilon, momentum=momentum, affine=scale or shift)""",
     writes="""\
 pairs = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
 for name, ours in pairs.items():
-    getattr(layer, name).assign(Tensor(np.asarray(state[ours], np.float32))).realize()
+    if getattr(layer, name) is not None:
+        getattr(layer, name).assign(Tensor(np.asarray(state[ours], np.float32))).realize()
 return layer""",
     epsilon="eps",
 )
