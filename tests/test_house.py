@@ -47,6 +47,7 @@ NARROW = {
             "varstudy.study.algorithm_answers",
             "varstudy.study.element_score",
             "varstudy.study.featuremaps",
+            "varstudy.study.gradient_orders",
             "varstudy.study.ground_truth",
             "varstudy.study.measuring",
             "varstudy.study.score",

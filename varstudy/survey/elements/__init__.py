@@ -1,7 +1,9 @@
 """What a layer answers, element by element: its outputs and gradients against the exact ones.
 
-What is asked (`asking`), how a framework is asked and scored (`measuring`), and what is kept (`elements_record`, the
-file elements.json). ``python -m varstudy.survey.elements.commit NAME...`` measures frameworks into the committed file.
+The gradients of scale and shift are sums over all positions, so the file also has what our own kernels' orders do to
+them (`varstudy.study.gradient_orders`). What is asked (`asking`), how a framework is asked and scored (`measuring`),
+and what is kept (`elements_record`, the file elements.json). ``python -m varstudy.survey.elements.commit NAME...``
+measures frameworks into the committed file.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from .elements_record import (
     ElementRow,
     committed,
     facts,
+    orders,
     read,
     rows,
     write,
@@ -29,6 +32,7 @@ __all__ = [
     "committed",
     "facts",
     "measure",
+    "orders",
     "read",
     "rows",
     "write",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..._io import provenance
+from ...study.gradient_orders import order_errors
 from ..environments import Interpreter
 from ..frameworks.catalogue import FRAMEWORKS
 from .asking import inputs
@@ -47,6 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "inputs": [each.record() for each in inputs()],
         "provenance": {key: made[key] for key in ("made", "versions")}
         | {"cpu": {key: made["cpu"][key] for key in ("model", "cores", "machine")}},
+        "orders": [each.record() for each in order_errors()],
         "facts": [each.record() for each in (*kept_facts, *(each.fact for each in found))],
         "rows": [each.record() for each in (*kept_rows, *(row for each in found for row in each.rows))],
     }

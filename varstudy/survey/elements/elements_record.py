@@ -11,6 +11,7 @@ from typing import Any
 from varkernels.enums import StrEnum
 
 from ..._io.record_file import Cells, RecordFile
+from ...study.gradient_orders import OrderRow
 
 __all__ = [
     "COMMITTED",
@@ -21,6 +22,7 @@ __all__ = [
     "Outcome",
     "committed",
     "facts",
+    "orders",
     "read",
     "rows",
     "write",
@@ -110,18 +112,24 @@ class ElementFact(Cells):
     repeated: str = ""
 
 
-_PARTS = {"settings": dict, "inputs": list, "facts": list, "provenance": dict}
+_PARTS = {"settings": dict, "inputs": list, "facts": list, "orders": list, "provenance": dict}
 _AGAIN = f"make it again with '{COMMAND}'"
 _FILE = RecordFile(
     "varstudy-elements", 1, "record of outputs and gradients", _AGAIN, _PARTS, ElementProblem, name=NAME, row=ElementRow
 )
 _FACTS = RecordFile("", 1, "", _AGAIN, {}, ElementProblem, name=NAME, row=ElementFact)
+_ORDERS = RecordFile("", 1, "", _AGAIN, {}, ElementProblem, name=NAME, row=OrderRow)
 rows, write = _FILE.rows, _FILE.write
 
 
 def facts(content: Mapping[str, Any]) -> list[ElementFact]:
     """One for each framework of a content."""
     return _FACTS.rows({"rows": content["facts"]})
+
+
+def orders(content: Mapping[str, Any]) -> list[OrderRow]:
+    """What our own kernels' orders do to the gradients of scale and shift."""
+    return _ORDERS.rows({"rows": content["orders"]})
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -137,6 +145,7 @@ def read(path: str | Path) -> dict[str, Any]:
     content = _FILE.read(path)
     try:
         facts(content)
+        orders(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _FILE.edited(Path(path).name, error) from error
     return content

@@ -178,6 +178,7 @@ def test_the_file_is_read_back(measured: measuring.Measured, tmp_path: Path) -> 
         "settings": measuring.settings(),
         "inputs": [one.record() for one in INPUTS],
         "provenance": {},
+        "orders": [],
         "facts": [measured.fact.record()],
         "rows": [row.record() for row in measured.rows],
     }
