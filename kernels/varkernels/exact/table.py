@@ -162,11 +162,11 @@ class SumTable(Sequence[ExactSums]):
         away.s1, away.s2 = _negative(other.s1), _negative(other.s2)
         away.apart = {r: times(sums, -1) for r, sums in other.apart.items()}
         left = SumTable.together([self, away])
-        for r in np.flatnonzero(~left._surely_consistent()).tolist():
+        for r in np.flatnonzero(~left.surely_consistent()).tolist():
             left.put(r, less(self[r], other[r]))
         return left
 
-    def _surely_consistent(self) -> NDArray[np.bool_]:
+    def surely_consistent(self) -> NDArray[np.bool_]:
         """Of which rows float64 shows `sums.consistent`: of those where nothing is near to its limit."""
         finite = self.counts - self.special.sum(axis=1)
         weights = 2.0 ** (32.0 * np.arange(limbs.S2))

@@ -83,7 +83,7 @@ def _vectors_of(rows: Iterable[ExactSums], grid: Grid) -> NDArray[np.int64]:
     Raises
     ------
     ValueError
-        A value is no multiple of the grid's unit.
+        A value is no multiple of the grid's unit, or a sum is too large for it.
     """
     found = []
     for row in rows:
@@ -91,8 +91,81 @@ def _vectors_of(rows: Iterable[ExactSums], grid: Grid) -> NDArray[np.int64]:
         if shift < 0:
             raise ValueError(f"a value is no multiple of 2^{grid.unit}, as those of {grid.name} are: use a wider dtype")
         head = np.array([row.count, row.nan, row.posinf, row.neginf], dtype=np.int64)
-        found += [head, _limbs(row.s1 << shift, grid.first), _limbs(row.s2 << 2 * shift, grid.second)]
+        try:
+            found += [head, _limbs(row.s1 << shift, grid.first), _limbs(row.s2 << 2 * shift, grid.second)]
+        except OverflowError:
+            raise ValueError(f"a value is too large for {grid.name}: use a wider dtype") from None
     return np.concatenate([np.zeros(0, dtype=np.int64), *found]).reshape(-1, grid.length)
+
+
+def _shifted(limbs: NDArray[np.uint32], shift: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], Any]:
+    """Rows of limbs times 2^shift, in `size` limbs, and which of them surely fit."""
+    sign = np.uint32(0) - (limbs[:, -1] >> np.uint32(31))
+    used = limbs.shape[1] - (limbs[:, ::-1] == sign[:, np.newaxis]).cumprod(axis=1).sum(axis=1)
+    jump, bits = shift >> 5, (shift & 31).astype(np.uint64)[:, np.newaxis]
+    fits = (shift >= 0) & (used + jump + 1 < size)
+    places = np.where(fits, jump, 0)
+    # Zeros below, the sign above.
+    padded = np.zeros((len(limbs), limbs.shape[1] + 2 * size + 1), dtype=np.uint64)
+    padded[:, size + 1 : size + 1 + limbs.shape[1]] = limbs
+    padded[:, size + 1 + limbs.shape[1] :] = sign[:, np.newaxis]
+    at = np.arange(size + 1, 2 * size + 1) - places[:, np.newaxis]
+    above, below = np.take_along_axis(padded, at, axis=1), np.take_along_axis(padded, at - 1, axis=1)
+    found = ((above << bits | below >> (np.uint64(32) - bits)) & np.uint64(0xFFFFFFFF)).view(np.int64)
+    found[:, -1] -= (found[:, -1] >> 31) << 32
+    return found, fits
+
+
+def _vectors_of_table(table: SumTable, grid: Grid) -> NDArray[np.int64]:
+    """`_vectors_of`, of all rows at once that are packed."""
+    shift = np.where(table.s2.any(axis=1), table.exponent - grid.unit, 0)
+    first, fits = _shifted(table.s1, shift, grid.first)
+    second, fits_too = _shifted(table.s2, 2 * shift, grid.second)
+    found = np.concatenate([table.counts[:, np.newaxis], table.special, first, second], axis=1)
+    for row in np.flatnonzero(table.wide | ~fits | ~fits_too).tolist():
+        found[row] = _vectors_of([table[row]], grid)[0]
+    return found
+
+
+def _carried(places: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """Sums of limbs as limbs, two's complement, and which of them fit."""
+    found = np.empty(places.shape, dtype=np.uint32)
+    over = np.zeros(len(places), dtype=np.int64)
+    for j in range(places.shape[1]):
+        value = places[:, j] + over
+        found[:, j] = value & 0xFFFFFFFF
+        over = value >> 32
+    return found, over == -(found[:, -1] >> np.uint32(31)).astype(np.int64)
+
+
+def _low(limbs: NDArray[np.uint32], from_: NDArray[np.int64], out: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Set `out` to the limbs from a place of each row on, sign extended; which rows fit."""
+    size, room = limbs.shape[1], out.shape[1]
+    sign = np.uint32(0) - (limbs[:, -1] >> np.uint32(31))
+    padded = np.concatenate([limbs, np.repeat(sign[:, np.newaxis], room, axis=1)], axis=1)
+    at = np.minimum(from_[:, np.newaxis] + np.arange(room), size + room - 1)
+    out[:] = np.take_along_axis(padded, at, axis=1)
+    beyond = np.arange(size) >= from_[:, np.newaxis] + room
+    left = ~(beyond & (limbs != sign[:, np.newaxis])).any(axis=1)
+    fits: NDArray[np.bool_] = left & (out[:, -1] >> np.uint32(31) == sign & np.uint32(1))
+    return fits
+
+
+def _table_of(vectors: NDArray[np.int64], grid: Grid) -> SumTable:
+    """`_sums_of`, of all rows at once that can be packed."""
+    found = SumTable(vectors[:, 0].copy())
+    found.special = vectors[:, 1:_HEAD].copy()
+    first, right = _carried(vectors[:, _HEAD : _HEAD + grid.first])
+    second, right_too = _carried(vectors[:, _HEAD + grid.first :])
+    lowest1 = np.where(first.any(axis=1), (first != 0).argmax(axis=1), grid.first)
+    lowest2 = np.where(second.any(axis=1), (second != 0).argmax(axis=1), 0)
+    place = np.minimum(lowest1, lowest2 >> 1)
+    found.exponent[:] = np.where(second.any(axis=1), grid.unit + 32 * place, 0)
+    fits = _low(first, place, found.s1)
+    fits &= _low(second, 2 * place, found.s2)
+    for row in np.flatnonzero(~(fits & right & right_too & found.surely_consistent())).tolist():
+        found.put(row, _sums_of(vectors[row : row + 1], grid)[0])
+    return found
 
 
 def _sums_of(vectors: NDArray[np.int64], grid: Grid) -> list[ExactSums]:
@@ -126,7 +199,7 @@ def vector_of(state: State | None, features: bool, dtype: Any) -> NDArray[np.int
     if state is None and features:
         raise ValueError("there are no values, and nothing tells the shape of the features")
     if isinstance(state, Rows):
-        return _vectors_of(state.table, grid).reshape(*state.shape, grid.length)
+        return _vectors_of_table(state.table, grid).reshape(*state.shape, grid.length)
     found: NDArray[np.int64] = _vectors_of([NOTHING if state is None else state.sums], grid)[0]
     return found
 
@@ -140,8 +213,9 @@ def kept_of(vector: ArrayLike, features: bool, dtype: Any) -> Kept:
     if numbers.shape[-1:] != (grid.length,) or (numbers.ndim > 1 and not features):
         shape = f"(features, {grid.length})" if features else f"({grid.length},)"
         raise ValueError(f"vector has the shape {numbers.shape}, and for {grid.name} it has to be {shape}")
-    sums = _sums_of(numbers.reshape(-1, grid.length), grid)
+    rows = numbers.reshape(-1, grid.length)
     fmt = FORMATS.get(grid.name, FLOAT64)
     if features:
-        return fmt, Rows(numbers.shape[:-1], SumTable.of(sums))
+        return fmt, Rows(numbers.shape[:-1], _table_of(rows.astype(np.int64, copy=False), grid))
+    sums = _sums_of(rows, grid)
     return (fmt, Whole(sums[0])) if sums[0].count else (None, None)

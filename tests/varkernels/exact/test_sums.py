@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import njit
 from numpy.typing import NDArray
 
 from varkernels import views
@@ -20,6 +19,7 @@ from varkernels.exact import accumulator
 from varkernels.exact import sums as summing
 from varkernels.exact.sums import ExactSums, exact_sums
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
+from varkernels.jit import fresh_njit
 
 ALL = list(FORMATS.values())
 SIGNED = {2: np.int16, 4: np.int32, 8: np.int64}
@@ -256,7 +256,7 @@ def test_blocks_at_the_edge_of_what_float64_adds_exactly(fmt: Format, over: int,
         assert exact_sums(row.reshape(1, 1, -1)) == [oracle(row)]
 
 
-@njit(error_model="numpy")
+@fresh_njit
 def short_way(values, bits, fraction, field, unit, digits, squares):  # type: ignore[no-untyped-def]
     return accumulator.block(values, bits, 0, 0, 0, values.shape[2], 0, fraction, field, unit, 0, digits, squares)
 

@@ -72,6 +72,38 @@ def test_features() -> None:
     assert (omitting.nan_policy, omitting.shape) == ("omit", (4,))
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_each_feature_has_the_vector_of_its_own_values(data: Any) -> None:
+    name = data.draw(st.sampled_from(list(LENGTHS)))
+    usual = [1.5, -0.25, 100] if name in FORMATS else [1] if name == "bool" else [7, 100]
+    special = [np.nan, np.inf, -np.inf] if name in FORMATS else []
+    numbers = st.one_of(st.sampled_from(usual), st.sampled_from(extremes(name) + special))
+    rows, features = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 6))
+    listed = data.draw(st.lists(numbers, min_size=rows * features, max_size=rows * features))
+    with np.errstate(all="ignore"):
+        x = np.array(listed, dtype=dtype_of(name)).reshape(rows, features)
+    whole = Moments(axis=0).update(x)
+    vectors = whole.to_vector(dtype_of(name))
+    for feature, vector in zip(x.T, vectors, strict=True):
+        assert np.array_equal(vector, Moments().update(feature).to_vector(dtype_of(name)))
+    assert Moments.from_vector(vectors, dtype_of(name), axis=0) == whole
+    again = vectors + Moments(axis=0).update(x[:1]).to_vector(dtype_of(name))
+    assert Moments.from_vector(again, dtype_of(name), axis=0) == whole.copy().update(x[:1])
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_values_that_a_dtype_has_not(features: bool) -> None:
+    for value, dtype, problem in (
+        (1e300, "float16", "too large"),
+        (1e-300, "float32", "no multiple"),
+        (0.5, "int8", "no"),
+    ):
+        x = Moments(axis=0).update([[1.0, value]]) if features else Moments().update([1.0, value])
+        with pytest.raises(ValueError, match=rf"{problem} .*use a wider dtype"):
+            x.to_vector(dtype)
+
+
 def test_no_values() -> None:
     zero = Moments().to_vector(np.float32)
     assert not zero.any()
