@@ -22,6 +22,7 @@ from .elements_record import (
     write,
 )
 from .measuring import measure
+from .summary import scored, stress, worst_rows
 
 __all__ = [
     "COMMITTED",
@@ -35,5 +36,8 @@ __all__ = [
     "orders",
     "read",
     "rows",
+    "scored",
+    "stress",
+    "worst_rows",
     "write",
 ]
