@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..survey.findings import documented
+from ..survey.findings import documented, elsewhere
 from ..survey.findings.comparing import Difference
 from ..survey.findings.measured import FindingRow, shown
 from ..survey.findings.properties import property_of
@@ -71,7 +71,9 @@ def plain(rows: Sequence[FindingRow], found: Sequence[Difference]) -> dict[str, 
         if fact is not None:
             beside = {"value": fact.value, "where": fact.where, "differs": documented.contradicts(fact, row)}
         listed.append({**row.record(), "value": row.plain(), "documented": beside, "unpinned": _unpinned(row)})
-    return {"rows": listed, "differences": [asdict(each) for each in found]}
+    asked = {row.framework for row in rows}
+    others = [asdict(each) for each in elsewhere.facts() if each.framework in asked]
+    return {"rows": listed, "differences": [asdict(each) for each in found], "elsewhere": others}
 
 
 def _unpinned(row: FindingRow) -> str:
@@ -238,6 +240,9 @@ def show(rows: Sequence[FindingRow], kind: str | None, *, brief: bool = False) -
     for row in rows:
         if row.property == "probe":
             paragraph(f"{row.framework}: {row.status}: {row.detail}")
+    for fact in elsewhere.facts():
+        if fact.framework in asked and kind in (None, fact.kind):
+            paragraph(f"Not measured: {elsewhere.words(fact)}.")
     differing = {row.framework for row in rows if row.threads > 1 and row.property != "probe"}
     if differing:
         paragraph(f"Other findings with more threads: {', '.join(sorted(differing))} (--json has them).")

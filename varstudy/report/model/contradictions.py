@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from ...survey.findings.documented import Documented, contradicts, contradicts_source
 from ...survey.findings.measured import FindingRow
+from ...survey.reproducers.finding import address
+from ...survey.reproducers.upstream import states
 from ..words import clean, code
 from .measured_layers import DocumentedFacts, Layer, answer, linked, short_version, title, words
 
@@ -104,6 +106,15 @@ def entries(given: Sequence[Contradiction]) -> tuple[Entry, ...]:
     return tuple(map(_entry, given))
 
 
+def _shown(each: Contradiction) -> Markup:
+    """How to see what contradicts the documentation, and what is known of it upstream."""
+    if "documentation" not in each.against:
+        return Markup("")
+    name = address(each.layer.framework, each.layer.kind, each.layer.variant, each.fact.property)
+    known = Markup("").join(Markup("<small>{}</small>").format(linked(one.words)) for one in states(name))
+    return Markup("<small>varstudy repro {}</small>").format(name) + known
+
+
 def _entry(each: Contradiction) -> Entry:
     fact, row = each.fact, each.row
     pairs = [f"{word} ≠ measured" for word in each.against] + ["documentation ≠ source"] * each.apart
@@ -112,7 +123,7 @@ def _entry(each: Contradiction) -> Entry:
     measured = Markup("not measured") if row is None else Markup("<b>{}</b><small>{}</small>").format(
         words(fact.property, answer(row)),
         " · ".join(filter(None, (short_version(row.framework, row.version), clean(row.date), clean(row.detail)[:160]))),
-    )  # fmt: skip
+    ) + _shown(each)  # fmt: skip
     sources = Markup("<br>").join(code(part) for part in fact.source.split("; ") if part)
     source = Markup("{}<small>{}</small>").format(
         Markup("<b>{}</b>").format(words(fact.property, fact.source_value)) if fact.source_value is not None else

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from ...survey.findings import documented, measured
+from ...survey.findings import documented, elsewhere, measured
 from ...survey.findings.comparing import differences
 from ...survey.findings.documented import Documented, DocumentedProblem
 from ...survey.findings.measured import ConventionsProblem, FindingRow
 from ...survey.findings.properties import KINDS, SYNC
 from ..model.contradictions import Entry, entries, found
-from ..model.measured_layers import Layer, layers, title
+from ..model.measured_layers import Layer, layers, title, words
 from ..rendering import sentence
 from ..words import clean, code, count, listing
 from . import bessel_places
@@ -36,7 +36,7 @@ class Conventions:
     Attributes
     ----------
     lead : what the tables hold, in sentences. first : the conventions of batch norm on the first page.
-    parts : a table a kind. entries : every contradiction.
+    parts : a table a kind. entries : every contradiction. elsewhere : what other devices and versions have.
     heat, running : tables. costs, sizes, two : what each divisor does, and who has two of them.
     reasons : why cells have no value.
     runs : framework, versions, Python, date, processor, and whether it was measured here. fresh : what changed then.
@@ -47,6 +47,7 @@ class Conventions:
     first: FirstConventions | None = None
     parts: tuple[PropertyTable, ...] = ()
     entries: tuple[Entry, ...] = ()
+    elsewhere: tuple[tuple[str, ...], ...] = ()
     undocumented: str = ""
     heat: LayersHeat | None = None
     running: RunningTable | None = None
@@ -148,6 +149,7 @@ def made(
         first=agreeing(batch),
         parts=tuple(each for each in parts if each.lines),
         entries=entries(contradictions),
+        elsewhere=_elsewhere(every, trouble),
         undocumented=trouble,
         heat=heat([(TITLES[kind], by_kind[kind]) for kind in KINDS]),
         running=tabulated(batch),
@@ -234,6 +236,19 @@ def _reasons(every: Sequence[Layer], troubles: dict[str, FindingRow]) -> tuple[t
             )
         )
     return tuple(made_)
+
+
+def _elsewhere(every: Sequence[Layer], trouble: str) -> tuple[tuple[str, ...], ...]:
+    """What is documented of other devices and versions of the frameworks that are shown."""
+    there = {layer.framework for layer in every}
+    return () if trouble else tuple(
+        (
+            title(each.framework), each.on, each.property, words(each.property, each.value), clean(each.sentence),
+            each.source,
+        )
+        for each in elsewhere.facts()
+        if each.framework in there
+    )  # fmt: skip
 
 
 def _runs(rows: Sequence[FindingRow], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:

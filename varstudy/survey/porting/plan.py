@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..findings import documented, measured
+from ..findings import documented, elsewhere, measured
 from ..findings.measured import FindingRow
 from ..findings.properties import EpsilonInRunning, EpsilonPlace
 from .convention import Convention, choose, conventions
@@ -151,9 +151,11 @@ def port(
         No rows are given, and the findings or the facts that come with the package are cut or edited.
     """
     more: list[str] = []
+    others: list[elsewhere.ElsewhereFact] = []
     if rows is None:
         rows, lookup = measured.committed(), lookup or documented.lookup
         more = list(dict.fromkeys(each.framework for each in documented.facts() if each.kind == "batch"))
+        others = [each for each in elsewhere.facts() if each.kind == "batch"]
     known = conventions(rows, lookup, more)
     one, other = choose(source, known), choose(target, known)
     counts = counts_of(values_per_channel)
@@ -165,6 +167,11 @@ def port(
     m = one.momentum if momentum is None else momentum_of(momentum)
     sides = Sides(one, other, counts, e, m)
     listed, notes = changes(sides)
+    notes += [
+        f"Not measured: {elsewhere.words(each)}."
+        for each in others
+        if each.framework in (one.framework, other.framework)
+    ]
     return PortPlan(
         source=one,
         target=other,
