@@ -257,6 +257,20 @@ def test_anchors_stay_when_others_come() -> None:
     assert keys == [one, f"{one}-x", "differs-mlx-batch-epsilon.default"]
 
 
+def test_a_contradiction_says_how_to_see_it() -> None:
+    (one,) = section.made(rows(), [fact("epsilon.default", 1e-3)]).entries
+    assert "varstudy repro torch/batch/" in one.measured
+    (source,) = section.made(rows(), [fact("epsilon.default", None, 1e-3)]).entries
+    assert "repro" not in source.measured, "a script shows what contradicts the documentation"
+
+
+def test_findings_beyond_the_variance_and_other_devices_are_listed_apart() -> None:
+    made = section.conventions()
+    assert any("bias gradient in bfloat16" in what for what, *_ in made.beyond)
+    assert all("repro torch/" in str(again) for *_, again in made.beyond)
+    assert ("Darknet", "a GPU", "epsilon.place", "inside the root") in [line[:4] for line in made.elsewhere]
+
+
 def test_no_contradiction_is_said_in_words() -> None:
     assert "None: wherever a value is both documented and measured" in rendered(section.made(rows(), []))
 

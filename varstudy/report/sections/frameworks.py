@@ -14,6 +14,7 @@ from ...survey.findings.comparing import differences
 from ...survey.findings.documented import Documented, DocumentedProblem
 from ...survey.findings.measured import ConventionsProblem, FindingRow
 from ...survey.findings.properties import KINDS, SYNC
+from ...survey.reproducers import beyond
 from ..model.contradictions import Entry, entries, found
 from ..model.measured_layers import Layer, layers, title, words
 from ..rendering import sentence
@@ -37,6 +38,7 @@ class Conventions:
     ----------
     lead : what the tables hold, in sentences. first : the conventions of batch norm on the first page.
     parts : a table a kind. entries : every contradiction. elsewhere : what other devices and versions have.
+    beyond : findings on outputs and gradients.
     heat, running : tables. costs, sizes, two : what each divisor does, and who has two of them.
     reasons : why cells have no value.
     runs : framework, versions, Python, date, processor, and whether it was measured here. fresh : what changed then.
@@ -48,6 +50,7 @@ class Conventions:
     parts: tuple[PropertyTable, ...] = ()
     entries: tuple[Entry, ...] = ()
     elsewhere: tuple[tuple[str, ...], ...] = ()
+    beyond: tuple[tuple[Markup | str, ...], ...] = ()
     undocumented: str = ""
     heat: LayersHeat | None = None
     running: RunningTable | None = None
@@ -150,6 +153,7 @@ def made(
         parts=tuple(each for each in parts if each.lines),
         entries=entries(contradictions),
         elsewhere=_elsewhere(every, trouble),
+        beyond=_beyond(every),
         undocumented=trouble,
         heat=heat([(TITLES[kind], by_kind[kind]) for kind in KINDS]),
         running=tabulated(batch),
@@ -249,6 +253,16 @@ def _elsewhere(every: Sequence[Layer], trouble: str) -> tuple[tuple[str, ...], .
         for each in elsewhere.facts()
         if each.framework in there
     )  # fmt: skip
+
+
+def _beyond(every: Sequence[Layer]) -> tuple[tuple[Markup | str, ...], ...]:
+    """The findings on outputs and gradients of the frameworks that are shown."""
+    there = {layer.framework for layer in every}
+    return tuple(
+        (each.title, each.seen, "; ".join(state.words for state in each.upstream) or "–", code(f"repro {each.address}"))
+        for each in beyond()
+        if each.address.partition("/")[0] in there
+    )
 
 
 def _runs(rows: Sequence[FindingRow], fresh: set[tuple[str, str]]) -> tuple[tuple[str, ...], ...]:

@@ -7,7 +7,7 @@ is called stands in ``repro.json`` of its folder (`recipes`), how a library's fu
 from __future__ import annotations
 
 from .finding import Finding, NoScript
-from .finding_list import described, findings
+from .finding_list import beyond, described, findings
 from .upstream import UpstreamProblem, UpstreamState
 
-__all__ = ["Finding", "NoScript", "UpstreamProblem", "UpstreamState", "described", "findings"]
+__all__ = ["Finding", "NoScript", "UpstreamProblem", "UpstreamState", "beyond", "described", "findings"]

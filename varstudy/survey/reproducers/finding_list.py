@@ -22,7 +22,7 @@ from .recipes import recipe
 from .reported_script import reported
 from .upstream import states
 
-__all__ = ["described", "findings", "of_row"]
+__all__ = ["beyond", "described", "findings", "of_row"]
 
 _ERRORS = ("accuracy.", "float16.", "bfloat16.")
 
@@ -45,6 +45,11 @@ def findings() -> dict[str, Finding]:
 def described() -> dict[str, str]:
     """Each address with the words by which it is found."""
     return {name: f"{each.sentence} {each.words}" for name, each in findings().items()}
+
+
+def beyond() -> list[Finding]:
+    """The findings on outputs and gradients, which no measured variance shows."""
+    return list(_reported())
 
 
 def of_row(row: FindingRow) -> str:
