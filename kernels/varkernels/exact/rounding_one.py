@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import numbers
 import sys
-from collections.abc import MutableSet
+from collections.abc import MutableSet, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -38,6 +38,8 @@ __all__ = [
     "nearest",
     "std_of",
     "variance_of",
+    "whole_mean_of",
+    "whole_std_of",
     "without_nan",
 ]
 
@@ -148,45 +150,77 @@ def mean_of(sums: ExactSums, fmt: Format, notes: MutableSet[str]) -> float:
     return answer
 
 
-def _deviations(sums: ExactSums, correction: tuple[int, int], notes: MutableSet[str]) -> tuple[int, int] | float:
-    """The variance in units of 4^exponent as numerator and denominator; or the NaN or zero that it is."""
-    n = sums.count
+def _deviations(
+    parts: Sequence[ExactSums], correction: tuple[int, int], notes: MutableSet[str]
+) -> tuple[int, int, int] | float:
+    """The variances of parts of one count together, p / q 4^exponent as p, q, exponent; or the NaN or zero that they
+    are."""
+    n = parts[0].count
     above, below = correction
     divisor = n * below - above
     if divisor <= 0 or not n:
         notes.add(DEGREES)
         return math.nan
-    if sums.nan:
+    if any(part.nan for part in parts):
         return math.nan
-    if sums.posinf or sums.neginf:
-        notes.add(OPPOSITE if sums.posinf and sums.neginf else SUBTRACT)
+    if any(part.posinf or part.neginf for part in parts):
+        notes.add(OPPOSITE if any(part.posinf and part.neginf for part in parts) else SUBTRACT)
         return math.nan
-    p = n * sums.s2 - sums.s1 * sums.s1
-    return (p * below, n * divisor) if p else 0.0
+    exponent = min(part.exponent for part in parts)
+    p = sum((n * part.s2 - part.s1 * part.s1) << 2 * (part.exponent - exponent) for part in parts)
+    return (p * below, n * divisor, exponent) if p else 0.0
 
 
-def variance_of(sums: ExactSums, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> float:
-    """The variance, for `fmt`; NaN where count <= correction or a value is not finite."""
-    ratio = _deviations(sums, correction, notes)
+def variance_of(
+    sums: ExactSums, correction: tuple[int, int], fmt: Format, notes: MutableSet[str], *others: ExactSums
+) -> float:
+    """The variance, for `fmt`; NaN where count <= correction or a value is not finite.
+
+    others : of the same count, whose variances are added before the one rounding, such as of imaginary parts.
+    """
+    ratio = _deviations((sums, *others), correction, notes)
     if isinstance(ratio, float):
         return ratio
-    answer = nearest(*ratio, 2 * sums.exponent, fmt)
+    p, q, exponent = ratio
+    answer = nearest(p, q, 2 * exponent, fmt)
     if answer == math.inf:
         notes.add(OVERFLOW)
     return answer
 
 
-def std_of(sums: ExactSums, correction: tuple[int, int], fmt: Format, notes: MutableSet[str]) -> float:
-    """The square root of the exact variance, for `fmt`: rounded once, not by way of a rounded variance."""
-    ratio = _deviations(sums, correction, notes)
+def std_of(
+    sums: ExactSums, correction: tuple[int, int], fmt: Format, notes: MutableSet[str], *others: ExactSums
+) -> float:
+    """The square root of the exact variance, for `fmt`: rounded once, not by way of a rounded variance; others : as in
+    `variance_of`."""
+    ratio = _deviations((sums, *others), correction, notes)
     if isinstance(ratio, float):
         return ratio
-    p, q = ratio
+    p, q, exponent = ratio
     shift = max(0, _ROOT_BITS - ((p.bit_length() - q.bit_length()) >> 1))
     square, rest = divmod(p << 2 * shift, q)
     root = math.isqrt(square)
     inexact = bool(rest) or root * root != square
-    answer = nearest(2 * root + inexact, 1, sums.exponent - shift - 1, fmt)
+    answer = nearest(2 * root + inexact, 1, exponent - shift - 1, fmt)
     if answer == math.inf:
         notes.add(OVERFLOW)
     return answer
+
+
+def whole_mean_of(sums: ExactSums, notes: MutableSet[str]) -> int | None:
+    """The mean of finite integers, rounded to the nearest integer, to even; None without values."""
+    if not sums.count:
+        notes.add(EMPTY)
+        return None
+    return round(Fraction(sums.s1, sums.count) * Fraction(2) ** sums.exponent)
+
+
+def whole_std_of(sums: ExactSums, correction: tuple[int, int], notes: MutableSet[str]) -> int | None:
+    """The standard deviation of finite integers, rounded as `whole_mean_of`; None where it is undefined."""
+    ratio = _deviations((sums,), correction, notes)
+    if isinstance(ratio, float):
+        return None if math.isnan(ratio) else 0
+    square = Fraction(ratio[0], ratio[1]) * Fraction(4) ** ratio[2]
+    root = math.isqrt(int(square))
+    middle = Fraction(2 * root + 1, 2) ** 2
+    return root + (square > middle or (square == middle and root % 2 == 1))

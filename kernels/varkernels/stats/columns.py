@@ -57,6 +57,8 @@ def _of_pandas(x: Any) -> Column:
 
 def _of_polars(x: Any) -> Column:
     numbers = x.dtype.is_integer() or x.dtype.is_float()
+    if str(x.dtype).startswith("Duration"):
+        return Column(x.to_numpy(), None)  # null as NaT
     if not numbers and str(x.dtype) != "Boolean":
         raise _without_moments(x.dtype)
     if not x.null_count():
@@ -69,12 +71,12 @@ def _of_arrow(x: Any) -> Column:
     arrow = sys.modules["pyarrow"]
     kinds = arrow.types
     integer, boolean = kinds.is_integer(x.type), kinds.is_boolean(x.type)
-    if not (integer or boolean or kinds.is_floating(x.type)):
+    if not (integer or boolean or kinds.is_floating(x.type) or kinds.is_duration(x.type)):
         raise _without_moments(x.type)
     whole = x.combine_chunks() if isinstance(x, arrow.ChunkedArray) else x
     if isinstance(whole, arrow.ChunkedArray):  # of no chunks, in some versions
         whole = arrow.concat_arrays(whole.chunks)
-    if not whole.null_count:
+    if not whole.null_count or kinds.is_duration(x.type):  # null as NaT
         return Column(whole.to_numpy(zero_copy_only=False), None)
     missing = whole.is_null().to_numpy(zero_copy_only=False)
     if integer or boolean:

@@ -158,13 +158,16 @@ def var(
         Dask, or a DataFrame of it, which stay lazy; a DataArray of xarray, which keeps its labels. The method
         ``exact`` copies nothing but small pieces of what it must convert, rows that its first pass leaves
         undecided, and small masks; the others copy integers, values under a mask, and strides that no view has.
+        Complex values, by ``exact`` alone: the variance is that of the real plus that of the imaginary part. Durations
+        and dates (timedelta64, datetime64), too: `mean` and `std` in their own unit, NaT as NaN.
     axis : the axis or axes to reduce; None for all of them, () for none.
     correction : subtracted from N: 0 for the population variance, 1 for Bessel's correction, or any other
         finite real number, taken as exactly what it is.
     keepdims : keep the reduced axes with length one.
     dtype : the dtype of the result, one of the four floating-point ones; x's own by default, float64 for
         integers and bool. With the method ``exact`` the exact value of the data as they are is rounded once to
-        it: the data are not converted first. Other methods compute in it if it is wider than x's dtype.
+        it: the data are not converted first. Other methods compute in it if it is wider than x's dtype. The mean of
+        complex values takes complex64 or complex128.
     method : ``exact``: the exact value, rounded once, to nearest even. Or any other name from
         `varstudy.algorithms()`: that algorithm, every operation in x's own format (in a wider dtype where given);
         integers in float64; what it answers is what it answers, for constants too.
@@ -187,9 +190,9 @@ def var(
     Raises
     ------
     TypeError
-        The dtype of x is complex, object, a string, a date or any other without moments; the result dtype is
-        not floating-point; an axis is no integer; where is not bool; the correction is no real number; weights are no
-        integers.
+        The dtype of x is object, a string or any other without moments, or a duration or date, whose variance has
+        none; the result dtype is not floating-point; an axis is no integer; where is not bool; the correction is no
+        real number; weights are no integers.
     ValueError
         An axis is there twice or out of bounds (numpy's AxisError); ddof and correction are both given; the
         correction is not finite; the method or nan_policy is unknown; there are NaN values and nan_policy is
@@ -263,7 +266,9 @@ def mean(
 ) -> Any:
     """The mean, correctly rounded; parameters, results and errors are those of `var`.
 
-    A mean of zero is +0.0. Infinities of one sign give that infinity, of both signs NaN; so do no values.
+    Complex values have a complex mean, each part rounded once, NaN if a part is. A mean of durations or dates is
+    rounded to the nearest unit, to even, as `std` is. A mean of zero is +0.0. Infinities of one sign give that
+    infinity, of both signs NaN; so do no values.
 
     Warns
     -----

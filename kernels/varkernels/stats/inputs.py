@@ -15,7 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 from ..formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format, format_of
 from .columns import from_torch
 
-__all__ = ["FLOATS", "Given", "array_of", "given", "named_as_numpy", "result_format", "weights_of", "where_of", "wider"]
+__all__ = [
+    "BEYOND",
+    "FLOATS",
+    "Given",
+    "array_of",
+    "given",
+    "named_as_numpy",
+    "result_format",
+    "weights_of",
+    "where_of",
+    "wider",
+]
 
 # The formats whose arrays the kernels read as they are.
 FLOATS: dict[np.dtype[Any], Format] = {fmt.dtype: fmt for fmt in FORMATS.values()}
@@ -30,6 +41,8 @@ class Given:
     masked: bool
 
 
+# The kinds of dtypes that the functions take besides real numbers: complex, durations and dates.
+BEYOND = "cmM"
 # What is no array, by the type's name or a part of it, and what makes one of it.
 _NO_ARRAYS = {
     "generator": "use list(x), or varstudy.Moments().push for each value",
@@ -46,14 +59,14 @@ def _refuse(x: Any) -> None:
         raise TypeError(f"x is a {name}: {_NO_ARRAYS[name]}")
 
 
-def array_of(x: Any) -> NDArray[Any]:
-    """`x` as a plain array of a dtype that has moments.
+def array_of(x: Any, more: str = "") -> NDArray[Any]:
+    """`x` as a plain array of a dtype that has moments, or of a kind of `more`: "c", "m" and "M", as numpy calls them.
 
     Raises
     ------
     TypeError
-        The dtype is complex, object, a string, a date, or a float that is none of the four formats; x is sparse,
-        lazy, a generator, or on another device.
+        The dtype is object, a string, a float that is none of the four formats, or of a kind not in `more`; x is
+        sparse, lazy, a generator, or on another device.
     """
     if type(x) is not np.ndarray:
         _refuse(x)
@@ -67,7 +80,8 @@ def array_of(x: Any) -> NDArray[Any]:
             f"x has the dtype object, and holds {kinds}: give np.array(x, dtype=np.float64), which rounds what float64 "
             "cannot hold"
         )
-    result_format(array.dtype, None)
+    if array.dtype.kind not in more:
+        result_format(array.dtype, None)
     return array
 
 
@@ -164,7 +178,7 @@ def weights_of(weights: Any, shape: tuple[int, ...], axes: tuple[int, ...] | Non
 
 def given(x: Any, where: ArrayLike) -> Given:
     """An input other than a column or a table; a masked array's masked values do not count."""
-    array = array_of(x)
+    array = array_of(x, BEYOND)
     counted = where_of(where, array.shape)
     if not isinstance(x, np.ma.MaskedArray):
         return Given(array, counted, False)

@@ -11,13 +11,24 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..certified.first import HAS_NAN
 from ..dispatch import moments
-from ..exact.rounding_one import DEGREES, EMPTY, OVERFLOW, SUBTRACT, correction_float, correction_ratio
+from ..exact.rounding_one import (
+    DEGREES,
+    EMPTY,
+    OVERFLOW,
+    SUBTRACT,
+    correction_float,
+    correction_ratio,
+    std_of,
+    variance_of,
+    whole_mean_of,
+    whole_std_of,
+)
 from ..exact.table import SumTable
-from ..formats import FLOAT32, FLOAT64, Format
+from ..formats import FLOAT32, FLOAT64, FORMATS, Format
 from ..registry import get
 from .axes import Plan, normalized
 from .certain import asked_of, certified
-from .inputs import FLOATS, Given, result_format, weights_of
+from .inputs import FLOATS, Given, named_as_numpy, result_format, weights_of
 from .sums import row_sums
 
 __all__ = ["NAN_POLICIES", "NOT_GIVEN", "NO_CORRECTION", "Request", "answer", "from_sums", "refuse_nan"]
@@ -27,6 +38,8 @@ NOT_GIVEN = float("0")
 NO_CORRECTION = (0, 1)
 # More values than an array can have.
 _MANY = 2**62
+# The longest duration; the integer below its negative is NaT.
+_LONGEST = 2**63 - 1
 NAN_POLICIES = ("propagate", "raise", "omit")
 
 
@@ -235,14 +248,119 @@ def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
     return answers, count, arrange
 
 
+def _needs_exact(dtype: np.dtype[Any], request: Request) -> None:
+    if request.method != "exact":
+        raise ValueError(f"values of the dtype {dtype} need the method 'exact', not {request.method!r}")
+
+
+def _parted(source: Given, missing: NDArray[np.bool_], often: NDArray[Any] | None, request: Request) -> Any:
+    """The values that count, without missing ones that are left out; refused are those that must not be there."""
+    where = source.where
+    if request.refuse:
+        counted = missing if where is None else missing & where
+        if (counted if often is None else counted & (often != 0)).any():
+            refuse_nan()
+    if not request.omit or not missing.any():
+        return where
+    return ~missing if where is None else where & ~missing
+
+
+def _complex_format(dtype: np.dtype[Any], request: Request) -> Format:
+    """The format of the parts of the answers."""
+    part = np.empty(0, dtype).real.dtype
+    wanted = named_as_numpy(request.dtype)
+    mean = "mean" in request.wants
+    if wanted is not None:
+        try:
+            number = np.dtype(wanted)
+        except TypeError:
+            number = np.dtype(object)
+        if number.kind == "c" and mean:
+            wanted = np.empty(0, number).real.dtype
+        elif number not in (FLOAT32.dtype, FLOAT64.dtype) if mean else number.kind == "c":
+            fit = "complex64 or complex128" if mean else ", ".join(FORMATS)
+            raise TypeError(f"dtype={request.dtype!r} cannot hold the {request.wants[0]} of complex values: use {fit}")
+        elif request.wants == ("mean",):
+            raise TypeError(f"dtype={request.dtype!r} cannot hold a complex mean: use complex64 or complex128")
+    return result_format(part, wanted)
+
+
+def _of_complex(source: Given, axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]) -> Rows:
+    """The answers for complex values: both parts' variances added, and rounded once; the mean of each part."""
+    array = source.array
+    _needs_exact(array.dtype, request)
+    often = weights_of(request.weights, array.shape, axes)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        where = _parted(source, np.isnan(array), often, request)
+    real, arrange = row_sums(array.real, where, axes, often)
+    imag, _ = row_sums(array.imag, where, axes, often)
+    answers: list[NDArray[Any]] = []
+    for want in request.wants:
+        if want == "mean":
+            found = np.empty(len(real), dtype=np.result_type(fmt.dtype, np.complex64))
+            found.real, found.imag = real.means(fmt, notes), imag.means(fmt, notes)
+            found[np.isnan(found)] = complex(math.nan, math.nan)  # as numpy's quotient has it
+            answers.append(found)
+            continue
+        of = variance_of if want == "var" else std_of
+        each = [of(a, request.correction, fmt, notes, b) for a, b in zip(real, imag, strict=True)]
+        answers.append(fmt.rounded(np.array(each, dtype=np.float64)))
+    return answers, real.counts, arrange
+
+
+def _of_times(source: Given, axes: tuple[int, ...], request: Request, notes: MutableSet[str]) -> Rows:
+    """The answers for durations and dates, in their own unit: rounded to the nearest, to even."""
+    array = source.array
+    if "var" in request.wants:
+        raise TypeError(
+            f"x has the dtype {array.dtype}, whose variance has the unit squared, which no dtype has: use std, or "
+            "x.astype(np.int64) for the number"
+        )
+    if request.dtype is not None:
+        raise TypeError(f"dtype={request.dtype!r}: the answers for {array.dtype} have its own unit")
+    _needs_exact(array.dtype, request)
+    often = weights_of(request.weights, array.shape, axes)
+    missing = np.isnat(array)
+    where = _parted(source, missing, often, request)
+    counted = missing if where is None else missing & where
+    lost = (counted if often is None else counted & (often != 0)).any(axis=axes).reshape(-1)
+    if missing.any():
+        where = ~missing if where is None else where & ~missing
+    sums, arrange = row_sums(array.view(np.dtype(array.dtype.byteorder + "i8")), where, axes, often)
+    kept = tuple(n for a, n in enumerate(array.shape) if a not in axes)
+    in_order = arrange(np.arange(len(sums)), kept).reshape(-1)
+    answers: list[NDArray[Any]] = []
+    for want in request.wants:
+        found = np.empty(len(sums), dtype=np.int64)
+        for r, k in enumerate(in_order.tolist()):
+            value = None
+            if not lost[r]:
+                row = sums[k]
+                value = whole_mean_of(row, notes) if want == "mean" else whole_std_of(row, request.correction, notes)
+                if value is not None and value > _LONGEST:
+                    notes.add(OVERFLOW)
+                    value = None
+            found[r] = -_LONGEST - 1 if value is None else value
+        dtype = array.dtype.newbyteorder("=")
+        answers.append(found.view(dtype if want == "mean" else dtype.str.replace("M8", "m8")))
+    return answers, sums.counts[in_order], _reshaped
+
+
 def answer(source: Given, request: Request, notes: MutableSet[str], fmt: Format | None = None) -> list[Any]:
     """The wanted answers for an input, in their shapes; a masked array's answers are masked where undefined."""
     array = source.array
     axes = normalized(request.axis, array.ndim)
-    fmt = fmt or result_format(array.dtype, request.dtype)
+    kind = array.dtype.kind
+    if kind == "c":
+        fmt = _complex_format(array.dtype, request)
+    elif kind not in "mM":
+        fmt = fmt or result_format(array.dtype, request.dtype)
     shape = tuple(1 if a in axes else n for a, n in enumerate(array.shape) if request.keepdims or a not in axes)
-    by = _exactly if request.method == "exact" else _by_name
-    raw, counts, arrange = by(source, axes, fmt, request, notes)
+    if fmt is None:
+        raw, counts, arrange = _of_times(source, axes, request, notes)
+    else:
+        by = _of_complex if kind == "c" else _exactly if request.method == "exact" else _by_name
+        raw, counts, arrange = by(source, axes, fmt, request, notes)
     found: list[Any] = [arrange(values, shape) for values in raw]
     if source.masked and counts is not None:
         counts = arrange(counts, shape)

@@ -19,7 +19,7 @@ from ..exact.table import SumTable
 from ..formats import Format
 from .axes import normalized
 from .columns import Column, column_of, columns_of, labels_of
-from .inputs import Given, array_of, result_format, weights_of, where_of, wider
+from .inputs import BEYOND, Given, array_of, result_format, weights_of, where_of, wider
 from .reduction import Request, answer, from_sums, refuse_nan
 from .sums import row_sums
 
@@ -37,7 +37,7 @@ def given_column(column: Column, where: NDArray[np.bool_] | None, request: Reque
     if column.missing is None or not request.omit:
         if column.missing is not None and request.refuse:
             refuse_nan()
-        return Given(array_of(column.with_nan()), where, False)
+        return Given(array_of(column.with_nan(), BEYOND), where, False)
     return Given(array_of(column.values), ~column.missing if where is None else where & ~column.missing, False)
 
 
@@ -53,7 +53,7 @@ def _plain(x: Any, columns: list[Column]) -> NDArray[Any] | None:
     if len(dtypes) > 1 or any(column.missing is not None for column in columns):
         return None
     if labels_of(x, 0) is not None and not any(hasattr(dtype, "numpy_dtype") for dtype in x.dtypes):
-        found: NDArray[Any] = array_of(x.to_numpy() if columns else np.zeros(x.shape))
+        found: NDArray[Any] = array_of(x.to_numpy() if columns else np.zeros(x.shape), BEYOND)
         return found
     return None
 

@@ -93,9 +93,17 @@ def bridged(reasons: frozenset[str]) -> Iterator[None]:
 
 
 def _refused(dtype: Any) -> bool:
-    """Whether a dtype has no moments here: complex, object, long double, dates."""
+    """Whether a dtype has no moments here: object, long double, strings."""
     dtype = np.dtype(dtype).newbyteorder("=")
-    return dtype not in FLOATS and dtype.kind not in "biu"
+    return dtype not in FLOATS and dtype.kind not in "biumM" and dtype not in (np.complex64, np.complex128)
+
+
+def _no_answer(name: str, of: np.dtype[Any], dtype: Any) -> bool:
+    """Whether a dtype is none of an answer's: a complex one is, for means of complex values."""
+    if dtype is None:
+        return False
+    kind = np.dtype(dtype).kind
+    return _refused(dtype) or (kind == "c") != (of.kind == "c" and name.endswith("mean"))
 
 
 def _adapter(name: str) -> Callable[..., Any]:
@@ -112,7 +120,7 @@ def _adapter(name: str) -> Callable[..., Any]:
         if "mean" in _bridged:
             options.pop("mean", None)
         differences: dict[str, Callable[[], bool]] = {
-            "dtype": lambda: any(map(_refused, [np.asarray(a).dtype, options["dtype"] or np.float64])),
+            "dtype": lambda: _refused(np.asarray(a).dtype) or _no_answer(name, np.asarray(a).dtype, options["dtype"]),
             "subclass": lambda: isinstance(a, np.ndarray) and getattr(a, "baseclass", type(a)) is not np.ndarray,
             "dispatch": lambda: (
                 not isinstance(options.get("where"), np.ndarray) and hasattr(options.get("where"), "__array_function__")
@@ -304,11 +312,11 @@ REASONS, DIFFERENCES = _differences()
 
 def _reasons(name: str, ident: str, options: dict[str, Any]) -> frozenset[str]:
     """Why a test differs with these parameters: a dtype that we refuse is one reason alone, and enough."""
-    reasons = DIFFERENCES.get(name, frozenset()) | DIFFERENCES.get(name + ident, frozenset())
+    reasons, own = DIFFERENCES.get(name, frozenset()), DIFFERENCES.get(name + ident, frozenset())
     dtypes = [value for key, value in options.items() if key in ("dtype", "complex_dtype")]
     if not dtypes:
-        return reasons
-    return reasons & {"dtype"} if any(map(_refused, dtypes)) else reasons - {"dtype"}
+        return reasons | own
+    return own | (reasons & {"dtype"} if any(map(_refused, dtypes)) else reasons - {"dtype"})
 
 
 _ident = ""
