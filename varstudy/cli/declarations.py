@@ -368,14 +368,16 @@ def libraries() -> None:
 )
 @click.option("--epsilon", type=float, help="The source layer's epsilon, where it is not the framework's default.")
 @click.option("--momentum", type=float, help="The source layer's momentum argument, where it is not the default.")
-@click.option("--snippet", is_flag=True, help="Write only the code that converts the state.")
+@click.option("--snippet", is_flag=True, help="Write only the code that converts the layer.")
+@click.option("--all", "everything", is_flag=True, help="Show what is the same, the errors and the steps, too.")
 @WIDE
 @JSON
 def port() -> None:
     """List what to change in a batch norm for another framework.
 
-    A framework is named in full, or by a part of its name or title that only one has. The conventions are measured;
-    what was not measured is marked. Errors are relative errors of (output - shift) where nothing is changed.
+    A framework is named in full, or by a part of its name or title that only one has. What differs comes first, each
+    part with the relative error of (output - shift) if it is left alone, then the code that converts the layer. The
+    conventions are measured; what was not measured is marked.
     """
 
 

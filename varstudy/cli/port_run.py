@@ -21,6 +21,7 @@ def port(
     variance: list[float],
     snippet: bool,
     as_json: bool,
+    everything: bool,
     **given: Any,
 ) -> None:
     """Tell what to change; the other options are those of `varstudy.survey.porting.port`."""
@@ -39,10 +40,10 @@ def port(
     if as_json:
         dump({**plan.record(), "snippet": code or None, "snippet_missing": missing or None})
         return
-    _show(plan, missing)
+    _show(plan, code, missing, everything or wide())
 
 
-def _show(plan: PortPlan, missing: str) -> None:
+def _show(plan: PortPlan, code: str, missing: str, everything: bool) -> None:
     one, other = (
         " ".join(
             filter(
@@ -66,26 +67,42 @@ def _show(plan: PortPlan, missing: str) -> None:
     )
     click.echo()
     show_table(
-        "What to change" + (" (*)" if wide() else "") + (" (?: not known on one side)" if unknown else ""),
-        ["part", plan.source.framework, plan.target.framework, "what to do", "for", "evidence"],
+        "What differs" + (" (?: not known on one side)" if unknown else ""),
+        ["part", plan.source.framework, plan.target.framework, "what to do", "left alone", "for", "evidence"],
         [
             [
-                {True: "* " if wide() else "", False: "", None: "? "}[each.needed] + each.part,
+                {True: "* " if everything else "", False: "", None: "? "}[each.needed] + each.part,
                 each.source,
                 each.target,
                 each.do,
+                each.effect,
                 each.when,
                 each.evidence,
             ]
-            for each in (plan.changes if wide() else [*needed, *unknown])
+            for each in (plan.changes if everything else [*needed, *unknown])
         ],
-        left=6,
+        left=7,
         more=("evidence", "for"),
+        note="Left alone: the relative error of (output - shift)." + (" *: to change." if everything else ""),
     )
-    same = [each.part for each in plan.changes if each.needed is False]
-    if same and not wide():
-        paragraph(f"The same on both sides: {listed(same)}.")
     for note in plan.notes:
+        paragraph(note)
+    if everything:
+        _show_numbers(plan)
+    click.echo()
+    if missing:
+        paragraph(f"No code: {missing}.")
+    else:
+        click.echo(code)
+    if not everything:
+        same = sum(each.needed is False for each in plan.changes)
+        paragraph(
+            f"{many(same, 'part')} are the same on both sides; --all shows them, and errors and steps in numbers."
+        )
+
+
+def _show_numbers(plan: PortPlan) -> None:
+    for note in plan.known:
         paragraph(note)
     click.echo()
     show_table(
@@ -133,7 +150,6 @@ def _show(plan: PortPlan, missing: str) -> None:
         ],
         left=0,
     )
-    paragraph(f"No code: {missing}." if missing else "Code that converts the state: add --snippet.")
 
 
 def _signed(value: float | None) -> str:

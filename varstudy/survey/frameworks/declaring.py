@@ -58,7 +58,8 @@ class StateCode:
 _STATE = """\
 if pairs["mean"] is None or pairs["var"] is None:
     raise ValueError("the layer has no running statistics: there is no state to carry")
-state = {{name: {convert} for name, value in pairs.items() if value is not None}}
+there = {{name: value for name, value in pairs.items() if value is not None}}
+state = {{name: {convert} for name, value in there.items()}}
 return {{"gamma": np.ones_like(state["mean"]), "beta": np.zeros_like(state["mean"]), **state}}"""
 
 

@@ -24,6 +24,7 @@ from ..findings.properties import (
     is_number,
 )
 from ..frameworks.catalogue import FRAMEWORKS
+from .aliases import meaning
 from .maths import FORMS, LAWS, SIDES, PortError, correction_for, exact, weight_of
 
 __all__ = ["PROPERTIES", "Convention", "ConventionFact", "choose", "conventions"]
@@ -266,17 +267,20 @@ def choose(name: str, known: Sequence[Convention]) -> Convention:
     PortError
         Nothing has that name, or what it means does not agree.
     """
-    wanted, _, variant = (part.strip() for part in name.partition(":"))
-    wanted = wanted.lower()
+    typed, _, variant = (part.strip() for part in name.partition(":"))
+    wanted, said = meaning(typed.lower(), {each.framework for each in known})
     here = [each for each in known if each.framework.lower() == wanted]
     if not here:
         here = _family(name, wanted, known)
+        members = list(dict.fromkeys(each.framework for each in here))
+        if len(members) > 1:
+            said = f"{typed} is taken for {members[0]}; {', '.join(members[1:])} keep the same state."
     if not variant:
         first = min(here, key=lambda each: (each.framework != here[0].framework, _rank(each.variant.lower())))
-        return replace(first, note=_others(first, here))
+        return replace(first, note=" ".join(filter(None, (said, _others(first, here)))))
     for each in here:
         if each.variant.lower() == variant.lower():
-            return replace(each, named=True)
+            return replace(each, named=True, note=said)
     variants = [each.variant for each in here if each.framework == here[0].framework]
     advice = nearest(variant, variants, f"use one of {', '.join(variants)}")
     raise PortError(f"{here[0].framework} has no variant {variant!r}: {advice}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..findings import documented, elsewhere, measured
 from ..findings.measured import FindingRow
 from ..findings.properties import EpsilonInRunning, EpsilonPlace
 from .convention import Convention, choose, conventions
+from .effects import with_effects
 from .maths import PortError, after, denominator, exact, kept, kept_for, relative
 from .settings import Sides, counts_of, float_of, momentum_of, setting, several
 from .snippet import write_snippet
@@ -22,6 +23,7 @@ __all__ = ["PortPlan", "PortStep", "PortedError", "port"]
 VALUES_PER_CHANNEL = (2, 32, 1024)
 VARIANCES = (1e-6, 1e-4, 0.01, 1.0, 100.0)
 STEPS = (1, 10, 100, 1000)
+SHOWN_STEPS = 10  # after which the effect of a momentum is told
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class PortPlan:
     changes : one row a part of the convention. errors : one row for each n and variance.
     steps, steps_variance : the running variance over the steps, for the first n, and for batches of this variance: the
         middle one of the variances, or 0 for n = 1, of which there is no running variance.
-    notes : what no table can say.
+    notes : what no table can say. known : for what the running variance is converted, and which facts are not measured.
     """
 
     source: Convention
@@ -100,6 +102,7 @@ class PortPlan:
     errors: tuple[PortedError, ...]
     steps: tuple[PortStep, ...]
     notes: tuple[str, ...]
+    known: tuple[str, ...]
 
     def snippet(self) -> str:
         """Python code that reads the source's state, converts it and writes it into the target.
@@ -166,12 +169,15 @@ def port(
     e = one.number("epsilon.default") if epsilon is None else setting("epsilon", epsilon)
     m = one.momentum if momentum is None else momentum_of(momentum)
     sides = Sides(one, other, counts, e, m)
-    listed, notes = changes(sides)
+    listed, notes, evidence = changes(sides)
     notes += [
         f"Not measured: {elsewhere.words(each)}."
         for each in others
         if each.framework in (one.framework, other.framework)
     ]
+    errors = tuple(_error(sides, n, v) for n in counts for v in variances)
+    n, v = next((each for each in counts if each > 1), 2), variances[len(variances) // 2]
+    listed = with_effects(listed, sides, _error(sides, n, v), _step(replace(sides, counts=(n,)), SHOWN_STEPS, v))
     return PortPlan(
         source=one,
         target=other,
@@ -184,9 +190,10 @@ def port(
         variances=tuple(float(v) for v in variances),
         steps_variance=float(middle),
         changes=tuple(listed),
-        errors=tuple(_error(sides, n, v) for n in counts for v in variances),
+        errors=errors,
         steps=tuple(_step(sides, k, middle) for k in STEPS),
         notes=tuple(notes),
+        known=tuple(evidence),
     )
 
 

@@ -66,7 +66,7 @@ def write_snippet(sides: Sides) -> str:
     needs = [name for name in ("epsilon", "weight") if re.search(rf"\b{name}\b", text)]
     values = {"epsilon": float_of(sides.epsilon), "weight": float_of(sides.weight)}
     return _frame().render(
-        named=[f"{side.framework} {side.version}".strip() for side in both],
+        versions=dict.fromkeys(side.version or f"{side.framework} (read, not run)" for side in both),
         source=source,
         target=target,
         imports=dict.fromkeys(["import numpy as np", *reader.imports.splitlines(), *writer.imports.splitlines()]),

@@ -37,6 +37,7 @@ class PortChange:
     do : what to do, one sentence. when : "inference" if the outputs of a carried layer hang on it, "training" if
         only training in the target does, "both". needed : None where it is not known.
     evidence : the weakest of both sides, in the words of `convention.EVIDENCE`.
+    effect : what it changes of (output - shift) if it is left alone, for one variance; empty where that is not known.
     """
 
     part: str
@@ -46,10 +47,11 @@ class PortChange:
     when: str
     needed: bool | None
     evidence: str
+    effect: str = ""
 
 
-def changes(sides: Sides) -> tuple[list[PortChange], list[str]]:
-    """Every part of the two conventions, and notes on what no conversion mends."""
+def changes(sides: Sides) -> tuple[list[PortChange], list[str], list[str]]:
+    """Every part of the two conventions, notes on what no conversion mends, and notes on what is known."""
     one, other = both = sides.source, sides.target
 
     def part(title: str, name: str, when: str, advice: str, unknown: str = _FIND_OUT) -> PortChange:
@@ -65,6 +67,10 @@ def changes(sides: Sides) -> tuple[list[PortChange], list[str]]:
             do = f"the source gives it no weight: {_first_step(other)}; else the initial value stays in"
             return replace(found, do=do, needed=True)
         return found
+
+    def one_value(title: str, name: str) -> PortChange:
+        found = part(title, name, "training", _ONE)
+        return found if 1 in sides.counts else replace(found, needed=False, do="nothing: no batch has one value")
 
     found = [
         _epsilon(sides),
@@ -83,11 +89,11 @@ def changes(sides: Sides) -> tuple[list[PortChange], list[str]]:
              "the layers train differently, whatever the settings"),
         part("running statistics move in", "running.when", "training",
              "make sure that the training loop has that step"),
-        part("output of one value a channel", "one_value.output", "training", _ONE),
-        part("running variance of one value", "one_value.running", "training", _ONE),
+        one_value("output of one value a channel", "one_value.output"),
+        one_value("running variance of one value", "one_value.running"),
     ]  # fmt: skip
     notes = [
-        INFERENCE,
+        *(side.note for side in both if side.note),
         *_law_notes(sides),
         *(
             f"{side.framework} evaluates with {side['evaluation']}: the formulas here, which divide by the running "
@@ -96,20 +102,20 @@ def changes(sides: Sides) -> tuple[list[PortChange], list[str]]:
             if side["evaluation"] not in (None, Evaluation.RUNNING)
         ),
         *_one_value_notes(sides),
-        *(side.note for side in both if side.note),
         *(
             f"{side.framework} keeps decaying sums that are not divided: divide them by the sum of their weights first."
             for side in both
             if side.law == RunningLaw.ACCUMULATED
         ),
     ]
+    known = [INFERENCE]
     for side in both:
         for evidence in (UNKNOWN, *EVIDENCE[1:-1]):
             names = [name for name in PROPERTIES if side.facts[name].evidence == evidence]
             of = " of" if evidence == UNKNOWN else ", of"
             if names:
-                notes.append(f"{evidence.capitalize()}{of} {side.framework}: {', '.join(names)}.")
-    return found, notes
+                known.append(f"{evidence.capitalize()}{of} {side.framework}: {', '.join(names)}.")
+    return found, notes, known
 
 
 def _first_step(target: Convention) -> str:

@@ -180,6 +180,45 @@ def test_names_variants_and_families() -> None:
         choose("a", [])
 
 
+def test_names_that_people_type() -> None:
+    """Understood, and said; or answered with what can be named."""
+    known = conventions(real())
+    assert choose("PyTorch", known).framework == choose("detectron2", known).framework == "torch"
+    assert "FrozenBatchNorm2d" in choose("detectron2", known).note
+    assert choose("onnx", known).note.startswith("onnx is taken for onnxruntime; onnx-reference keeps the same state.")
+    assert choose("keras", known).note.startswith("keras is taken for keras-")
+    for name, words in {
+        "TensorFlow": "can be keras-tensorflow, tf_keras: name one",
+        "tf": "can be keras-tensorflow, tf_keras: name one",
+        "jax": "can be flax-linen, flax-nnx, haiku, equinox, keras-jax: name one",
+        "tflite": "TensorFlow Lite only infers",
+        "LiteRT": "TensorFlow Lite only infers",
+        "coreml": "Core ML only infers",
+        "TensorRT": "name onnxruntime, whose model it reads",
+    }.items():
+        with pytest.raises(PortError, match=words):
+            choose(name, known)
+
+
+def test_what_differs_has_its_effect_in_numbers() -> None:
+    plan = plan_of(NEW, {"epsilon__default": 1e-3, "momentum__default": 0.99}, values_per_channel=2, variance=0.01)
+    effects = {each.part: each.effect for each in plan.changes if each.needed}
+    assert effects["epsilon"] == f"{100 * ((0.02001 / 0.021) ** 0.5 - 1):+.2g} % at variance 0.01"
+    assert (
+        effects["running variance of a batch"]
+        == f"{100 * ((0.01001 / 0.02001) ** 0.5 - 1):+.2g} % at variance 0.01, n = 2"
+    )
+    assert effects["momentum"].endswith("% at variance 0.01, 10 steps from a fresh start")
+    kept = change(plan_of({"running__keeps": "deviation"}, {}, variance=0.01), "what is kept")
+    assert kept.effect == f"{100 * ((0.01001 / 0.10001) ** 0.5 - 1):+.2g} % at variance 0.01"
+    # a part that is the same has none, and one value a channel matters where it is asked for
+    assert not any(each.effect for each in plan.changes if not each.needed)
+    assert not change(plan, "output of one value a channel").needed
+    error = {**NEW, "one_value__output": "error"}
+    assert not change(plan_of(error, {}), "output of one value a channel").needed
+    assert change(plan_of(error, {}, values_per_channel=[1, 2]), "output of one value a channel").needed
+
+
 def test_a_family_that_does_not_agree_is_refused() -> None:
     known = conventions(rows("keras-x") + rows("keras-y", epsilon__default=1e-3))
     with pytest.raises(PortError, match=r"keras is keras-x, keras-y, which differ in epsilon.default: name the one"):
@@ -274,7 +313,7 @@ def test_unknown_parts_leave_their_errors_unknown() -> None:
     assert (plan.errors[0].epsilon, plan.errors[0].factor, plan.errors[0].training) == (None, None, None)
     assert change(plan, "place of epsilon").needed is None
     assert change(plan, "place of epsilon").source == "not measured"
-    assert "Not measured of a: epsilon.place." in plan.notes
+    assert "Not measured of a: epsilon.place." in plan.known
     assert plan_of(NEW, {}, values_per_channel=1, variance=1.0).errors[0].inference is None
 
 
@@ -765,12 +804,20 @@ def test_the_command_shows_changes_errors_steps_and_code() -> None:
     done = call("--from", "torch", "--to", "keras", "--values-per-channel", "2")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(
-        "From torch 1.0 (NCHW) to keras-tensorflow 1.0 (NCHW): change 5 things: epsilon, running variance of a batch, "
+        "From torch 1.0 (NCHW) to keras-tensorflow 1.0 (NCHW): change 3 things: epsilon, running variance of a batch, "
+        "momentum."
     )
-    for words in ("0.99 of the old", "1/2 at n =", "-0.293", "-0.891", "0.902", "0.9901", "add --snippet."):
-        assert words in done.stdout, words
-    assert "initial running mean" in done.stdout.partition("The same on both sides: ")[2]
+    text = " ".join(done.stdout.split())
+    for words in ("0.99 of the old", "keras is taken for keras-tensorflow", "12 parts are the same on"):
+        assert words in text, words
+    # sqrt(v + 1e-5) / sqrt(v + 1e-3) - 1 at v = 2 * 0.01, which torch keeps of batches of two
+    assert "-2.4 %" in text
+    assert port("torch", "keras-tensorflow", rows=real(), values_per_channel=2).snippet() in done.stdout
+    assert not any(each in text for each in ("initial running mean", "Running variance after k steps"))
     assert done.stderr == ""
+    done = call("--from", "torch", "--to", "keras", "--values-per-channel", "2", "--all")
+    for words in ("initial running mean", "-0.293", "-0.891", "0.902", "0.9901", "For inference with the source's"):
+        assert words in done.stdout, words
 
 
 @pytest.mark.usefixtures("few_findings")
@@ -791,6 +838,7 @@ def test_lists_settings_and_json() -> None:
 def test_one_value_a_channel_claims_no_variance() -> None:
     done = call("--from", "torch", "--to", "mlx", "--values-per-channel", "1")
     assert done.exit_code == 0, done.output
+    done = call("--from", "torch", "--to", "mlx", "--values-per-channel", "1", "--all")
     assert "Running variance after k steps, batches of variance 0 with 1 value a channel" in " ".join(
         done.stdout.split()
     )
