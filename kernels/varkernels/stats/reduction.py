@@ -14,6 +14,7 @@ from ..dispatch import moments
 from ..exact.rounding_one import (
     DEGREES,
     EMPTY,
+    OPPOSITE,
     OVERFLOW,
     SUBTRACT,
     correction_float,
@@ -185,12 +186,29 @@ def _undefined(counts: NDArray[np.int64], correction: tuple[int, int]) -> NDArra
     return found
 
 
-def _overflowed(array: NDArray[Any], answers: list[NDArray[Any]], count: NDArray[np.int64], request: Request) -> bool:
-    """Whether there are answers, other than undefined ones, that are not finite though all values are."""
-    defined = ~_undefined(count, request.correction)
+def _warned(
+    array: NDArray[Any],
+    where: NDArray[np.bool_] | None,
+    axes: tuple[int, ...],
+    answers: dict[str, NDArray[Any]],
+    defined: NDArray[np.bool_],
+    notes: MutableSet[str],
+) -> None:
+    """Note why defined answers of an algorithm are not finite: values that are not, or an overflow."""
     with np.errstate(all="ignore"):
-        lost = any(bool((~np.isfinite(found[defined])).any()) for found in answers)
-        return lost and bool(np.isfinite(array).all())
+        lost = sum(~np.isfinite(found[defined]) for found in answers.values()) > 0
+        if not np.any(lost):
+            return
+        counted: Any = True if where is None else where
+        nan, above, below = (
+            (each & counted).any(axis=axes) for each in (np.isnan(array), array == np.inf, array == -np.inf)
+        )
+    if int(np.sum(lost)) > int(np.sum(nan | above | below)):
+        notes.add(OVERFLOW)
+    if "mean" in answers and (above & below & ~nan).any():
+        notes.add(OPPOSITE)
+    if set(answers) - {"mean"} and ((above | below) & ~nan).any():
+        notes.add(SUBTRACT)
 
 
 def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request, notes: MutableSet[str]) -> Rows:
@@ -243,8 +261,14 @@ def _by_name(source: Given, axes: tuple[int, ...], fmt: Format, request: Request
             with np.errstate(all="ignore"):  # rounded to the accumulator's format, as a root in it would be
                 found = accumulator.rounded(np.sqrt(found)).astype(np.float64)
         answers.append(fmt.rounded(found))
-    if _overflowed(array, answers, count, request):
-        notes.add(OVERFLOW)
+    _warned(
+        array,
+        where,
+        axes,
+        dict(zip(request.wants, answers, strict=True)),
+        ~_undefined(count, request.correction),
+        notes,
+    )
     return answers, count, arrange
 
 
