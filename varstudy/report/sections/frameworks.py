@@ -258,9 +258,13 @@ def _elsewhere(every: Sequence[Layer], trouble: str) -> tuple[tuple[str, ...], .
 def _beyond(every: Sequence[Layer]) -> tuple[tuple[Markup | str, ...], ...]:
     """The findings on outputs and gradients of the frameworks that are shown."""
     there = {layer.framework for layer in every}
+    try:
+        known = beyond()
+    except ValueError:  # what is committed was edited: its own command says so
+        return ()
     return tuple(
         (each.title, each.seen, "; ".join(state.words for state in each.upstream) or "–", code(f"repro {each.address}"))
-        for each in beyond()
+        for each in known
         if each.address.partition("/")[0] in there
     )
 

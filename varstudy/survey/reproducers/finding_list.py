@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 
-from ...study.score import WRONG_ERROR
+from ...study.score import WRONG_ERROR, Status
+from .. import elements
 from ..findings import documented, measured
 from ..findings.measured import FindingRow, shown
 from ..findings.properties import SYNC, FindingStatus, property_of
@@ -18,12 +19,14 @@ from .finding import Finding, NoScript, address
 from .function_script import calling, wrong_cases
 from .layer_script import answering, asked, dividing, law_of
 from .league_script import laid_out
-from .recipes import recipe
 from .reported_script import reported
 from .upstream import states
 
 __all__ = ["beyond", "described", "findings", "of_row"]
 
+# Outputs that are off by so many times what storing them costs have lost more than their format does.
+BEYOND_STORING = 4
+ARRAYS = {"y": "outputs", "dx": "input gradient", "dweight": "scale gradient", "dbias": "bias gradient"}
 _ERRORS = ("accuracy.", "float16.", "bfloat16.")
 
 
@@ -37,7 +40,7 @@ def findings() -> dict[str, Finding]:
         Something that is committed cannot be read.
     """
     found: dict[str, Finding] = {}
-    for each in (*_reported(), *_measured(), *_layers(), *_functions()):
+    for each in (*_elements(), *_measured(), *_layers(), *_functions()):
         found.setdefault(each.address, each)
     return found
 
@@ -49,7 +52,7 @@ def described() -> dict[str, str]:
 
 def beyond() -> list[Finding]:
     """The findings on outputs and gradients, which no measured variance shows."""
-    return list(_reported())
+    return list(_elements())
 
 
 def of_row(row: FindingRow) -> str:
@@ -116,15 +119,34 @@ def _layer_body(rows: Sequence[FindingRow], row: FindingRow, against: bool) -> l
     return dividing(row.framework, row.kind, row.variant, law, asked(row.property), threads=row.threads)
 
 
-def _reported() -> Iterator[Finding]:
-    for framework in FRAMEWORKS.values():
-        try:
-            declared = recipe(framework).reported
-        except NoScript:
-            continue
-        for tail, given in declared.items():
-            yield _finding(f"{framework.name}/{tail}", f"{framework.title}: {given['title']}", given["seen"],
-                           tail.replace("/", " norm, "), partial(reported, framework, tail))  # fmt: skip
+def _elements() -> Iterator[Finding]:
+    """Outputs and gradients: the worst row of each layer, array, format and layout that alarms; no stress test."""
+    try:
+        content = elements.committed()
+    except FileNotFoundError:
+        return
+    facts = {fact.framework: fact for fact in elements.facts(content)}
+    alarming = [
+        row for row in elements.rows(content) if elements.scored(row) and not elements.stress(row) and _off(row)
+    ]
+    names = ("framework", "kind", "memory", "parameters", "array", "mode", "storage")
+    for (name, kind, memory, parameters, array, mode, storage), row in elements.worst_rows(alarming, *names).items():
+        fact = facts[name]
+        evaluation = "" if mode == "training" else f".{mode}"
+        yield _finding(
+            address(name, kind, f"{memory}, {parameters}", f"{array}.{storage}{evaluation}"),
+            f"{fact.title} {kind} norm, {memory}, parameters {parameters}: {ARRAYS[array]} in {storage}",
+            f"relative error {row.error:.2g}, where storing costs {row.stored:.1g}; {row.size:,} values "
+            f"({fact.version.partition(', ')[0]}, {fact.date})",
+            f"{row.status} {row.input}",
+            partial(reported, FRAMEWORKS[name], f"{kind}/{memory}/{array}.{storage}", parameters, storage),
+        )
+
+
+def _off(row: elements.ElementRow) -> bool:
+    """Whether an array has no correct digit, or outputs in a half format lost more than storing them costs."""
+    half = row.array == "y" and row.storage in ("float16", "bfloat16")
+    return row.status == Status.WRONG or (half and row.error > BEYOND_STORING * row.stored)
 
 
 def _layers() -> Iterator[Finding]:

@@ -32,7 +32,7 @@ class Recipe:
     last : how names of variants begin whose channels come last. epsilon : the argument's name; empty where it has none.
     kept : an expression of the running variance of the first channel, after a training step.
     momentum : the value that is handed over where the framework has no default.
-    reported : findings that are no cell of the survey yet, by the rest of their addresses.
+    reported : calls that show outputs and gradients, by kind, memory, and array with storage format.
     """
 
     imports: Sequence[str]

@@ -13,6 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from varstudy.survey import elements
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.properties import EpsilonPlace
 from varstudy.survey.reproducers import Finding, NoScript, UpstreamProblem, described, findings
@@ -67,6 +68,13 @@ def test_every_failed_cell_and_every_contradiction_has_an_address() -> None:
         against = fact is not None and documented.contradicts(fact, row)
         if against or row.status == "failed":
             assert of_row(row) in known, row.key()
+
+
+def test_every_wrong_output_and_gradient_has_an_address() -> None:
+    for row in elements.rows(elements.committed()):
+        if row.status == "wrong" and elements.scored(row) and not elements.stress(row):
+            name = address(row.framework, row.kind, f"{row.memory}, {row.parameters}", f"{row.array}.{row.storage}")
+            assert any(each.startswith(name) for each in findings()), name
 
 
 def test_a_variance_that_is_none_has_an_address_and_a_right_one_has_none() -> None:
