@@ -31,7 +31,7 @@ ARROWS: dict[str, set[str]] = {
                         "varstudy.bench"},
     "varstudy.cli": {"varkernels", "varstudy", "varstudy._io", "varstudy.study", "varstudy.survey", "varstudy.bench",
                      "varstudy.report"},
-    "varstudy": {"varkernels", "varstudy.study"},
+    "varstudy": {"varkernels", "varstudy.study", "varstudy.survey"},
     "varstudy.__main__": {"varstudy.cli"},
 }  # fmt: skip
 
@@ -40,11 +40,12 @@ ANY = ""
 NARROW = {
     # One executes the committed PTX; the other makes machine code of the committed IR, as varptx does of its own.
     ("varkernels", "varptx"): (("varkernels.cuda.devices", "varkernels.shipped"), (ANY,)),
-    # The survey scores other people's software on the study's cases.
+    # The survey scores other people's software on the study's cases, and reads files of weights.
     ("varstudy.survey", "varstudy.study"): (
         (ANY,),
         (
             "varstudy.study.algorithm_answers",
+            "varstudy.study.array_files",
             "varstudy.study.element_score",
             "varstudy.study.featuremaps",
             "varstudy.study.gradient_orders",

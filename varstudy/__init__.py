@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .study.ground_truth import truth
     from .study.runner import run
     from .study.verdict import check
+    from .survey.porting import port
 
 __all__ = [
     "Algorithm",
@@ -38,6 +39,7 @@ __all__ = [
     "moments",
     "norm_backward",
     "norm_forward",
+    "port",
     "register",
     "rolling_var",
     "run",
@@ -65,6 +67,7 @@ _HOME = {
     "norm_backward": "varkernels.norms.backward",
     "norm_forward": "varkernels.norms.forward",
     "rolling_var": "varkernels.stats.rolling",
+    "port": "varstudy.survey.porting",
     "run": "varstudy.study.runner",
     "std": "varkernels.stats.functions",
     "sync_batch": "varkernels.sync",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ..survey import porting
-from ..survey.porting import PortPlan
+from ..survey.porting import PortedModel, PortPlan
 from .console import Problem, dump, listed, many, number, paragraph
 from .tables import show_table, wide
 
@@ -29,6 +30,9 @@ def port(
         raise Problem("--snippet and --json are two forms of the standard output: choose one of them")
     lists = {"values_per_channel": values_per_channel, "variance": variance}
     given |= {name: values for name, values in lists.items() if values}
+    if source.endswith((".safetensors", ".npz")):
+        _show_model(porting.port(Path(source), target, **given), snippet, as_json)
+        return
     plan = porting.port(source, target, **given)
     if snippet:
         click.echo(plan.snippet(), nl=False)
@@ -41,6 +45,26 @@ def port(
         dump({**plan.record(), "snippet": code or None, "snippet_missing": missing or None})
         return
     _show(plan, code, missing, everything or wide())
+
+
+def _show_model(model: PortedModel, snippet: bool, as_json: bool) -> None:
+    if snippet:
+        click.echo(model.snippet(), nl=False)
+        return
+    if as_json:
+        dump(model.record())
+        return
+    paragraph(f"From {model.source} to {model.target}: {many(len(model.layers), 'batch norm')}.")
+    click.echo()
+    rows = [
+        [each.name, str(each.channels), listed([row.part for row in each.plan.changes if row.needed]) or "nothing"]
+        for each in model.layers
+    ]
+    show_table("Batch norms", ["name", "channels", "to change"], rows, left=3)
+    for note in model.notes:
+        paragraph(note)
+    click.echo()
+    paragraph(f"port --from {model.source} --to {model.target} says more; --snippet writes the code.")
 
 
 def _show(plan: PortPlan, code: str, missing: str, everything: bool) -> None:

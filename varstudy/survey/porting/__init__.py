@@ -26,18 +26,26 @@ from __future__ import annotations
 
 from .convention import Convention, ConventionFact, choose, conventions
 from .maths import PortError
-from .plan import PortedError, PortPlan, PortStep, port
+from .models import PortedLayer, PortedModel, port
+from .norms import NormPlan, NormSide, port_norm
+from .plan import PortedError, PortPlan, PortStep, port_names
 from .what_changes import PortChange
 
 __all__ = [
     "Convention",
     "ConventionFact",
+    "NormPlan",
+    "NormSide",
     "PortChange",
     "PortError",
     "PortPlan",
     "PortStep",
     "PortedError",
+    "PortedLayer",
+    "PortedModel",
     "choose",
     "conventions",
     "port",
+    "port_names",
+    "port_norm",
 ]

@@ -18,7 +18,7 @@ from .settings import Sides, counts_of, float_of, momentum_of, setting, several
 from .snippet import write_snippet
 from .what_changes import PortChange, changes
 
-__all__ = ["PortPlan", "PortStep", "PortedError", "port"]
+__all__ = ["PortPlan", "PortStep", "PortedError", "port_names"]
 
 VALUES_PER_CHANNEL = (2, 32, 1024)
 VARIANCES = (1e-6, 1e-4, 0.01, 1.0, 100.0)
@@ -124,7 +124,7 @@ class PortPlan:
         return found
 
 
-def port(
+def port_names(
     source: str,
     target: str,
     *,
