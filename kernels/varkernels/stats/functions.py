@@ -68,31 +68,51 @@ def _reduced(
     """The wanted answers and their warnings, for the public functions; a plain array takes a short way."""
     notes: set[str] = set()
     found = None
-    plain = method == "exact" and dtype is ddof is weights is by is None
-    if plain and not keepdims and nan_policy == "propagate":
+    if method == "exact" and dtype is ddof is weights is by is None and not keepdims and nan_policy == "propagate":
         found = _quickly(wants, x, axis, correction, where, notes)
     if found is None:
-        request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
-        if by is None and type(x) is not np.ndarray:
-
-            def one(want: str, part: Any, axis: Any = None, keepdims: bool = False) -> Any:
-                return _reduced(
-                    (want,), part, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights, None
-                )[0]
-
-            found = elsewhere(one, wants, x, request)
-            if found is not None:
-                return found
-        with default_arithmetic():
-            if by is not None:
-                found = answer_groups(x, by, request, notes)
-            elif type(x) is not np.ndarray:
-                found = answer_table(x, request, notes)
-            if found is None:
-                found = answer(given(x, where), request, notes)
+        found = _generally(
+            wants, x, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights, by, notes
+        )
     if notes:
         _tell(notes)
     return found
+
+
+def _generally(
+    wants: tuple[str, ...],
+    x: Any,
+    axis: Any,
+    correction: Any,
+    ddof: Any,
+    keepdims: bool,
+    dtype: Any,
+    method: str,
+    where: Any,
+    nan_policy: str,
+    weights: Any,
+    by: Any,
+    notes: set[str],
+) -> list[Any]:
+    """The wanted answers for whatever the functions take; what to warn of joins the notes."""
+    request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
+    found = None
+    if by is None and type(x) is not np.ndarray:
+
+        def one(want: str, part: Any, axis: Any = None, keepdims: bool = False) -> Any:
+            return _reduced(
+                (want,), part, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights, None
+            )[0]
+
+        found = elsewhere(one, wants, x, request)
+        if found is not None:
+            return found
+    with default_arithmetic():
+        if by is not None:
+            found = answer_groups(x, by, request, notes)
+        elif type(x) is not np.ndarray:
+            found = answer_table(x, request, notes)
+        return answer(given(x, where), request, notes) if found is None else found
 
 
 def _quickly(
