@@ -57,7 +57,7 @@ def test_gradients(fmt: Format, norm: str) -> None:
 
 
 @formats
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_any_numbers(fmt: Format, data: st.DataObject) -> None:
     """One and two rows, subnormal and huge numbers, zeros, epsilon that vanishes or is all there is."""

@@ -72,7 +72,7 @@ def numbers(fmt: Format, n: int) -> st.SearchStrategy[Any]:
 
 
 @formats
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_any_row(fmt: Format, data: st.DataObject) -> None:
     """Constants, one and two values, subnormal and huge numbers, ties, epsilon 0."""
@@ -172,7 +172,7 @@ def test_integers_are_no_input() -> None:
         varstudy.norm_forward(np.zeros(3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.fractions(-50, 50, max_denominator=50),
     st.fractions(Fraction(1, 9), 50, max_denominator=9),
@@ -191,7 +191,7 @@ def test_settled_answers(a: Fraction, v: Fraction, b: Fraction, fmt: Format) -> 
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.integers(-(2**120), 2**120), st.integers(1, 2**70), st.integers(-200, 200), st.sampled_from([*FORMATS.values()])
 )

@@ -86,3 +86,20 @@ def test_torch_instance_norm_of_one_sample_in_channels_last_has_wrong_gradients(
                 assert row.error > 0.5
             for row in some(framework="torch", kind="instance", input=name, memory="contiguous", array=array):
                 assert row.status == "right"
+
+
+@pytest.mark.parametrize("framework", ["onnxruntime", "onnx-reference"])
+def test_runtimes_without_gradients_have_rows_that_say_so(framework: str) -> None:
+    for array in ("dx", "dweight", "dbias"):
+        for row in some(framework=framework, array=array):
+            assert (row.outcome, row.reason) == ("unsupported", "An ONNX runtime has no gradients.")
+    assert any(elements.scored(row) for row in some(framework=framework, array="y"))
+
+
+def test_flax_sums_gradients_of_half_precision_in_float32() -> None:
+    for storage in ("float16", "bfloat16"):
+        for array in ("dweight", "dbias"):
+            name = f"{storage} tables 65536 ordinary"
+            for row in some(framework="flax-linen", kind="layer", array=array, input=name):
+                assert row.error < 2 * row.stored or row.answers_in == "float32"
+                assert row.error < 0.01
