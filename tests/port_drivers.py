@@ -38,6 +38,7 @@ class Driver:
     momentum_name = "momentum"
     without: ClassVar[dict[str, bool]] = {}  # the arguments of a layer that has no scale and no shift
 
+    ranks: ClassVar[tuple[int, ...]] = (2, 4, 5)
     axes: ClassVar[tuple[int, ...]] = (1,)  # where its channels can be; a driver is given them second
 
     def __init__(
@@ -51,6 +52,8 @@ class Driver:
         self.axis, self.rank = axis or self.axes[0], rank
         if self.axis not in self.axes:
             pytest.skip("there is no such layer with the channels there")
+        if self.rank not in self.ranks:
+            pytest.skip("there is no such layer for inputs of this rank")
         given = {self.momentum_name: momentum, self.epsilon_name: epsilon}
         self.given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if bare and not self.without:
@@ -331,7 +334,7 @@ class Mlx(Driver):
     without: ClassVar = {"affine": False}
     epsilon_name = "eps"
 
-    axes = (-1,)
+    axes, ranks = (-1,), (2, 4)
 
     def load(self) -> None:
         self.core, self.nn = module("mlx.core"), module("mlx.nn")

@@ -48,7 +48,8 @@ def test_settings_of_the_layer_arrive(a: str, b: str, layout: str) -> None:
     """The plan knows the defaults only. The carried layer evaluates alike, and one more step moves both alike."""
     ready(a, b)
     momentum = 0.3 if plan_of(a, a, momentum=0.5).source["momentum.multiplies"] == "new" else 0.7
-    one, other = DRIVERS[a](momentum, EPSILON, **LAYERS[layout]), DRIVERS[b]()
+    one = DRIVERS[a](momentum, EPSILON, **LAYERS[layout])
+    other = DRIVERS[b](rank=one.rank)
     plan = plan_of(a, b, momentum=0.5) if "haiku" in (a, b) else plan_of(a, b)
     code = code_of(plan)
     layer = one.fresh(CHANNELS)
