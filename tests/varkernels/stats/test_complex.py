@@ -157,6 +157,7 @@ def test_result_dtypes() -> None:
             varstudy.mean(x, dtype=wrong)
 
 
+@pytest.mark.peers
 def test_other_libraries() -> None:
     pd = pytest.importorskip("pandas")
     x = np.array([1 + 2j, 2 + 3j, 3 + 4j])

@@ -172,6 +172,7 @@ def test_pandas_in_pandas_out(by: Any) -> None:
     )
 
 
+@pytest.mark.peers
 def test_columns_of_other_libraries() -> None:
     pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
     values, labels = [2**60, 2**60 + 2, 5, 2**60 + 4], [2**60, 2**60, None, 2**60 + 1]
@@ -205,6 +206,7 @@ def test_what_is_no_grouping(x: Any, options: dict[str, Any], kind: type, words:
             function(x, **options)
 
 
+@pytest.mark.peers
 def test_tables_with_labels_of_their_own() -> None:
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}, index=[5, 6])
     with pytest.raises(ValueError, match="by has another index than x"):

@@ -102,6 +102,7 @@ def test_nat_is_what_nan_is() -> None:
     assert warned == {"Mean of empty slice"}
 
 
+@pytest.mark.peers
 def test_as_pandas_but_for_the_rounding() -> None:
     pd = pytest.importorskip("pandas")
     x = pd.Series(pd.to_timedelta([1000, 3000, 5000], "us"))

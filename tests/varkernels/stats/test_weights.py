@@ -143,6 +143,7 @@ def test_functions_and_moments_agree() -> None:
     assert same(moments.std(0.5), varstudy.std(x, axis=0, weights=often, correction=0.5))
 
 
+@pytest.mark.peers
 def test_columns_and_tables() -> None:
     pd, pl, xr = pytest.importorskip("pandas"), pytest.importorskip("polars"), pytest.importorskip("xarray")
     frame = pd.DataFrame({"a": [2**60, 2**60 + 1, 2**60 + 2], "b": [0.5, 1.5, 4.0]}, index=list("xyz"))
@@ -189,6 +190,7 @@ def test_what_is_no_weight(function: Any, weights: Any, kind: type, words: str) 
         function([1.0, 2.0, 3.0], weights=weights)
 
 
+@pytest.mark.peers
 def test_other_methods_and_lazy_arrays_take_no_weights() -> None:
     da = pytest.importorskip("dask.array")
     with pytest.raises(ValueError, match="weights need the method 'exact', not 'welford'"):

@@ -273,6 +273,7 @@ def test_a_function_of_tensors_is_called_with_tensors(monkeypatch: pytest.Monkey
         assert (given.values.dtype, given.values.tolist()) == (fmt.dtype, x.tolist())
 
 
+@pytest.mark.peers
 def test_torch_itself() -> None:
     torch = pytest.importorskip("torch")
     assert str(convention(torch.var, "torch.var")) == "f(torch.tensor(x), correction=0)"
