@@ -60,6 +60,13 @@ class Answering(ABC):
         return 0 if state is None else state.count(self._omit)
 
     @property
+    def nan_count(self) -> Any:
+        if self._method != "exact":
+            raise ValueError(f"method {self._method!r} does not count NaN: use Moments() with the method 'exact'")
+        state: Any = self._now()[1]
+        return 0 if state is None else state.count(False) - state.count(True)
+
+    @property
     def _omit(self) -> bool:
         return self._nan_policy == "omit"
 

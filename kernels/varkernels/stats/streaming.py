@@ -29,10 +29,8 @@ from .vectors import kept_of, vector_of
 
 __all__ = ["Moments"]
 
-# Numbers that `push` gathers before they are taken in.
-_GATHERED = 4096
-# Integers up to this size are exact in float64.
-_EXACT = 2**53
+_GATHERED = 4096  # numbers, by `push`, before they are taken in
+_EXACT = 2**53  # integers up to this size are exact in float64
 
 
 class Moments(Answering):
@@ -55,7 +53,9 @@ class Moments(Answering):
     dtype : of the answers, None before there are values if none was asked for; float64 once there are integers or
         bool, float32 for float16 and bfloat16 alone.
     shape : of the features, () where all values are together; None before there are values.
-    count : values so far, a Python integer; with an axis an int64 array of the features' shape.
+    count : values so far, a Python integer; with an axis an int64 array of the features' shape. NaN values count,
+        unless they are omitted.
+    nan_count : NaN values so far, in the same form, whatever the policy; with the method ``exact``.
 
     Raises
     ------

@@ -336,3 +336,19 @@ def test_what_a_notebook_shows() -> None:
     assert repr(Moments(axis=0)) == "<varstudy.Moments by 'exact' over axis 0: no data>"
     assert m._repr_html_().count("<tr>") == 3
     assert "and 990 more" in Moments(axis=0).update(np.ones((2, 1000)))._repr_html_()
+
+
+@pytest.mark.parametrize("policy", ["propagate", "omit"])
+def test_nan_are_counted_by_feature(policy: str) -> None:
+    x = np.array([[1.0, np.nan, np.inf], [np.nan, np.nan, 2.0], [3.0, 4.0, 5.0]])
+    features = varstudy.Moments(axis=0, nan_policy=policy)
+    assert features.nan_count == 0
+    features.update(x[:1]).update(x[1:])
+    assert features.nan_count.tolist() == [1, 2, 0]
+    assert features.count.tolist() == ([2, 1, 3] if policy == "omit" else [3, 3, 3])
+    assert features.remove(x[:1]).nan_count.tolist() == [1, 1, 0]
+    whole = varstudy.Moments(nan_policy=policy).update(x)
+    assert whole.nan_count == 3
+    assert type(whole.nan_count) is int
+    with pytest.raises(ValueError, match="'welford' does not count NaN: use Moments"):
+        _ = varstudy.Moments("welford").update([1.0]).nan_count
