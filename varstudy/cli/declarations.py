@@ -367,7 +367,7 @@ def libraries() -> None:
     help="Variances of the batches, for the tables of errors.",
 )
 @click.option("--epsilon", type=float, help="The source layer's epsilon, where it is not the framework's default.")
-@click.option("--momentum", type=float, help="The source layer's momentum argument, where it is not the default.")
+@click.option("--momentum", metavar="M", help="The source layer's momentum argument; cumulative is torch's None.")
 @click.option("--snippet", is_flag=True, help="Write only the code that converts the layer.")
 @click.option("--all", "everything", is_flag=True, help="Show what is the same, the errors and the steps, too.")
 @WIDE

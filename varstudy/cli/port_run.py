@@ -23,6 +23,7 @@ def port(
     snippet: bool,
     as_json: bool,
     everything: bool,
+    momentum: str | None,
     **given: Any,
 ) -> None:
     """Tell what to change; the other options are those of `varstudy.survey.porting.port`."""
@@ -30,6 +31,8 @@ def port(
         raise Problem("--snippet and --json are two forms of the standard output: choose one of them")
     lists = {"values_per_channel": values_per_channel, "variance": variance}
     given |= {name: values for name, values in lists.items() if values}
+    if momentum is not None:
+        given["momentum"] = _momentum(momentum)
     if source.endswith((".safetensors", ".npz")):
         _show_model(porting.port(Path(source), target, **given), snippet, as_json)
         return
@@ -45,6 +48,15 @@ def port(
         dump({**plan.record(), "snippet": code or None, "snippet_missing": missing or None})
         return
     _show(plan, code, missing, everything or wide())
+
+
+def _momentum(text: str) -> float | str:
+    if text == "cumulative":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise Problem(f"--momentum {text!r} is no number: give one, or cumulative") from None
 
 
 def _show_model(model: PortedModel, snippet: bool, as_json: bool) -> None:

@@ -91,6 +91,7 @@ class Convention:
     facts : property -> ConventionFact, for every name in PROPERTIES, and for `running.weight`.
     note : a sentence on what else goes by the name and differs; empty where nothing does.
     named : whether the variant was asked for by its name.
+    cumulative : whether the layer keeps a plain average in place of its framework's law.
     """
 
     framework: str
@@ -99,6 +100,7 @@ class Convention:
     facts: Mapping[str, ConventionFact]
     note: str = ""
     named: bool = False
+    cumulative: bool = False
 
     def __getitem__(self, name: str) -> Any:
         return self.facts[name].value
@@ -171,7 +173,14 @@ class Convention:
     @property
     def momentum(self) -> Fraction | None:
         """The momentum argument's default; None where it is not known, or is not known to be a weight."""
-        return self.number("momentum.default") if self["momentum.multiplies"] in SIDES else None
+        if self.cumulative or self["momentum.multiplies"] not in SIDES:
+            return None
+        return self.number("momentum.default")
+
+    def with_law(self, law: RunningLaw) -> Convention:
+        """The same layer with the plain average, or with its framework's exponential one."""
+        facts = {**self.facts, "running.update": replace(self.facts["running.update"], value=str(law))}
+        return replace(self, facts=facts, cumulative=law == RunningLaw.PLAIN)
 
     @property
     def fixed_weight(self) -> Fraction | None:

@@ -173,11 +173,7 @@ def _ported(name: str, layer: Any, kind: LayerKind, framework: str, to: str, set
         return PortedLayer(name, kind, type(layer).__name__, channels, told, plan, notes)
     told = {key: value for key, value in _reader(framework)(layer).items() if value is not None}
     given = {**settings, "epsilon": told["epsilon"]}
-    if told["momentum"] == "cumulative":
-        given.pop("momentum", None)
-        notes = (*notes, "The average is cumulative: the code gives the next batch the weight 1 / (k + 1).")
-    else:
-        given["momentum"] = told["momentum"]
+    given["momentum"] = told["momentum"]
     return PortedLayer(name, kind, type(layer).__name__, channels, told, port_names(framework, to, **given), notes)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..findings import documented, elsewhere, measured
 from ..findings.measured import FindingRow
-from ..findings.properties import EpsilonInRunning, EpsilonPlace
+from ..findings.properties import EpsilonInRunning, EpsilonPlace, RunningLaw
+from ..frameworks.catalogue import FRAMEWORKS
 from .convention import Convention, choose, conventions
 from .effects import with_effects
 from .maths import PortError, after, denominator, exact, kept, kept_for, relative
@@ -114,7 +115,11 @@ class PortPlan:
             conversion hangs on is not known.
         """
         e, m = (None if each is None else exact(each) for each in (self.epsilon, self.momentum))
-        return write_snippet(Sides(self.source, self.target, self.values_per_channel, e, m))
+        source = self.source
+        if source.cumulative:  # the code reads from the layer that it is
+            source = source.with_law(RunningLaw.EXPONENTIAL)
+            m = source.momentum
+        return write_snippet(Sides(source, self.target, self.values_per_channel, e, m))
 
     def record(self) -> dict[str, Any]:
         """The plan as plain data, without the snippet."""
@@ -131,7 +136,7 @@ def port_names(
     values_per_channel: int | Sequence[int] = VALUES_PER_CHANNEL,
     variance: float | Sequence[float] = VARIANCES,
     epsilon: float | None = None,
-    momentum: float | None = None,
+    momentum: float | str | None = None,
     rows: Iterable[FindingRow] | None = None,
     lookup: Callable[[str, str, str, str], Any] | None = None,
 ) -> PortPlan:
@@ -143,7 +148,7 @@ def port_names(
     values_per_channel : n, the values of a channel in a training batch (batch size times pixels): one or several.
     variance : of the batches, v = S / n: one or several.
     epsilon, momentum : the source layer's, where they are not its framework's defaults; momentum as the source's
-        argument.
+        argument, or ``cumulative`` where the source takes a plain average over all batches, as torch does for None.
     rows, lookup : other findings than the committed ones; then documented facts come from `lookup` alone.
 
     Raises
@@ -167,6 +172,11 @@ def port_names(
         raise PortError("variance: give at least one")
     middle = variances[len(variances) // 2] if counts[0] > 1 else Fraction(0)
     e = one.number("epsilon.default") if epsilon is None else setting("epsilon", epsilon)
+    if momentum == "cumulative":
+        state = FRAMEWORKS[one.framework].state if one.framework in FRAMEWORKS else None
+        if state is None or not state.cumulative:
+            raise PortError(f"{one.framework} has no cumulative average: give its momentum argument as a number")
+        one, momentum = one.with_law(RunningLaw.PLAIN), None
     m = one.momentum if momentum is None else momentum_of(momentum)
     sides = Sides(one, other, counts, e, m)
     listed, notes, evidence = changes(sides)

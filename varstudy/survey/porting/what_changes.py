@@ -206,6 +206,8 @@ def _out_and_in(one: Convention, other: Convention) -> str:
 def _momentum(sides: Sides) -> PortChange:
     def shown(convention: Convention, number: Fraction | None, w: Fraction | None) -> str:
         multiplies = convention["momentum.multiplies"]
+        if convention.cumulative:
+            return "none: all batches weigh alike"
         phrase = _shown(convention["momentum.default"] if number is None else float(number))
         if phrase == NOT_MEASURED:
             fact = convention.facts["momentum.default"]
@@ -223,6 +225,8 @@ def _momentum(sides: Sides) -> PortChange:
         needed = needed is not False
         if m is not None and sides.handed is not None and sides.handed != sides.weight:
             do += f"; {float(m):g} handed over as it is would give the new batch {float(sides.handed):g}"
+    elif sides.source.cumulative:
+        do, needed = "give the target the weight 1 / (k + 1) of the next batch, after k batches (the code does)", True
     elif other["momentum.multiplies"] == MomentumSide.NONE:
         do, needed = "the target has no such argument", _differ(sides.weight, other.weight())
     elif sides.weight is None and other.momentum is None:

@@ -44,7 +44,9 @@ def test_each_norm_of_a_model_of_torch_has_a_plan_with_its_own_settings() -> Non
     first, second, group, third, _, layer, rms = found.layers
     assert isinstance(first.plan, PortPlan)
     assert (first.channels, first.plan.epsilon, first.plan.target_momentum) == (4, 1e-2, 0.7)
-    assert "cumulative" in second.notes[0]
+    assert isinstance(second.plan, PortPlan)
+    assert second.plan.source.law == "plain average"
+    assert any("1 / (k + 1)" in row.do for row in second.plan.changes if row.needed)
     assert "no running statistics" in third.notes[0]
     for each, told in ((group, "1e-05"), (layer, "1e-06"), (rms, "1e-06 (its default)")):
         assert isinstance(each.plan, NormPlan)

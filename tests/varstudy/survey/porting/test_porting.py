@@ -404,6 +404,27 @@ def test_an_initial_value_that_has_no_weight_is_not_filled_in() -> None:
         assert "gives its initial value no weight" in back.do
 
 
+def test_a_cumulative_average_can_be_told() -> None:
+    plan = port("torch", "keras-jax", momentum="cumulative")
+    row = change(plan, "momentum")
+    assert (row.source, row.needed, plan.weight, plan.target_momentum) == (
+        "none: all batches weigh alike",
+        True,
+        None,
+        None,
+    )
+    assert "1 / (k + 1)" in row.do
+    assert change(plan, "law of the running statistics").source == "plain average"
+    assert plan.snippet() == port("torch", "keras-jax").snippet()
+    with pytest.raises(PortError, match="keras-jax has no cumulative average: give its momentum argument as a number"):
+        port("keras-jax", "torch", momentum="cumulative")
+    done = call("--from", "torch", "--to", "keras", "--momentum", "cumulative")
+    assert done.exit_code == 0, done.output
+    assert "all batches weigh" in " ".join(done.stdout.split())
+    done = call("--from", "torch", "--to", "keras", "--momentum", "half")
+    assert (done.exit_code, done.stderr) == (2, "varstudy: --momentum 'half' is no number: give one, or cumulative\n")
+
+
 def test_a_framework_without_a_momentum_argument_has_its_measured_weight() -> None:
     fixed = {"momentum__multiplies": "no argument", "momentum__default": None, "running__weight": [0.01] * 5}
     plan = plan_of(fixed, NEW)
