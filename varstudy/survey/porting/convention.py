@@ -92,6 +92,7 @@ class Convention:
     note : a sentence on what else goes by the name and differs; empty where nothing does.
     named : whether the variant was asked for by its name.
     cumulative : whether the layer keeps a plain average in place of its framework's law.
+    apart : ranks of inputs for which the framework keeps another running variance.
     """
 
     framework: str
@@ -101,6 +102,7 @@ class Convention:
     note: str = ""
     named: bool = False
     cumulative: bool = False
+    apart: tuple[int, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         return self.facts[name].value
@@ -286,13 +288,25 @@ def choose(name: str, known: Sequence[Convention]) -> Convention:
             said = f"{typed} is taken for {members[0]}; {', '.join(members[1:])} keep the same state."
     if not variant:
         first = min(here, key=lambda each: (each.framework != here[0].framework, _rank(each.variant.lower())))
-        return replace(first, note=" ".join(filter(None, (said, _others(first, here)))))
+        return replace(first, note=" ".join(filter(None, (said, _others(first, here)))), apart=_apart(first, here))
     for each in here:
         if each.variant.lower() == variant.lower():
-            return replace(each, named=True, note=said)
+            return replace(each, named=True, note=said, apart=_apart(each, here))
     variants = [each.variant for each in here if each.framework == here[0].framework]
     advice = nearest(variant, variants, f"use one of {', '.join(variants)}")
     raise PortError(f"{here[0].framework} has no variant {variant!r}: {advice}")
+
+
+def _apart(chosen: Convention, here: Sequence[Convention]) -> tuple[int, ...]:
+    """The ranks whose variant, the first of the framework that has it, keeps another running variance."""
+    mine = [each for each in here if each.framework == chosen.framework]
+    firsts = {each.layout[0]: each for each in reversed(mine)}
+    kept = ("correction.running", "running.keeps", "epsilon.in_running")
+    return tuple(
+        rank
+        for rank, each in sorted(firsts.items(), key=lambda item: item[0] or 0)
+        if rank is not None and rank != chosen.layout[0] and any(each[name] != chosen[name] for name in kept)
+    )
 
 
 def _others(chosen: Convention, here: Sequence[Convention]) -> str:

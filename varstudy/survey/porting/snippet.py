@@ -93,6 +93,7 @@ def write_snippet(sides: Sides) -> str:
         carrying=_carrying(sides, reader, writer),
         layout=_layout_words(fixed, target),
         passing=_passing(sides, carried, fixed),
+        apart={side.framework: side.apart for side in both if side.apart},
         counted=reader.cumulative and writer.cumulative,
         count=next((n for n in sides.counts if n > 1), 2),
     )

@@ -404,6 +404,16 @@ def test_an_initial_value_that_has_no_weight_is_not_filled_in() -> None:
         assert "gives its initial value no weight" in back.do
 
 
+def test_a_rank_whose_variance_is_another_is_refused_by_the_code() -> None:
+    """tf_keras keeps S / (n - 1) of feature maps, which a fused kernel computes, and S / n of rank 2."""
+    for name, rank in (("tf_keras", 2), ("tf_keras:NHWC", 2), ("tf_keras:2-D", 4)):
+        text = port(name, "torch").snippet()
+        assert f'if values_per_channel is not None and own["rank"] in ({rank},):' in text
+        assert "name that variant" in port("torch", name).snippet()
+        compile(text, name, "exec")
+    assert "name that variant" not in port("keras-jax", "torch").snippet()
+
+
 def test_a_cumulative_average_can_be_told() -> None:
     plan = port("torch", "keras-jax", momentum="cumulative")
     row = change(plan, "momentum")
