@@ -19,11 +19,12 @@ from ..arithmetic import default_arithmetic
 from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT
 from ..formats import FLOAT64
 from ..threads import WORTHWHILE
+from .arguments import NOT_GIVEN, Request
 from .certain import plain_call, small_integers
 from .groups import answer_groups
 from .inputs import given
 from .lazy import elsewhere
-from .reduction import NOT_GIVEN, Request, answer
+from .reduction import answer
 from .sums import PIECE
 from .tables import answer_table
 

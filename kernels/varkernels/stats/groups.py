@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import Request
 from .axes import normalized
 from .chunks import is_array, is_frame
 from .columns import column_of, columns_of, is_of
 from .inputs import Given, given, weights_of, where_of
 from .labels import numbered
-from .reduction import Request, answer
+from .reduction import answer
 from .tables import given_column
 
 __all__ = ["answer_groups"]

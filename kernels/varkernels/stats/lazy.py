@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from ..formats import Format, format_of
+from .arguments import Request
 from .axes import normalized
 from .chunks import Part, is_array, is_frame, reduced_array, reduced_frame
 from .columns import is_of, labels_of
 from .inputs import result_format
-from .reduction import Request
 from .states import Kept
 
 __all__ = ["elsewhere"]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ..exact.table import SumTable
 from ..formats import Format
+from .arguments import refuse_nan
 from .axes import normalized
 from .columns import Column, column_of, columns_of
 from .inputs import array_of, result_format, weights_of, wider
-from .reduction import refuse_nan
 from .states import Rows, State, joined, state_of
 
 __all__ = ["read"]

@@ -19,11 +19,11 @@ from ..arithmetic import in_default_arithmetic
 from ..formats import FLOAT64
 from ..registry import get
 from .answering import Answering
+from .arguments import NAN_POLICIES
 from .axes import normalized
 from .chunks import read
 from .inputs import result_format
 from .moments_bytes import Fields, packed, unpacked
-from .reduction import NAN_POLICIES
 from .states import Kept, joined, same_features, state_of
 from .vectors import kept_of, vector_of
 

@@ -23,7 +23,7 @@ from ..exact.sums import ExactSums, integer_sums
 from ..exact.table import SumTable, exact_table
 from .axes import Plan, contiguous_view
 
-__all__ = ["PIECE", "row_sums"]
+__all__ = ["PIECE", "Arrange", "RowAnswers", "reshaped", "row_sums"]
 
 # Values that are converted at a time: 1 MiB of float64.
 PIECE = 2**17
@@ -33,6 +33,8 @@ _SPLIT = 32
 _MOST = 2.0**62
 # From an answer a row to an array of a shape.
 Arrange = Callable[[NDArray[Any], tuple[int, ...]], NDArray[Any]]
+# The answers of all rows, the rows' counts (where someone asks for them) and how they are arranged.
+RowAnswers = tuple[list[NDArray[Any]], "NDArray[np.int64] | None", Arrange]
 # Integers up to this size are exact in float64.
 _EXACT = 2**53
 
@@ -107,6 +109,11 @@ def _weighted(array: NDArray[Any], weights: NDArray[Any], axes: tuple[int, ...])
         part, _ = row_sums(array, weights >> kind(bit) & kind(1) != 0, axes)
         found = SumTable.together([found, found, part])
     return found, arrange
+
+
+def reshaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """How answers are arranged that are in the array's order."""
+    return values.reshape(shape)
 
 
 def row_sums(

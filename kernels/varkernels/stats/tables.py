@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from ..exact.table import SumTable
 from ..formats import Format
+from .arguments import Request, refuse_nan
 from .axes import normalized
 from .columns import Column, column_of, columns_of, labels_of
 from .inputs import BEYOND, Given, array_of, result_format, weights_of, where_of, wider
-from .reduction import Request, answer, from_sums, refuse_nan
+from .reduction import answer, from_sums
 from .sums import row_sums
 
 __all__ = ["answer_table", "given_column"]
