@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from varkernels import Algorithm, algorithms, compose, moments, register
     from varkernels.norms.backward import norm_backward
     from varkernels.norms.forward import norm_forward
+    from varkernels.norms.response import response_norm_forward
     from varkernels.stats.features import feature_moments
     from varkernels.stats.functions import mean, mean_var, std, var
     from varkernels.stats.rolling import rolling_var
@@ -41,6 +42,7 @@ __all__ = [
     "norm_forward",
     "port",
     "register",
+    "response_norm_forward",
     "rolling_var",
     "run",
     "std",
@@ -66,6 +68,7 @@ _HOME = {
     "mean_var": "varkernels.stats.functions",
     "norm_backward": "varkernels.norms.backward",
     "norm_forward": "varkernels.norms.forward",
+    "response_norm_forward": "varkernels.norms.response",
     "rolling_var": "varkernels.stats.rolling",
     "port": "varstudy.survey.porting",
     "run": "varstudy.study.runner",
