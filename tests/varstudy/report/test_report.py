@@ -212,10 +212,6 @@ def test_every_algorithm_of_a_figure_is_told_apart_without_colour() -> None:
 # True ----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_bytes_twice(study: Results, pages: dict[str, str]) -> None:
-    assert report.render(study) == pages
-
-
 def test_a_page_of_a_run_that_goes_on_says_how_much_is_measured(study: Results, html: str) -> None:
     drawn = report.render(replace(study, settings={**study.settings, "measured": [3, 306]}))
     assert list(drawn) == ["report.html", "claims.json"]
@@ -372,6 +368,7 @@ def test_an_algorithm_of_a_third_party_and_another_device() -> None:
 
 
 def test_write(tmp_path: Any, study: Results, pages: dict[str, str]) -> None:
+    """The files are made again of the same table, and are the same bytes."""
     path = report.write(study, tmp_path / "new" / "folder")
     assert path == tmp_path / "new" / "folder" / "report.html"
     assert {p.name: p.read_text("utf-8") for p in path.parent.iterdir()} == pages

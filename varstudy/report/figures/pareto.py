@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -14,6 +15,7 @@ from matplotlib.ticker import NullLocator
 
 from varkernels import FORMATS
 
+from ..._io.unchanged import once
 from ...bench.cpu import bench_record
 from ...bench.cpu.bench_record import LIMIT, BenchProblem, BenchRow
 from ..rendering import sentence
@@ -81,10 +83,15 @@ def draw(bench: Mapping[str, Any] | str | None) -> Speed:
     if isinstance(bench, Mapping):
         trouble = "bench.json holds no array of one dimension"
     try:
-        found = bench_record.committed()
+        return replace(_committed(bench_record.COMMITTED), problem=trouble)
     except (OSError, BenchProblem) as problem:
         return Speed(Drawn(None), problem=trouble or clean(problem).rstrip("."))
-    return replace(_section(found, bench_record.panels(bench_record.rows(found)), "As committed"), problem=trouble)
+
+
+@once
+def _committed(path: Path) -> Speed:
+    found = bench_record.read(path)
+    return _section(found, bench_record.panels(bench_record.rows(found)), "As committed")
 
 
 def _section(bench: Mapping[str, Any], panels: Sequence[Sequence[BenchRow]], state: str) -> Speed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._io.record_file import Cells, RecordFile
+from ..._io.unchanged import once
 from .properties import SYNC
 
 __all__ = [
@@ -89,8 +90,13 @@ _FILE = RecordFile(FORMAT, SCHEMA_VERSION, "record of conventions", f"make it ag
 rows, write, read = _FILE.rows, _FILE.write, _FILE.read
 
 
+@once
+def _rows_of(path: Path) -> list[FindingRow]:
+    return rows(read(path))
+
+
 def committed() -> list[FindingRow]:
-    """The findings that come with the package, in the file's order; none where they are not there.
+    """The findings that come with the package, in the file's order; none where they are not there. Nobody changes them.
 
     Raises
     ------
@@ -98,7 +104,7 @@ def committed() -> list[FindingRow]:
         The file cannot be read, is of another version, or was cut or edited.
     """
     try:
-        return rows(read(COMMITTED))
+        return list(_rows_of(COMMITTED))
     except FileNotFoundError:
         return []
 

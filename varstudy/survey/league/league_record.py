@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from varkernels.enums import StrEnum
 from varkernels.formats import FLOAT64, FORMATS
 
 from ..._io import provenance
 from ..._io.record_file import Cells, RecordFile
+from ..._io.unchanged import once
 from ...study.score import Status, shown_digits, status_of
 
 __all__ = [
@@ -152,8 +153,7 @@ class LeagueFact(Cells):
     max_length: int = 0
 
 
-@dataclass(frozen=True)
-class CaseResult:
+class CaseResult(NamedTuple):
     """One function on one case: relative errors of the worst and the median row, and answers that are none."""
 
     case: str
@@ -194,9 +194,12 @@ def shown(error: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+_SIGNS = {"=": 0.0, "-": math.nan, ".": math.nan}
+
+
 def number(text: str) -> float:
     """The error that `shown` gave; NaN for what has none."""
-    return {"=": 0.0, "-": math.nan, ".": math.nan}[text] if text in "=-." else float(text)
+    return _SIGNS[text] if text in "=-." else float(text)
 
 
 def results(row: LeagueRow, content: Mapping[str, Any]) -> list[CaseResult]:
@@ -304,10 +307,11 @@ class Scored(Generic[F]):
 
 _LEAGUE = LeagueFile(NAME, "varstudy-league", "league", "python -m varstudy libraries", LeagueFact)
 read, rows, facts, write = _LEAGUE.read, _LEAGUE.rows, _LEAGUE.facts, _LEAGUE.write
+_read_once = once(_LEAGUE.read)
 
 
 def committed() -> dict[str, Any]:
-    """The league that comes with the package.
+    """The league that comes with the package. Nobody changes it.
 
     Raises
     ------
@@ -316,4 +320,4 @@ def committed() -> dict[str, Any]:
     LeagueProblem
         It cannot be read.
     """
-    return read(COMMITTED)
+    return _read_once(COMMITTED)
