@@ -50,6 +50,7 @@ def test_the_functions_have_examples() -> None:
     ("page", "examples"),
     [
         ("adding.md", 15),
+        ("backward.md", 9),
         ("data.md", 14),
         ("gpu.md", 4),
         ("kernel.md", 13),

@@ -300,7 +300,7 @@ def frameworks() -> None:
     Without names, every framework that can be imported here is measured; with --install, those named (or --all) in
     isolated environments of pinned versions, which are made first. One that cannot be installed, hangs or crashes is a
     row that says so. A version that is not the pinned one is measured and labelled. --committed shows what was
-    measured before, and measures nothing.
+    measured before, outputs and gradients too, and measures nothing.
     """
 
 

@@ -17,6 +17,7 @@ from ..survey.findings.comparing import Difference, differences
 from ..survey.findings.measured import FindingRow
 from ..survey.frameworks.catalogue import FRAMEWORKS, Framework, named
 from ..survey.frameworks.observing import probe
+from . import answer_tables
 from .console import Problem, dump, many, say
 from .framework_tables import plain, show
 from .output_folder import writing
@@ -56,10 +57,13 @@ def frameworks(
     if committed and (names or only is not None):
         _say_what_is_not_committed(chosen, kind, rows)
     found = _differences(chosen, kind, rows) if compare else []
+    asked = [framework.name for framework in chosen] if committed else []
     if as_json:
-        dump(plain(rows, found))
+        dump({**plain(rows, found), **({"answers": answer_tables.plain(asked, kind)} if committed else {})})
     else:
-        show(rows, kind, brief=committed and not (names or only or kind or wide()))
+        brief = committed and not (names or only or kind or wide())
+        show(rows, kind, brief=brief)
+        answer_tables.show(asked, kind, brief=brief)
     for difference in found:
         say(("DIFFERS: " if difference.fails else "no failure: ") + difference.sentence())
     if compare:

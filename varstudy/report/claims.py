@@ -21,6 +21,8 @@ from ..survey.findings.measured import FindingRow
 from ..survey.league.ranking import together
 from ..survey.libraries.declaring import SHORT
 from ..survey.probes.questions import MANY
+from .answer_claims import QUERIES as ANSWERS
+from .answer_claims import Found
 from .model.facts import Facts, decimal_digits
 from .model.measured_layers import answer
 from .model.summary import ORDINARY, museum_tally
@@ -62,16 +64,14 @@ class Sources:
     Attributes
     ----------
     choices : the recommendations. rows : findings of frameworks. league : the content of the league that is shown.
+    answers : the content of elements.json.
     """
 
     facts: Facts
     choices: Sequence[Choice] = ()
     rows: Sequence[FindingRow] = ()
     league: Mapping[str, Any] | None = None
-
-
-# Values, population and the place of the proof; None where nothing was measured.
-Found = tuple[dict[str, Any], str, str] | None
+    answers: Mapping[str, Any] | None = None
 
 
 def _pencil(key: str) -> Found:
@@ -139,7 +139,7 @@ def gradients(sources: Sources) -> Found:
         return None
     through = sum(answers == {"through the variance"} for answers in found.values())
     value = {"through": through, "of": len(found)}
-    return value, "Frameworks whose gradient of batch norm was measured", "frameworks"
+    return value, "Frameworks whose gradient of batch norm was measured", "answers"
 
 
 def layout(sources: Sources) -> Found:
@@ -268,13 +268,15 @@ QUERIES: tuple[Callable[[Sources], Found], ...] = (
 
 def claimed(sources: Sources) -> dict[str, Claim]:
     """The claims that the tables have an answer for, by key."""
+    asked = [(query.__name__, query.__doc__, query(sources)) for query in QUERIES]
+    if sources.answers is not None:
+        asked += [(query.__name__, query.__doc__, query(sources.answers)) for query in ANSWERS]
     made = {}
-    for query in QUERIES:
-        found = query(sources)
+    for key, said, found in asked:
         if found is not None:
-            key, (value, population, anchor) = query.__name__, found
+            value, population, anchor = found
             text = sentence(f"claim_{key}", v=value)
-            made[key] = Claim(key, clean(query.__doc__), _title(key, value), text, value, population, anchor)
+            made[key] = Claim(key, clean(said), _title(key, value), text, value, population, anchor)
     return made
 
 
@@ -284,6 +286,11 @@ _TITLES: dict[str, tuple[Callable[[Mapping[str, Any]], bool], str, str]] = {
         lambda v: bool(abs(v["channels-last"]) >= 1 > abs(v["NCHW"])),
         "A layout changes the answer",
         "Two layouts of the same values",
+    ),
+    "bias_gradient": (
+        lambda v: bool(v["bfloat16"]["error"] > 0.5),
+        "A layer norm’s bias gradient is wrong",
+        "A layer norm’s bias gradient",
     ),
     "package": (
         lambda v: bool(v["with"] > v["without"]),

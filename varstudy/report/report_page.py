@@ -27,7 +27,7 @@ from .figures import bessel, growth, kappa, norms, output, pareto, precision, ra
 from .model.facts import Facts, decimal_digits
 from .model.summary import FEW_MAPS, recommendations
 from .rendering import asset, environment, policy, sentence
-from .sections import contraction, cuda, gpu_speed, museum, nist
+from .sections import contraction, cuda, gpu_speed, layer_answers, museum, nist
 from .sections.explorer_parts import explorer
 from .sections.first_failures import failures
 from .sections.first_heat import family_heat
@@ -96,7 +96,9 @@ _FIRST: dict[str, Callable[[Material], Any]] = {
     "measured": lambda m: m.facts.measured,
     "device": lambda m: clean(m.facts.device),
     "devices": lambda m: m.facts.frame["device"].nunique(),
-    "claims": lambda m: claimed(Sources(m.facts, m.choices, findings(m.fresh), shown(m.league))),
+    "claims": lambda m: claimed(
+        Sources(m.facts, m.choices, findings(m.fresh), shown(m.league), layer_answers.content())
+    ),
     "choices": lambda m: m.choices,
     "pencil": lambda _: examples(),
     "lose": lambda _: f"{MAY_LOSE:g}",
@@ -112,6 +114,7 @@ _FIRST: dict[str, Callable[[Material], Any]] = {
     "ranges": lambda _: ranges.draw(),
     "contraction": lambda m: contraction.chapter(m.facts),
     "conventions": lambda m: conventions(m.fresh),
+    "answers": lambda _: layer_answers.layer_answers(),
     "libraries": lambda m: libraries(m.league),
     "bound": lambda m: _bound(m.facts),
 }
@@ -144,8 +147,8 @@ _DETAILS: dict[str, Callable[[Material], Any]] = {
 }
 # What takes long to make is made by itself, in this order, after all the rest.
 _ALONE = (
-    "kappa", "growth", "libraries", "output", "conventions", "precision", "explorer", "contraction", "parts", "norms",
-    "speed", "first_kappa", "first_growth", "gpu", "bessel", "heats",
+    "kappa", "growth", "libraries", "output", "conventions", "answers", "precision", "explorer", "contraction", "parts",
+    "norms", "speed", "first_kappa", "first_growth", "gpu", "bessel", "heats",
 )  # fmt: skip
 
 

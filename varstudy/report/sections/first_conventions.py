@@ -19,7 +19,7 @@ PROPERTIES = {
     "epsilon.default": "epsilon",
     "epsilon.place": "epsilon’s place",
 }
-SHOWN = 10
+SHOWN = 5
 
 
 @dataclass(frozen=True)
