@@ -16,6 +16,7 @@ from varstudy import report
 from varstudy.report import claims as module
 from varstudy.report.model.facts import Facts
 from varstudy.report.model.summary import recommendations
+from varstudy.survey import elements
 from varstudy.survey.findings import measured
 from varstudy.survey.league import league_record
 
@@ -27,7 +28,18 @@ def found_in(table: list[dict[str, Any]], **given: Any) -> dict[str, module.Clai
 
 @pytest.fixture(scope="module")
 def committed() -> dict[str, module.Claim]:
-    return found_in(small_study(), rows=measured.committed(), league=league_record.committed())
+    content = {"league": league_record.committed(), "answers": elements.committed()}
+    return found_in(small_study(), rows=measured.committed(), **content)
+
+
+def test_a_bias_gradient_that_is_wrong_says_so(committed: dict[str, module.Claim]) -> None:
+    claim = committed["bias_gradient"]
+    worst = claim.value["bfloat16"]
+    assert claim.title == "A layer norm’s bias gradient is wrong"
+    assert f"{worst['computed']:.0f}, exact {worst['exact']:,.0f}" in claim.text
+    assert found_in([], answers={**elements.committed(), "rows": []}).keys() == {
+        "negative", "vanishes", "stalls", "gradient_order",
+    }  # fmt: skip
 
 
 def test_the_pencil_s_claims_are_the_kernel_s(committed: dict[str, module.Claim]) -> None:
@@ -139,13 +151,13 @@ def test_every_claim_of_the_page_is_in_the_file_with_its_population() -> None:
     page = Page(pages["report.html"])
     shown = " ".join(page.text.split())
     listed = json.loads(pages["claims.json"])
-    assert {"layout", "package", "order", "reports", "negative"} <= {claim["key"] for claim in listed}
+    assert {"bias_gradient", "layout", "package", "order", "reports", "negative"} <= {claim["key"] for claim in listed}
     for claim in listed:
         assert claim["claim"] in shown
         assert claim["population"]
         assert claim["query"]
         assert claim["proof"].removeprefix("report.html#") in page.ids
-    for key in ("layout", "package", "order"):
+    for key in ("bias_gradient", "layout", "package", "order"):
         (claim,) = (each for each in listed if each["key"] == key)
         assert claim["population"] in shown
     again = replace(made(small_study()), settings={"level": "quick", "seed": 0, "measured": [1, 2]})

@@ -103,7 +103,7 @@ def made(given: Mapping[str, Any]) -> LayerAnswers:
         heads=heads,
         lines=tuple((titles[name], cells) for name, cells in lines[:SHOWN]),
         more=len(lines[SHOWN:]),
-        population=_population(facts, rows, scored),
+        population=_population([fact for fact in facts if fact.framework in there[:SHOWN]], rows, scored),
         layers=_layers(scored, titles),
         rows=tuple(_row(row, titles) for row in scored),
         reasons=_reasons(rows, titles),
@@ -130,8 +130,8 @@ def _columns(rows: Sequence[ElementRow], given: Mapping[str, Any]) -> tuple[tupl
     most = _largest(rows)
     span = " to ".join(f"{each:,.0f}" for each in dict.fromkeys((large[0], large[-1]))) if large else ""
     columns: dict[str, Group] = {
-        f"y, mean up to {ORDINARY_MEAN}": lambda row: row.array == "y" and means[row.input] <= ORDINARY_MEAN,
-        f"y, mean {span}": lambda row: row.array == "y" and means[row.input] > ORDINARY_MEAN,
+        f"y, mean up to {ORDINARY_MEAN} σ": lambda row: row.array == "y" and means[row.input] <= ORDINARY_MEAN,
+        f"y, mean {span} σ": lambda row: row.array == "y" and means[row.input] > ORDINARY_MEAN,
         "dx": lambda row: row.array == "dx" and not elements.stress(row),
         f"dweight, {most:,} rows": lambda row: row.array == "dweight" and row.size == most and not elements.stress(row),
         f"dbias, {most:,} rows": lambda row: row.array == "dbias" and row.size == most and not elements.stress(row),
@@ -176,7 +176,9 @@ def _population(facts: Sequence[ElementFact], rows: Sequence[ElementRow], scored
     formats = ", ".join(dict.fromkeys(row.storage for row in rows))
     machines = ", ".join(dict.fromkeys(clean(fact.machine) for fact in there))
     names = ", ".join(_own(fact) for fact in there)
-    return f"{names}; {count(len(scored), 'array')} in {formats}, one and two threads, on {machines}"
+    own = {fact.framework for fact in there}
+    arrays = sum(row.framework in own for row in scored)
+    return f"{names}; {count(arrays, 'array')} in {formats}, one and two threads, on {machines}"
 
 
 def _own(fact: ElementFact) -> str:
