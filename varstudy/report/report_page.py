@@ -114,7 +114,7 @@ _FIRST: dict[str, Callable[[Material], Any]] = {
     "ranges": lambda _: ranges.draw(),
     "contraction": lambda m: contraction.chapter(m.facts),
     "conventions": lambda m: conventions(m.fresh),
-    "answers": lambda _: layer_answers.layer_answers(),
+    "answers": lambda _: layer_answers.chapter(),
     "libraries": lambda m: libraries(m.league),
     "bound": lambda m: _bound(m.facts),
 }

@@ -18,7 +18,7 @@ from ..figures.draw import Drawn
 from ..rendering import sentence
 from ..words import clean, code, count, number
 
-__all__ = ["ORDINARY_MEAN", "SHOWN", "LayerAnswers", "Worst", "content", "layer_answers", "made"]
+__all__ = ["ORDINARY_MEAN", "SHOWN", "LayerAnswers", "Worst", "chapter", "content", "made"]
 
 # Frameworks on the first page.
 SHOWN = 4
@@ -81,7 +81,7 @@ def content() -> dict[str, Any] | None:
         return None
 
 
-def layer_answers() -> LayerAnswers:
+def chapter() -> LayerAnswers:
     """The chapter of the committed file."""
     try:
         return made(elements.committed())
