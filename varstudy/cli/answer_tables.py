@@ -12,7 +12,10 @@ from ..survey.elements import ElementRow
 from .console import many, paragraph
 from .tables import show_table, wrong
 
-__all__ = ["plain", "show", "worst_of"]
+__all__ = ["SHOWN", "plain", "show", "worst_of"]
+
+# Frameworks of the brief table, the worst first.
+SHOWN = 5
 
 
 def worst_of(names: Sequence[str], kind: str | None, *keys: str) -> list[ElementRow]:
@@ -34,9 +37,12 @@ def show(names: Sequence[str], kind: str | None, *, brief: bool = False) -> None
 
     Parameters
     ----------
-    kind : of the layers; None for all. brief : a line for each framework and array; one for each norm too otherwise.
+    kind : of the layers; None for all. brief : a line for each framework; one for each norm and array otherwise.
     """
-    found = worst_of(names, kind, *(("array",) if brief else ("kind", "array")))
+    if brief:
+        _show_brief(worst_of(names, kind, "array"))
+        return
+    found = worst_of(names, kind, "kind", "array")
     if not found:
         return
     facts = {fact.framework: fact for fact in elements.facts(elements.committed())}
@@ -50,7 +56,7 @@ def show(names: Sequence[str], kind: str | None, *, brief: bool = False) -> None
                 row.kind,
                 row.array,
                 row.storage,
-                wrong("not finite" if row.not_finite else _number(row.error), row.status == "wrong"),
+                _error(row),
                 _number(row.stored),
                 _number(row.units_median),
                 f"{row.size:,}",
@@ -66,6 +72,22 @@ def show(names: Sequence[str], kind: str | None, *, brief: bool = False) -> None
     there = list(dict.fromkeys(row.framework for row in found))
     versions = "; ".join(f"{facts[name].version} on {facts[name].date}" for name in there)
     paragraph(f"{many(len(there), 'framework')} measured: {versions}.")
+
+
+def _show_brief(found: Sequence[ElementRow]) -> None:
+    arrays = ("y", "dx", "dweight", "dbias")
+    cells = {(row.framework, row.array): _error(row) for row in sorted(found, key=lambda row: -row.error)}
+    there = list(dict.fromkeys(name for name, _ in cells))
+    more = f"; {many(len(there) - SHOWN, 'framework')} more" if len(there) > SHOWN else ""
+    show_table(
+        f"Outputs and gradients: the largest error relative to the largest exact value; name a framework for more{more}",
+        ["framework", *arrays],
+        [[name, *(cells.get((name, each), "-") for each in arrays)] for name in there[:SHOWN]],
+    )
+
+
+def _error(row: ElementRow) -> str:
+    return wrong("not finite" if row.not_finite else _number(row.error), row.status == "wrong")
 
 
 def _number(value: float) -> str:
