@@ -17,7 +17,7 @@ from .draws_record import DrawRow, DrawStatus
 __all__ = ["Growth", "GrowthOf", "figure", "growths", "read_off", "split", "worst_rows"]
 
 # What the roundings of sums in float32 may do, relative to the variance.
-_SUMS = 4e-6
+_SUMS = 1e-6
 # An error grows where it is that many times what it was, or what a rounded mean loses.
 _GROWS = 8.0
 

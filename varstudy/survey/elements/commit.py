@@ -31,10 +31,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--python", default=sys.executable, help="the interpreter that has the frameworks")
     parser.add_argument("--file", type=Path, default=COMMITTED, help="the file to merge into")
     given = parser.parse_args(words)
-    there = Interpreter(given.python, {}, "the given interpreter")
     found = measure(
         [FRAMEWORKS[name] for name in given.name],
-        lambda _: there,
+        lambda framework: Interpreter(given.python, framework.variables, "the given interpreter"),
         repeats=1 if given.once else 2,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )

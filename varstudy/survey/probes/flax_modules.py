@@ -49,6 +49,26 @@ def arguments(kind, variant, dtype, epsilon, momentum, groups):
     return options, variant.startswith(("NHWC", "channels"))
 
 
+def elements_options(kind, x, asked):
+    """What a module is made with for `elements.py`; its parameters; and whether the channels come last."""
+    last = asked["memory"] == "channels-last"
+    if x.ndim == 4 and not last and kind != "batch":
+        raise Unsupported("This module takes the channels as the last axis.")
+    if not asked["training"] and kind != "batch":
+        raise Unsupported("Only batch norm has another output in evaluation.")
+    dtype = jnp.dtype(asked["dtype"])
+    kept = jnp.dtype("float32") if asked["parameters"] == "float32" else dtype
+    given = {"epsilon": asked["epsilon"], "dtype": dtype, "param_dtype": kept}
+    names = {"scale": "weight"} if kind == "rms" else {"scale": "weight", "bias": "bias"}
+    given.update({"use_" + name: asked["weight"] is not None for name in names})
+    if kind == "group":
+        given["num_groups"] = asked["groups"]
+    if kind == "batch":
+        given.update(axis=-1 if last or x.ndim == 2 else 1, use_running_average=not asked["training"])
+    parameters = {} if asked["weight"] is None else {k: jnp.asarray(asked[v], kept) for k, v in names.items()}
+    return given, parameters, last
+
+
 class Layer(AdapterLayer):
     """The arrays and the mode of a module; how it is called and where it keeps its statistics is an adapter's."""
 

@@ -59,3 +59,14 @@ def test_stable_layers_are_split_by_what_was_measured() -> None:
     classes = draws.split(conventions.committed(), grown)
     assert classes["torch", "batch", "NCHW"] == f"stable, {Growth.ROUNDED_MEAN}"
     assert classes["torch", "batch", "channels-last"] == "two-pass, sequential mean"
+
+
+def test_onnx_runtime_instance_norm_loses_the_variance_of_large_images() -> None:
+    """Mean 10,000: the outputs of 1,024 values show no error; the variance of 1,048,576 is 89 times too large."""
+    layer = {"framework": "onnxruntime", "kind": "instance", "variant": "NCHW", "mean": 1e4}
+    small = one(**layer, size=2**10)
+    assert small.unresolved == small.rows
+    assert one(**layer, size=2**20).median == pytest.approx(89, abs=1)
+    assert one(**{**layer, "kind": "batch", "variant": "opset 14"}, size=2**20).worst < 1e-5
+    classes = draws.split(conventions.committed(), draws.growths(ROWS))
+    assert classes["onnxruntime", "layer", "2-D"] == f"stable, {Growth.WITH_SIZE}"
