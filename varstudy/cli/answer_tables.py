@@ -80,7 +80,7 @@ def _show_brief(found: Sequence[ElementRow]) -> None:
     there = list(dict.fromkeys(name for name, _ in cells))
     more = f"; {many(len(there) - SHOWN, 'framework')} more" if len(there) > SHOWN else ""
     show_table(
-        f"Outputs and gradients: the largest error relative to the largest exact value; name a framework for more{more}",
+        f"Outputs and gradients: largest error relative to the largest exact value; name a framework for more{more}",
         ["framework", *arrays],
         [[name, *(cells.get((name, each), "-") for each in arrays)] for name in there[:SHOWN]],
     )
