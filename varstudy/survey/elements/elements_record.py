@@ -41,7 +41,7 @@ class Outcome(StrEnum):
     """Whether a layer gave an array that can be scored; a reason stands with all but the first."""
 
     SCORED = "scored"
-    REFUSED = "refused"  # the framework raised
+    REFUSED = "refused"  # the framework raised: stands for all inputs of a format that it refuses for the same reason
     UNSUPPORTED = "unsupported"  # the framework has no such layer or gradient: stands for all formats and inputs
     OTHER_SHAPE = "other shape"
     OTHER_DTYPE = "other dtype"  # scored all the same, in its own

@@ -292,15 +292,20 @@ def measure(
 
 
 def _without_repetitions(given: Sequence[ElementRow]) -> list[ElementRow]:
-    """What a framework has not stands once, for the first input for which it was asked."""
+    """What a framework has not stands once, for the first input for which it was asked.
+
+    What it refuses for the same reason stands once for each storage format.
+    """
     seen: set[tuple[str, ...]] = set()
     kept = []
     for row in given:
-        key = (row.kind, row.array, row.mode, row.parameters, row.memory, row.reason)
-        if row.outcome != Outcome.UNSUPPORTED or key not in seen:
-            kept.append(row)
-        if row.outcome == Outcome.UNSUPPORTED:
+        if row.outcome in (Outcome.UNSUPPORTED, Outcome.REFUSED):
+            storage = row.storage if row.outcome == Outcome.REFUSED else ""
+            key = (row.kind, row.array, row.mode, row.parameters, row.memory, row.reason, storage)
+            if key in seen:
+                continue
             seen.add(key)
+        kept.append(row)
     return kept
 
 

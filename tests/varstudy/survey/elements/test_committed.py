@@ -104,3 +104,11 @@ def test_flax_sums_gradients_of_half_precision_in_float32() -> None:
             for row in some(framework="flax-linen", kind="layer", array=array, input=name):
                 assert row.error < 2 * row.stored or row.answers_in == "float32"
                 assert row.error < 0.01
+
+
+def test_paddle_group_norm_loses_its_digits_at_mean_1000_and_half_precision_is_refused() -> None:
+    for row in some(framework="paddle", kind="group", input="float32 images offset 1000"):
+        assert row.status == "wrong"
+        assert row.error > 0.1
+    for storage in ("float16", "bfloat16"):
+        assert {row.outcome for row in some(framework="paddle", kind="layer", storage=storage)} == {"refused"}

@@ -190,3 +190,11 @@ def test_the_file_is_read_back(measured: measuring.Measured, tmp_path: Path) -> 
     elements_record.write(tmp_path / "other.json", content)
     with pytest.raises(elements_record.ElementProblem, match=r"other\.json was edited or cut"):
         elements_record.read(tmp_path / "other.json")
+
+
+def test_what_is_refused_for_the_same_reason_has_one_row_for_a_format(toy: Framework) -> None:
+    again = [*INPUTS[:1], replace(INPUTS[0], name="other images")]
+    (found,) = measuring.measure([toy], here, given=again)
+    refused = some(found.rows, kind="batch", mode="evaluation", memory="contiguous", parameters="same")
+    assert [row.input for row in refused] == ["images"]
+    assert len(some(found.rows, kind="batch", mode="training", memory="contiguous", parameters="same")) == 2
