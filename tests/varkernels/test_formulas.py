@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varkernels import FORMULAS, Formula, Moments, moments
+from varkernels import FORMULAS, Formula, Moments, get, moments
+from varkernels.dispatch import accumulate
 from varkernels.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FORMATS, Format
+from varkernels.views import rows_of
 from varstudy.study.ground_truth import truth
 
 MERGEABLE = [name for name, formula in FORMULAS.items() if formula.mergeable]
@@ -128,10 +130,26 @@ def given_centre(formula: Formula) -> float | None:
     return CENTRE if formula.centre == "given" else None
 
 
+# Of the small formats the package brings kernels that take the values as float32, which is exact: the study's. How a
+# schedule reads others is the same for every formula, and with these it does; Numba compiles them.
+READ_AS_THEY_ARE = ("naive", "chan", "shifted_first")
+
+
+def widened(view: np.ndarray, name: str, fmt: Format, centre: float | None = None) -> Moments:
+    """Moments in a small format, of the values as float32."""
+    array, storage = rows_of(view.astype(np.float32))
+    return accumulate(array, storage, get(name), fmt, centre)
+
+
 def assert_same_bits(name: str, order: str, fmt: Format) -> None:
     formula = FORMULAS[name]
+    centre = given_centre(formula)
     for x in samples(fmt):
-        got = moments(x.reshape(1, 1, -1), f"{name}/{order}", centre=given_centre(formula))
+        view, algorithm = x.reshape(1, 1, -1), f"{name}/{order}"
+        if fmt in (FLOAT32, FLOAT64) or name in READ_AS_THEY_ARE:
+            got = moments(view, algorithm, centre=centre)
+        else:
+            got = widened(view, algorithm, fmt, centre)
         with np.errstate(all="ignore"):
             wanted = in_python(formula, order, list(x))
         assert bits([got.mean[0], got.m2[0]]) == bits(wanted), (name, order, fmt.name, x)
@@ -233,9 +251,9 @@ def test_running_sums_stagnate_where_a_tree_does_not() -> None:
 def test_counts_past_the_largest_float16_are_infinite() -> None:
     """Such an accumulator cannot count: a sum over an infinite count is 0, infinity over infinity NaN."""
     x = np.ones((1, 1, 140000), np.float16)
-    assert np.isnan(float(moments(x, "pairwise").mean[0]))
-    assert float(moments(x[:, :, :65519], "two_pass").mean[0]) == np.float16(2048 / 65504)
-    assert float(moments(x[:, :, :65520], "two_pass").mean[0]) == 0.0
+    assert np.isnan(float(widened(x, "pairwise", FLOAT16).mean[0]))
+    assert float(widened(x[:, :, :65519], "two_pass", FLOAT16).mean[0]) == np.float16(2048 / 65504)
+    assert float(widened(x[:, :, :65520], "two_pass", FLOAT16).mean[0]) == 0.0
     assert np.isnan(float(moments(x, "chan").mean[0]))
     assert moments(x, "two_pass", "float32").mean[0] == 1.0
     assert moments(x, "chan").count.tolist() == [140000]
