@@ -49,6 +49,7 @@ NARROW = {
             "varstudy.study.element_score",
             "varstudy.study.featuremaps",
             "varstudy.study.gradient_orders",
+            "varstudy.study.response_orders",
             "varstudy.study.ground_truth",
             "varstudy.study.measuring",
             "varstudy.study.score",

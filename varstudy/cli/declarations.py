@@ -283,8 +283,8 @@ def gpu() -> None:
 @click.option("--only", metavar="PATTERN", help="Only the frameworks whose name matches a glob or contains this text.")
 @click.option(
     "--kind",
-    type=click.Choice(["batch", "layer", "group", "instance", "rms", "sync"]),
-    help="One kind of layer; sync is batch norm on several ranks.",
+    type=click.Choice(["batch", "layer", "group", "instance", "rms", "sync", "response"]),
+    help="One kind of layer; sync is batch norm on several ranks, response local response normalisation.",
 )
 @click.option("--out", metavar="FILE", help="Write the findings to this JSON file, after each framework.")
 @click.option(

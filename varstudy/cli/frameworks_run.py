@@ -22,9 +22,12 @@ from .console import Problem, dump, many, say
 from .framework_tables import plain, show
 from .output_folder import writing
 from .program import REGRESSION, alone, sentences
+from .response_table import plain_response, show_response
 from .tables import show_table, wide
 
 __all__ = ["frameworks"]
+
+RESPONSE = "response"
 
 
 def frameworks(
@@ -53,6 +56,9 @@ def frameworks(
         raise Problem(f"--out {out} cannot be written: name a file in a folder that exists, such as measured.json")
     if compare and not chosen:
         raise Problem("--compare has nothing to compare: name frameworks, and add --install for those not there")
+    if kind == RESPONSE:
+        _response(chosen, committed, as_json)
+        return
     rows = _committed(chosen, kind) if committed else _measured(chosen, make, kind, out)
     if committed and (names or only is not None):
         _say_what_is_not_committed(chosen, kind, rows)
@@ -64,6 +70,8 @@ def frameworks(
         brief = committed and not (names or only or kind or wide())
         show(rows, kind, brief=brief)
         answer_tables.show(asked, kind, brief=brief)
+        if kind is None and not brief:
+            show_response(asked)
     for difference in found:
         say(("DIFFERS: " if difference.fails else "no failure: ") + difference.sentence())
     if compare:
@@ -71,6 +79,18 @@ def frameworks(
         say(f"compared with the committed findings: {many(worse, 'difference')} at the same version")
         if worse:
             raise click.exceptions.Exit(REGRESSION)
+
+
+def _response(chosen: Sequence[Framework], committed: bool, as_json: bool) -> None:
+    """Local response normalisation, which has a record of its own."""
+    if not committed:
+        raise Problem(f"--kind {RESPONSE} shows what is committed: add --committed, or measure it with "
+                      "'python -m varstudy.survey.response.commit NAME'")  # fmt: skip
+    names = [each.name for each in chosen]
+    if as_json:
+        dump(plain_response(names))
+    else:
+        show_response(names)
 
 
 def _chosen(names: Sequence[str], make: bool, everything: bool, only: str | None) -> list[Framework]:

@@ -1,4 +1,4 @@
-"""What there is: ``list`` names cases, algorithms and norms, ``env`` the installation."""
+"""What there is: ``list`` names cases, algorithms, norms and other layers, ``env`` the installation."""
 
 from __future__ import annotations
 
@@ -21,13 +21,18 @@ from .program import sentences
 
 __all__ = ["case_named", "env", "list_"]
 
-SECTIONS = ("cases", "algorithms", "norms")
+SECTIONS = ("cases", "algorithms", "norms", "layers")
 NORM_SUMMARIES = {
     "batch": "One variance a channel, over the samples and pixels.",
     "layer": "One variance a sample, over its channels and pixels.",
     "instance": "One variance a sample and channel, over its pixels.",
     "group": "One variance a sample and group of channels, over their pixels.",
     "flat": "One variance of all values.",
+}
+# Of which the study has no case, and the survey has conventions.
+LAYER_SUMMARIES = {
+    "response": "Local response normalisation, by a sum of squares of neighbouring channels: "
+    "'python -m varstudy frameworks --committed --kind response' shows it.",
 }
 EXTRAS = {"parquet": "pyarrow", "photos": "sklearn", "fast-truth": "gmpy2", "test": "pytest"}
 
@@ -119,6 +124,8 @@ def _entries(wanted: Sequence[str], level: str) -> Entries:
         ]
     if "norms" in wanted:
         listed["norms"] = [{"name": n, "summary": s} for n, s in NORM_SUMMARIES.items()]
+    if "layers" in wanted:
+        listed["layers"] = [{"name": n, "summary": s} for n, s in LAYER_SUMMARIES.items()]
     return listed
 
 

@@ -26,7 +26,7 @@ from varstudy.survey.reproducers.upstream import Standing, UpstreamState, commit
 SMALL = {
     "torch/": ("torch", ()),
     "torch.": ("torch", ()),
-    "onnxruntime/": ("onnxruntime", ("bfloat16",)),
+    "onnxruntime/": ("onnxruntime", ("bfloat16", "size.even")),
     "onnx-reference/": ("onnx", ("opset-9",)),
     "flax-linen/": ("flax", ()),
     "flax-nnx/": ("flax", ()),
