@@ -152,6 +152,13 @@ def layout(sources: Sources) -> Found:
     if not {"channels-last", "NCHW"} <= found.keys():
         return None
     value = {variant: answer(found[variant]) for variant in ("channels-last", "NCHW")}
+    epsilons = {
+        answer(row) for row in sources.rows
+        if (row.framework, row.kind, row.variant, row.property) == (framework, kind, "channels-last", "epsilon.default")
+    }  # fmt: skip
+    if "clipped at 0" in found["channels-last"].detail and len(epsilons) == 1:
+        # A group whose variance is 0 is divided by the root of epsilon; its deviation is 1.
+        value["too_large"] = float(f"{epsilons.pop() ** -0.5:.3g}")
     version = clean(found["NCHW"].version.split(", ")[0])
     population = f"{version}, group norm on a CPU, float32: {MANY:,} values a group, mean 10⁴, deviation 1"
     return value, population, "accuracy"
