@@ -114,7 +114,8 @@ assert by_name["keras-tensorflow"]["correction.normalise"] == 0 and by_name["ker
 assert by_name["torch"]["momentum.multiplies"] == "new" and by_name["keras-tensorflow"]["momentum.multiplies"] == "old"
 
 # %%
-plotted = [each for each in chosen if each.weight() is not None and each["correction.running"] in (0, 1)]
+kept = [each for each in chosen if each.weight() is not None and each["correction.running"] in (0, 1)]
+plotted = [each for each in kept if each["momentum.multiplies"] in ("new", "old")]
 plotted.sort(key=lambda each: (each["correction.running"], float(each.weight()), each.framework))
 fig, ax = plt.subplots(figsize=(8, 0.21 * len(plotted) + 1.2))
 for place, each in enumerate(plotted):
@@ -137,7 +138,7 @@ handles = [
 ]
 fig.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8.5)
 plt.show()
-print("shown:", len(plotted), "of", len(chosen), "frameworks and back ends; the others keep another average, or are not known")
+print("shown:", len(plotted), "of", len(chosen), "frameworks and back ends; the others keep another average, take no momentum, or are not known")
 kinds = {(each["correction.running"], each["momentum.multiplies"]) for each in plotted}
 assert len(kinds) == 4  # all four combinations are in use
 
