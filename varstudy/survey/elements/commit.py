@@ -7,52 +7,30 @@ A framework that is measured replaces its rows in the file; all else stays.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
-from ..._io import provenance
 from ...study.gradient_orders import order_errors
-from ..environments import Interpreter
-from ..frameworks.catalogue import FRAMEWORKS
+from ..merging import measure_into
+from . import elements_record
 from .asking import inputs
-from .elements_record import COMMITTED, facts, read, rows, write
 from .measuring import measure, settings
 
 __all__ = ["main"]
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Measure and merge; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m varstudy.survey.elements.commit")
-    parser.add_argument("name", nargs="+", choices=[name for name, each in FRAMEWORKS.items() if each.measured])
-    parser.add_argument("--once", action="store_true", help="one run instead of two that are compared")
-    parser.add_argument("--python", default=sys.executable, help="the interpreter that has the frameworks")
-    parser.add_argument("--file", type=Path, default=COMMITTED, help="the file to merge into")
-    given = parser.parse_args(words)
-    found = measure(
-        [FRAMEWORKS[name] for name in given.name],
-        lambda framework: Interpreter(given.python, framework.variables, "the given interpreter"),
-        repeats=1 if given.once else 2,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
-    )
-    before = read(given.file) if given.file.exists() else {"facts": [], "rows": []}
-    names = {each.fact.framework for each in found}
-    kept_facts = [each for each in facts(before) if each.framework not in names]
-    kept_rows = [each for each in rows(before) if each.framework not in names]
-    made = provenance.collect(None)
-    content = {
+def _head() -> dict[str, Any]:
+    return {
         "settings": settings(),
         "inputs": [each.record() for each in inputs()],
-        "provenance": {key: made[key] for key in ("made", "versions")}
-        | {"cpu": {key: made["cpu"][key] for key in ("model", "cores", "machine")}},
         "orders": [each.record() for each in order_errors()],
-        "facts": [each.record() for each in (*kept_facts, *(each.fact for each in found))],
-        "rows": [each.record() for each in (*kept_rows, *(row for each in found for row in each.rows))],
     }
-    write(given.file, content)
-    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure and merge; the exit code."""
+    return measure_into("varstudy.survey.elements.commit", words, elements_record, measure, _head)
 
 
 if __name__ == "__main__":
