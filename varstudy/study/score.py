@@ -121,7 +121,7 @@ def quotient(p: int, q: int) -> float:
         value = p / q
     except OverflowError:
         return math.inf if p > 0 else -math.inf
-    return value if value or not p else math.copysign(5e-324, p)
+    return value if value or not p else 5e-324 if p > 0 else -5e-324
 
 
 class Exact:
@@ -257,7 +257,7 @@ def _error(computed: float, exact: tuple[int, int] | None) -> float:
     scale = abs(numerator) * q
     if scale:
         return quotient(p * denominator - numerator * q, scale)
-    return math.copysign(math.inf, p) if p else 0.0
+    return (math.inf if p > 0 else -math.inf) if p else 0.0
 
 
 def _per_ulp(value: Fraction, fmt: Format) -> float:

@@ -266,3 +266,17 @@ def test_squares_that_overflow_are_counted_where_the_variance_fits() -> None:
     assert variances.in_range(FORMATS["float16"]).tolist() == [False, True, True]
     assert variances.squares_overflow(FORMATS["float16"]) == 1
     assert variances.squares_overflow(FORMATS["float32"]) == 0
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("large", [1, 10**400, 10**4000], ids=["1", "1e400", "1e4000"])
+def test_a_quotient_of_integers_beyond_float64(sign: int, large: int) -> None:
+    """Integers that no float holds, whose quotient is normal, below the smallest number, or above the largest."""
+    assert score.quotient(sign * large, 4 * large) == sign * 0.25
+    assert score.quotient(sign * large, large * 10**400) == sign * 5e-324
+    assert score.quotient(sign * large * 10**400, large) == sign * math.inf
+    assert score.quotient(0, large) == 0
+    # An error against 0 has no size, however large it is.
+    assert Exact([Fraction(0)]).errors(np.array([1.0])).tolist() == [math.inf]
+    tiny = Fraction(sign, large * 10**400)
+    assert Exact([tiny]).errors(np.array([0.0])).tolist() == [-sign]
