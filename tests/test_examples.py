@@ -35,13 +35,17 @@ def test_an_example(name: str) -> None:
     if importlib.util.find_spec(NEEDS[name]) is None:
         pytest.skip(f"needs {NEEDS[name]}")
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py")],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, str(EXAMPLES / f"{name}.py")],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # Gloo's connection of the processes breaks off now and then on a busy machine (pytorch/pytorch issue 53270).
+        if "connectFullMesh failed" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr
     assert "the bits of the whole" in done.stdout
 

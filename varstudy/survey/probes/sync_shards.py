@@ -56,6 +56,24 @@ def named(problem):
     return f"{type(problem).__name__}: {(lines or [''])[0].partition('. ')[0]}"[:400]
 
 
+class NotMet(Exception):
+    """The processes of several ranks did not find each other: nothing was asked of a layer yet."""
+
+
+def patiently(together, pauses=(1, 2)):
+    """What `together()` found; again after each of the `pauses`, in seconds, where it raises NotMet.
+
+    Gloo's connection of the processes breaks off now and then on a busy machine (pytorch/pytorch issue 53270), which
+    says nothing about a layer.
+    """
+    for pause in pauses:
+        try:
+            return together()
+        except NotMet:
+            time.sleep(pause)
+    return together()
+
+
 def plain(value):
     """Lists of numbers from arrays, and from lists and dicts of them."""
     if isinstance(value, dict):

@@ -281,3 +281,31 @@ def test_a_layer_without_a_mask_is_asked_equal_sizes_alone(framework):
     assert len(corrections) == 4
     assert {one["value"] for one in corrections} == {"none"}
     assert {one["value"] for one in equal if one["property"] == "sync.running.ranks"} == {"same"}
+
+
+@pytest.mark.parametrize("failures", range(4))
+def test_processes_that_do_not_meet_are_asked_again(failures):
+    left = [sync_shards.NotMet("Connection closed by peer")] * failures
+
+    def together():
+        if left:
+            raise left.pop()
+        return "met"
+
+    if failures < 3:
+        assert sync_shards.patiently(together, pauses=(0, 0)) == "met"
+    else:
+        with pytest.raises(sync_shards.NotMet):
+            sync_shards.patiently(together, pauses=(0, 0))
+
+
+def test_any_other_failure_of_several_processes_is_not_asked_again():
+    asked = []
+
+    def together():
+        asked.append(1)
+        raise RuntimeError("the layer broke")
+
+    with pytest.raises(RuntimeError):
+        sync_shards.patiently(together, pauses=(0, 0))
+    assert len(asked) == 1

@@ -6,16 +6,34 @@ function that the module hands over to, and the operators that the function is m
 
 import json
 import os
+import sys
 import tempfile
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from layer_contract import Unsupported
-from sync_shards import CHANNELS, EPSILON, MOMENTUM, SIZES, WORLDS, joined, named, out, plain, run, shards, write
+from sync_shards import (
+    CHANNELS,
+    EPSILON,
+    MOMENTUM,
+    SIZES,
+    WORLDS,
+    NotMet,
+    joined,
+    named,
+    out,
+    patiently,
+    plain,
+    run,
+    shards,
+    write,
+)
 from torch.nn.modules._functions import SyncBatchNorm as Function
 
 LIMIT = timedelta(seconds=60)
+# The exit code of a process that does not find the others.
+ALONE = 73
 
 
 def kept(layer):
@@ -63,7 +81,11 @@ def rank(number, world, folder):
     """One process: each layer on its own batch of each set; what came out goes into a file of its own."""
     torch.set_num_threads(1)
     where = f"file://{os.path.join(folder, 'meeting')}"
-    dist.init_process_group("gloo", init_method=where, rank=number, world_size=world, timeout=LIMIT)
+    try:
+        dist.init_process_group("gloo", init_method=where, rank=number, world_size=world, timeout=LIMIT)
+    except RuntimeError as problem:
+        print(named(problem), file=sys.stderr)
+        sys.exit(ALONE)
     found = {}
     for sizes in SIZES:
         x = torch.tensor(shards(sizes, world)[number])
@@ -80,7 +102,12 @@ def rank(number, world, folder):
 def together(world):
     """What every process found."""
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(rank, args=(world, folder), nprocs=world)
+        try:
+            torch.multiprocessing.spawn(rank, args=(world, folder), nprocs=world)
+        except torch.multiprocessing.ProcessExitedException as problem:
+            if problem.exit_code == ALONE:
+                raise NotMet(str(problem)) from problem
+            raise
         found = []
         for number in range(world):
             with open(os.path.join(folder, f"{number}.json")) as file:
@@ -92,7 +119,7 @@ def main():
     path = out()
     runs = []
     for world in WORLDS:
-        found = together(world)
+        found = patiently(lambda world=world: together(world))
         for name, (_, what) in LAYERS.items():
             for sizes in SIZES:
                 runs.append(joined(name, what, sizes, world, [one[f"{name}, {sizes}"] for one in found]))
