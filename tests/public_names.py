@@ -11,6 +11,7 @@ __all__ = ["public"]
 # Whose public names have a place in the pages.
 PACKAGES = (
     "varstudy",
+    "varstudy.testing",
     "varstudy.survey.callables",
     "varstudy.study.verdict",
     "varstudy.study.comparison",

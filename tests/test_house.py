@@ -27,6 +27,8 @@ ARROWS: dict[str, set[str]] = {
     "varstudy.study": {"varkernels", "varstudy._io"},
     "varstudy.survey": {"varkernels", "varstudy._io", "varstudy.study"},
     "varstudy.bench": {"varkernels", "varstudy._io", "varstudy.study"},
+    "varstudy.vectors": {"varkernels", "varstudy._io", "varstudy.study", "varstudy.survey"},
+    "varstudy.testing": {"varkernels", "varstudy.vectors"},
     "varstudy.report": {"varkernels", "varstudy", "varstudy._io", "varstudy.study", "varstudy.survey",
                         "varstudy.bench"},
     "varstudy.cli": {"varkernels", "varstudy", "varstudy._io", "varstudy.study", "varstudy.survey", "varstudy.bench",
