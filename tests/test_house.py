@@ -51,6 +51,7 @@ NARROW = {
             "varstudy.study.element_score",
             "varstudy.study.featuremaps",
             "varstudy.study.gradient_orders",
+            "varstudy.study.norm_orders",
             "varstudy.study.response_orders",
             "varstudy.study.ground_truth",
             "varstudy.study.measuring",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from varkernels.norms.backward import norm_backward
     from varkernels.norms.forward import norm_forward
     from varkernels.norms.response import response_norm_forward
+    from varkernels.norms.weight import weight_norm_forward
     from varkernels.stats.features import feature_moments
     from varkernels.stats.functions import mean, mean_var, std, var
     from varkernels.stats.rolling import rolling_var
@@ -50,6 +51,7 @@ __all__ = [
     "truth",
     "var",
     "view",
+    "weight_norm_forward",
 ]
 
 __version__ = "0.1.0"
@@ -77,6 +79,7 @@ _HOME = {
     "var": "varkernels.stats.functions",
     "truth": "varstudy.study.ground_truth",
     "view": "varkernels.views",
+    "weight_norm_forward": "varkernels.norms.weight",
 }
 
 

@@ -17,17 +17,16 @@ from ..survey.findings.comparing import Difference, differences
 from ..survey.findings.measured import FindingRow
 from ..survey.frameworks.catalogue import FRAMEWORKS, Framework, named
 from ..survey.frameworks.observing import probe
+from ..survey.systems import SYSTEMS
 from . import answer_tables
 from .console import Problem, dump, many, say
 from .framework_tables import plain, show
 from .output_folder import writing
 from .program import REGRESSION, alone, sentences
-from .response_table import plain_response, show_response
+from .systems_tables import plain_systems, show_systems
 from .tables import show_table, wide
 
 __all__ = ["frameworks"]
-
-RESPONSE = "response"
 
 
 def frameworks(
@@ -56,8 +55,8 @@ def frameworks(
         raise Problem(f"--out {out} cannot be written: name a file in a folder that exists, such as measured.json")
     if compare and not chosen:
         raise Problem("--compare has nothing to compare: name frameworks, and add --install for those not there")
-    if kind == RESPONSE:
-        _response(chosen, committed, as_json)
+    if kind in SYSTEMS:
+        _system(kind, chosen, committed, as_json)
         return
     rows = _committed(chosen, kind) if committed else _measured(chosen, make, kind, out)
     if committed and (names or only is not None):
@@ -71,7 +70,7 @@ def frameworks(
         show(rows, kind, brief=brief)
         answer_tables.show(asked, kind, brief=brief)
         if kind is None and not brief:
-            show_response(asked)
+            show_systems(asked)
     for difference in found:
         say(("DIFFERS: " if difference.fails else "no failure: ") + difference.sentence())
     if compare:
@@ -81,16 +80,16 @@ def frameworks(
             raise click.exceptions.Exit(REGRESSION)
 
 
-def _response(chosen: Sequence[Framework], committed: bool, as_json: bool) -> None:
-    """Local response normalisation, which has a record of its own."""
+def _system(kind: str, chosen: Sequence[Framework], committed: bool, as_json: bool) -> None:
+    """One of the layers that are no norm by a variance, which have a record of their own."""
     if not committed:
-        raise Problem(f"--kind {RESPONSE} shows what is committed: add --committed, or measure it with "
-                      "'python -m varstudy.survey.response.commit NAME'")  # fmt: skip
+        raise Problem(f"--kind {kind} shows what is committed: add --committed, or measure it with "
+                      f"'python -m varstudy.survey.systems.commit --system {kind} NAME'")  # fmt: skip
     names = [each.name for each in chosen]
     if as_json:
-        dump(plain_response(names))
+        dump(plain_systems(names, kind))
     else:
-        show_response(names)
+        show_systems(names, kind)
 
 
 def _chosen(names: Sequence[str], make: bool, everything: bool, only: str | None) -> list[Framework]:

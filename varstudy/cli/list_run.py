@@ -16,6 +16,7 @@ from .._io import provenance
 from .._io.matching import matches, meant, nearest, unique
 from ..study import featuremaps
 from ..study.featuremaps import Case
+from ..survey.systems import SYSTEMS
 from .console import Problem, dump, many, paragraph
 from .program import sentences
 
@@ -28,11 +29,6 @@ NORM_SUMMARIES = {
     "instance": "One variance a sample and channel, over its pixels.",
     "group": "One variance a sample and group of channels, over their pixels.",
     "flat": "One variance of all values.",
-}
-# Of which the study has no case, and the survey has conventions.
-LAYER_SUMMARIES = {
-    "response": "Local response normalisation, by a sum of squares of neighbouring channels: "
-    "'python -m varstudy frameworks --committed --kind response' shows it.",
 }
 EXTRAS = {"parquet": "pyarrow", "photos": "sklearn", "fast-truth": "gmpy2", "test": "pytest"}
 
@@ -125,7 +121,8 @@ def _entries(wanted: Sequence[str], level: str) -> Entries:
     if "norms" in wanted:
         listed["norms"] = [{"name": n, "summary": s} for n, s in NORM_SUMMARIES.items()]
     if "layers" in wanted:
-        listed["layers"] = [{"name": n, "summary": s} for n, s in LAYER_SUMMARIES.items()]
+        shows = "{}: 'python -m varstudy frameworks --committed --kind {}' shows it."
+        listed["layers"] = [{"name": n, "summary": shows.format(s.summary, n)} for n, s in SYSTEMS.items()]
     return listed
 
 

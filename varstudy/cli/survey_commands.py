@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from .command_group import command
@@ -9,6 +11,10 @@ from .options import JSON, SEED, STORAGE_OPTION, joined, listed
 from .tables import WIDE
 
 __all__: list[str] = []
+
+# The systems of the survey, which nobody imports for their names.
+_KINDS = Path(__file__).parents[1] / "survey" / "systems" / "kinds"
+SYSTEMS = sorted(path.stem for path in _KINDS.glob("[a-z]*.py"))
 
 
 @command("frameworks_run")
@@ -22,8 +28,8 @@ __all__: list[str] = []
 @click.option("--only", metavar="PATTERN", help="Only the frameworks whose name matches a glob or contains this text.")
 @click.option(
     "--kind",
-    type=click.Choice(["batch", "layer", "group", "instance", "rms", "sync", "response"]),
-    help="One kind of layer; sync is batch norm on several ranks, response local response normalisation.",
+    type=click.Choice(["batch", "layer", "group", "instance", "rms", "sync", *SYSTEMS]),
+    help=f"One kind of layer; sync is batch norm on several ranks, and 'list' explains {', '.join(SYSTEMS)}.",
 )
 @click.option("--out", metavar="FILE", help="Write the findings to this JSON file, after each framework.")
 @click.option(

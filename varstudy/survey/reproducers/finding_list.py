@@ -20,7 +20,7 @@ from .function_script import calling, wrong_cases
 from .layer_script import answering, asked, dividing, law_of
 from .league_script import laid_out
 from .reported_script import reported
-from .response_script import response_findings
+from .system_script import system_findings
 from .upstream import states
 
 __all__ = ["beyond", "described", "findings", "of_row"]
@@ -41,7 +41,7 @@ def findings() -> dict[str, Finding]:
         Something that is committed cannot be read.
     """
     found: dict[str, Finding] = {}
-    for each in (*_elements(), *_measured(), *_layers(), *_functions(), *response_findings()):
+    for each in (*_elements(), *_measured(), *_layers(), *_functions(), *system_findings()):
         found.setdefault(each.address, each)
     return found
 

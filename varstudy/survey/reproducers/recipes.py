@@ -33,7 +33,7 @@ class Recipe:
     kept : an expression of the running variance of the first channel, after a training step.
     momentum : the value that is handed over where the framework has no default.
     reported : calls that show outputs and gradients, by kind, memory, and array with storage format.
-    response : lines from ``x`` to the output ``y`` of local response normalisation with {size} and {alpha}.
+    systems : for each of `varstudy.survey.systems` the lines from ``x`` to the output ``y``, by its name.
     """
 
     imports: Sequence[str]
@@ -48,7 +48,7 @@ class Recipe:
     kept: str = ""
     momentum: float | None = None
     reported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    response: Sequence[str] = ()
+    systems: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def calls(
         self, kind: str, variant: str, threads: int, options: str = "", **given: object

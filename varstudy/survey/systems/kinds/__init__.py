@@ -1,0 +1,1 @@
+"""One module a system, which defines SYSTEM; the module's name is the system's."""
