@@ -48,8 +48,8 @@ def outputs(path: Path) -> list[dict[str, Any]]:
     return [output for cell in cells for output in cell.get("outputs", [])]
 
 
-def test_there_are_seven_pairs() -> None:
-    assert [path.name[:2] for path in PAIRS] == [f"{k:02d}" for k in range(1, 8)]
+def test_there_are_eight_pairs() -> None:
+    assert [path.name[:2] for path in PAIRS] == [f"{k:02d}" for k in range(1, 9)]
     assert sorted(FOLDER.glob("*.ipynb")) == [path.with_suffix(".ipynb") for path in PAIRS]
 
 
