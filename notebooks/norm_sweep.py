@@ -1,6 +1,6 @@
 """The runs that notebook 8 draws: their plan, their committed results, and the tables of the page on training.
 
-python notebooks/norm_sweep.py --write     # train all and write norm_sweep.json; about a minute
+python notebooks/norm_sweep.py --write     # train all and write norm_sweep.json; one to two minutes
 python notebooks/norm_sweep.py --check     # train all again and compare
 python notebooks/norm_sweep.py --tables    # the page's tables
 """
