@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from ..._io.unchanged import once
 from ...study.gradient_orders import OrderRow
 from ...survey import elements
 from ...survey.elements import ElementFact, ElementRow
@@ -84,11 +86,17 @@ def content() -> dict[str, Any] | None:
 def chapter() -> LayerAnswers:
     """The chapter of the committed file."""
     try:
-        return made(elements.committed())
+        return _chapter_of(elements.COMMITTED)
     except FileNotFoundError:
         return LayerAnswers(problem="no outputs and gradients are committed")
     except elements.ElementProblem as problem:
         return LayerAnswers(problem=clean(problem).rstrip("."))
+
+
+@once
+def _chapter_of(_: Path) -> LayerAnswers:
+    """The chapter of the committed file, drawn once as long as the file stays the same."""
+    return made(elements.committed())
 
 
 def made(given: Mapping[str, Any]) -> LayerAnswers:

@@ -11,6 +11,7 @@ from typing import Any
 from varkernels.enums import StrEnum
 
 from ..._io.record_file import Cells, RecordFile
+from ..._io.unchanged import once
 
 __all__ = [
     "COMMITTED",
@@ -138,6 +139,9 @@ def read(path: str | Path) -> dict[str, Any]:
     return content
 
 
+_read_once = once(read)
+
+
 def committed() -> dict[str, Any]:
-    """The draws that come with the package."""
-    return read(COMMITTED)
+    """The draws that come with the package. Nobody changes them."""
+    return _read_once(COMMITTED)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...._io.record_file import Cells
+from ...._io.unchanged import once
 from ..league_record import LeagueFile, LeagueProblem
 from ..ranking import LeagueStanding, together
 
@@ -75,11 +76,12 @@ class LayerFact(Cells):
 
 _RECORD = LeagueFile(NAME, "varstudy-layers", "record of layers", COMMAND, LayerFact)
 read, rows, facts, write = _RECORD.read, _RECORD.rows, _RECORD.facts, _RECORD.write
+_read_once = once(_RECORD.read)
 
 
 def committed() -> dict[str, Any]:
-    """The layers that come with the package."""
-    return read(COMMITTED)
+    """The layers that come with the package. Nobody changes them."""
+    return _read_once(COMMITTED)
 
 
 def ranked(league: Mapping[str, Any], layers: Mapping[str, Any], max_length: int = LONGEST) -> list[LeagueStanding]:
