@@ -54,6 +54,7 @@ NARROW = {
             "varstudy.study.norm_orders",
             "varstudy.study.response_orders",
             "varstudy.study.ground_truth",
+            "varstudy.study.kept_spread",
             "varstudy.study.measuring",
             "varstudy.study.score",
         ),

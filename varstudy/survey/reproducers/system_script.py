@@ -36,7 +36,7 @@ def system_findings() -> Iterator[Finding]:
             name,
             f"{FRAMEWORKS[row.framework].title}, {system.title.lower()}: {system.properties[row.property][0]}",
             f"measured {shown(value)}{known}{lost} ({row.version}, {row.date})",
-            f"{row.system} norm {'cancellation NaN' if alarms else 'contradiction of the documentation'}",
+            f"{row.system} norm {'range cancellation NaN' if alarms else 'contradiction of the documentation'}",
             states(name),
             partial(_script, row.framework, row.system, row.property, right),
         )
