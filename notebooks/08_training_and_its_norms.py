@@ -112,13 +112,13 @@ assert shares[2][1] > 1e-3 > 1e-6 > shares[4][1]
 # With two values almost nothing of the gradient is left. From four on, most of it is. A convolution on these images has longer
 # rows: each channel has a value for every position, 128 for two images of 8 × 8 pixels, so that it does not meet this limit.
 #
-# We train one of the networks again. With batches of two, the outcome depends on the last bits: another machine or another
+# We train one such network here, on fewer images. With batches of two, the outcome depends on the last bits: another machine or another
 # algorithm finds other errors of the same size.
 
 # %%
-few = Setup("batch", batch=2, seeds=(0,))
+few = Setup("batch", batch=2, images=4_000, seeds=(0,))
 two, two_errors, _ = train(few)
-print(f"batch norm, batch 2, seed 0: loss {two_errors.loss[0]:.2f}, test error {100 * two_errors.error[0]:.1f} %,"
+print(f"batch norm, batch 2, seed 0, {few.images:,} images: loss {two_errors.loss[0]:.2f}, test error {100 * two_errors.error[0]:.1f} %,"
       f" with the test images' own statistics {100 * two_errors.own[0]:.1f} %")
 assert two_errors.error[0] > 0.15 and two_errors.own[0] > 0.15  # so the running statistics are not the reason
 
@@ -224,10 +224,10 @@ assert max(working) < 0.035
 # %% [markdown]
 # ## Where the error hides
 #
-# We train the middle one of the three again and write down the variance of the first batch norm at each step.
+# We train the one without clipping in bfloat16 again, with three seeds, and write down the variance of the first batch norm at each step.
 
 # %%
-bad = Setup(images=6_400, offset=100.0, accumulator="bfloat16", algorithm="naive/pairwise")
+bad = Setup(images=6_400, offset=100.0, accumulator="bfloat16", algorithm="naive/pairwise", seeds=(0, 1, 2))
 network, outcome, seen = train(bad)
 good = train(replace(bad, algorithm="exact"))
 running = network.first.running[1].ravel()
