@@ -18,7 +18,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 # Raised whenever the lowering, or what LLVM does with it, changes, so that no stale object code is used.
-LOWERING = 3
+LOWERING = 4
 
 
 class Passes(Enum):

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from . import opcodes
 from .errors import UnknownInstruction
+from .exchange import exchanges
 from .flow import Flow, analyse, fusible
 from .parse import Entry, Instruction
 from .prelude import E_BUDGET, E_TRAP, FAIL, HEADER_BYTES, HELPERS, STEP
@@ -21,9 +22,9 @@ from .values import Form
 class Lowering(Suspending):
     """The lowering of one kernel."""
 
-    def __init__(self, entry: Entry, flow: Flow, forms: list[Form]) -> None:
+    def __init__(self, entry: Entry, flow: Flow, forms: list[Form], together: dict[int, int]) -> None:
         super().__init__(entry, flow)
-        self.forms = forms
+        self.forms, self.together = forms, together
         self.kept: dict[str, int] = {}
 
     def body(self) -> None:
@@ -129,10 +130,13 @@ class Lowering(Suspending):
 
 def lower(entry: Entry, allow_unrounded: bool) -> tuple[str, int]:
     """The LLVM module of a kernel, and the bytes of a thread's frame; refuses what is not known."""
+    for ins in entry.instructions:
+        opcodes.find(ins)  # refuses what is not known
+    together = exchanges(entry)
     forms = [opcodes.find(ins) for ins in entry.instructions]
     flow = analyse(entry, [form.defs for form in forms], [form.arithmetic for form in forms])
     if not allow_unrounded and (why := fusible(entry)):
         raise UnknownInstruction(why)
-    made = Lowering(entry, flow, forms)
+    made = Lowering(entry, flow, forms, together)
     module = made.module()
     return module, -(-(HEADER_BYTES + 8 * len(made.kept)) // 64) * 64

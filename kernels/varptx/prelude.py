@@ -26,6 +26,8 @@ FRAME: Final = {
         (
             *("resume", "kind", "mask", "a", "b", "c", "result", "pred", "mode", "bar", "count", "pc"),
             *("tid_x", "tid_y", "tid_z", "lane"),
+            # Of the shuffles after the first that share its wait.
+            *("a1", "a2", "a3", "a4", "result1", "result2", "result3", "result4"),
         )
     )
 }

@@ -117,11 +117,90 @@ keep: ; vote.uni: 1 while all agree with the first, else 2
   ret i32 %v8
 }
 
+; Gives thread %h what the thread %o has for it: the results of all shuffles that share the wait.
+define internal void @hand_over(ptr %h, ptr %o, i32 %ok) alwaysinline {
+  %value = call i32 @word(ptr %o, i64 frame.a)
+  call void @set(ptr %h, i64 frame.result, i32 %value)
+  call void @set(ptr %h, i64 frame.pred, i32 %ok)
+  %from = getelementptr i32, ptr %o, i64 frame.a1
+  %others = load <4 x i32>, ptr %from, align 4
+  %to = getelementptr i32, ptr %h, i64 frame.result1
+  store <4 x i32> %others, ptr %to, align 4
+  ret void
+}
+
+; The usual case: all 32 threads of a warp wait at one shuffle that names them all and moves as far for each. Whether it
+; was that; then it is settled, else nothing has changed.
+define internal i1 @exchanged(ptr %ctx, ptr %warp, i32 %n) noinline {
+entry:
+  %fb = call i64 @state(ptr %ctx, i64 ctx.frame_bytes)
+  %kind = call i32 @word(ptr %warp, i64 frame.kind)
+  %mask = call i32 @word(ptr %warp, i64 frame.mask)
+  %pc = call i32 @word(ptr %warp, i64 frame.pc)
+  %mode = call i32 @word(ptr %warp, i64 frame.mode)
+  %b = call i32 @word(ptr %warp, i64 frame.b)
+  %c = call i32 @word(ptr %warp, i64 frame.c)
+  %is_shuffle = icmp eq i32 %kind, $SHUFFLE
+  %is_whole = icmp eq i32 %n, 32
+  %is_all = icmp eq i32 %mask, -1
+  %e0 = and i1 %is_shuffle, %is_whole
+  %e1 = and i1 %e0, %is_all
+  br i1 %e1, label %look, label %no
+no:
+  ret i1 false
+look:
+  %i = phi i32 [1, %entry], [%i1, %look_lane]
+  %others = phi i32 [0, %entry], [%others1, %look_lane]
+  %more = icmp ult i32 %i, 32
+  br i1 %more, label %look_lane, label %looked
+look_lane:
+  %f = call ptr @frame_of(ptr %warp, i32 %i, i64 %fb)
+  %f_kind = call i32 @word(ptr %f, i64 frame.kind)
+  %f_mask = call i32 @word(ptr %f, i64 frame.mask)
+  %f_pc = call i32 @word(ptr %f, i64 frame.pc)
+  %f_b = call i32 @word(ptr %f, i64 frame.b)
+  %f_c = call i32 @word(ptr %f, i64 frame.c)
+  %d_kind = xor i32 %f_kind, %kind
+  %d_mask = xor i32 %f_mask, %mask
+  %d_pc = xor i32 %f_pc, %pc
+  %d_b = xor i32 %f_b, %b
+  %d_c = xor i32 %f_c, %c
+  %d0 = or i32 %d_kind, %d_mask
+  %d1 = or i32 %d_pc, %d_b
+  %d2 = or i32 %d0, %d_c
+  %d3 = or i32 %d1, %d2
+  %others1 = or i32 %others, %d3
+  %i1 = add i32 %i, 1
+  br label %look
+looked:
+  %same = icmp eq i32 %others, 0
+  br i1 %same, label %give, label %no
+give:
+  %k = phi i32 [0, %looked], [%k1, %give_lane]
+  %kmore = icmp ult i32 %k, 32
+  br i1 %kmore, label %give_lane, label %yes
+give_lane:
+  %h = call ptr @frame_of(ptr %warp, i32 %k, i64 %fb)
+  %src = call i32 @source(i32 %mode, i32 %k, i32 %b, i32 %c)
+  %from = and i32 %src, 255
+  %ok = lshr i32 %src, 8
+  %o = call ptr @frame_of(ptr %warp, i32 %from, i64 %fb)
+  call void @hand_over(ptr %h, ptr %o, i32 %ok)
+  call void @set(ptr %h, i64 frame.kind, i32 $READY)
+  %k1 = add i32 %k, 1
+  br label %give
+yes:
+  ret i1 true
+}
+
 ; Settles warp-wide instructions of one warp: 0 none could go on, 1 some did, 2 an error.
 define internal i32 @settle(ptr %ctx, ptr %warp, i32 %n) noinline {
 entry:
   %fb = call i64 @state(ptr %ctx, i64 ctx.frame_bytes)
-  br label %next
+  %usual = call i1 @exchanged(ptr %ctx, ptr %warp, i32 %n)
+  br i1 %usual, label %settled, label %next
+settled:
+  ret i32 1
 next:
   %i = phi i32 [0, %entry], [%i1, %step]
   %woken = phi i32 [0, %entry], [%woken1, %step]
@@ -209,9 +288,7 @@ bad_source:
   call void @fail_lane(ptr %ctx, i64 $E_BAD_SOURCE, ptr %h, i64 %from64)
   ret i32 2
 give:
-  %value = call i32 @word(ptr %o, i64 frame.a)
-  call void @set(ptr %h, i64 frame.result, i32 %value)
-  call void @set(ptr %h, i64 frame.pred, i32 %ok)
+  call void @hand_over(ptr %h, ptr %o, i32 %ok)
   br label %shuffled
 shuffled:
   %k1 = add i32 %k, 1

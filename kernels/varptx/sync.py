@@ -20,6 +20,7 @@ class Suspending(Values):
 
     points: int = 0
     kept: dict[str, int]
+    together: dict[int, int]
 
     def suspend(self, kind: int, **fields: str) -> None:
         """End the step here, with what the thread waits for in its frame; the lines after this follow on resuming."""
@@ -28,8 +29,10 @@ class Suspending(Values):
         stores = fields | {"resume": str(self.points), "kind": str(kind), "pc": str(self.at)}
         for name, value in stores.items():
             self.emit(f"store i32 {value}, ptr {self.frame(name)}")
-        result = ins.operands[0].registers() if ins.operands and kind in (SHUFFLE, VOTE, REDUX) else []
-        alive = self.flow.alive(self.at + 1, set() if ins.guard else set(result))
+        last = self.at + self.together.get(self.at, 1)
+        made = self.entry.instructions[self.at : last] if ins.operands and kind in (SHUFFLE, VOTE, REDUX) else []
+        result = {name for each in made for name in each.operands[0].registers()}
+        alive = self.flow.alive(last, set() if ins.guard else result)
         for name in alive:
             value = self.new(f"load {self.home(name)}, ptr {self.slot(name)}")
             self.emit(f"store {self.home(name)} {value}, ptr {self.place(name)}")
@@ -49,13 +52,22 @@ class Suspending(Values):
 
 
 def shuffle(e: Suspending, d: Operand, *sources: Operand, mode: int) -> None:
-    a, b, c, mask = (e.get(operand, "b32") for operand in sources)
-    e.suspend(SHUFFLE, a=a, b=b, c=c, mask=mask, mode=str(mode))
-    targets = d.parts if d.kind == "pair" else (d,)
-    value, ok = e.result("result"), e.result("pred")
-    e.put(targets[0], "b32", value)
-    if len(targets) == 2:
-        e.put(targets[1], "pred", e.new(f"trunc i32 {ok} to i1"))
+    """A shuffle, and those that share its wait; nothing for the latter."""
+    count = e.together.get(e.at, 1)
+    if not count:
+        return
+    all_of_them = e.entry.instructions[e.at : e.at + count]
+    fields = dict(zip(("a", "b", "c", "mask"), (e.get(operand, "b32") for operand in sources), strict=True))
+    for i, ins in enumerate(all_of_them[1:], 1):
+        fields[f"a{i}"] = e.get(ins.operands[1], "b32")
+    e.suspend(SHUFFLE, **fields, mode=str(mode))
+    ok = e.result("pred")
+    for i, ins in enumerate(all_of_them):
+        d = ins.operands[0]
+        targets = d.parts if d.kind == "pair" else (d,)
+        e.put(targets[0], "b32", e.result(f"result{i or ''}"))
+        if len(targets) == 2:
+            e.put(targets[1], "pred", e.new(f"trunc i32 {ok} to i1"))
 
 
 def vote(e: Suspending, d: Operand, p: Operand, mask: Operand, *, mode: int) -> None:

@@ -78,6 +78,37 @@ def test_a_guarded_shuffle() -> None:
     assert launch(body, block=8)[:, 0].tolist() == [3, 3, 3, 3, 7, 7, 7, 7]
 
 
+@pytest.mark.parametrize("block", [64, 40])
+def test_shuffles_that_share_a_wait(block: int) -> None:
+    """With copies around them; seven, which is more than share one. The last warp may have eight threads."""
+    made = "".join(f"mad.lo.u32 %s{i}, %r0, 10, {i};" for i in range(7))
+    moved = "".join(
+        f"mov.u32 %m{i}, %s{i}; shfl.sync.bfly.b32 %d{i}|%p0, %m{i}, 2, 31, %r4; mov.u32 %r3, %d0;" for i in range(7)
+    )
+    added = "".join(f"mad.lo.u32 %r7, %r7, 3, %d{i};" for i in range(7))
+    body = f""".reg .b32 %s<7>; .reg .b32 %m<7>; .reg .b32 %d<7>; {made} mov.u32 %r4, -1; setp.ge.u32 %p1, %r0, 32;
+    @%p1 mov.u32 %r4, {-1 if block == 64 else 255}; {moved} mov.u32 %r7, 0; {added} selp.u32 %r8, 1, 0, %p0;
+    st.global.v4.u32 [%rd2], {{%r7, %r3, %r8, %d6}};"""
+    for i, row in enumerate(launch(body, block=block).tolist()):
+        given = [10 * (i ^ 2) + k for k in range(7)]
+        assert row == [reduce(lambda a, b: 3 * a + b, given), given[0], 1, given[6]], i
+
+
+def test_a_shuffle_of_what_another_gave_waits_for_it() -> None:
+    body = """shfl.sync.down.b32 %r2, %r0, 1, 31, -1; shfl.sync.down.b32 %r3, %r2, 1, 31, -1; mov.u32 %r4, %r3;
+    shfl.sync.down.b32 %r4, %r4, 1, 31, -1; mov.u32 %r5, 9; shfl.sync.down.b32 %r5, %r0, 1, 31, -1;
+    st.global.v4.u32 [%rd2], {%r2, %r3, %r4, %r5};"""
+    assert launch(body).tolist() == [[min(i + k, 31) for k in (1, 2, 3, 1)] for i in range(32)]
+
+
+def test_a_branch_between_two_shuffles() -> None:
+    """Some threads come to the second alone; they have made the first elsewhere."""
+    body = """setp.lt.u32 %p0, %r0, 16; @%p0 bra low; shfl.sync.bfly.b32 %r2, %r0, 1, 31, 0xFFFF0000; bra next;
+    low: shfl.sync.bfly.b32 %r2, %r0, 2, 31, 0x0000FFFF; next: shfl.sync.bfly.b32 %r3, %r0, 2, 31, -1;
+    st.global.v2.u32 [%rd2], {%r2, %r3};"""
+    assert launch(body)[:, :2].tolist() == [[i ^ (2 if i < 16 else 1), i ^ 2] for i in range(32)]
+
+
 def test_registers_survive_a_wait() -> None:
     """Of every type, predicates too."""
     body = """mov.f32 %f0, 0f7F800001; mov.f64 %fd0, 0d3FF8000000000000; cvt.u16.u32 %h0, %r0; setp.eq.u32 %p0, %r0, 3;
