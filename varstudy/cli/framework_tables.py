@@ -91,7 +91,9 @@ def _cell(names: Sequence[str], found: Mapping[str, FindingRow], *, marked: bool
             continue
         word = shown(row.plain()) if row.value else {"undetermined": "?"}.get(row.status, row.status)
         fact = documented.lookup(row.framework, row.kind, row.variant, name)
-        if marked and fact is not None and fact.value is not None:
+        if marked and fact is not None and row.status == "failed" and fact.source_value is not None:
+            word += f"; source: {shown(fact.source_value)}"
+        elif marked and fact is not None and fact.value is not None:
             agrees = documented.contradicts(fact, row) is False
             word += " =" if agrees else f" ! {shown(fact.value)}"
         words.append(word)
