@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .algorithm import Algorithm, Order
-from .blocking import CARRIERS
 from .formats import FLOAT32, FLOAT64, FORMATS, Format, format_of
 from .formulas import Formula
 from .registry import get
@@ -22,9 +21,23 @@ __all__ = ["accumulate", "compile_ahead", "moments"]
 
 @cache
 def _kernel(formula: Formula, order: Order, storage: Format, accumulator: Format, builtin: bool) -> Any:
-    """The compiled kernel for exactly these types; of another package's formula, always compiled here."""
+    """The compiled kernel for exactly these types; of another package's formula, always compiled here.
+
+    storage : float32 or float64, whatever the values are stored in: see `_widened`.
+    """
     name = f"{order.kernel}-{formula.name}-{storage}-{accumulator}" if builtin else None
     return kernel(name, "schedule_kernels", formula, order.kernel, storage, accumulator)
+
+
+def _widened(view: NDArray[Any], storage: Format) -> tuple[NDArray[Any], Format]:
+    """A view as it enters a kernel, and its format: values of 16 bits as float32, which is exact.
+
+    The package brings its kernels for these two storages: others would be compiled first.
+    """
+    if storage in (FLOAT32, FLOAT64):
+        return view, storage
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        return view.astype(np.float32), FLOAT32
 
 
 def _sweep(
@@ -48,7 +61,7 @@ def _sweep(
         centres = _sweep(view, storage, formula.centre, order, accumulator, builtin, given)
     out = np.empty_like(centres)
     sweep = _kernel(formula, order, storage, accumulator, builtin)
-    sweep(view.view(CARRIERS[storage.name]), centres, out, order.width)
+    sweep(view, centres, out, order.width)
     return out
 
 
@@ -71,7 +84,7 @@ def _run(
                     f"{view.shape[1]} rows"
                 )
         return np.asarray(mean), np.asarray(m2)
-    out = _sweep(view, storage, *algorithm.parts, accumulator, algorithm.builtin, centre)
+    out = _sweep(*_widened(view, storage), *algorithm.parts, accumulator, algorithm.builtin, centre)
     return out[:, 0], out[:, 1]
 
 
@@ -87,8 +100,8 @@ def moments(
     Parameters
     ----------
     view : array (segments, rows, length), of float16, bfloat16 (ml_dtypes), float32 or float64, of any
-        strides; it is not copied. Row r holds the values view[:, r, :]. Four dimensions (blocks, segments,
-        rows, length) stand for the blocks' rows one after the other.
+        strides; values of 32 and 64 bits are not copied. Row r holds the values view[:, r, :]. Four dimensions
+        (blocks, segments, rows, length) stand for the blocks' rows one after the other.
     algorithm : a name from `algorithms()`, ``formula/order``, or an Algorithm.
     accumulator : the format of every operation: the storage's own (the default, or the narrowest wider one that the
         algorithm has), float32 or float64. In float16 and bfloat16 every operation is rounded to nearest even.
