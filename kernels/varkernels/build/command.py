@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from ..atomic import write_whole
@@ -48,9 +49,26 @@ def made(wanted: list[Entry], processes: int) -> dict[str, str]:
     shares.sort(key=lambda share: share[0].group != "certified")
     # Each share has a process of its own: in what order a text has its functions depends on what was compiled before.
     # It ends soon, so that nobody looks for cycles of garbage in it.
+    # It is a fork of one that has imported the compiler.
     spawned = multiprocessing.get_context("spawn")
-    with _settings(), spawned.Pool(processes, initializer=gc.disable, maxtasksperchild=1) as pool:
-        return dict(one for share in pool.imap(_texts, shares, chunksize=1) for one in share)
+    with _settings(), ProcessPoolExecutor(processes, spawned, gc.disable) as pool:
+        return dict(one for share in pool.map(_forked, shares) for one in share)
+
+
+def _forked(share: list[Entry]) -> list[tuple[str, str]]:
+    """The texts of a share, compiled in a fork of this process."""
+    forked = multiprocessing.get_context("fork")
+    receiving, sending = forked.Pipe(duplex=False)
+    process = forked.Process(target=lambda: sending.send(_texts(share)))
+    process.start()
+    sending.close()
+    try:
+        found: list[tuple[str, str]] = receiving.recv()
+    except EOFError:
+        raise RuntimeError(f"the process that compiles kernel {share[0].name} and its like failed") from None
+    finally:
+        process.join()
+    return found
 
 
 def _texts(share: list[Entry]) -> list[tuple[str, str]]:

@@ -51,6 +51,10 @@ def _finished(library: Any) -> None:
     library._finalized = True
 
 
+def _nothing(*_: Any, **__: Any) -> None:
+    pass
+
+
 def _compiled(definition: Any) -> tuple[Any, str, str]:
     """The type of the answer, the name of the function, and the module as text."""
     for owner, name, function in (
@@ -58,6 +62,9 @@ def _compiled(definition: Any) -> tuple[Any, str, str]:
         (codegen.CPUCodeLibrary, "_finalize_final_module", _finished),
         # Numba keeps a helper under its function of C; so each has another one, which nobody calls.
         (cpu.CPUContext, "get_executable", lambda *_: [].append),
+        # Nobody calls a helper from Python or from C.
+        (cpu.CPUContext, "create_cpython_wrapper", _nothing),
+        (cpu.CPUContext, "create_cfunc_wrapper", _nothing),
     ):
         setattr(owner, name, function)
     target = registry.cpu_target
