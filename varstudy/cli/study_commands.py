@@ -161,6 +161,44 @@ def check() -> None:
     """
 
 
+@command("audit_run")
+@click.argument("model", required=False)
+@click.option(
+    "--data",
+    metavar="FILE",
+    multiple=True,
+    help="The model's inputs by name in an .npz file; repeat it for more batches.",
+)
+@click.option(
+    "--torch",
+    "build",
+    metavar="MODULE:FUNCTION",
+    help="Instead of MODEL: FUNCTION() gives a torch model and its inputs.",
+)
+@click.option(
+    "--format",
+    "to",
+    type=click.Choice(["float16", "bfloat16"]),
+    default="float16",
+    show_default=True,
+    help="What the model may be converted to.",
+)
+@click.option("--strict", is_flag=True, help="Keep what depends on the accumulator in float32, too.")
+@click.option(
+    "--keep", metavar="FILE", help="Write what to keep in float32: a JSON list for a converter's node_block_list."
+)
+@click.option("--html", metavar="FILE", help="Write a page with all of it.")
+@WIDE
+@JSON
+def audit() -> None:
+    """Audit MODEL's norm layers: which fails in float16.
+
+    MODEL is an .onnx file (pip install 'varstudy[onnx]'). It is run on your data by ONNX Runtime as it stands, and each
+    normalisation layer is looked at: fused operators, and those that an exporter took apart. The first line says which
+    layers break, the lines below why, and what to keep in float32.
+    """
+
+
 @command("score_run")
 @click.argument("function")
 @level_options

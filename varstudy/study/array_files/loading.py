@@ -22,7 +22,7 @@ from .problem import FileProblem, printable
 from .safetensors_file import SAFETENSORS_START, is_safetensors, safetensors_entries, safetensors_header
 from .zip_archive import ZIP_MAGIC, npz_archive, npz_array, npz_members
 
-__all__ = ["MAX_UNPACKED", "load", "names"]
+__all__ = ["MAX_UNPACKED", "load", "load_all", "names"]
 
 MAX_UNPACKED = 256 * 2**20
 """Bytes that a compressed array may unpack to unless the caller raises it."""
@@ -99,6 +99,32 @@ def load(
             what = f"{shown}:{printable(member)}"
             header = safetensors_header(entries[member], start, size, what)
         return converted(_data(file, stream, header, what, memory_map_from), storage, what)
+
+
+def load_all(path: str | Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str, Array]:
+    """Every array of an .npz file by its name, as it is stored: nothing is converted.
+
+    Parameters
+    ----------
+    path : the file; nothing of it is ever unpickled. max_unpacked : bytes that a compressed array may unpack to.
+
+    Raises
+    ------
+    FileProblem
+        The file is missing, damaged, of another format, or holds no arrays.
+    """
+    file = Path(path)
+    shown = printable(file)
+    if _kind(file) != "npz":
+        raise FileProblem(f"{shown} is no .npz file: save the arrays by name, with numpy.savez(path, name=array)")
+    with npz_archive(file) as archive:
+        members = npz_members(archive)
+        if not members:
+            raise FileProblem(f"{shown} holds no arrays: save it again with numpy.savez")
+        return {
+            name: npz_array(archive, entry, f"{shown}:{printable(name)}", max_unpacked)
+            for name, entry in members.items()
+        }
 
 
 def _data(file: Path, stream: IO[bytes], header: ArrayHeader, what: str, memory_map_from: int) -> Array:

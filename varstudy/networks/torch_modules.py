@@ -1,0 +1,250 @@
+"""Audits of PyTorch models: hooks on the norm modules look at what comes in and goes out while the user's data runs.
+
+torch is the user's own: it is imported when an audit is made.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .audit import Audit, audit_of, audited, format_named
+from .format_risks import overflow
+from .layer_facts import LayerFacts
+from .norm_layers import KINDS, Formula, NormLayer
+
+__all__ = ["TorchAudit", "audit"]
+
+# Attributes in which modules of other people keep their epsilon.
+EPSILONS = ("eps", "epsilon", "variance_epsilon", "norm_eps", "layer_norm_epsilon")
+
+
+class TorchAudit:
+    """Looks at a model's norm modules while it is entered; `result` is the audit of what was seen so far.
+
+    Parameters
+    ----------
+    model, format, kinds : as for `audit`.
+    """
+
+    def __init__(self, model: Any, format: str = "float16", kinds: Mapping[str, str] | None = None) -> None:
+        self.format = format_named(format)
+        self.model = model
+        self._torch: Any = importlib.import_module("torch")
+        chosen = _chosen(model, kinds or {}, self._torch)
+        self._facts: dict[str, LayerFacts] = {name: LayerFacts(layer) for name, (_, layer) in chosen.items()}
+        self._modules = {name: module for name, (module, _) in chosen.items()}
+        self._problems: dict[str, str] = {}
+        self._highest: dict[str, float] = {}
+        self._first = ""
+        self._hooks: list[Any] = []
+
+    def __enter__(self) -> TorchAudit:
+        for name, module in self._modules.items():
+            self._hooks.append(module.register_forward_hook(self._norm(name), with_kwargs=True))
+        for name, module in self.model.named_modules():
+            if name not in self._modules and next(module.children(), None) is None:
+                self._hooks.append(module.register_forward_hook(self._other(name)))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while self._hooks:
+            self._hooks.pop().remove()
+
+    def _norm(self, name: str) -> Any:
+        facts = self._facts[name]
+
+        def hook(module: Any, given: Any, named: Any, answer: Any) -> None:
+            tensor = next((each for each in (*given, *named.values()) if self._floats(each)), None)
+            if tensor is None or name in self._problems:
+                self._problems.setdefault(name, "it was not given a tensor of floats")
+                return
+            try:
+                facts.update(_array(tensor, self._torch))
+            except ValueError as problem:
+                self._problems[name] = str(problem)
+                return
+            if self._floats(answer):
+                facts.answered(_array(answer, self._torch))
+                self._see(name, answer)
+
+        return hook
+
+    def _other(self, name: str) -> Any:
+        def hook(module: Any, given: Any, answer: Any) -> None:
+            if self._floats(answer):
+                self._see(name, answer)
+
+        return hook
+
+    def _see(self, name: str, answer: Any) -> None:
+        top = float(answer.detach().abs().max()) if answer.numel() else 0.0
+        if not math.isfinite(top):
+            self._first = self._first or name
+            return
+        self._highest[name] = max(self._highest.get(name, 0.0), top)
+
+    def _floats(self, value: Any) -> bool:
+        return isinstance(value, self._torch.Tensor) and value.is_floating_point()
+
+    @property
+    def result(self) -> Audit:
+        """The audit of everything that ran so far."""
+        fmt, limit = self.format, overflow(self.format)
+        layers = [
+            audited(self._with_maker(name, limit), fmt, problem=self._problems.get(name, "")) for name in self._facts
+        ]
+        beyond = {name: top for name, top in self._highest.items() if top >= limit and name not in self._facts}
+        notes = []
+        if self._first:
+            notes.append(f"NaN or an infinity comes first out of {self._first}, before any conversion.")
+        least = min((facts.calls for facts in self._facts.values() if facts.calls), default=0)
+        often = [name for name, facts in self._facts.items() if facts.calls > least]
+        if often:
+            more = f" and {len(often) - 4} more" if len(often) > 4 else ""
+            notes.append(f"Called more often than others, all calls joined: {', '.join(often[:4])}{more}.")
+        return audit_of(type(self.model).__name__, fmt, layers, beyond, notes)
+
+    def _with_maker(self, name: str, limit: float) -> LayerFacts:
+        """A layer's facts. Where its input is beyond the format, what makes it must stay wide, too: that is in the
+        module around it, where no hook sees it."""
+        facts, around = self._facts[name], name.rpartition(".")[0]
+        if facts.largest < limit or not around:
+            return facts
+        return replace(facts, layer=replace(facts.layer, nodes=(around,)))
+
+
+def audit(model: Any, *inputs: Any, format: str = "float16", kinds: Mapping[str, str] | None = None) -> Any:
+    """Audit the norm layers of a torch model: which are at risk in float16 or bfloat16, on your data.
+
+    Parameters
+    ----------
+    model : a torch.nn.Module, on any device, in any floating-point format.
+    inputs : what the model is called with, once, without gradients; running statistics are put back afterwards.
+        Without inputs, use the answer as a context manager, and run the model yourself, as often as you like.
+    format : ``float16`` or ``bfloat16``: the format that the model may be converted to.
+    kinds : which norm a module of your own is: from the name of its class, or of the module, to ``batch``, ``layer``,
+        ``group``, ``instance``, ``rms``, or to an empty string where it is none. Classes whose name ends in RMSNorm or
+        LayerNorm are taken for what they say.
+
+    Returns
+    -------
+    `varstudy.networks.audit.Audit` with inputs; without, a context manager whose `result` is that.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        torch is not installed.
+    TypeError
+        The model is no torch.nn.Module.
+    ValueError
+        The format or a kind is unknown.
+
+    Examples
+    --------
+    Several batches, and what to keep in float32::
+
+        with varstudy.torch.audit(model) as seen:
+            for batch in loader:
+                model(batch)
+        print(seen.result)
+        print(seen.result.keep())
+    """
+    looking = TorchAudit(model, format, kinds)
+    if not inputs:
+        return looking
+    torch: Any = importlib.import_module("torch")
+    kept = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
+    try:
+        with torch.no_grad(), looking:
+            model(*inputs)
+    finally:
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                buffer.copy_(kept[name])
+    return looking.result
+
+
+def _array(tensor: Any, torch: Any) -> NDArray[Any]:
+    """A tensor's values, exact: bfloat16 as float32."""
+    values = tensor.detach().cpu()
+    wide = values if values.dtype in (torch.float16, torch.float32, torch.float64) else values.float()
+    return np.asarray(wide.numpy())
+
+
+def _chosen(model: Any, kinds: Mapping[str, str], torch: Any) -> dict[str, tuple[Any, NormLayer]]:
+    """The norm modules by name, with what they are."""
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError(f"model is {type(model).__name__}: give a torch.nn.Module")
+    unknown = sorted({kind for kind in kinds.values() if kind and kind not in KINDS})
+    if unknown:
+        raise ValueError(
+            f"kinds: {', '.join(map(repr, unknown))} is unknown: use {', '.join(KINDS)}, or an empty string"
+        )
+    modules = dict(model.named_modules())
+    idle = [name for name in kinds if name not in modules and name not in {type(m).__name__ for m in modules.values()}]
+    if idle:
+        raise ValueError(f"kinds: {', '.join(map(repr, idle))} is neither a module nor a class of the model")
+    found = {}
+    for name, module in modules.items():
+        kind = kinds.get(name, kinds.get(type(module).__name__, _kind(module, torch)))
+        if kind:
+            found[name] = (module, _layer(name or type(module).__name__, module, kind, torch))
+    return found
+
+
+def _kind(module: Any, torch: Any) -> str:
+    """What a module is by its class; by its name where it is nobody's known class and has no modules of its own."""
+    nn = torch.nn
+    known: tuple[tuple[Any, str], ...] = (
+        (nn.LayerNorm, "layer"),
+        (nn.GroupNorm, "group"),
+        (nn.modules.batchnorm._BatchNorm, "batch"),
+        (nn.modules.instancenorm._InstanceNorm, "instance"),
+        *(((nn.RMSNorm, "rms"),) if hasattr(nn, "RMSNorm") else ()),
+    )
+    # Instance norm is a batch norm to torch.
+    for kind, what in sorted(known, key=lambda pair: pair[1] == "batch"):
+        if isinstance(module, kind):
+            return what
+    name = type(module).__name__.lower()
+    if next(module.children(), None) is not None:
+        return ""
+    return "rms" if name.endswith("rmsnorm") else "layer" if name.endswith("layernorm") else ""
+
+
+def _layer(name: str, module: Any, kind: str, torch: Any) -> NormLayer:
+    epsilon = next((getattr(module, each) for each in EPSILONS if isinstance(getattr(module, each, None), float)), None)
+    if epsilon is None:
+        # torch's RMSNorm adds the format's own epsilon where it is given none.
+        weight = getattr(module, "weight", None)
+        epsilon = torch.finfo(weight.dtype if weight is not None else torch.float32).eps if kind == "rms" else 0.0
+    shape = getattr(module, "normalized_shape", None)
+    count = len(shape) if isinstance(shape, (tuple, list)) else 1
+    mean = variance = None
+    formula = Formula.FUSED
+    if kind == "batch" and not module.training and getattr(module, "running_var", None) is not None:
+        formula = Formula.RUNNING
+        mean, variance = (
+            getattr(module, each).detach().cpu().double().numpy() for each in ("running_mean", "running_var")
+        )
+    return NormLayer(
+        name,
+        kind,
+        formula,
+        float(epsilon),
+        tuple(range(-count, 0)),
+        int(getattr(module, "num_groups", 0)) if kind == "group" else 0,
+        mean,
+        variance,
+        nodes=(name,),
+    )
