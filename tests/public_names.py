@@ -12,6 +12,8 @@ __all__ = ["public"]
 PACKAGES = (
     "varstudy",
     "varstudy.testing",
+    "varstudy.torch",
+    "varstudy.networks.audit",
     "varstudy.survey.callables",
     "varstudy.study.verdict",
     "varstudy.study.comparison",

@@ -149,15 +149,10 @@ def audit(model: Any, *inputs: Any, format: str = "float16", kinds: Mapping[str,
     ValueError
         The format or a kind is unknown.
 
-    Examples
-    --------
-    Several batches, and what to keep in float32::
-
-        with varstudy.torch.audit(model) as seen:
-            for batch in loader:
-                model(batch)
-        print(seen.result)
-        print(seen.result.keep())
+    Notes
+    -----
+    Several batches: ``with varstudy.torch.audit(model) as seen:`` run the model on each; then ``seen.result`` is the
+    audit, and ``seen.result.keep()`` has the names of the modules to keep in float32.
     """
     looking = TorchAudit(model, format, kinds)
     if not inputs:
