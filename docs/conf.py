@@ -21,7 +21,7 @@ author = "The varstudy maintainers"
 project_copyright = author
 version = release = varstudy.__version__
 
-extensions = ["commands", "formula_pages", "mathml", "myst_nb", "prose", "signatures", "surveyed"]
+extensions = ["commands", "formula_pages", "mathml", "myst_nb", "prose", "signatures", "surveyed", "worst_table"]
 exclude_patterns = ["extensions"]
 nb_execution_mode = "off"  # notebooks/build.py runs them
 

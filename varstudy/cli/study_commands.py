@@ -1,4 +1,4 @@
-"""What the commands of the study take: run, report, list, compare, explain, check, score, bench, gpu and env."""
+"""What the commands of the study take: run, report, list, compare, explain, check, score, bench, gpu, worst and env."""
 
 from __future__ import annotations
 
@@ -274,6 +274,26 @@ def gpu() -> None:
     Their answers are compared with the exact ones, and in every bit with the executed PTX; their speed with a
     device-to-device copy and, where it is installed, PyTorch. DIR/gpu.json is written, and the report is drawn again
     where DIR holds a study's results. Ends with exit code 3 where there is no GPU, 1 where a check failed.
+    """
+
+
+@command("worst_run")
+@click.option("--formula", metavar="NAME", help="Only this formula.")
+@click.option("--order", metavar="NAME", help="Only this order, such as running, pairwise or lanes8.")
+@click.option("--dtype", type=STORAGE, help="Only this format, of the values and of the accumulator.")
+@click.option("--n", metavar="N", type=click.IntRange(2, 64), help="Only rows of this many values, 2 to 64.")
+@click.option("--generations", metavar="N", type=click.IntRange(min=1), help="How long to climb.  [200]")
+@SEED
+@click.option("--committed", "stored", is_flag=True, help="Show the committed rows; search nothing.")
+@click.option("--out", metavar="FILE", help="Write the committed rows, and what is worse, to this JSON file.")
+@WIDE
+@JSON
+def worst() -> None:
+    """Search for the rows on which a formula errs most.
+
+    The worst error of M2 in units of u at kappa <= 2, and the largest share of the rigorous bound, by formula, order,
+    format and number of values. A search begins with the committed rows and takes a few seconds a cell; pairs of
+    float16 or bfloat16 values are all tried. Exit code 1 if a share is above 1: the bound is wrong.
     """
 
 
