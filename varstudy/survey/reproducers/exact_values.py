@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 
 import mpmath
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..findings.properties import EpsilonPlace
 
-__all__ = ["divisor", "moments", "rounded", "standardised", "variance"]
+__all__ = ["divisor", "moments", "rounded", "variance"]
 
 DIGITS = 60
 
@@ -44,14 +44,6 @@ def divisor(row: NDArray[np.floating], correction: int, epsilon: float, place: E
     spread = moment / n + mean * mean if about_zero else moment / (n - correction)
     with mpmath.workdps(DIGITS):
         return float(place.divisor(_mp(spread), mpmath.mpf(epsilon), mpmath.sqrt))
-
-
-def standardised(row: Sequence[float], epsilon: float) -> list[float]:
-    """The exact outputs of a layer with epsilon inside the root, scale 1 and shift 0."""
-    n, mean, moment = moments(row)
-    with mpmath.workdps(DIGITS):
-        root = mpmath.sqrt(_mp(moment / n) + mpmath.mpf(epsilon))
-        return [float(_mp(Fraction(value) - mean) / root) for value in row]
 
 
 def rounded(value: Fraction) -> float:

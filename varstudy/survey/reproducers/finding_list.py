@@ -17,18 +17,16 @@ from ..league import layers, league_record
 from ..league.league_record import OURS, LeagueRow
 from ..libraries.catalogue import FUNCTIONS
 from .convention_script import contradiction
+from .elements_script import BEYOND_STORING, element
 from .finding import Finding, NoScript, address
 from .function_script import calling, wrong_cases
 from .layer_script import answering, asked, dividing, law_of
 from .league_script import laid_out
-from .reported_script import reported
 from .system_script import system_findings
 from .upstream import states
 
 __all__ = ["beyond", "described", "findings", "of_row"]
 
-# Outputs that are off by so many times what storing them costs have lost more than their format does.
-BEYOND_STORING = 4
 ARRAYS = {"y": "outputs", "dx": "input gradient", "dweight": "scale gradient", "dbias": "bias gradient"}
 _ERRORS = ("accuracy.", "float16.", "bfloat16.")
 
@@ -147,7 +145,7 @@ def _elements() -> Iterator[Finding]:
             f"relative error {row.error:.2g}, where storing costs {row.stored:.1g}; {row.size:,} values "
             f"({fact.version.partition(', ')[0]}, {fact.date})",
             f"{row.status} {row.input}",
-            partial(reported, FRAMEWORKS[name], f"{kind}/{memory}/{array}.{storage}", parameters, storage),
+            partial(element, FRAMEWORKS[name], row),
         )
 
 

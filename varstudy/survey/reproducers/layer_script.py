@@ -17,7 +17,7 @@ from .exact_values import divisor
 from .finding import NoScript
 from .recipes import Recipe, recipe
 
-__all__ = ["Known", "answering", "asked", "dividing", "keeping", "law_of", "literal"]
+__all__ = ["Known", "answering", "asked", "dividing", "imports", "keeping", "law_of", "literal"]
 
 Table = NDArray[np.float64]
 # How a table is rounded to bfloat16: to nearest, ties to even.
@@ -97,7 +97,7 @@ def dividing(
     before, run, back = _laid(how, kind, variant, table, dtype, threads, options)
     exact = [divisor(row, law.correction, law.epsilon, law.place, kind == LayerKind.RMS) for row in table]
     return [
-        *_imports(framework, how, threads),
+        *imports(framework, how, threads),
         *before,
         *made,
         f"exact = {literal(exact)}  # divisors, from integers; epsilon {law.place}",
@@ -117,7 +117,7 @@ def answering(framework: str, kind: str, variant: str, dtype: str, threads: int 
     table = np.array([[-3.0, -1.0, 1.0, 3.0, 5.0, 7.0, 9.0, 11.0]] * 2)
     before, run, back = _laid(how, kind, variant, table, dtype, threads, "")
     return [
-        *_imports(framework, how),
+        *imports(framework, how),
         *before,
         'table = numpy.array([[-3, -1, 1, 3, 5, 7, 9, 11]] * 2, "float32")',
         *run,
@@ -137,7 +137,7 @@ def keeping(framework: str, kind: str, variant: str, table: Table, made: Sequenc
     how = recipe(find(framework))
     before, run, back = _laid(how, kind, variant, table, "float32", 1, "")
     return [
-        *_imports(framework, how),
+        *imports(framework, how),
         *before,
         *made,
         *run,
@@ -147,7 +147,7 @@ def keeping(framework: str, kind: str, variant: str, table: Table, made: Sequenc
     ]
 
 
-def _imports(framework: str, how: Recipe, threads: int = 1) -> list[str]:
+def imports(framework: str, how: Recipe, threads: int = 1) -> list[str]:
     """The lines of imports; what the process must be told comes before."""
     lines = [f'os.environ["{name}"] = "{value}"' for name, value in find(framework).variables.items()]
     if how.by_cores:

@@ -16,7 +16,7 @@ from typing import Any
 from ..frameworks.declaring import Framework
 from .finding import NoScript
 
-__all__ = ["NAME", "Recipe", "recipe"]
+__all__ = ["NAME", "Recipe", "filled", "recipe"]
 
 NAME = "repro.json"
 
@@ -32,7 +32,10 @@ class Recipe:
     last : how names of variants begin whose channels come last. epsilon : the argument's name; empty where it has none.
     kept : an expression of the running variance of the first channel, after a training step.
     momentum : the value that is handed over where the framework has no default.
-    reported : calls that show outputs and gradients, by kind, memory, and array with storage format.
+    answers : how outputs and gradients are asked for. ``layers`` has expressions, ``y`` lines from ``x`` to ``y``,
+        ``gradients`` lines from ``x`` and ``dy`` to ``dx``, ``dweight`` and ``dbias``; each by kind and memory, by kind
+        and format of the parameters, by kind, by memory, or for all others under the empty name. ``last``: whether
+        channels-last values are handed over as (N, H, W, C). ``seed``: of values that show it, where those of 2 do not.
     systems : for each of `varstudy.survey.systems` the lines from ``x`` to the output ``y``, by its name.
     """
 
@@ -47,7 +50,7 @@ class Recipe:
     epsilon: str = ""
     kept: str = ""
     momentum: float | None = None
-    reported: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
     systems: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def calls(
@@ -69,13 +72,13 @@ class Recipe:
         run = next((self.run[name] for name in names if name in self.run), None)
         if expression is None or run is None:
             raise NoScript(f"no short script calls {kind} norm, {variant}: its adapter does")
-        filled = {"options": options, "threads": threads, **given}
-        layer = _filled(expression, filled).replace("(, ", "(")
-        lines = [self.make.replace("{layer}", layer), *(_filled(line, filled) for line in run)]
-        return [_filled(line, filled) for line in self.threads], lines
+        words = {"options": options, "threads": threads, **given}
+        layer = filled(expression, words).replace("(, ", "(")
+        lines = [self.make.replace("{layer}", layer), *(filled(line, words) for line in run)]
+        return [filled(line, words) for line in self.threads], lines
 
 
-def _filled(text: str, given: Mapping[str, object]) -> str:
+def filled(text: str, given: Mapping[str, object]) -> str:
     """A line with its words in braces filled in; other braces stay."""
     for name, value in given.items():
         text = text.replace("{" + name + "}", str(value))

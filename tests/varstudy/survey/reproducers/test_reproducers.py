@@ -16,8 +16,8 @@ import pytest
 from varstudy.survey import elements
 from varstudy.survey.findings import documented, measured
 from varstudy.survey.findings.properties import EpsilonPlace
-from varstudy.survey.reproducers import Finding, NoScript, UpstreamProblem, described, findings
-from varstudy.survey.reproducers.exact_values import divisor, moments, standardised, variance
+from varstudy.survey.reproducers import Finding, NoScript, UpstreamProblem, beyond, described, findings
+from varstudy.survey.reproducers.exact_values import divisor, moments, variance
 from varstudy.survey.reproducers.finding import LINES, address, program
 from varstudy.survey.reproducers.finding_list import of_row
 from varstudy.survey.reproducers.upstream import Standing, UpstreamState, committed, read, states
@@ -102,7 +102,6 @@ def test_exact_values_come_from_integers() -> None:
     assert divisor(row, 0, 0.25, EpsilonPlace.ADDED, False) == 1.25
     with mpmath.workdps(40):
         assert divisor(row, 0, 0.25, EpsilonPlace.INSIDE, True) == float(mpmath.sqrt(mpmath.mpf("5.25")))
-    assert standardised([-1.0, 1.0], 0.0) == [-1.0, 1.0]
 
 
 # Scripts --------------------------------------------------------------------------------------------------------------
@@ -118,6 +117,10 @@ def test_scripts_are_short_and_are_programs() -> None:
         assert "print(" in script
         assert each.address in script.splitlines()[0]
         compile(script, each.address, "exec")
+
+
+def test_every_wrong_output_and_gradient_has_a_script() -> None:
+    assert [each.address for each in beyond() if script_of(each) is None] == []
 
 
 def test_what_no_short_script_shows_says_why_in_a_sentence() -> None:
