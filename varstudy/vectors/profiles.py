@@ -13,7 +13,7 @@ __all__ = ["LANES", "LEAF", "PROFILES", "Setting", "setting_of"]
 
 PROFILES = ("single", "running", "two-stage", "low-precision")
 # A kernel of the profile "single" has at least this many partial sums, or blocks of at most so many values.
-LANES = 8
+LANES = 32
 LEAF = 64
 
 
