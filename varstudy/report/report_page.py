@@ -27,7 +27,7 @@ from .figures import bessel, growth, kappa, norms, output, pareto, precision, ra
 from .model.facts import Facts, decimal_digits
 from .model.summary import FEW_MAPS, recommendations
 from .rendering import asset, environment, policy, sentence
-from .sections import contraction, cuda, gpu_speed, layer_answers, museum, nist
+from .sections import contraction, cuda, gpu_speed, layer_answers, museum, nist, other_layers
 from .sections.explorer_parts import explorer
 from .sections.first_failures import failures
 from .sections.first_heat import family_heat
@@ -120,6 +120,7 @@ _FIRST: dict[str, Callable[[Material], Any]] = {
 }
 # What the other pages show besides.
 _DETAILS: dict[str, Callable[[Material], Any]] = {
+    "other_layers": lambda _: other_layers.chapter(),
     "differences": lambda _: listing([code(name) for name, found in algorithms().items() if found.difference]),
     "tie": lambda _: f"{TIE:g}",
     "quotient": lambda _: QUOTIENT,
@@ -148,7 +149,7 @@ _DETAILS: dict[str, Callable[[Material], Any]] = {
 # What takes long to make is made by itself, in this order, after all the rest.
 _ALONE = (
     "kappa", "growth", "libraries", "output", "conventions", "answers", "precision", "explorer", "contraction", "parts",
-    "norms", "speed", "first_kappa", "first_growth", "gpu", "bessel", "heats",
+    "norms", "speed", "other_layers", "first_kappa", "first_growth", "gpu", "bessel", "heats",
 )  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from varkernels.norms.answers import ExactArray
 
+from ..._io.record_file import Cells
+
 __all__ = ["NUMBER", "Answer", "Ask", "Scored", "Script", "System"]
 
 NUMBER = "a number"
@@ -77,6 +79,7 @@ class System:
     raised : for a property, the ask whose exception is its detail.
     alarms : values that are findings by themselves, by property.
     scripts : of properties that a few lines show.
+    studied : what the study has of it: the title of a table, and its rows.
     """
 
     name: str
@@ -92,6 +95,7 @@ class System:
     raised: Mapping[str, str] = field(default_factory=dict)
     alarms: Mapping[str, Sequence[str]] = field(default_factory=dict)
     scripts: Mapping[str, Script] = field(default_factory=dict)
+    studied: tuple[str, Callable[[], Sequence[Cells]]] | None = None
 
     def check(self, name: str, value: object) -> None:
         """Refuse a value that a property cannot have; None is always one.

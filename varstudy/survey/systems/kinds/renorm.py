@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ....study.kept_spread import DEVIATION, SIGMA, small_batches
+from ....study.kept_spread import DEVIATION, SIGMA, kept_shares, small_batches
 from ..system import NUMBER, Answer, Ask, Script, System
 
 __all__ = ["SYSTEM"]
@@ -137,6 +137,7 @@ SYSTEM = System(
     narrow=("least r", "momentum", "epsilon", "correction", "without renorm"),
     asks=_ASKS,
     conventions=_conventions,
+    studied=("What small batches keep of a normal variance, in the limit", kept_shares),
     raised={"clip.r": "low"},
     alarms={"keeps": (DEVIATION,)},
     scripts={"keeps": Script({}, _TWO.tolist(), {"average of variances": [_AVERAGE]})},

@@ -17,7 +17,7 @@ import numpy as np
 from varkernels.norms.answers import ExactArray
 from varkernels.norms.response import response_norm_forward
 
-from ....study.response_orders import PARAMETERS, SIZE, inputs
+from ....study.response_orders import PARAMETERS, SIZE, inputs, response_errors
 from ..system import NUMBER, Answer, Ask, Scored, Script, System
 
 __all__ = ["SYSTEM"]
@@ -206,6 +206,7 @@ SYSTEM = System(
     conventions=_conventions,
     scored=_scored,
     raised={"size.even": "even"},
+    studied=("The window's sum in two orders, float32", response_errors),
     alarms={"sum": ("sliding",)},
     scripts={
         "channels": _script(3, [3.0, 3, 3, 3], {"all": [3 / 19, 3 / 28, 3 / 28, 3 / 19]}),

@@ -16,7 +16,7 @@ import numpy as np
 from varkernels.norms.answers import ExactArray
 from varkernels.norms.weight import weight_norm_forward
 
-from ....study.norm_orders import inputs
+from ....study.norm_orders import inputs, norm_errors
 from ..system import NUMBER, Answer, Ask, Scored, Script, System
 
 __all__ = ["SYSTEM"]
@@ -201,6 +201,7 @@ SYSTEM = System(
     asks=_ASKS,
     conventions=_conventions,
     scored=_scored,
+    studied=("The norm in four orders, on rows of five kinds", norm_errors),
     raised={"axis.argument": "axis 1"},
     alarms=dict.fromkeys(("overflow", "underflow", "half"), (NAN, ZEROS, OTHER, INFINITE))
     | {"zero": (NAN, OTHER), "half.zero": (NAN, OTHER)},
