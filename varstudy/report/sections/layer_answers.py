@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from ..._io.unchanged import once
 from ...study.gradient_orders import OrderRow
-from ...survey import elements
+from ...survey import draws, elements
+from ...survey.draws import DrawProblem
 from ...survey.elements import ElementFact, ElementRow
+from ...survey.frameworks.catalogue import FRAMEWORKS
 from ...survey.reproducers import beyond
 from ..answer_claims import DEFECTS
 from ..figures import gradient_sums
@@ -26,6 +28,8 @@ __all__ = ["ORDINARY_MEAN", "SHOWN", "LayerAnswers", "Worst", "chapter", "conten
 SHOWN = 4
 # Means, in deviations, that the activations of networks have; larger ones are those of raw data.
 ORDINARY_MEAN = 10
+# The largest mean of draws that has a column of its own.
+DRAWN_MEAN = 1000
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ class LayerAnswers:
     population : of the figures, in words. layers : the worst row of each layer.
     rows : every row. reasons : why an array has no score. orders, drawn : our own kernels' sums. runs : versions.
     order_rows : the numbers of rows of these. defects : what is wrong, its population, its state upstream, its script.
-    alarming : how many findings on outputs and gradients have an address.
+    alarming : how many findings on outputs and gradients have an address. draws : with what each layer's error grows,
+        its figure at means up to `DRAWN_MEAN` and where it shows; the largest errors first.
     """
 
     problem: str = ""
@@ -73,6 +78,7 @@ class LayerAnswers:
     drawn: Drawn = field(default_factory=lambda: Drawn(None))
     runs: tuple[tuple[str, ...], ...] = ()
     alarming: int = 0
+    draws: tuple[tuple[str, ...], ...] = ()
 
 
 def content() -> dict[str, Any] | None:
@@ -121,6 +127,7 @@ def made(given: Mapping[str, Any]) -> LayerAnswers:
         drawn=gradient_sums.draw(sums),
         runs=tuple(_run(fact, rows) for fact in facts),
         alarming=_alarming(),
+        draws=_draws(),
     )
 
 
@@ -278,3 +285,21 @@ def _alarming() -> int:
         return len(beyond())
     except ValueError:  # what is committed was edited: its own command says so
         return 0
+
+
+def _draws() -> tuple[tuple[str, ...], ...]:
+    """The draws of each framework's layers: what the error grows with, its figure there, and at ordinary means."""
+    try:
+        rows = draws.rows(draws.committed())
+    except (FileNotFoundError, DrawProblem):
+        return ()
+    near = draws.worst_rows([row for row in rows if row.mean <= DRAWN_MEAN], "framework", "kind", "variant")
+    return tuple(
+        (
+            clean(FRAMEWORKS[key[0]].title), *key[1:], each.row.threads, each.growth.value,
+            draws.figure(near[key]) if key in near else "–", draws.figure(each.row),
+        )
+        for key, each in sorted(
+            draws.growths(rows).items(), key=lambda item: -near.get(item[0], item[1].row).worst
+        )
+    )  # fmt: skip
