@@ -13,7 +13,7 @@ from varstudy.report import answer_claims, rendering
 from varstudy.report.figures import gradient_sums
 from varstudy.report.sections import layer_answers
 from varstudy.report.sections.layer_answers import LayerAnswers, Worst
-from varstudy.survey import elements
+from varstudy.survey import draws, elements
 from varstudy.survey.elements import ElementRow
 from varstudy.survey.reproducers import findings
 
@@ -131,3 +131,14 @@ def test_the_figure_has_a_panel_a_format_and_names_every_order(content: dict[str
 def test_the_committed_claims_name_rows_of_the_file(content: dict[str, Any]) -> None:
     values = [found[0] for query in answer_claims.QUERIES if (found := query(content)) is not None]
     assert json.loads(json.dumps(values, allow_nan=False)) == values
+
+
+def test_the_draws_of_every_layer_are_on_the_page(chapter: LayerAnswers) -> None:
+    rows = [row for row in draws.rows(draws.committed()) if draws.read_off(row)]
+    assert len(chapter.draws) == len({(row.framework, row.kind, row.variant) for row in rows})
+    own = [row for row in rows if (row.framework, row.kind, row.variant) == ("torch", "batch", "channels-last")]
+    worst = max((row for row in own if row.mean <= layer_answers.DRAWN_MEAN), key=lambda row: row.worst)
+    (line,) = (line for line in chapter.draws if line[:3] == ("PyTorch", "batch", "channels-last"))
+    assert line[5] == draws.figure(worst)
+    assert f"of {worst.size:,} values" in line[5]
+    assert line[5] in rendered(chapter)
