@@ -34,7 +34,7 @@ ARROWS: dict[str, set[str]] = {
     "varstudy.report": {"varkernels", "varstudy", "varstudy._io", "varstudy.study", "varstudy.survey",
                         "varstudy.networks", "varstudy.bench"},
     "varstudy.cli": {"varkernels", "varstudy", "varstudy._io", "varstudy.study", "varstudy.survey", "varstudy.bench",
-                     "varstudy.networks", "varstudy.report"},
+                     "varstudy.networks", "varstudy.report", "varstudy.vectors"},
     "varstudy": {"varkernels", "varstudy.study", "varstudy.survey"},
     "varstudy.__main__": {"varstudy.cli"},
 }  # fmt: skip

@@ -301,3 +301,31 @@ def worst() -> None:
 @JSON
 def env() -> None:
     """Show versions, processor, kernel cache and installed extras."""
+
+
+@command("vectors_run")
+@click.argument("action", type=click.Choice(["export", "check"]))
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--norm",
+    type=click.Choice(["layer", "rms", "group", "instance", "batch", "sync", "variance", "all"]),
+    default="all",
+    show_default=True,
+    help="One norm; sync is the merge of a batch's parts.",
+)
+@click.option("--dtype", type=STORAGE, help="One format of the arrays.")
+@click.option(
+    "--profile",
+    type=click.Choice(["single", "running", "two-stage", "low-precision"]),
+    help="What the kernel does, and so how far it may be off; single by default.",
+)
+@click.option("--size", type=click.Choice(["small", "full"]), default="small", show_default=True, help="How many rows.")
+@click.option("--answers", metavar="OUT", help="With check: the folder of the kernel's answers.")
+@JSON
+def vectors() -> None:
+    """Write test vectors for norm kernels, or check a kernel's answers to them.
+
+    "export DIR" writes binary files, manifest.json and cases.txt into DIR. "check DIR --answers OUT" reads the answers
+    OUT/NAME.OUTPUT.bin, such as layer.float16.length-33.y.bin; exit code 1 where one is beyond its limit. In Python use
+    varstudy.testing.assert_norm.
+    """

@@ -11,9 +11,9 @@ from typing import Any
 from varkernels.atomic import write_whole
 
 from .cases import BACKWARD, DTYPES, NORMS, Case, cases_of
-from .manifest import CONVENTIONS, SCHEMA, VERSION, case_of, described
+from .manifest import CONVENTIONS, SCHEMA, VERSION, case_of, described, index_lines
 
-__all__ = ["SMALL", "export", "opened", "read_cases"]
+__all__ = ["SMALL", "export", "opened", "read_cases", "write_index"]
 
 # The committed set.
 SMALL = Path(__file__).with_name("small")
@@ -57,6 +57,12 @@ def export(
     }  # fmt: skip
     write_whole(folder / "manifest.json", _text(found).encode())
     return found
+
+
+def write_index(folder: Path) -> None:
+    """Write cases.txt, the manifest's arrays as lines of words, for languages without JSON."""
+    lines = index_lines(opened(folder)["cases"])
+    write_whole(folder / "cases.txt", ("\n".join(lines) + "\n").encode())
 
 
 def _text(found: dict[str, Any]) -> str:

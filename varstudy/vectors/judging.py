@@ -111,7 +111,7 @@ def failures_of(
         try:
             given = answers(case)
         except Exception as error:
-            failure = Failure(case, trouble=f"the kernel raised {type(error).__name__}: {error}")
+            failure = Failure(case, trouble=_trouble(error))
             plain.append(failure)
             unbiased.append(failure)
             continue
@@ -127,6 +127,10 @@ def failures_of(
         evidence.append(Evidence(case, limits, given, bool(found[0] and found[1])))
     chosen = (plain, unbiased)[correction] if correction is not None else min(plain, unbiased, key=len)
     return count, sorted(chosen, key=lambda each: -each.ratio), evidence
+
+
+def _trouble(error: Exception) -> str:
+    return str(error) if str(error).endswith("is missing") else f"the kernel raised {type(error).__name__}: {error}"
 
 
 def report(count: int, found: list[Failure], evidence: list[Evidence], what: str) -> str:
