@@ -38,7 +38,7 @@ from varstudy.study.measuring import measure
 
 COMMANDS = (
     "run", "report", "list", "explain", "check", "score", "compare", "bench", "gpu", "frameworks", "libraries", "port",
-    "repro", "audit", "worst", "env",
+    "repro", "audit", "worst", "vectors", "env",
 )  # fmt: skip
 NAMES = ("naive", "welford", "pairwise")
 
