@@ -227,7 +227,7 @@ def test_a_name_belongs_to_one_folder(place: Path, tmp_path: Path) -> None:
 def test_the_order_of_the_tables_is_the_declared_one(place: Path) -> None:
     names = [each.name for each in discovery.declared("frameworks", Framework, [discovery.places()[0], place])]
     assert names[:3] == ["torch", "keras-tensorflow", "keras-torch"]
-    assert names[-3:] == ["caffe", "caffe2", "toyflow"]
+    assert names[-4:] == ["caffe", "caffe2", "tf-addons", "toyflow"]
     assert discovery.declared("libraries", Library, [place])[0].folder == place / "libraries" / "toystats"
 
 

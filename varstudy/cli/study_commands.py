@@ -323,7 +323,7 @@ def env() -> None:
 @click.option("--answers", metavar="OUT", help="With check: the folder of the kernel's answers.")
 @JSON
 def vectors() -> None:
-    """Write test vectors for norm kernels, or check a kernel's answers to them.
+    """Write test vectors for norm kernels, or check answers to them.
 
     "export DIR" writes binary files, manifest.json and cases.txt into DIR. "check DIR --answers OUT" reads the answers
     OUT/NAME.OUTPUT.bin, such as layer.float16.length-33.y.bin; exit code 1 where one is beyond its limit. In Python use

@@ -545,7 +545,8 @@ def test_the_collected_list_of_bugs_is_covered() -> None:
     if not path.exists():
         pytest.skip("the collected list is not beside this checkout")
     bugs = {bug["ref"]: bug for bug in json.loads(path.read_text())}
-    assert set(bugs) == REFERENCES | set(museum.LEFT_OUT)
+    # What has no variance, such as local response normalisation, is left out with a reason, and on no such list.
+    assert REFERENCES <= set(bugs) <= REFERENCES | set(museum.LEFT_OUT)
     for case in MUSEUM:
         ref = museum.reference(case.name)
         if ref is not None:
