@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
@@ -195,10 +195,12 @@ class RecordFile(FileKind, Generic[R]):
     Attributes
     ----------
     name : the file's. row : the dataclass of its rows.
+    tables : other parts that are lists of records, by their keys, with their dataclasses.
     """
 
     name: str = field(kw_only=True)
     row: type[R] = field(kw_only=True)
+    tables: Mapping[str, type[Cells]] = field(kw_only=True, default_factory=dict)
 
     def rows(self, content: Mapping[str, Any]) -> list[R]:
         """The table of a content that was read.
@@ -212,19 +214,17 @@ class RecordFile(FileKind, Generic[R]):
         ValueError
             A row has other columns, or values of another kind.
         """
-        names = {each.name: str(each.type) for each in fields(self.row)}  # type: ignore[arg-type]
-        return [self._row(given, names) for given in content["rows"]]
+        return _records(content["rows"], self.row)
 
-    def _row(self, given: Mapping[str, Any], names: Mapping[str, str]) -> R:
-        if given.keys() != names.keys():
-            raise ValueError(f"its columns are not {', '.join(names)}")
-        # Most cells are strings, and these files have a hundred thousand.
-        return self.row(
-            **{
-                name: value if kind == "str" and type(value := given[name]) is str else _cell(name, kind, given[name])
-                for name, kind in names.items()
-            }
-        )
+    def table(self, content: Mapping[str, Any], key: str) -> list[Any]:
+        """Another table of a content that was read, one of `tables`.
+
+        Raises
+        ------
+        ValueError
+            A record has other columns, or values of another kind.
+        """
+        return _records(content[key], self.tables[key])
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write a content, whole or not at all.
@@ -244,7 +244,7 @@ class RecordFile(FileKind, Generic[R]):
         write_whole(path, self.text(content).encode())
 
     def read(self, file: str | Path, shown: str = "") -> dict[str, Any]:
-        """The content of a file, or of the one in a folder; its rows are fit for `rows`.
+        """The content of a file, or of the one in a folder; its rows are fit for `rows`, its tables for `table`.
 
         Parameters
         ----------
@@ -263,9 +263,28 @@ class RecordFile(FileKind, Generic[R]):
         content = super().read(file, shown)
         try:
             self.rows(content)
+            for key in self.tables:
+                self.table(content, key)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise self.edited(shown or file.name, error) from error
         return content
+
+
+def _records(given: Sequence[Mapping[str, Any]], row: type[R]) -> list[R]:
+    names = {each.name: str(each.type) for each in fields(row)}  # type: ignore[arg-type]
+    return [_record(each, row, names) for each in given]
+
+
+def _record(given: Mapping[str, Any], row: type[R], names: Mapping[str, str]) -> R:
+    if given.keys() != names.keys():
+        raise ValueError(f"its columns are not {', '.join(names)}")
+    # Most cells are strings, and these files have a hundred thousand.
+    return row(
+        **{
+            name: value if kind == "str" and type(value := given[name]) is str else _cell(name, kind, given[name])
+            for name, kind in names.items()
+        }
+    )
 
 
 def _cell(name: str, kind: str, value: Any) -> Any:

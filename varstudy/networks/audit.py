@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from varkernels.formats import FORMATS, Format
 
 from .format_risks import Level, Risk, risks
-from .layer_facts import LayerFacts
+from .layer_facts import LayerFacts, kappa_of
 from .layer_losses import Losses, losses
 from .norm_layers import Formula
 
@@ -48,8 +50,7 @@ class AuditedLayer:
         """The largest condition number with epsilon: of the running statistics where the layer has kept them."""
         layer = self.facts.layer
         if layer.formula is Formula.RUNNING and layer.mean is not None and layer.variance is not None:
-            below = layer.variance + layer.epsilon
-            return float(max(((layer.mean**2 + layer.variance) / below) ** 0.5))
+            return float(np.nanmax(kappa_of(layer.mean, layer.variance, layer.epsilon), initial=0.0))
         return self.facts.kappa_worst
 
     def record(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from varkernels.stats.functions import mean_var
 
 from .norm_layers import NormLayer
 
-__all__ = ["SAMPLE", "LayerFacts"]
+__all__ = ["SAMPLE", "LayerFacts", "kappa_of"]
 
 Floats = NDArray[np.float64]
 
@@ -111,7 +111,7 @@ class LayerFacts:
             top = size.max(axis=1)
             square = n * (variance + mean * mean)
             far = np.maximum(wide.max(axis=1) - mean, mean - wide.min(axis=1))
-            kappa = self._kappa(mean, variance)
+            kappa = kappa_of(mean, variance, self.layer.epsilon, self.layer.kind == "rms")
             rms = np.sqrt(square / n)
             peak = np.where(rms > 0, top / np.where(rms > 0, rms, 1.0), 1.0)
         self.largest = max(self.largest, float(top.max()))
@@ -134,12 +134,6 @@ class LayerFacts:
             same = self._energy is not None and self._energy.shape == energy.shape
             self._energy = self._energy + energy if same and self._energy is not None else energy
         self._keep(rows, kappa)
-
-    def _kappa(self, mean: Floats, variance: Floats) -> Floats:
-        """sqrt(mean(x^2) / (variance + epsilon)); of RMS norm there is no mean to lose digits to: 1 at most."""
-        square = variance + mean * mean
-        below = (square if self.layer.kind == "rms" else variance) + self.layer.epsilon
-        return np.sqrt(square / np.where(below > 0, below, np.nan))
 
     def _keep(self, rows: NDArray[Any], kappa: Floats) -> None:
         """Keep the worst-conditioned rows, and some of the others: those whose number has the most trailing zeros."""
@@ -176,6 +170,17 @@ class LayerFacts:
             return -1, math.nan
         at = int(np.argmax(self._energy))
         return at, float(self._energy[at] / self._energy.sum())
+
+
+def kappa_of(mean: Floats, variance: Floats, epsilon: float, squares: bool = False) -> Floats:
+    """sqrt(mean(x^2) / (variance + epsilon)) of each row; NaN where that is 0 / 0.
+
+    squares : of RMS norm, which divides by mean(x^2) + epsilon and has no mean to lose digits to: at most 1.
+    """
+    with np.errstate(all="ignore"):
+        square = variance + mean * mean
+        below = (square if squares else variance) + epsilon
+        return np.asarray(np.sqrt(square / np.where(below > 0, below, np.nan)))
 
 
 def _stride(rows: int) -> int:

@@ -35,10 +35,11 @@ __all__ = ["audit_onnx"]
 TENSORS = 2**28
 # Values of a layer whose output is compared with the exact one.
 COMPARED = 2**16
-FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 NUMBERS = ("float16", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
 # What the added operators and tensors are called.
 OWN = "varstudy/"
+FLAT = f"{OWN}flat"
+ZEROS = {TensorProto.FLOAT: f"{OWN}zero", TensorProto.DOUBLE: f"{OWN}zero64"}
 
 
 def audit_onnx(
@@ -73,8 +74,7 @@ def audit_onnx(
     graph = OnnxGraph(model.graph)
     norms = norms_of(graph)
     ranges = _ranged(model, graph)
-    shown = {name for norm in norms for name in (*norm.inputs, norm.output, norm.variance) if name}
-    _show(model, shown)
+    sizes = _sized(model, norms)
     session = _session(model, Path(path))
     feeds = [_feed(session, batch) for batch in batches]
     facts = [LayerFacts(norm.layer) for norm in norms]
@@ -82,7 +82,7 @@ def audit_onnx(
     problems = [norm.problem for norm in norms]
     highest: dict[str, float] = {}
     steps = progress or Silent()
-    parts = _parts(session, feeds[0], norms)
+    parts = _parts(norms, dict(zip(sizes, _run(session, list(sizes.values()), feeds[0]), strict=True)))
     steps.start(len(feeds) * (1 + len(parts)), 0, "running the model")
     try:
         for feed in feeds:
@@ -90,9 +90,7 @@ def audit_onnx(
                 highest[tensor] = _higher(highest.get(tensor, 0.0), float(np.asarray(value).reshape(-1)[0]))
             steps.advance("ranges")
             for part in parts:
-                names = sorted(
-                    {name for k in part for name in (*norms[k].inputs, norms[k].output, norms[k].variance) if name}
-                )
+                names = sorted({name for k in part for name in norms[k].tensors})
                 got = dict(zip(names, _run(session, names, feed), strict=True))
                 for k in part:
                     if not problems[k]:
@@ -134,25 +132,40 @@ def _ranged(model: Any, graph: OnnxGraph) -> dict[str, str]:
         each.name: each.type.tensor_type.elem_type
         for each in (*typed.graph.value_info, *typed.graph.output, *typed.graph.input)
     }
+    for name, kind, value in ((FLAT, TensorProto.INT64, -1), *((zero, kind, 0) for kind, zero in ZEROS.items())):
+        model.graph.initializer.append(helper.make_tensor(name, kind, [1], [value]))
     found = {}
     for tensor in dict.fromkeys(name for node in graph.nodes for name in node.output if name):
-        if types.get(tensor) not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+        if types.get(tensor) not in ZEROS:
             continue
         own = f"{OWN}{tensor}"
-        # x - x is 0, or NaN where x is not finite, which a maximum may pass over.
+        zero = ZEROS[types[tensor]]
+        # A tensor without values has no maximum, so a 0 joins. x - x is 0, or NaN where x is not finite, which a
+        # maximum may pass over.
         for kind, given, made in (
             ("Abs", [tensor], "size"),
-            ("ReduceMax", [f"{own}/size"], "largest"),
+            ("Reshape", [f"{own}/size", FLAT], "flat"),
+            ("Concat", [f"{own}/flat", zero], "joined"),
+            ("ReduceMax", [f"{own}/joined"], "largest"),
             ("Sub", [tensor, tensor], "zero"),
             ("ReduceSum", [f"{own}/zero"], "none"),
             ("Add", [f"{own}/largest", f"{own}/none"], "range"),
         ):
-            options = {"keepdims": 0} if kind.startswith("Reduce") else {}
+            options = {"keepdims": 0} if kind.startswith("Reduce") else {"axis": 0} if kind == "Concat" else {}
             model.graph.node.append(
                 helper.make_node(kind, given, [f"{own}/{made}"], name=f"{own}/{made}/node", **options)
             )
         found[tensor] = f"{own}/range"
     _show(model, set(found.values()))
+    return found
+
+
+def _sized(model: Any, norms: Sequence[OnnxNorm]) -> dict[str, str]:
+    """Add the norms' tensors as outputs, and how many values each has: from its name to that output's."""
+    found = {name: f"{OWN}{name}/count" for norm in norms for name in norm.tensors}
+    for name, count in found.items():
+        model.graph.node.append(helper.make_node("Size", [name], [count], name=f"{count}/node"))
+    _show(model, [*found, *found.values()])
     return found
 
 
@@ -223,13 +236,12 @@ def _run(session: Any, names: Sequence[str], feed: Mapping[str, NDArray[Any]]) -
     return [feed[name] if name in feed else answers[name] for name in names]
 
 
-def _parts(session: Any, feed: Mapping[str, NDArray[Any]], norms: Sequence[OnnxNorm]) -> list[list[int]]:
-    """The norms whose tensors one run gives back: as many as fit into `TENSORS` bytes, by the first batch."""
+def _parts(norms: Sequence[OnnxNorm], counts: Mapping[str, Any]) -> list[list[int]]:
+    """The norms whose tensors one run gives back: as many as fit into `TENSORS` bytes, by the first batch's counts."""
     parts: list[list[int]] = []
     room = 0
     for k, norm in enumerate(norms):
-        names = [name for name in (*norm.inputs, norm.output) if name]
-        size = sum(np.asarray(each).nbytes for each in _run(session, names, feed)) if len(norms) > 64 else 0
+        size = 8 * sum(int(counts[name]) for name in norm.tensors)
         if not parts or room + size > TENSORS:
             parts.append([])
             room = 0

@@ -59,6 +59,11 @@ class OnnxNorm:
     bias: Any = None
     problem: str = ""
 
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """What an audit looks at."""
+        return tuple(dict.fromkeys(name for name in (*self.inputs, self.output, self.variance) if name))
+
 
 def norms_of(graph: OnnxGraph) -> list[OnnxNorm]:
     """All norm layers, in the graph's order."""

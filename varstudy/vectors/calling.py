@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .cases import Case
 
-__all__ = ["as_array", "call", "signature"]
+__all__ = ["AnswerProblem", "as_array", "call", "signature"]
 
 _FORWARD = {
     "layer": ("x", "weight", "bias", "epsilon"),
@@ -23,6 +23,10 @@ _FORWARD = {
     "sync": ("counts", "means", "variances"),
 }
 _ANSWERS = {"variance": ("variance",), "sync": ("mean", "variance")}
+
+
+class AnswerProblem(ValueError):
+    """A kernel's answer that cannot be compared: one sentence that says what to return."""
 
 
 def signature(norm: str, backward: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -38,7 +42,7 @@ def as_array(answer: Any) -> NDArray[Any]:
 
     Raises
     ------
-    TypeError
+    AnswerProblem
         It is no array of numbers.
     """
     if not isinstance(answer, (np.ndarray, np.generic, float, int, list)):
@@ -55,7 +59,7 @@ def as_array(answer: Any) -> NDArray[Any]:
     try:
         return found.astype(np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"the kernel answered {type(answer).__name__}: return an array of numbers") from None
+        raise AnswerProblem(f"the kernel answered {type(answer).__name__}: return an array of numbers") from None
 
 
 def call(function: Callable[..., Any], case: Case) -> dict[str, NDArray[Any]]:
@@ -63,8 +67,8 @@ def call(function: Callable[..., Any], case: Case) -> dict[str, NDArray[Any]]:
 
     Raises
     ------
-    TypeError, ValueError
-        The number of answers is another one.
+    AnswerProblem
+        The number of answers is another one, or one is no array.
     """
     takes, answers = signature(case.norm, case.backward)
     numbers = {"epsilon": case.epsilon, "groups": case.groups, "correction": case.correction}
@@ -75,7 +79,7 @@ def call(function: Callable[..., Any], case: Case) -> dict[str, NDArray[Any]]:
     if not isinstance(found, (tuple, list)) or (len(answers) == 1 and not isinstance(found, tuple)):
         found = (found,)
     if len(found) < len(answers):
-        raise ValueError(f"the kernel answered {len(found)} arrays: return {', '.join(answers)}")
+        raise AnswerProblem(f"the kernel answered {len(found)} arrays: return {', '.join(answers)}")
     if case.norm == "batch" and not case.backward and len(found) == 3:
         answers = ("y", "mean", "variance")
     return {name: as_array(each) for name, each in zip(answers, found, strict=False)}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from varkernels.formats import FORMATS
 
-from .calling import signature
+from .calling import AnswerProblem, signature
 from .cases import Case
 from .folder import opened, read_cases
 from .judging import failures_of, report
@@ -47,7 +47,7 @@ def _read(path: Path, case: Case, shape: tuple[int, ...]) -> NDArray[Any]:
         if len(data) == count * dtype.itemsize:
             whole = np.frombuffer(data, f"<u{dtype.itemsize}")
             return whole.astype(whole.dtype.newbyteorder("=")).view(dtype).astype(np.float64).reshape(shape)
-    raise ValueError(f"{path.name} has {len(data)} bytes: write {count} numbers in {case.dtype}, float32 or float64")
+    raise AnswerProblem(f"{path.name} has {len(data)} bytes: write {count} numbers in {case.dtype}, float32 or float64")
 
 
 def check_answers(folder: Path, answers: Path, *, norm: str = "", dtype: str = "", profile: str = "") -> Checked:
@@ -79,7 +79,7 @@ def check_answers(folder: Path, answers: Path, *, norm: str = "", dtype: str = "
             if path.is_file():
                 found[output] = _read(path, case, case.outputs[output].value.shape)
             elif output in needed:
-                raise ValueError(f"{path.name} is missing")
+                raise AnswerProblem(f"{path.name} is missing")
         return found
 
     chosen = [each for each in cases if each.group in answered]

@@ -105,17 +105,31 @@ def read_cases(
     """
     found = opened(folder)
     memories: dict[str, bytes] = {}
-    for entry in found["cases"]:
-        if (norm and entry["norm"] != norm) or (dtype and entry["dtype"] != dtype):
-            continue
-        if backward is not None and (entry["direction"] == "backward") != backward:
-            continue
-        file = entry["file"]
-        if file not in memories:
-            try:
-                memories[file] = (folder / file).read_bytes()
-            except OSError as error:
-                raise ValueError(f"{folder / file}: {error.strerror}; export the set again") from None
-            if hashlib.sha256(memories[file]).hexdigest() != found["files"].get(file):
-                raise ValueError(f"{folder / file} differs from its SHA-256 in the manifest: export the set again")
-        yield case_of(entry, memories[file])
+    for entry in found.get("cases", ()):
+        try:
+            apart = (norm and entry["norm"] != norm) or (dtype and entry["dtype"] != dtype)
+            if apart or (backward is not None and (entry["direction"] == "backward") != backward):
+                continue
+            file = Path(entry["file"]).name
+            if file not in memories:
+                memories[file] = _checked(folder / file, found["files"][file])
+            case = case_of(entry, memories[file])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, _SetProblem):
+                raise
+            raise ValueError(f"{folder / 'manifest.json'} was edited ({error}): export the set again") from error
+        yield case
+
+
+class _SetProblem(ValueError):
+    """A file of a set that is not what was written."""
+
+
+def _checked(file: Path, digest: str) -> bytes:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise _SetProblem(f"{file}: {error.strerror}; export the set again") from None
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise _SetProblem(f"{file} differs from its SHA-256 in the manifest: export the set again")
+    return data

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from varkernels.formats import format_of
 from varkernels.matching import nearest
 
-from .calling import call
+from .calling import AnswerProblem, call
 from .cases import BACKWARD, DTYPES, NORMS, Case, limits_of
 from .diagnosis import Evidence, likeness
 from .folder import SMALL, opened, read_cases
@@ -130,7 +130,7 @@ def failures_of(
 
 
 def _trouble(error: Exception) -> str:
-    return str(error) if str(error).endswith("is missing") else f"the kernel raised {type(error).__name__}: {error}"
+    return str(error) if isinstance(error, AnswerProblem) else f"the kernel raised {type(error).__name__}: {error}"
 
 
 def report(count: int, found: list[Failure], evidence: list[Evidence], what: str) -> str:

@@ -39,6 +39,8 @@ CONVENTIONS = {
     "itself is NaN, y must not be finite",
     "right": "an answer is right if |answer - (high + low)| <= limit",
 }
+# Values that the memory of an array may span.
+MOST = 2**31
 _PARTS = ("value", "high", "low", "limit")
 
 
@@ -85,6 +87,10 @@ def described(case: Case, file: str, memory: bytearray) -> dict[str, Any]:
 
 def _packed(place: dict[str, Any], at: int, dtype: str, memory: bytes) -> Packed:
     kind = _dtype(dtype)
+    count, head, extents = place["count"], place["head"], [*place["shape"], *place["strides"]]
+    reach = sum((n - 1) * step for n, step in zip(place["shape"], place["strides"], strict=True))
+    if min(extents, default=0) < 0 or reach >= MOST or not (reach < count or 0 <= head < count):
+        raise ValueError(f"an array of shape {place['shape']} and strides {place['strides']} has {count} values")
     whole = np.frombuffer(memory, np.dtype(f"<u{kind.itemsize}"), place["count"], at)
     data = whole.astype(whole.dtype.newbyteorder("=")).view(kind)
     return Packed(data, tuple(place["shape"]), tuple(place["strides"]), place["head"])

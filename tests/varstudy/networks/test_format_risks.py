@@ -107,3 +107,9 @@ def test_what_storing_costs_is_measured():
 def test_another_format_is_refused():
     with pytest.raises(ValueError, match="float16 and bfloat16"):
         format_named("float8")
+
+
+def test_kappa_of_kept_statistics_has_epsilon_and_no_0_by_0():
+    kept = {"mean": np.array([3.0, 0.0]), "variance": np.array([1.0, 0.0])}
+    found = audited(facts(np.ones((3, 2)), Formula.RUNNING, "batch", epsilon=0.0, **kept), FLOAT16)
+    assert found.kappa == math.sqrt(10)

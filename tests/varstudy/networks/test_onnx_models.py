@@ -158,6 +158,26 @@ def test_values_that_are_not_finite_are_said_where_they_come_first(tmp_path):
     assert any("first out of before" in note for note in found.notes)
 
 
+def test_tensors_without_values_do_not_stop_an_audit(tmp_path):
+    net = Net()
+    net.constants |= {"from": np.array([0], np.int64), "to": np.array([0], np.int64), "axis": np.array([0], np.int64)}
+    empty = net.add("Slice", "x", "from", "to", "axis", name="empty")
+    net.last = net.add("Concat", empty, "x", name="joined", axis=0)
+    net.norm("two-pass", "norm")
+    found = audit_onnx(net.save(tmp_path / "m.onnx"), [{"x": data()}])
+    assert (found.layers[0].facts.rows, found.keep(), found.notes) == (16, [], [])
+
+
+def test_more_tensors_than_fit_take_more_runs(tmp_path, monkeypatch):
+    net = Net()
+    for k in range(5):
+        net.norm("two-pass", f"norm{k}")
+    path = net.save(tmp_path / "m.onnx")
+    whole = audit_onnx(path, [{"x": data()}]).record()
+    monkeypatch.setattr("varstudy.networks.onnx_models.TENSORS", 8 * 16 * C * 5)
+    assert audit_onnx(path, [{"x": data()}]).record() == whole
+
+
 @pytest.mark.parametrize(
     ("feed", "says"),
     [

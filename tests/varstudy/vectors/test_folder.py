@@ -73,3 +73,21 @@ def test_a_damaged_set_gets_one_sentence(tmp_path: Path) -> None:
     path.write_text(json.dumps({"schema": "other"}), "utf-8")
     with pytest.raises(ValueError, match="has the schema 'other'"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("strides", [-1, 1]), ("strides", [2**40, 1]), ("shape", [3]), ("count", 0), ("at", 10**9), ("dtype", "float7")],
+)
+def test_an_edited_manifest_gets_one_sentence(tmp_path: Path, key: str, value: object) -> None:
+    export(tmp_path, norms=("sync",))
+    path = tmp_path / "manifest.json"
+    content = json.loads(path.read_text("utf-8"))
+    content["cases"][0]["inputs"]["means"][key] = value
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ValueError, match=r"manifest\.json was edited"):
+        list(read_cases(tmp_path))
+    del content["cases"][0]["inputs"]
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ValueError, match=r"manifest\.json was edited"):
+        list(read_cases(tmp_path))

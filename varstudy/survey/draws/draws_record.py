@@ -111,32 +111,16 @@ class DrawFact(Cells):
 
 _AGAIN = f"make it again with '{COMMAND}'"
 _PARTS = {"settings": dict, "facts": list, "provenance": dict}
-_FILE = RecordFile("varstudy-draws", 1, "record of draws", _AGAIN, _PARTS, DrawProblem, name=NAME, row=DrawRow)
-_FACTS = RecordFile("", 1, "", _AGAIN, {}, DrawProblem, name=NAME, row=DrawFact)
-rows, write = _FILE.rows, _FILE.write
+_FILE = RecordFile(
+    "varstudy-draws", 1, "record of draws", _AGAIN, _PARTS, DrawProblem, name=NAME, row=DrawRow,
+    tables={"facts": DrawFact},
+)  # fmt: skip
+rows, read, write = _FILE.rows, _FILE.read, _FILE.write
 
 
 def facts(content: Mapping[str, Any]) -> list[DrawFact]:
     """One for each framework of a content."""
-    return _FACTS.rows({"rows": content["facts"]})
-
-
-def read(path: str | Path) -> dict[str, Any]:
-    """The content of a file or of the one in a folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is none.
-    DrawProblem
-        It cannot be read, or is none of this version.
-    """
-    content = _FILE.read(path)
-    try:
-        facts(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _FILE.edited(Path(path).name, error) from error
-    return content
+    return _FILE.table(content, "facts")
 
 
 _read_once = once(read)

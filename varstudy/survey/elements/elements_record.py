@@ -116,40 +116,20 @@ class ElementFact(Cells):
 _PARTS = {"settings": dict, "inputs": list, "facts": list, "orders": list, "provenance": dict}
 _AGAIN = f"make it again with '{COMMAND}'"
 _FILE = RecordFile(
-    "varstudy-elements", 1, "record of outputs and gradients", _AGAIN, _PARTS, ElementProblem, name=NAME, row=ElementRow
-)
-_FACTS = RecordFile("", 1, "", _AGAIN, {}, ElementProblem, name=NAME, row=ElementFact)
-_ORDERS = RecordFile("", 1, "", _AGAIN, {}, ElementProblem, name=NAME, row=OrderRow)
-rows, write = _FILE.rows, _FILE.write
+    "varstudy-elements", 1, "record of outputs and gradients", _AGAIN, _PARTS, ElementProblem, name=NAME,
+    row=ElementRow, tables={"facts": ElementFact, "orders": OrderRow},
+)  # fmt: skip
+rows, read, write = _FILE.rows, _FILE.read, _FILE.write
 
 
 def facts(content: Mapping[str, Any]) -> list[ElementFact]:
     """One for each framework of a content."""
-    return _FACTS.rows({"rows": content["facts"]})
+    return _FILE.table(content, "facts")
 
 
 def orders(content: Mapping[str, Any]) -> list[OrderRow]:
     """What our own kernels' orders do to the gradients of scale and shift."""
-    return _ORDERS.rows({"rows": content["orders"]})
-
-
-def read(path: str | Path) -> dict[str, Any]:
-    """The content of a file or of the one in a folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is none.
-    ElementProblem
-        It cannot be read, or is none of this version.
-    """
-    content = _FILE.read(path)
-    try:
-        facts(content)
-        orders(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _FILE.edited(Path(path).name, error) from error
-    return content
+    return _FILE.table(content, "orders")
 
 
 _read_once = once(read)

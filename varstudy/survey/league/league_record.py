@@ -238,13 +238,14 @@ class LeagueFile(Generic[F]):
     def __init__(self, name: str, format: str, noun: str, command: str, fact: type[F]) -> None:
         parts = {"settings": dict, "cases": dict, "facts": list, "provenance": dict}
         again = f"make it again with '{command}'"
-        self._file = RecordFile(format, 1, noun, again, parts, LeagueProblem, name=name, row=LeagueRow)
+        self._file = RecordFile(
+            format, 1, noun, again, parts, LeagueProblem, name=name, row=LeagueRow, tables={"facts": fact}
+        )
         self.rows, self.write = self._file.rows, self._file.write
-        self._facts = RecordFile("", 1, noun, again, {}, LeagueProblem, name=name, row=fact)
 
     def facts(self, content: Mapping[str, Any]) -> list[F]:
         """What each function or layer is."""
-        return self._facts.rows({"rows": content["facts"]})
+        return self._file.table(content, "facts")
 
     def read(self, path: str | Path) -> dict[str, Any]:
         """The content of a file or of the one in a folder.
@@ -262,7 +263,6 @@ class LeagueFile(Generic[F]):
         """
         content = self._file.read(path)
         try:
-            self.facts(content)
             for row in self.rows(content):
                 results(row, content)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

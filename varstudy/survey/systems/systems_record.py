@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._io.record_file import Cells, RecordFile
+from ..._io.unchanged import once
 
 __all__ = [
     "COMMITTED",
@@ -80,35 +81,19 @@ class SystemScore(Cells):
 _AGAIN = "make it again with 'python -m varstudy.survey.systems.commit'"
 _FILE = RecordFile(
     "varstudy-systems", 1, "record of systems", _AGAIN, {"scores": list}, SystemsProblem,
-    name=NAME, row=SystemRow,
+    name=NAME, row=SystemRow, tables={"scores": SystemScore},
 )  # fmt: skip
-_SCORES = RecordFile("", 1, "", _AGAIN, {}, SystemsProblem, name=NAME, row=SystemScore)
-rows, write = _FILE.rows, _FILE.write
+rows, read, write = _FILE.rows, _FILE.read, _FILE.write
 
 
 def scores(content: Mapping[str, Any]) -> list[SystemScore]:
     """The errors of a content."""
-    return _SCORES.rows({"rows": content["scores"]})
+    return _FILE.table(content, "scores")
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """The content of a file.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is none.
-    SystemsProblem
-        It cannot be read, or is none of this version.
-    """
-    content = _FILE.read(path)
-    try:
-        scores(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _FILE.edited(Path(path).name, error) from error
-    return content
+_read_once = once(read)
 
 
 def committed() -> dict[str, Any]:
-    """The record that comes with the package."""
-    return read(COMMITTED)
+    """The record that comes with the package. Nobody changes it."""
+    return _read_once(COMMITTED)
