@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varkernels.formats import format_of
-from varkernels.matching import nearest
 
+from .._io.matching import nearest
 from .calling import AnswerProblem, call
 from .cases import BACKWARD, DTYPES, NORMS, Case, limits_of
 from .diagnosis import Evidence, likeness

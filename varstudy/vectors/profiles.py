@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from varkernels import compose, get
 from varkernels.formats import FLOAT32, FLOAT64, Format
-from varkernels.matching import nearest
+
+from .._io.matching import nearest
 
 __all__ = ["LANES", "LEAF", "PROFILES", "Setting", "setting_of"]
 

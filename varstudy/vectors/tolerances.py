@@ -9,13 +9,13 @@ import numpy as np
 
 from varkernels.arithmetic import in_default_arithmetic
 from varkernels.formats import format_of
-from varkernels.matching import nearest
 from varkernels.norms.answers import ExactArray
 from varkernels.norms.backward import norm_backward
 from varkernels.norms.forward import layer_of, norm_forward
 from varkernels.norms.geometry import LAYERS
 from varkernels.norms.row_statistics import number_of
 
+from .._io.matching import nearest
 from .limits import Limit, stored
 from .profiles import setting_of
 from .propagation import ErrorsOfRows, backward_limits, forward_limit, statistics_limits
