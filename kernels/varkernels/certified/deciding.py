@@ -308,7 +308,7 @@ def _wide_means(sums, w, each, growth, numbers, answers):  # type: ignore[no-unt
         by_n, by_n_low = at(each[1], j), at(each[2], j)
         s1, s2 = two_sum(s_high[j], s_low[j])
         q1 = q_high[j] + q_low[j]
-        mean, low, error = wide_mean(shifts[j], s1, s2, q1, growth, by_n, by_n_low)
+        mean, low, error = wide_mean(shifts[j], s1, s2, q1, at(growth, j), by_n, by_n_low)
         a, b = ends(mean, low, error, numbers)
         signed = (a != 0.0) | (mean > error) | (-mean > error)
         fine = (q1 < 2.0**1000) & (a == b) & (abs(a) <= numbers[1]) & signed
@@ -325,7 +325,7 @@ def _wide_spreads(sums, w, each, growth, root, numbers, answers):  # type: ignor
         s1, s2 = two_sum(s_high[j], s_low[j])
         q1, q2 = two_sum(q_high[j], q_low[j])
         n, by_n, by_n_low, by, by_low = at(each[0], j), at(each[1], j), at(each[2], j), at(each[3], j), at(each[4], j)
-        high, low, rest, error = wide_variance(s1, s2, q1, q2, growth, n, by_n, by_n_low, by, by_low)
+        high, low, rest, error = wide_variance(s1, s2, q1, q2, at(growth, j), n, by_n, by_n_low, by, by_low)
         fine = (q1 < 2.0**1000) & (rest > 2.0**-900) & (high > 2.0**-960) & (error < 2.0**-20 * high)
         if root:
             first = math.sqrt(high)
@@ -345,7 +345,8 @@ def _wide_spreads(sums, w, each, growth, root, numbers, answers):  # type: ignor
 
 @inline
 def decide_wide(sums, w, each, growth, growth_of_mean, wants, code, out, first):  # type: ignore[no-untyped-def]
-    """`decide` for sums as double-doubles. growth: G of the sums; growth_of_mean: that of s alone."""
+    """`decide` for sums as double-doubles. growth: G of the sums, of all rows or an array with one for each;
+    growth_of_mean: that of s alone."""
     numbers = numbers_of(code)
     failed, notes = 0, 0
     if wants & 1:

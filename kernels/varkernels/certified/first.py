@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..blocking import CARRIERS
+from ..blocking import CARRIERS, LANES
 from ..exact import rounding_one
 from ..exact.table import exact_table
 from ..formats import FLOAT64, Format
 from ..shipped import kernel as find
 from ..threads import WORTHWHILE, get_threads, run_all
 from . import terms
-from .terms import BLOCK, CODES, GRIDDED, LONGEST, MEAN, SHORT, STD, VARIANCE, add_pairs, depths
+from .terms import BLOCK, CODES, CUT, GRIDDED, LONGEST, MEAN, SHORT, STD, VARIANCE, add_pairs, depths
 
-__all__ = ["HAS_NAN", "SHORT", "WANTS", "Asked", "certified_rows", "completed", "kernel", "swept"]
+__all__ = ["HAS_NAN", "WANTS", "Asked", "certified_rows", "column_kind", "completed", "kernel", "row_kind", "swept"]
 
 # What can be asked for, and the number of its bit.
 WANTS = {"mean": MEAN, "var": VARIANCE, "std": STD}
@@ -82,6 +82,20 @@ def _answers(storage: Format, asked: Asked, rows: int) -> NDArray[Any]:
     return np.empty((len(asked.rows), rows), np.float64 if storage.precision == 53 else np.float32)
 
 
+def row_kind(storage: Format, n: int, rows: int, length: int) -> str:
+    """The kernel for rows of n values, of which `length` at a time lie next to each other."""
+    if storage.precision != 53 or n < CUT:
+        return "short" if length <= SHORT and rows >= LANES else "long"
+    if length >= GRIDDED:
+        return "gridded"
+    return "gridded-short" if rows >= LANES else "long"
+
+
+def column_kind(storage: Format, n: int) -> str:
+    """The kernel for rows of n values that lie next to each other."""
+    return "gridded-columns" if storage.precision == 53 and n >= CUT else "columns"
+
+
 def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
     """The answers of a first pass over the rows of a view (blocks, segments, rows, length), how many rows it
     leaves undecided, and notes; None where no kernel takes the strides, or float64 is asked for of narrower values.
@@ -90,17 +104,14 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
     """
     blocks, segments, rows, length = view.shape
     n = segments * length
-    narrow = storage.precision != 53
-    if n <= asked.correction or (asked.double and narrow):
+    if n <= asked.correction or (asked.double and storage.precision != 53):
         return None
     _, segment_stride, row_stride, stride = view.strides
     size = view.itemsize
     if length > 1 and stride == size:
-        kind = "short" if length <= SHORT and rows >= 8 else "long"
-        if length >= GRIDDED and not narrow:
-            kind = "gridded"
+        kind, one_kind = row_kind(storage, n, rows, length), "long"
     elif row_stride == size and (rows > 1 or segment_stride == size):
-        kind = "columns"
+        kind, one_kind = column_kind(storage, n), "columns"
         view = view.transpose(0, 1, 3, 2) if length > segments else view.transpose(0, 3, 1, 2)
     else:
         return None
@@ -110,12 +121,13 @@ def swept(view: NDArray[Any], storage: Format, asked: Asked) -> Found | None:
         view = view.view(CARRIERS[name])
     out = _answers(storage, asked, blocks * rows)
     left, notes = kernel(kind, name)(view, above, below, asked.bits, asked.code, out)
-    if kind == "gridded" and left > 0:
+    if left > 0 and kind.startswith("gridded") and n > LONGEST:  # nothing but exact sums would take them
         left = 0
         for place in np.flatnonzero(np.isnan(out).any(axis=0)):
             b, r = divmod(int(place), rows)
+            row = view[b : b + 1, :, r : r + 1] if one_kind == "long" else view[b : b + 1, ..., r : r + 1]
             one = _answers(storage, asked, 1)
-            some, more = kernel("long", name)(view[b : b + 1, :, r : r + 1], above, below, asked.bits, asked.code, one)
+            some, more = kernel(one_kind, name)(row, above, below, asked.bits, asked.code, one)
             out[:, place] = one[:, 0]
             left, notes = left + some, notes | more
     return None if left < 0 else (out, left, notes)

@@ -57,7 +57,18 @@ from .sweeps import IRREGULAR
 from .terms import BLOCK
 from .vectors import load_part
 
-__all__ = ["cut_sums", "grid_growth", "gridded_decided", "gridded_rows", "gridded_sums"]
+__all__ = [
+    "EXACT",
+    "FARTHEST",
+    "LEAST",
+    "careful_step",
+    "cut_step",
+    "cut_sums",
+    "grid_growth",
+    "gridded_decided",
+    "gridded_rows",
+    "gridded_sums",
+]
 
 # Values of a row that are looked at first, across all of it.
 _SAMPLE = 16
@@ -67,7 +78,7 @@ EXACT, FARTHEST, STEPS = 2.0**53, 2.0**50, BLOCK // (2 * LANES) + 4.0
 # Where H is below that many g^2, the next block takes a finer grid.
 COARSE = 2.0**43
 # The smallest g.
-_LEAST = 2.0**-480
+LEAST = 2.0**-480
 
 
 @inline
@@ -83,10 +94,10 @@ def _exponent(x):  # type: ignore[no-untyped-def]
 
 @inline
 def _grid(squares):  # type: ignore[no-untyped-def]
-    """The least power of two with 4 squares < 2^53 g^2, at least _LEAST; NaN where there is none."""
+    """The least power of two with 4 squares < 2^53 g^2, at least LEAST; NaN where there is none."""
     if not squares < 2.0**900:
         return math.nan
-    return _power((_exponent(squares) - 49) >> 1) if squares > 2.0**-900 else _LEAST
+    return _power((_exponent(squares) - 49) >> 1) if squares > 2.0**-900 else LEAST
 
 
 @inline
@@ -114,14 +125,14 @@ def _cut(x, grid, both):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _step(x, grid, both, state):  # type: ignore[no-untyped-def]
+def cut_step(x, grid, both, state):  # type: ignore[no-untyped-def]
     s_large, s_small, rest, q_large, q_small = state
     h, low = _cut(x, grid, both)
     return s_large + h, s_small + low, rest, vector_fma(h, h, q_large), vector_fma(low, (h + h) + low, q_small)
 
 
 @inline
-def _careful_step(x, grid, both, state):  # type: ignore[no-untyped-def]
+def careful_step(x, grid, both, state):  # type: ignore[no-untyped-def]
     s_large, s_small, rest, q_large, q_small = state
     h, low = _cut(x, grid, both)
     t = s_small + low
@@ -140,26 +151,26 @@ def _block(view, s, r, i, count, c, g, careful):  # type: ignore[no-untyped-def]
     if count < BLOCK:
         end = i + count
         while i + 2 * LANES <= end:
-            a = _careful_step(load(view, s, r, i), grid, both, a)
-            b = _careful_step(load(view, s, r, i + LANES), grid, both, b)
+            a = careful_step(load(view, s, r, i), grid, both, a)
+            b = careful_step(load(view, s, r, i + LANES), grid, both, b)
             i += 2 * LANES
         if i + LANES <= end:
-            a = _careful_step(load(view, s, r, i), grid, both, a)
+            a = careful_step(load(view, s, r, i), grid, both, a)
             i += LANES
         if i < end:
-            b = _careful_step(load_part(view, s, r, i, end - i, shift), grid, both, b)
+            b = careful_step(load_part(view, s, r, i, end - i, shift), grid, both, b)
     elif careful:
         for j in range(i, i + half, LANES):
             prefetch(view, s, r, j + BLOCK)
             prefetch(view, s, r, j + BLOCK + half)
-            a = _careful_step(load(view, s, r, j), grid, both, a)
-            b = _careful_step(load(view, s, r, j + half), grid, both, b)
+            a = careful_step(load(view, s, r, j), grid, both, a)
+            b = careful_step(load(view, s, r, j + half), grid, both, b)
     else:
         for j in range(i, i + half, LANES):
             prefetch(view, s, r, j + BLOCK)
             prefetch(view, s, r, j + BLOCK + half)
-            a = _step(load(view, s, r, j), grid, both, a)
-            b = _step(load(view, s, r, j + half), grid, both, b)
+            a = cut_step(load(view, s, r, j), grid, both, a)
+            b = cut_step(load(view, s, r, j + half), grid, both, b)
     high, low = two_sum(a[0] + b[0], (a[1] - offset) + (b[1] - offset))
     return high, low + (a[2] + b[2]), a[3] + b[3], a[4] + b[4]
 
@@ -209,10 +220,10 @@ def cut_sums(view, r, c, g, careful, sums):  # type: ignore[no-untyped-def]
 
 
 @inline
-def grid_growth(area, q, merges):  # type: ignore[no-untyped-def]
-    """G, and G of s alone where it was summed with care; NaN where the bounds do not hold."""
+def grid_growth(area, q, merges, steps):  # type: ignore[no-untyped-def]
+    """G, and G of s alone where it was summed with care; NaN where the bounds do not hold. steps: k."""
     ratio = math.sqrt(area / q) * (1.0 + 2.0**-20)
-    steps = STEPS * 2.0**-53
+    steps = steps * 2.0**-53
     share = steps / (1.0 - steps) * (1.0 + 2.0**-8) * (ratio if ratio < 2.0**-6 else math.nan)
     least = wide_growth(0.0, np.float64(merges))
     return least + share, least + 2.0**-44 * share
@@ -220,7 +231,7 @@ def grid_growth(area, q, merges):  # type: ignore[no-untyped-def]
 
 @inline
 def _decided(sums, area, merges, each, wants, code, out, at):  # type: ignore[no-untyped-def]
-    growth, growth_of_mean = grid_growth(area, sums[3, 0] + sums[4, 0], merges)
+    growth, growth_of_mean = grid_growth(area, sums[3, 0] + sums[4, 0], merges, STEPS)
     if growth < np.inf:
         return decide_wide(sums, 1, each, growth, growth_of_mean, wants, code, out, at)
     out[:, at] = math.nan

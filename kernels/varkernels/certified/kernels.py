@@ -13,6 +13,7 @@ from ..formats import FLOAT64, FORMATS
 from ..jit import Definition
 from .gathered import gathered_rows
 from .gridded import gridded_decided, gridded_rows, gridded_sums
+from .gridded_tiles import gridded_columns, gridded_short
 from .sweeps import columns, decided, long_rows, short_rows, single, sums_of_row
 
 __all__ = ["NAMES", "definition"]
@@ -30,6 +31,8 @@ _KINDS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "gridded": (gridded_rows, _PASS),
     "short": (short_rows, _PASS),
     "columns": (columns, _PASS),
+    "gridded-columns": (gridded_columns, _PASS),
+    "gridded-short": (gridded_short, _PASS),
     "single": (single, (_REAL, _REAL, _WHOLE, _WHOLE)),
     "sums": (sums_of_row, (_FLAG, _REAL, _TABLE)),
     "decided": (decided, (_TABLE, _WHOLE, _WHOLE, _WHOLE, *_PASS)),

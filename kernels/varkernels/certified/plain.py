@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ..blocking import CARRIERS
 from ..exact.rounding_one import correction_ratio
 from ..formats import Format
-from .first import SHORT, WANTS, Asked, completed, kernel
+from .first import WANTS, Asked, column_kind, completed, kernel, row_kind
+from .terms import LONGEST
 
 __all__ = ["PlainCall"]
 
@@ -67,25 +68,25 @@ class PlainCall:
         shape = x.shape
         n = shape[axis]
         above, below = self.asked.divisor(n)
-        if not (n > 1 and above > 0.0):
+        if not (n > 1 and above > 0.0 and n <= LONGEST):
             return None
         rows = x.size // n
         if axis == len(shape) - 1:
             kept = shape[:axis]
-            kind = "short" if n <= SHORT and rows >= 8 else "long"
+            kind = row_kind(self.storage, n, rows, n)
             x = x.reshape(1, 1, rows, n)
         else:
             kept = shape[:axis] + shape[axis + 1 :]
             inner = 1
             for size in shape[axis + 1 :]:
                 inner *= size
-            kind = "columns"
+            kind = column_kind(self.storage, n)
             x = x.reshape(rows // inner, 1, n, inner)
         out = np.empty((len(self.rows), rows), self.out)
         values = x if self.carrier is None else x.view(self.carrier)
         left, told = kernel(kind, self.name)(values, above, below, self.bits, self.code, out)
         if left or told:
-            view = x.transpose(0, 2, 3, 1) if kind == "columns" else x
+            view = x if axis == len(shape) - 1 else x.transpose(0, 2, 3, 1)
             if left < 0 or completed(view, None, self.storage, self.asked, (out, left, told), notes) is None:
                 return None
         if self.carrier is not None:

@@ -25,11 +25,16 @@ from .vectors import across, fetch, load_columns, load_part, one_row, or_nan, st
 __all__ = [
     "IRREGULAR",
     "SMALLEST",
+    "TILE",
+    "column_depths",
+    "column_sums",
     "columns",
     "decided",
     "eight_rows",
     "long_rows",
+    "rows_ahead",
     "short_rows",
+    "short_sums",
     "single",
     "sums_of_row",
 ]
@@ -39,7 +44,7 @@ SMALLEST = 2.0**-600
 # What a kernel answers, instead of a number of rows, where arithmetic is not what its bounds are proven for.
 IRREGULAR = -1
 # Rows whose sums are decided together.
-_TILE = 64
+TILE = 64
 _COLUMNS = 512
 # Values of a column at a visit, and after how many values its sums are merged into others.
 _DEEP = 8
@@ -145,16 +150,16 @@ def long_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-
     blocks, segments, rows, length = view.shape
     n = segments * length
     state = empty(view)
-    sums = np.empty((5, _TILE + LANES))
-    each, which = divisors(n, above, below), np.empty(_TILE, np.int64)
+    sums = np.empty((5, TILE + LANES))
+    each, which = divisors(n, above, below), np.empty(TILE, np.int64)
     k, m = depths(segments, length)
     left, notes = 0, 0
     if not is_default():
         return IRREGULAR, 0
     for b in range(blocks):
         block = view[b]
-        for start in range(0, rows, _TILE):
-            w = min(_TILE, rows - start)
+        for start in range(0, rows, TILE):
+            w = min(TILE, rows - start)
             for j in range(w):
                 c = _shift(block, start + j)
                 sums[0, j] = c
@@ -230,14 +235,36 @@ def eight_rows(view, s, r, begin, length, ahead, c, found):  # type: ignore[no-u
     return found
 
 
+@inline
+def short_sums(block, start, w, n, ahead, sums):  # type: ignore[no-untyped-def]
+    """The sums of w rows block[:, start : start + w] of n values about their first values, as sums[:, :w]; at least
+    eight rows, of which eight at a time are in lanes. `ahead` rows further on values are asked for."""
+    segments, _, length = block.shape
+    for at in range(0, w, LANES):
+        j = min(at, w - LANES)
+        r = start + j
+        c = or_nan(across(block, 0, r, 0), SMALLEST)
+        found = empty(block)
+        for s in range(segments):
+            found = eight_rows(block, s, r, 1 if s == 0 and n > 1 else 0, length, ahead, c, found)
+        store(sums, 0, j, c)
+        keep(sums, j, found)
+
+
+@inline
+def rows_ahead(view):  # type: ignore[no-untyped-def]
+    """How many rows further on values of short rows are asked for."""
+    return _AHEAD // (view.shape[3] * view.itemsize) // LANES * LANES + LANES
+
+
 def short_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped-def]
     """The same for at least eight rows of few values: eight at a time, each in a lane."""
     blocks, segments, rows, length = view.shape
     n = segments * length
     state = empty(view)
-    sums = np.empty((5, _TILE))
-    each, which = divisors(n, above, below), np.empty(_TILE, np.int64)
-    ahead = _AHEAD // (length * view.itemsize) // LANES * LANES + LANES
+    sums = np.empty((5, TILE))
+    each, which = divisors(n, above, below), np.empty(TILE, np.int64)
+    ahead = rows_ahead(view)
     left, notes = 0, 0
     if not is_default():
         return IRREGULAR, 0
@@ -246,16 +273,8 @@ def short_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped
         begin = 0
         while begin < rows:
             start = max(min(begin, rows - LANES), 0)
-            w = min(_TILE, rows - start)
-            for at in range(0, w, LANES):
-                j = min(at, w - LANES)
-                r = start + j
-                c = or_nan(across(block, 0, r, 0), SMALLEST)
-                found = empty(view)
-                for s in range(segments):
-                    found = eight_rows(block, s, r, 1 if s == 0 and n > 1 else 0, length, ahead, c, found)
-                store(sums, 0, j, c)
-                keep(sums, j, found)
+            w = min(TILE, rows - start)
+            short_sums(block, start, w, n, ahead, sums)
             at = b * rows + start
             failed, more = decide(state, sums, w, each, n, 0, wants, code, out, at)
             notes |= more
@@ -268,6 +287,66 @@ def short_rows(view, above, below, wants, code, out):  # type: ignore[no-untyped
     return left, notes
 
 
+@inline
+def column_sums(block, start, w, state, sums, others):  # type: ignore[no-untyped-def]
+    """The sums of w columns block[:, :, start : start + w] about their first values, as sums[:, :w]. others : a table
+    of the same shape, which is overwritten where a column is long. At most `column_depths` additions and merges."""
+    outer, inner = block.shape[0], block.shape[1]
+    n = outer * inner
+    merges = n // _MERGE
+    few = outer == 1 and inner <= _FEW
+    skipped = 1 if n > 1 else 0  # the shift itself
+    for j in range(0, w, LANES):
+        whole = j + LANES <= w
+        if whole:
+            c = or_nan(load(block, 0, 0, start + j), SMALLEST)
+        else:
+            c = or_nan(load_part(block, 0, 0, start + j, w - j, splat(0.0)), SMALLEST)
+        found = state
+        if few and whole:
+            for d in range(skipped, inner):
+                found = step(load(block, 0, d, start + j), c, found)
+        elif few:
+            for d in range(skipped, inner):
+                found = step(load_part(block, 0, d, start + j, w - j, c), c, found)
+        store(sums, 0, j, c)
+        keep(sums, j, found)
+        if merges:
+            keep(others, j, state)
+    done = 0
+    for o in range(0 if few else outer):
+        for i in range(0, inner, _DEEP):
+            deep = min(_DEEP, inner - i)
+            for j in range(0, w, LANES):
+                c = fetch(sums, 0, j)
+                found = kept(sums, j, state)
+                if w - j < LANES:
+                    for d in range(deep):
+                        found = step(load_part(block, o, i + d, start + j, w - j, c), c, found)
+                elif deep == _DEEP:
+                    for d in range(_DEEP):
+                        found = step(load(block, o, i + d, start + j), c, found)
+                else:
+                    for d in range(deep):
+                        found = step(load(block, o, i + d, start + j), c, found)
+                keep(sums, j, found)
+            done += deep
+            if done >= _MERGE:
+                done = 0
+                for j in range(0, w, LANES):
+                    keep(others, j, merged(kept(others, j, state), kept(sums, j, state)))
+                    keep(sums, j, state)
+    if merges:
+        for j in range(0, w, LANES):
+            keep(sums, j, merged(kept(others, j, state), kept(sums, j, state)))
+
+
+@inline
+def column_depths(n):  # type: ignore[no-untyped-def]
+    """The additions and the merges on the longest way of a value of `column_sums`."""
+    return min(n, _MERGE + _DEEP), n // _MERGE + 1
+
+
 def columns(view, above, below, wants, code, out):  # type: ignore[no-untyped-def]
     """The same for a view (blocks, outer, inner, rows) of rows that lie next to each other: both middle axes are
     reduced."""
@@ -276,9 +355,7 @@ def columns(view, above, below, wants, code, out):  # type: ignore[no-untyped-de
     state = empty(view)
     sums, others = np.empty((5, _COLUMNS + LANES)), np.empty((5, _COLUMNS + LANES))
     each, which = divisors(n, above, below), np.empty(_COLUMNS, np.int64)
-    merges = n // _MERGE
-    few = outer == 1 and inner <= _FEW
-    skipped = 1 if n > 1 else 0  # the shift itself
+    k, m = column_depths(n)
     left, notes = 0, 0
     if not is_default():
         return IRREGULAR, 0
@@ -286,51 +363,9 @@ def columns(view, above, below, wants, code, out):  # type: ignore[no-untyped-de
         block = view[b]
         for start in range(0, rows, _COLUMNS):
             w = min(_COLUMNS, rows - start)
-            for j in range(0, w, LANES):
-                whole = j + LANES <= w
-                if whole:
-                    c = or_nan(load(block, 0, 0, start + j), SMALLEST)
-                else:
-                    c = or_nan(load_part(block, 0, 0, start + j, w - j, splat(0.0)), SMALLEST)
-                found = state
-                if few and whole:
-                    for d in range(skipped, inner):
-                        found = step(load(block, 0, d, start + j), c, found)
-                elif few:
-                    for d in range(skipped, inner):
-                        found = step(load_part(block, 0, d, start + j, w - j, c), c, found)
-                store(sums, 0, j, c)
-                keep(sums, j, found)
-                if merges:
-                    keep(others, j, state)
-            done = 0
-            for o in range(0 if few else outer):
-                for i in range(0, inner, _DEEP):
-                    deep = min(_DEEP, inner - i)
-                    for j in range(0, w, LANES):
-                        c = fetch(sums, 0, j)
-                        found = kept(sums, j, state)
-                        if w - j < LANES:
-                            for d in range(deep):
-                                found = step(load_part(block, o, i + d, start + j, w - j, c), c, found)
-                        elif deep == _DEEP:
-                            for d in range(_DEEP):
-                                found = step(load(block, o, i + d, start + j), c, found)
-                        else:
-                            for d in range(deep):
-                                found = step(load(block, o, i + d, start + j), c, found)
-                        keep(sums, j, found)
-                    done += deep
-                    if done >= _MERGE:
-                        done = 0
-                        for j in range(0, w, LANES):
-                            keep(others, j, merged(kept(others, j, state), kept(sums, j, state)))
-                            keep(sums, j, state)
-            if merges:
-                for j in range(0, w, LANES):
-                    keep(sums, j, merged(kept(others, j, state), kept(sums, j, state)))
+            column_sums(block, start, w, state, sums, others)
             at = b * rows + start
-            failed, more = decide(state, sums, w, each, min(n, _MERGE + _DEEP), merges + 1, wants, code, out, at)
+            failed, more = decide(state, sums, w, each, k, m, wants, code, out, at)
             notes |= more
             if failed:
                 for j in which[: undecided(out, at, w, which)]:

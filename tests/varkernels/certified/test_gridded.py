@@ -47,7 +47,7 @@ def excess(
         return np.nan, np.nan
     d = [Fraction(value) - Fraction(c) for value in x.tolist()]
     s, q = sum(d, Fraction(0)), sum((value * value for value in d), Fraction(0))
-    growth, with_care = compiled("grid_growth", STEPS=steps)(area, float(q), merges)
+    growth, with_care = compiled("grid_growth")(area, float(q), merges, steps)
     linear = Fraction(sums[1, 0]) + Fraction(sums[2, 0]) - s
     squares = Fraction(sums[3, 0]) + Fraction(sums[4, 0]) - q
     return math.sqrt(linear * linear / (len(d) * q)) / (with_care if careful else growth), abs(squares / q) / growth
@@ -74,7 +74,7 @@ def test_the_bound_of_a_mean_holds_and_needs_the_care() -> None:
     area, merges = compiled("cut_sums")(x.reshape(1, 1, -1), 0, 0.0, 1.0, False, plain)
     assert compiled("cut_sums")(x.reshape(1, 1, -1), 0, 0.0, 1.0, True, careful) == (area, merges)
     exact = sum((Fraction(value) for value in x.tolist()), Fraction(0))
-    bound = compiled("grid_growth")(area, plain[3, 0], merges)[1] * math.sqrt(len(x) * plain[3, 0])
+    bound = compiled("grid_growth")(area, plain[3, 0], merges, gridded.STEPS)[1] * math.sqrt(len(x) * plain[3, 0])
     assert abs(Fraction(careful[1, 0]) + Fraction(careful[2, 0]) - exact) <= bound
     assert abs(Fraction(plain[1, 0]) + Fraction(plain[2, 0]) - exact) > 1000.0 * bound
 
