@@ -67,7 +67,7 @@ NARROW = {
 IN_FUNCTIONS = {
     "varstudy.cli": (2, "a quick study does without the survey of what is installed, a comparison without figures"),
     "varstudy.survey": (3, "a probe tells what it cannot load; a league compiles what it does not know"),
-    "varkernels": (4, "each device of the CUDA kernels loads what it needs"),
+    "varkernels": (3, "each device of the CUDA kernels loads what it needs"),
 }
 
 LINES = 400

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .algorithm import Algorithm, Order
+from .cuda import tensors
+from .cuda.detecting import lies_on_gpu
 from .formats import FLOAT32, FLOAT64, FORMATS, Format, format_of
 from .formulas import Formula
 from .registry import get
@@ -17,6 +19,9 @@ from .shipped import kernel
 from .views import rows_of
 
 __all__ = ["accumulate", "compile_ahead", "moments"]
+
+# The default of `algorithm`: not named, which differs from the same name given; on a GPU it is the library's choice.
+UNNAMED = "".join(("wel", "ford"))
 
 
 @cache
@@ -90,7 +95,7 @@ def _run(
 
 def moments(
     view: ArrayLike,
-    algorithm: str | Algorithm = "welford",
+    algorithm: str | Algorithm = UNNAMED,
     accumulator: object = None,
     *,
     centre: ArrayLike | None = None,
@@ -101,8 +106,11 @@ def moments(
     ----------
     view : array (segments, rows, length), of float16, bfloat16 (ml_dtypes), float32 or float64, of any
         strides; values of 32 and 64 bits are not copied. Row r holds the values view[:, r, :]. Four dimensions
-        (blocks, segments, rows, length) stand for the blocks' rows one after the other.
-    algorithm : a name from `algorithms()`, ``formula/order``, or an Algorithm.
+        (blocks, segments, rows, length) stand for the blocks' rows one after the other. Or such an array on a GPU (of
+        torch, CuPy, Numba, JAX or others with `__dlpack__` or `__cuda_array_interface__`), which is reduced there, on
+        its own stream.
+    algorithm : a name from `algorithms()`, ``formula/order``, or an Algorithm. For an array on a GPU a name from
+        `varkernels.cuda.algorithms()`; without one ``chan/grid4``, or ``chan/columns`` where rows lie side by side.
     accumulator : the format of every operation: the storage's own (the default, or the narrowest wider one that the
         algorithm has), float32 or float64. In float16 and bfloat16 every operation is rounded to nearest even.
     centre : for the formula ``shifted``: a number, or one for each row, rounded to the accumulator's format.
@@ -110,7 +118,7 @@ def moments(
     Returns
     -------
     Moments : count (int64), mean and m2 (the accumulator's dtype), each of shape (rows,). Rows without values
-        have mean NaN and M2 NaN.
+        have mean NaN and M2 NaN. For an array on a GPU a `varkernels.cuda.DeviceMoments`, whose answers stay there.
 
     Raises
     ------
@@ -119,7 +127,20 @@ def moments(
     ValueError
         The view's rank is wrong; the algorithm is unknown; the accumulator is narrower than the storage or
         another small format; a centre is missing, superfluous or of a wrong shape.
+    varkernels.cuda.DeviceError
+        The GPU on which the view lies, or its driver, cannot do it.
     """
+    if lies_on_gpu(view):
+        if centre is not None:
+            raise ValueError("centre is not taken with an array on a GPU: leave it out")
+        if not isinstance(algorithm, str):
+            raise ValueError(
+                f"algorithm {algorithm.name!r} has no CUDA kernel: give a name from varkernels.cuda.algorithms()"
+            )
+        given = None if accumulator is None else format_of(accumulator)
+        name = None if algorithm is UNNAMED else algorithm
+        there = tensors.described(view)
+        return tensors.moments_of_rows(there, name, given)  # type: ignore[return-value]
     array, storage = rows_of(view)
     algo = get(algorithm) if isinstance(algorithm, str) else algorithm
     fmt = _default(algo, storage) if accumulator is None else format_of(accumulator)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..formats import Format, format_of
 from ..views import rows_of
 from .catalogue import accumulator_of
+from .detecting import lies_on_gpu
 from .errors import DeviceError
 
 __all__ = ["checked", "extent"]
@@ -30,10 +31,10 @@ def checked(view: ArrayLike, accumulator: object) -> tuple[NDArray[Any], Format,
     DeviceError
         The array lies on a GPU.
     """
-    if hasattr(view, "__cuda_array_interface__"):
+    if lies_on_gpu(view):
         raise DeviceError(
-            "the view lies on a GPU: copy it to the computer's memory, or give its address to "
-            "varkernels.cuda.devices.gpu.Gpu.run_there"
+            "the view lies on a GPU: varkernels.cuda.moments(view, device='cuda') computes there; or copy it to the "
+            "computer's memory"
         )
     array, storage = rows_of(view)
     fmt = accumulator_of(storage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,12 +14,16 @@ from typing import Any
 from .errors import DeviceError
 
 __all__ = [
-    "FOLDER", "TARGETS", "checked_text", "digest", "entries", "entry", "file_texts", "functions_of", "manifest",
-    "source_hash", "stale", "text",
+    "FOLDER", "OLDEST_GPU", "TARGETS", "checked_text", "digest", "entries", "entry", "file_texts", "for_driver",
+    "functions_of", "manifest", "source_hash", "stale", "text",
 ]  # fmt: skip
 
 FOLDER = Path(__file__).parent.parent / "ptx"
 TARGETS = ("sm_80", "sm_90")
+# The oldest GPU that the kernels run on, by its compute capability, and the head of a text that it loads: no kernel has
+# an instruction that is newer, as the assembler verifies.
+OLDEST_GPU = (7, 5)
+_FOR_DRIVERS = ("7.0", "sm_75")
 SCHEMA = 1
 
 # A kernel's text starts after this line, which ends with its entry's name, and ends before the next.
@@ -147,6 +152,19 @@ def text(name: str, target: str = TARGETS[0]) -> str:
         )
     head, body = checked_text(found)
     return head.replace(f".target {TARGETS[0]}", f".target {target}") + body
+
+
+def for_driver(name: str) -> str:
+    """The PTX of one kernel as a driver gets it: for any GPU from sm_75, and any driver from CUDA 11.0 on.
+
+    Raises
+    ------
+    DeviceError
+        As `text`.
+    """
+    version, target = _FOR_DRIVERS
+    given = re.sub(r"^\.version .*$", f".version {version}", text(name), count=1, flags=re.MULTILINE)
+    return re.sub(r"^\.target .*$", f".target {target}", given, count=1, flags=re.MULTILINE)
 
 
 def checked_text(kernel: Mapping[str, Any]) -> tuple[str, str]:

@@ -8,11 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..formats import Format
+from ..formats import Format, format_of
 from ..row_moments import Moments
 from .catalogue import Algorithm, get
+from .detecting import lies_on_gpu
+from .devices.gpu import Gpu
 from .inputs import checked
 from .launch_plan import MOST_BLOCKS, Geometry, Plan, geometry_of, plan
+from .tensors.describing import described
+from .tensors.reducing import moments_of_rows
 
 __all__ = ["DEVICES", "Device", "device", "moments"]
 
@@ -41,8 +45,6 @@ def device(name: str) -> Device:
 
         return Executor.get()
     if name == "cuda":
-        from .devices.gpu import Gpu  # noqa: PLC0415
-
         return Gpu.get()
     raise ValueError(f"device={name!r} is unknown: use one of {', '.join(DEVICES)}")
 
@@ -68,7 +70,9 @@ def moments(
     Parameters
     ----------
     view : array (segments, rows, length) or (blocks, segments, rows, length) of float16, bfloat16 (ml_dtypes),
-        float32 or float64, of any strides, as for `varkernels.moments`.
+        float32 or float64, of any strides, as for `varkernels.moments`; or such an array on a GPU (of torch, CuPy,
+        Numba, JAX or others with `__dlpack__` or `__cuda_array_interface__`), with the device ``cuda``: it is reduced
+        on its own GPU and stream.
     name : a name from `varkernels.cuda.algorithms()`.
     accumulator : float32, or float64 for float64 values, as the field's kernels have it; None is the same.
     contracted : which build of the kernels: as NVVM contracts products and sums into fma, or without contraction.
@@ -78,7 +82,7 @@ def moments(
     Returns
     -------
     Moments : count (int64), mean and m2 (the accumulator's dtype), each of shape (rows,). Rows without values have
-        mean NaN and M2 NaN.
+        mean NaN and M2 NaN. For an array on a GPU a `DeviceMoments`, whose answers stay there.
 
     Raises
     ------
@@ -90,6 +94,10 @@ def moments(
     DeviceError
         The device cannot do it; the sentence says why.
     """
+    if lies_on_gpu(view) and (device == "cuda" or isinstance(device, Gpu)):
+        given = None if accumulator is None else format_of(accumulator)
+        there = described(view)
+        return moments_of_rows(there, name, given, contracted=bool(contracted))  # type: ignore[return-value]
     array, storage, fmt = checked(view, accumulator)
     algorithm = get(name)
     blocks, segments, rows, length = array.shape

@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike
 
 from ..exact.rounding_one import correction_ratio
 
-__all__ = ["NAN_POLICIES", "NOT_GIVEN", "NO_CORRECTION", "Request", "refuse_nan"]
+__all__ = ["NAN_POLICIES", "NOT_GIVEN", "NO_CORRECTION", "UNNAMED", "Request", "refuse_nan"]
 
 # The default of `correction`: not given, which differs from a zero that was given; it prints as 0.0.
 NOT_GIVEN = float("0")
+# The default of `method`, likewise: not named, which is another algorithm on a GPU, where 'exact' has no kernel.
+UNNAMED = "".join(("ex", "act"))
 NO_CORRECTION = (0, 1)
 NAN_POLICIES = ("propagate", "raise", "omit")
 

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arithmetic import in_default_arithmetic
+from ..cuda import tensors
+from ..cuda.detecting import lies_on_gpu
 from ..dispatch import moments
 from ..exact.rounding_one import correction_float, correction_ratio
 from ..exact.table import SumTable
@@ -24,7 +26,9 @@ from ..formats import Format
 from ..layouts import NORMS
 from ..row_moments import Moments as Planes
 from ..views import axes_of, groups_of
+from .arguments import UNNAMED
 from .inputs import FLOATS, array_of, result_format
+from .on_gpu import method_on_gpu
 from .sums import row_sums
 
 __all__ = ["FeatureMoments", "feature_moments"]
@@ -100,14 +104,15 @@ def feature_moments(
     *,
     layout: str = "NCHW",
     groups: int = 32,
-    method: str = "exact",
+    method: str = UNNAMED,
     dtype: Any = None,
 ) -> dict[str, FeatureMoments]:
     """Mean and variance of a feature map for several norms, from one read of it.
 
     Parameters
     ----------
-    x : array of the layout's rank, as `varstudy.var` takes it; not copied.
+    x : array of the layout's rank, as `varstudy.var` takes it; not copied. An array on a GPU is reduced there, once for
+        each norm, by a CUDA kernel that is not correctly rounded, as `varstudy.var` says.
     norms : some of ``batch``, ``layer``, ``instance``, ``group`` and ``flat``.
     layout : ``NCHW``, ``NHWC``, ``NC``, ``NCL``, ``NLC``, ``NCDHW`` or ``NDHWC``.
     groups : for ``group``, into how many groups the channels are cut; it must divide them.
@@ -117,7 +122,8 @@ def feature_moments(
 
     Returns
     -------
-    A dict from each norm to its `FeatureMoments`, with .mean, .variance(correction), .std(correction), .count.
+    A dict from each norm to its `FeatureMoments`, with .mean, .variance(correction), .std(correction), .count. For an
+    array on a GPU to its `varkernels.cuda.DeviceMoments`, which has the same, and arrays of x's kind as answers.
 
     Raises
     ------
@@ -137,7 +143,8 @@ def feature_moments(
     """
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError("x is a masked array, and a feature map has a value everywhere: use varstudy.var for it")
-    array = array_of(x)
+    there = tensors.described(x) if lies_on_gpu(x) else None
+    array: Any = array_of(x) if there is None else there
     norms = (norms,) if isinstance(norms, str) else tuple(norms)
     for norm in norms:
         if norm not in NORMS:
@@ -147,6 +154,19 @@ def feature_moments(
     spatial = axes.spatial_axes
     samples, channels = (n for a, n in enumerate(array.shape) if a not in spatial)
     groups = groups_of(groups, channels, "give another number, or leave 'group' out") if "group" in norms else 1
+    if there is not None:
+        name, wanted = method_on_gpu(method), None if dtype is None else fmt
+        cut = there.split(axes.channel_axis, groups)  # (G, C / G) in the channels' place
+        pixels = tuple(a if a < axes.channel_axis else a + 1 for a in spatial)
+        c = axes.channel_axis
+        reduced = {
+            "batch": (there, (0, *spatial)),
+            "layer": (there, (c, *spatial)),
+            "instance": (there, spatial),
+            "group": (cut, (c + 1, *pixels)),
+            "flat": (there, tuple(range(there.ndim))),
+        }
+        return {norm: tensors.moments_of(*reduced[norm], name, wanted) for norm in norms}  # type: ignore[misc]
     places = np.arange(samples * channels).reshape(samples, channels)
     tables = {
         "batch": ((channels,), places.T),

@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arithmetic import default_arithmetic
+from ..cuda.detecting import lies_on_gpu
 from ..exact.rounding_one import DEGREES, EMPTY, OPPOSITE, OVERFLOW, SUBTRACT
 from ..formats import FLOAT64
 from ..threads import WORTHWHILE
-from .arguments import NOT_GIVEN, Request
+from .arguments import NOT_GIVEN, UNNAMED, Request
 from .certain import plain_call, small_integers
 from .groups import answer_groups
 from .inputs import given
 from .lazy import elsewhere
+from .on_gpu import answer_on_gpu
 from .reduction import answer
 from .sums import PIECE
 from .tables import answer_table
@@ -98,6 +100,8 @@ def _generally(
     """The wanted answers for whatever the functions take; what to warn of joins the notes."""
     request = Request(wants, axis, correction, ddof, keepdims, dtype, method, where, nan_policy, weights)
     found = None
+    if type(x) is not np.ndarray and lies_on_gpu(x):
+        return answer_on_gpu(x, request, by, notes)
     if by is None and type(x) is not np.ndarray:
 
         def one(want: str, part: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -162,7 +166,7 @@ def var(
     correction: float = NOT_GIVEN,
     keepdims: bool = False,
     dtype: Any = None,
-    method: str = "exact",
+    method: str = UNNAMED,
     ddof: float | None = None,
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
@@ -174,9 +178,10 @@ def var(
     Parameters
     ----------
     x : an array of any shape, strides and byte order, of float16, bfloat16, float32, float64, integers or bool;
-        a scalar or nested list; anything with `__array__` or `__dlpack__`; a tensor of torch on the CPU; a column
-        or a table of pandas, polars or pyarrow, whose missing values count as NaN; a masked array; an array of
-        Dask, or a DataFrame of it, which stay lazy; a DataArray of xarray, which keeps its labels. The method
+        a scalar or nested list; anything with `__array__` or `__dlpack__`; a tensor of torch; an array on a GPU, see
+        the notes; a column or a table of pandas, polars or pyarrow, whose missing values count as NaN; a masked array;
+        an array of Dask, or a DataFrame of it, which stay lazy; a DataArray of xarray, which keeps its labels. The
+        method
         ``exact`` copies nothing but small pieces of what it must convert, rows that its first pass leaves
         undecided, and small masks; the others copy integers, values under a mask, and strides that no view has.
         Complex values, by ``exact`` alone: the variance is that of the real plus that of the imaginary part. Durations
@@ -212,12 +217,15 @@ def var(
     ------
     TypeError
         The dtype of x is object, a string or any other without moments, or a duration or date, whose variance has
-        none; the result dtype is not floating-point; an axis is no integer; where is not bool; the correction is no
-        real number; weights are no integers.
+        none, or one without kernels on the GPU where x lies; the result dtype is not floating-point; an axis is no
+        integer; where is not bool; the correction is no real number; weights are no integers.
     ValueError
         An axis is there twice or out of bounds (numpy's AxisError); ddof and correction are both given; the
         correction is not finite; the method or nan_policy is unknown; there are NaN values and nan_policy is
-        ``raise``; where or weights do not broadcast to x; weights are negative, or come with another method.
+        ``raise``; where or weights do not broadcast to x; weights are negative, or come with another method; an
+        argument is not taken for an array on a GPU, or no kernel takes its strides.
+    varkernels.cuda.DeviceError
+        The GPU on which x lies, or its driver, cannot do it; it is a MemoryError too if memory is what is missing.
 
     Warns
     -----
@@ -229,6 +237,14 @@ def var(
     Notes
     -----
     Array API standard 2024.12, `var`; IEEE 754-2019, section 4.3.1, for the rounding.
+
+    An array on a GPU of NVIDIA's (torch, CuPy, Numba, JAX, anything with `__dlpack__` or `__cuda_array_interface__`) is
+    reduced there, on its own stream, and so is the answer an array of its kind there, without gradients. That answer is
+    **not** correctly rounded: it is Chan's formula in float32 (float64 for float64), as `varkernels.cuda` runs it:
+    ``chan/grid4``, or ``chan/columns`` where the rows lie side by side. Its worst-case error is the formula's bound
+    (`varkernels.FORMULAS`), with the run and the merges that `varkernels.cuda.shape_of_sum` gives. `method` names
+    another of `varkernels.cuda.algorithms()`; `where`, `weights`, `by` and `nan_policy` are not taken; what is not
+    finite and what overflows gives no warning, as nothing waits for the answer.
 
     Examples
     --------
@@ -249,7 +265,7 @@ def std(
     correction: float = NOT_GIVEN,
     keepdims: bool = False,
     dtype: Any = None,
-    method: str = "exact",
+    method: str = UNNAMED,
     ddof: float | None = None,
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
@@ -279,7 +295,7 @@ def mean(
     axis: int | tuple[int, ...] | None = None,
     keepdims: bool = False,
     dtype: Any = None,
-    method: str = "exact",
+    method: str = UNNAMED,
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",
     weights: ArrayLike | None = None,
@@ -315,7 +331,7 @@ def mean_var(
     correction: float = NOT_GIVEN,
     keepdims: bool = False,
     dtype: Any = None,
-    method: str = "exact",
+    method: str = UNNAMED,
     ddof: float | None = None,
     where: ArrayLike | bool = True,
     nan_policy: str = "propagate",

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from cuda_stand_in import StandIn
 
 import varkernels
 import varstudy.cli as command
 from varkernels import views
 from varkernels.cuda import DeviceError, algorithms
 from varkernels.cuda.devices import driver
-from varkernels.cuda.devices.driver import Driver
-from varkernels.cuda.devices.gpu import Gpu
 from varkernels.cuda.devices.ptx import Executor
 from varkernels.cuda.launch_plan import Plan as Launches
 from varstudy import report
@@ -161,54 +160,24 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
 # ------------------------------------------------------------------------------------------------ no GPU
 
 
-class Library:
-    """A driver's library that answers codes."""
-
-    def __init__(self, version: int = 13000, codes: Mapping[str, tuple[int, bytes]] | None = None) -> None:
-        self.version, self.codes = version, dict(codes or {})
-
-    def __getattr__(self, name: str) -> Any:
-        def function(*arguments: Any) -> int:
-            if name == "cuDriverGetVersion":
-                arguments[0]._obj.value = self.version
-            if name == "cuGetErrorName":
-                arguments[1]._obj.value = next(word for code, word in self.codes.values() if code == arguments[0])
-            return self.codes.get(name, (0, b""))[0]
-
-        return function
-
-
-@pytest.fixture
-def afresh() -> Iterator[None]:
-    caches = Gpu.get, Driver.get  # a test may have others in their place until after this one ends
-    for each in caches:
-        each.cache_clear()
-    yield
-    for each in caches:
-        each.cache_clear()
-
-
-@pytest.mark.usefixtures("afresh")
 @pytest.mark.parametrize(
     ("library", "cause"),
     [
         (None, "there is no NVIDIA driver on this machine"),
-        (Library(11040), "the GPU's driver serves CUDA 11.4, the kernels need 11.8 or newer: update the driver"),
-        (Library(codes={"cuInit": (100, b"CUDA_ERROR_NO_DEVICE")}), "the driver finds no GPU"),
-        (Library(codes={"cuMemAlloc_v2": (2, b"CUDA_ERROR_OUT_OF_MEMORY")}), "the GPU is out of memory"),
-        (Library(codes={"cuModuleLoadData": (222, b"CUDA_ERROR_UNSUPPORTED_PTX_VERSION")}), "too old for this PTX"),
+        ({"version": 10020}, "the GPU's driver serves CUDA 10.2, the kernels need 11.0 or newer: update the driver"),
+        ({"fails": {"cuInit": 100}}, "the driver finds no GPU"),
+        ({"fails": {"cuMemAlloc_v2": 2}}, "the GPU is out of memory"),
+        ({"fails": {"cuModuleLoadDataEx": 222}}, "too old for this PTX"),
     ],
 )
 @pytest.mark.parametrize("option", ["--json", "--quick"])
 def test_without_a_gpu_one_sentence_and_exit_code_3(
     library: Any, cause: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if library is None:
-        monkeypatch.setattr(driver, "LIBRARIES", ("no-such-library.so.1",))
-    else:
-        monkeypatch.setattr(Driver, "_load", staticmethod(lambda: library))
+    monkeypatch.setattr(driver, "LIBRARIES", ("no-such-library.so.1",))
     out = tmp_path / "new"
-    done = call("gpu", option, "--kernels", "chan/grid4", "--out", out)
+    with driver.driven_by(None if library is None else StandIn(execute=False, **library)):
+        done = call("gpu", option, "--kernels", "chan/grid4", "--out", out)
     assert done.exit_code == 3, done.output
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -594,56 +563,13 @@ def test_torch_gives_the_moments_of_the_norms() -> None:
                     assert run().shape[0] == 2
 
 
-class RecordingDriver:
-    """Stands in for the driver: what was called, in order, and what is still allocated."""
-
-    ordinal, version, name = 0, 13000, "Recorded"
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.places: dict[int, int] = {}
-
-    def enter(self) -> None: ...
-
-    def call(self, function: str, *arguments: Any) -> None:
-        self.calls.append(function)
-        if function == "cuDeviceGetAttribute":
-            arguments[0]._obj.value = {38: 40 << 20, 75: 8, 76: 0, 36: 1_000_000, 37: 4096}.get(arguments[1], 7)
-        elif function == "cuEventElapsedTime":
-            arguments[0]._obj.value = 2.0
-        elif function == "cuDeviceGetPCIBusId":
-            arguments[0].value = b"0000:00:00.0"
-        elif function == "cuMemGetInfo_v2":
-            arguments[1]._obj.value = 80 << 30
-
-    def allocate(self, size: int) -> int:
-        address = 4096 * (len(self.calls) + len(self.places) + 1)
-        self.places[address] = size
-        return address
-
-    def free(self, address: int) -> None:
-        del self.places[address]
-
-    def copy_in(self, address: int, array: Any) -> None:
-        assert self.places[address] == array.nbytes
-
-    def load(self, ptx: str, entry: str) -> str:
-        assert f".entry {entry}" in ptx
-        return entry
-
-    def launch(self, function: Any, grid: int, block: int, arguments: Sequence[int], stream: int = 0) -> None:
-        assert all(isinstance(argument, int) for argument in arguments)
-        self.calls.append(str(function))
-
-
-@pytest.mark.usefixtures("afresh")
-def test_the_card_flushes_then_times_and_frees(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded = RecordingDriver()
-    monkeypatch.setattr(Driver, "get", staticmethod(lambda: recorded))
-    card = Card()
-    kept = dict(recorded.places)
+def test_the_card_flushes_then_times_and_frees() -> None:
+    recorded = StandIn(execute=False)
+    with driver.driven_by(recorded):
+        card = Card()
+    kept = dict(recorded.live)
     facts = card.facts()
-    assert (facts["name"], facts["compute_capability"], facts["driver_cuda"]) == ("Recorded", "8.0", "13.0")
+    assert (facts["name"], facts["compute_capability"], facts["driver_cuda"]) == ("Stand-in", "8.0", "13.0")
     assert facts["memory_bytes"] == 80 << 30
     assert facts["bandwidth_by_clock_gbps"] == pytest.approx(2 * 1e9 * 4096 / 8 / 1e9)
     assert "256 MiB" in card.cache_rule()
@@ -657,14 +583,17 @@ def test_the_card_flushes_then_times_and_frees(monkeypatch: pytest.MonkeyPatch) 
             ahead = card.warm(copy)
             assert ahead >= 1
             recorded.calls.clear()
+            recorded.launched.clear()
             assert card.time(copy, 2) == pytest.approx(2e-3)
             flush = ["naive_sweep4_float32_float32", "naive_finish_float32"]
-            assert recorded.calls == [
-                "cuCtxSynchronize", *flush, *flush, "cuEventRecord", "cuMemcpyDtoDAsync_v2", "cuEventRecord",
+            assert [each.entry for each in recorded.launched] == flush * 2
+            assert [name for name in recorded.calls if not name.startswith("cuCtxP")] == [
+                "cuCtxSynchronize", *["cuLaunchKernel"] * 4, "cuEventRecord", "cuMemcpyDtoDAsync_v2", "cuEventRecord",
                 "cuEventSynchronize", "cuEventElapsedTime",
             ]  # fmt: skip
-    assert recorded.places == kept
+    assert recorded.live == kept
+    assert recorded.contexts == []
     plan = replace(SMALL, maps=())
     found = measure(card, chosen("two_pass/grid4"), plan, ["gpu"], Silent(), NO_TORCH)
     assert {each["status"] for each in found["rows"]} == {"ok"}
-    assert recorded.places == kept
+    assert recorded.live == kept

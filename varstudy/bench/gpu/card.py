@@ -56,14 +56,12 @@ class Card:
             There is no GPU that can be used, or it has no memory left.
         """
         self._gpu = Gpu.get()
-        self._driver = self._gpu.driver
-        handle = ctypes.c_int()
-        self._call("cuDeviceGet", ctypes.byref(handle), self._driver.ordinal)
-        self._handle = handle.value
         self._start, self._end = self._event(), self._event()
-        self._attributes = {name: self._attribute(code) for name, code in _ATTRIBUTES.items()}
+        self._attributes = {
+            name: self._gpu.driver.attribute(self._gpu.handle, code) for name, code in _ATTRIBUTES.items()
+        }
         size = max(FLUSH * self._attributes["l2_cache_bytes"], LEAST)
-        self._scratch = self._driver.allocate(size)
+        self._scratch = self._gpu.allocate(size)
         self._call("cuMemsetD8Async", ctypes.c_uint64(self._scratch), ctypes.c_ubyte(0), ctypes.c_size_t(size), None)
         # Read, not written: what is written would have to leave the cache while the contender is timed.
         rows = 256
@@ -82,17 +80,12 @@ class Card:
         return self._gpu
 
     def _call(self, function: str, *arguments: Any) -> None:
-        self._driver.call(function, *arguments)
+        self._gpu.call(function, *arguments)
 
     def _event(self) -> ctypes.c_void_p:
         event = ctypes.c_void_p()
         self._call("cuEventCreate", ctypes.byref(event), 0)
         return event
-
-    def _attribute(self, code: int) -> int:
-        value = ctypes.c_int()
-        self._call("cuDeviceGetAttribute", ctypes.byref(value), code, self._handle)
-        return value.value
 
     def facts(self) -> dict[str, Any]:
         """Name, driver, memory, cache, units, clocks; the bandwidth by the memory's clock, in 10^9 bytes a second."""
@@ -100,9 +93,9 @@ class Card:
         self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
         known = dict(self._attributes)
         capability = f"{known.pop('compute_capability_major')}.{known.pop('compute_capability_minor')}"
-        version = self._driver.version
+        version = self._gpu.driver.version
         found = {
-            "name": self._driver.name,
+            "name": self._gpu.name,
             "compute_capability": capability,
             "driver_cuda": f"{version // 1000}.{version % 1000 // 10}",
             "memory_bytes": total.value,
@@ -115,7 +108,7 @@ class Card:
     def clocks(self) -> Mapping[str, str]:
         """What nvidia-smi says of this GPU at this moment: MHz, watts, degrees Celsius."""
         bus = ctypes.create_string_buffer(32)
-        self._call("cuDeviceGetPCIBusId", bus, 32, self._handle)
+        self._call("cuDeviceGetPCIBusId", bus, 32, self._gpu.handle)
         command = ["nvidia-smi", "-i", bus.value.decode(), f"--query-gpu={','.join(_SMI)}", "--format=csv,noheader"]
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
@@ -137,13 +130,12 @@ class Card:
     @contextmanager
     def place(self, array: NDArray[Any]) -> Iterator[_Map]:
         """A contiguous array in the GPU's memory."""
-        self._driver.enter()
-        address = self._driver.allocate(array.nbytes)
+        address = self._gpu.allocate(array.nbytes)
         try:
-            self._driver.copy_in(address, array)
+            self._gpu.copy_in(address, array)
             yield _Map(self._gpu, address, array.nbytes)
         finally:
-            self._driver.free(address)
+            self._gpu.free(address)
 
     # Timing ---------------------------------------------------------------------------------------------------
 
@@ -199,13 +191,13 @@ class _Map:
 
     @contextmanager
     def copy(self) -> Iterator[Callable[[], None]]:
-        driver = self._gpu.driver
-        target = driver.allocate(self._size)
+        gpu = self._gpu
+        target = gpu.allocate(self._size)
         words = (ctypes.c_uint64(target), ctypes.c_uint64(self._address), ctypes.c_size_t(self._size), None)
         try:
-            yield lambda: driver.call("cuMemcpyDtoDAsync_v2", *words)
+            yield lambda: gpu.call("cuMemcpyDtoDAsync_v2", *words)
         finally:
-            driver.free(target)
+            gpu.free(target)
 
     def shared(self, shape: tuple[int, ...], storage: str) -> Any:
         kind = "<i2" if storage == "bfloat16" else np.dtype(FORMATS[storage].dtype).str
