@@ -145,8 +145,17 @@ class StandIn:
         assert self.contexts, "no context is current"
         return self.contexts[-1]
 
+    def do_cuCtxGetCurrent(self, out: Any) -> int:
+        out._obj.value = 100 + self.contexts[-1] if self.contexts else None
+        return 0
+
+    def do_cuDeviceGetCount(self, out: Any) -> int:
+        out._obj.value = self.gpus
+        return 0
+
     def do_cuMemGetInfo_v2(self, free: Any, total: Any) -> int:
         total._obj.value = 80 << 30
+        free._obj.value = (80 << 30) - sum(size for _, size in self.live.values())
         return 0
 
     def do_cuEventElapsedTime(self, out: Any, start: Any, end: Any) -> int:

@@ -57,7 +57,7 @@ def test_the_answers_kernel_assembles_everywhere(target: str, tmp_path: Path) ->
 
 
 def test_a_newer_instruction_would_be_found(tmp_path: Path) -> None:
-    """A conversion to bfloat16 needs sm_80: the assembler refuses it for the oldest GPU, so none of the texts has one."""
+    """A conversion to bfloat16 needs sm_80: the assembler refuses it for the oldest GPU, so no text has one."""
     newer = ANSWERS.replace("cvt.rn.f16.f64 %h, %d2;", "cvt.rn.bf16.f32 %h, %f3;")
     assert newer != ANSWERS
     with pytest.raises(toolkit.Refused, match="bf16"):
