@@ -24,7 +24,7 @@ import pytest
 import varptx
 from varkernels.folders import cache_folder
 
-__all__ = ["Cupy", "Jax", "Launched", "Numba", "StandIn", "Torch", "loaded"]
+__all__ = ["Cupy", "Jax", "Launched", "Numba", "StandIn", "Torch", "loaded", "on_the_cpu"]
 
 ATTRIBUTES = {75: 8, 76: 0, 36: 1_000_000, 37: 4096, 38: 40 << 20}
 NAMES = {
@@ -519,6 +519,13 @@ def capsule_of(array: _Array) -> Any:
                       strides, array.offset, None, None)  # fmt: skip
     _KEPT.append((tensor, shape, strides))
     return _api.PyCapsule_New(ctypes.addressof(tensor), b"dltensor", None)
+
+
+def on_the_cpu(capsule: Any, address: int) -> Any:
+    """The same capsule, which now names memory of this process at an address."""
+    tensor = DLTensor.from_address(_api.PyCapsule_GetPointer(capsule, b"dltensor"))
+    tensor.data, tensor.device = address, 1
+    return capsule
 
 
 class Consumed:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "docs" / "examples"
 NEEDS = {
     "many_processes": "joblib",
+    "own_cuda_kernel": "numba_cuda",
     "running_batch_norm": "torch",
     "sum_in_sql": "duckdb",
     "synchronised_batch_norm": "torch",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from cuda_stand_in import Cupy, Jax, Numba, StandIn, Torch, loaded
+from cuda_stand_in import Cupy, Jax, Numba, StandIn, Torch, loaded, on_the_cpu
 
 import varkernels
 import varstudy
@@ -22,6 +22,8 @@ from varkernels import FORMATS
 from varkernels.cuda import DeviceError, DeviceMemoryError, DeviceMoments, mirror
 from varkernels.cuda import moments as cuda_moments
 from varkernels.cuda.devices.driver import driven_by
+from varkernels.cuda.devices.gpu import Gpu
+from varkernels.cuda.tensors.dlpack import DeviceBuffer, opened
 from varkernels.formats import Format
 
 KINDS = ("torch", "cupy", "numba", "jax")
@@ -376,6 +378,52 @@ def test_a_stranger_gets_a_buffer_that_others_take_over() -> None:
         del capsule
         gc.collect()
         assert list(driver.live) == [address], "nobody took it over"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", "bool", "complex64"])
+def test_what_numpy_hands_over_by_dlpack_is_read(dtype: str) -> None:
+    """numpy's own capsules, of arrays on the CPU: the structure is read as others write it."""
+    array = np.ones((3, 4, 5), dtype)[:, ::2].transpose(2, 0, 1)
+    capsule = array.__dlpack__()
+    found = opened(capsule)
+    assert found.address == array.__array_interface__["data"][0]
+    assert found.shape == array.shape
+    assert tuple(step * array.itemsize for step in found.strides) == array.strides
+    assert (found.dtype, found.ordinal) == (dtype, 0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_numpy_takes_a_buffer_over(dtype: str) -> None:
+    """A buffer's capsule, as if it lay on the CPU: numpy reads the structure, and gives it back."""
+    driver = StandIn()
+    fmt = FORMATS[dtype]
+    with driven_by(driver):
+        buffer = DeviceBuffer(Gpu.get(), (2, 3), fmt)
+    room = driver.bytes_at(buffer.address, 6 * fmt.dtype.itemsize)
+    room.view(fmt.dtype)[:] = np.arange(6)
+
+    class Here:
+        def __init__(self, buffer: DeviceBuffer) -> None:
+            self.buffer: DeviceBuffer | None = buffer
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return 1, 0
+
+        def __dlpack__(self, **words: Any) -> Any:
+            assert self.buffer is not None
+            return on_the_cpu(self.buffer.__dlpack__(**words), room.ctypes.data)
+
+    here = Here(buffer)
+    found = np.from_dlpack(here)
+    assert found.dtype == fmt.dtype
+    assert found.tolist() == [[0, 1, 2], [3, 4, 5]]
+    here.buffer = None
+    del buffer
+    gc.collect()
+    assert len(driver.live) == 1
+    del found
+    gc.collect()
+    assert driver.live == {}
 
 
 def test_the_sentence_of_the_other_device() -> None:

@@ -73,9 +73,8 @@ def opened(capsule: Any) -> Capsule:
     else:
         strides = tuple(math.prod(shape[a + 1 :]) for a in range(len(shape)))
     kind = tensor.dtype
-    word = f"{_KINDS.get(kind.code, f'kind {kind.code} of ')}{kind.bits}" + (
-        f"x{kind.lanes}" if kind.lanes != 1 else ""
-    )
+    name = _KINDS.get(kind.code, f"of kind {kind.code} and bits ")
+    word = name if name == "bool" else f"{name}{kind.bits}" + (f"x{kind.lanes}" if kind.lanes != 1 else "")
     return Capsule((tensor.data or 0) + tensor.byte_offset, shape, strides, word, tensor.device_id)
 
 
