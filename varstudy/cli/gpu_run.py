@@ -11,7 +11,7 @@ import click
 
 from varkernels.cuda import DeviceError
 
-from ..bench.gpu import gpu_record, measuring
+from ..bench.gpu import gpu_record, measuring, own_arrays
 from ..bench.gpu.card import Card
 from ..bench.gpu.gpu_record import GpuRow
 from ..bench.targets import read_targets
@@ -32,11 +32,12 @@ def gpu(quick: bool, kernels: str | None, seed: int, out: str, as_json: bool) ->
         prepared(out)
         plan = replace(measuring.SHORT if quick else measuring.FULL, seed=seed)
         content = measuring.measure(machine, algorithms, plan, command_words(out=False), progress("measuring"))
+        content["own_arrays"] = own_arrays.record()
     except DeviceError as problem:
         say(f"varstudy: {problem} ('python -m varstudy run --device ptx')")
         raise click.exceptions.Exit(NO_DEVICE) from problem
     leave(out, gpu_record.FILE, content, None if as_json else lambda: _show(content))
-    if not content["checks"]["passed"]:
+    if not content["checks"]["passed"] or content["own_arrays"]["failed"]:
         raise click.exceptions.Exit(REGRESSION)
 
 
@@ -48,6 +49,7 @@ def _show(content: Mapping[str, Any]) -> None:
     device = content["device"]
     click.echo(f"{device['name']}, driver for CUDA {device.get('driver_cuda', '?')}\n")
     _show_checks(content["checks"])
+    _show_own_arrays(content["own_arrays"])
     show_targets(read_targets(content["targets"]), "Speed")
     rows = gpu_record.rows(content)
     for (shape, layout, storage), part in gpu_record.by_map(rows).items():
@@ -81,6 +83,17 @@ def _show_checks(checks: Mapping[str, Any]) -> None:
         paragraph(f"FAILED: {what}", wrong=True)
     if any(checks["first"].values()):
         click.echo("")
+
+
+def _show_own_arrays(found: Mapping[str, Any]) -> None:
+    """Whether users' own arrays are reduced on the GPU as they should be."""
+    if found["absent"]:
+        paragraph(f"Users' arrays: not checked: {found['absent']}.")
+        return
+    torch = f", PyTorch {found['torch']}" if found["torch"] else ""
+    paragraph(f"Users' arrays on the GPU{torch}: {many(found['checks'], 'check')}, {len(found['failed'])} failed.")
+    for what in found["failed"][:SHOWN]:
+        paragraph(f"FAILED: {what}", wrong=True)
 
 
 def _cell(row: GpuRow | None) -> str:

@@ -24,7 +24,7 @@ from varkernels.cuda.devices.ptx import Executor
 from varkernels.cuda.launch_plan import Plan as Launches
 from varstudy import report
 from varstudy._io.progress import Silent
-from varstudy.bench.gpu import gpu_record, measuring, torch_peer
+from varstudy.bench.gpu import gpu_record, measuring, own_arrays, torch_peer
 from varstudy.bench.gpu.card import Card
 from varstudy.bench.gpu.checks import MAPS, QUICK, Checks, check, parts
 from varstudy.bench.gpu.gpu_promises import judged
@@ -467,6 +467,27 @@ def test_a_failed_check_ends_with_exit_code_1(fake: FakeMachine, tmp_path: Path)
         done.stdout
     )
     assert gpu_record.read(tmp_path)["checks"]["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "code", "shown"),
+    [
+        ({}, 0, "Users' arrays on the GPU: 9 checks, 0 failed."),
+        ({"fails": {"cuStreamSynchronize": 719}}, 1, "FAILED: GPU 0, NHWC, float16: DeviceError: a kernel ended in an"),
+        ({"fails": {"cuInit": 100}}, 0, "Users' arrays: not checked: the driver finds no GPU"),
+    ],
+)
+@pytest.mark.usefixtures("fake")
+def test_users_arrays_are_checked(
+    stand_in: dict[str, Any], code: int, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_arrays, "LAYOUTS", {name: own_arrays.LAYOUTS[name] for name in ("NHWC", "one row")})
+    with driver.driven_by(StandIn(gpus=1, **stand_in)):
+        done = call("gpu", "--quick", "--kernels", "chan/grid4", "--out", tmp_path)
+    assert done.exit_code == code, done.output
+    assert shown in " ".join(done.stdout.split())
+    failed = gpu_record.read(tmp_path)["own_arrays"]["failed"]
+    assert bool(failed) == bool(code)
 
 
 def test_out_of_memory_is_shown(fake: FakeMachine, tmp_path: Path) -> None:

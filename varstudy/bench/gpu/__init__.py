@@ -8,7 +8,7 @@
     machine        what a GPU must offer; a test may offer it too
     card           a GPU by NVIDIA's driver: the only module that needs one
     gpu_promises   what the kernels promise
-    own_arrays     users' own arrays on a GPU, checked: a command of its own
+    own_arrays     users' own arrays on a GPU, checked: within the measurement, and as a command of its own
 
 Importing this package loads none of them.
 """

@@ -1,4 +1,4 @@
-"""Users' own arrays on a GPU, checked on a real one: ``python -m varstudy.bench.gpu.own_arrays``.
+"""Users' own arrays on a GPU, checked on a real one: ``python -m varstudy.bench.gpu.own_arrays``, and within ``gpu``.
 
 By the driver alone, and with PyTorch where it is installed: the bits of `varstudy.var`, `std` and `mean` against the
 CPU's mirror of the kernels, layout by layout and format by format, on every GPU; the current context before and after;
@@ -28,7 +28,7 @@ from varkernels.cuda.devices.gpu import Gpu
 
 from . import torch_peer
 
-__all__ = ["LAYOUTS", "Outcome", "checks", "main"]
+__all__ = ["LAYOUTS", "Outcome", "checks", "main", "record"]
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,19 @@ def _outcome(what: str, check: Callable[[], str]) -> Outcome:
     except Exception as problem:  # one failure must not hide the others
         where = traceback.extract_tb(problem.__traceback__)[-1]
         return Outcome(what, f"{type(problem).__name__}: {problem} ({where.name}, line {where.lineno})")
+
+
+def record() -> dict[str, Any]:
+    """For JSON: how many checks there were, which failed, PyTorch's version, and why there are none."""
+    torch, note = torch_peer.load()
+    found: dict[str, Any] = {"checks": 0, "failed": [], "torch": "" if torch is None else note, "absent": ""}
+    try:
+        for each in checks(torch):
+            found["checks"] += 1
+            found["failed"] += [f"{each.what}: {each.found}"] if each.found else []
+    except DeviceError as problem:
+        found["absent"] = str(problem)
+    return found
 
 
 def main() -> int:
