@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .families import OFFSETS, one_step
+from .families import OFFSETS, drifting, one_step
 from .recipes import Maker, Recipe
 
 __all__ = ["gradient_families", "map_families", "merge_families"]
@@ -76,6 +76,19 @@ def _maps(maker: Maker, norm: str, full: bool) -> Iterator[Recipe]:
         tile = maker.put(_own(maker, (32, 2)))
         x = np.concatenate([tile] * 157)[:5000]
         yield Recipe("table-5000", "5000 rows: the sums are long", x, cycle=(0, 64))
+    yield from _long_maps(maker, norm)
+
+
+def _long_maps(maker: Maker, norm: str) -> Iterator[Recipe]:
+    """65,600 values in each row of the statistics; for batch norm a table, and a map whose channels may be last."""
+    why = "long rows with a large mean: one running float32 sum drifts"
+    if norm != "batch":
+        x = np.resize(maker.put(drifting(maker, 111)), (1, 1, 65600))
+        yield Recipe("long-map", why, x, groups=1, cycle=(0, 111))
+        return
+    for name, shape, period in (("long-table", (65600, 2), 222), ("long-map", (32800, 2, 1, 2), 224)):
+        x = np.resize(maker.put(drifting(maker, period)), shape)
+        yield Recipe(name, why, x, cycle=(0, period))
 
 
 def gradient_families(maker: Maker, norm: str, full: bool = False) -> Iterator[Recipe]:

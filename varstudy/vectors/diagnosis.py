@@ -74,6 +74,9 @@ def _explained(answer: NDArray[Any], guess: Predicted, limit: Limit, beyond: NDA
     with np.errstate(all="ignore"):
         off = np.abs(answer - guess.values)
         near = (off <= 1.5 * np.maximum(limit.limit, guess.slack * np.abs(guess.values))) | (answer == guess.values)
+        near &= off <= np.abs(
+            answer - limit.exact.high
+        )  # a guess that is farther than the exact answer explains nothing
         near |= np.abs(answer - fmt.rounded(guess.values).astype(np.float64)) <= 1.5 * limit.limit
         near |= ~np.isfinite(answer) & ~np.isfinite(guess.values)
     return float(near[beyond].mean())

@@ -11,7 +11,7 @@ from varkernels.norms.forward import norm_forward
 
 from .recipes import Maker, Recipe
 
-__all__ = ["OFFSETS", "one_step", "row_families"]
+__all__ = ["OFFSETS", "drifting", "one_step", "row_families"]
 
 # Means in deviations that the format still resolves.
 OFFSETS = {
@@ -53,14 +53,18 @@ def _lengths(maker: Maker, full: bool) -> Iterator[Recipe]:
     for n, period in _LONG:
         x = maker.put(0.5 + maker.normal(1, period))[:, _cycled(n, 0, period)]
         yield Recipe(f"long-{n}", f"one row of {n}: more than a block of threads takes at once", x, cycle=(0, period))
-    # Multiples of 2^-15 that are all 31/64 above one of 2^-9: a sum of 2^14 to 2^15 loses that with each addition.
-    x = maker.put((252 + maker.whole(7, 1, 111) + 31 / 64) * 2.0**-9)[:, _cycled(65600, 0, 111)]
+    x = maker.put(drifting(maker, 111))[:, _cycled(65600, 0, 111)]
     yield Recipe("long-offset", "a long row with a large mean: one running float32 sum drifts", x, cycle=(0, 111))
     for rows in (64, 65537):
         tile = maker.put(0.5 + 0.5 * maker.normal(16, 3) + maker.whole(5, 16, 1))
         x = tile[_cycled(rows, 0, 16)]
         why = f"{rows} rows: more than some launches have blocks" if rows > 2**16 else "64 short rows"
         yield Recipe(f"rows-{rows}", why, x, cycle=(0, 48))
+
+
+def drifting(maker: Maker, n: int) -> Any:
+    """Multiples of 2^-15 that are all 31/64 above one of 2^-9: a sum of 2^14 to 2^15 loses that with each addition."""
+    return (252 + maker.whole(7, 1, n) + 31 / 64) * 2.0**-9
 
 
 def _moments(maker: Maker, full: bool) -> Iterator[Recipe]:

@@ -24,7 +24,7 @@ __all__ = ["CONVENTIONS", "SCHEMA", "VERSION", "case_of", "described", "index_li
 
 SCHEMA = "varstudy-vectors-1"
 # Of the committed small set; CHANGELOG.md next to it says what each version changed.
-VERSION = 1
+VERSION = 2
 
 CONVENTIONS = {
     "normalise": "y = weight (x - mean) / sqrt(variance + epsilon) + bias with the variance M2 / n; rms: y = "
