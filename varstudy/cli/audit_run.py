@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +15,7 @@ from .._io.atomic import write_whole
 from .._io.matching import nearest
 from ..networks.audit import Audit, AuditedLayer
 from ..networks.format_risks import Level
+from ..networks.sensitivity import Effect, Outcome
 from ..report import audit_page
 from ..study.array_files import load_all
 from ..survey import callables
@@ -33,6 +35,8 @@ def audit(
     data: Sequence[str],
     build: str | None,
     to: str,
+    sensitivity: str | None,
+    samples: int | None,
     strict: bool,
     keep: str | None,
     html: str | None,
@@ -41,7 +45,12 @@ def audit(
     """Audit an ONNX file or a torch model, and write what was asked for."""
     if (model is None) == (build is None):
         raise Problem("give an .onnx file, or --torch MODULE:FUNCTION")
-    found = _of_torch(build, data, to) if build else _of_onnx(str(model), data, to)
+    if build:
+        if data or samples:
+            raise Problem("--data is for an .onnx file, and so is --samples: --torch's function gives the inputs")
+        found = _of_torch(build, to, sensitivity)
+    else:
+        found = _of_onnx(str(model), data, to, sensitivity, samples)
     if keep:
         with writing(keep):
             write_whole(Path(keep), json.dumps(found.keep(strict), indent=1).encode() + b"\n")
@@ -56,7 +65,7 @@ def audit(
         say(f"Written: {path}")
 
 
-def _of_onnx(model: str, data: Sequence[str], to: str) -> Audit:
+def _of_onnx(model: str, data: Sequence[str], to: str, sensitivity: str | None, samples: int | None) -> Audit:
     if not data:
         raise Problem(
             "give the model's inputs: --data batch.npz, made with numpy.savez('batch.npz', NAME=array); the names are "
@@ -68,18 +77,32 @@ def _of_onnx(model: str, data: Sequence[str], to: str) -> Audit:
         if (problem.name or "").partition(".")[0] not in ("onnx", "onnxruntime"):
             raise
         raise Problem(f"{problem.name} is not installed: run pip install 'varstudy[onnx]'") from problem
-    batches = [load_all(path) for path in data]
     if not Path(model).is_file():
         there = [path.name for path in Path(model).parent.glob("*.onnx")] if Path(model).parent.is_dir() else []
         raise Problem(f"{model} is no file: {nearest(Path(model).name, there, 'check the path')}")
     with sentences():
-        found: Audit = models.audit_onnx(model, batches, to, progress=progress("running the model"))
+        found: Audit = models.audit_onnx(
+            model, _batches(data, samples), to, sensitivity=sensitivity, progress=progress("running the model")
+        )
     return found
 
 
-def _of_torch(build: str, data: Sequence[str], to: str) -> Audit:
-    if data:
-        raise Problem("--data is for an .onnx file: the function of --torch gives the model and its inputs")
+def _batches(data: Sequence[str], samples: int | None) -> Iterator[Mapping[str, Any]]:
+    """One batch after the other; a file is read when it is its turn, and a mapped one in pieces."""
+    for path in data:
+        whole = load_all(path)
+        if samples is None:
+            yield whole
+            continue
+        lengths = {name: len(array) if array.ndim else 0 for name, array in whole.items()}
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
+            said = ", ".join(f"{name} has {count}" for name, count in lengths.items())
+            raise Problem(f"--samples cuts all inputs of {path} alike, and their first axes differ: {said}")
+        for start in range(0, next(iter(lengths.values())), samples):
+            yield {name: array[start : start + samples] for name, array in whole.items()}
+
+
+def _of_torch(build: str, to: str, sensitivity: str | None) -> Audit:
     with sentences():
         made = callables.resolve(build)()
     if not (isinstance(made, tuple) and len(made) >= 2):
@@ -88,7 +111,9 @@ def _of_torch(build: str, data: Sequence[str], to: str) -> Audit:
     inputs = rest[0] if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest
     modules = importlib.import_module("varstudy.networks.torch_modules")
     with sentences():
-        found: Audit = modules.audit(first, *inputs, format=to)
+        found: Audit = modules.audit(
+            first, *inputs, format=to, sensitivity=sensitivity, progress=progress("replacing norms")
+        )
     return found
 
 
@@ -122,8 +147,10 @@ def _show(found: Audit, strict: bool) -> None:
         more=("sum x^2", "runtime", "rows x n", "pairwise", "formula"),
         note=f"kappa: with epsilon, of the worst row. storing: relative change of variance + epsilon by rounding the "
         f"values to {found.format}. pairwise: error of a two-pass variance accumulated in {found.format}. runtime: "
-        "error of what ran, of the variance or of the output.",
+        "error of the kernel that ran, of the variance or of the output.",
     )
+    if found.effects:
+        _show_effects(found)
     click.echo()
     for each in risky if not wide() else found.layers:
         for risk in each.risks:
@@ -134,6 +161,30 @@ def _show(found: Audit, strict: bool) -> None:
         paragraph(
             f"Keep in float32 (node_block_list; --keep FILE writes it): {listed(names, None if wide() else NAMED)}."
         )
+
+
+def _show_effects(found: Audit) -> None:
+    """What replaced norms do to the output: all of them first; of single ones the worst, or with --wide every one."""
+    alone = sorted((each for each in found.effects if each.layer), key=lambda each: each.badness, reverse=True)
+    told = [each for each in found.effects if not each.layer] + (alone if wide() else alone[:NAMED])
+    click.echo()
+    show_table(
+        f"The network's output with other norms: {many(len(alone), 'run')} with one replaced"
+        if alone
+        else "The network's output with all norms replaced",
+        ["norms", "computed by", "error of the output", "not finite"],
+        [[each.layer or "all", each.way, _effect(each), f"{each.not_finite:,} of {each.values:,}"] for each in told],
+        left=2,
+        note="error: ||y - exact|| / ||exact|| over an output array of the first batch, a number without unit; exact: "
+        "exact statistics in all norms, nothing rounded. All but the norms is computed in the network's own format."
+        + ("" if wide() or len(alone) <= NAMED else f" The worst {NAMED} of single norms; --wide: all."),
+    )
+
+
+def _effect(each: Effect) -> str:
+    if each.outcome is Outcome.NOT_FINITE:
+        return wrong("NaN or infinite", True)
+    return wrong(_figure(each.error), each.outcome is Outcome.WRONG)
 
 
 def _line(each: AuditedLayer, to: str) -> list[str]:

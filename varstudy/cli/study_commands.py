@@ -167,7 +167,7 @@ def check() -> None:
     "--data",
     metavar="FILE",
     multiple=True,
-    help="The model's inputs by name in an .npz file; repeat it for more batches.",
+    help="The inputs by name: an .npz file, or a folder of .npy files; repeat it for more batches.",
 )
 @click.option(
     "--torch",
@@ -182,6 +182,17 @@ def check() -> None:
     default="float16",
     show_default=True,
     help="What the model may be converted to.",
+)
+@click.option(
+    "--sensitivity",
+    type=click.Choice(["all", "each"]),
+    help="Also replace the norms, all together or also one at a time: what reaches the output.",
+)
+@click.option(
+    "--samples",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Cut the first axis of every input into batches of N, for data larger than memory.",
 )
 @click.option("--strict", is_flag=True, help="Keep what depends on the accumulator in float32, too.")
 @click.option(

@@ -14,12 +14,10 @@ from varkernels.formats import FORMATS, Format
 from .format_risks import Level, Risk, risks
 from .layer_facts import LayerFacts, kappa_of
 from .layer_losses import Losses, losses
-from .norm_layers import Formula
+from .norm_layers import Formula, listed
+from .sensitivity import Effect
 
 __all__ = ["Audit", "AuditedLayer", "audit_of", "audited", "format_named"]
-
-# Layers that the verdict names; the table has all.
-NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,7 @@ class Audit:
     model : its name. format : the format asked about. layers : in the network's order.
     beyond : operators or modules outside the norms with a value beyond the format, and that value.
     notes : what could not be looked at, a sentence each.
+    effects : what replacing norms does to the output; empty where that was not asked for.
     """
 
     model: str
@@ -104,6 +103,7 @@ class Audit:
     layers: list[AuditedLayer]
     beyond: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
 
     def of(self, level: Level) -> list[AuditedLayer]:
         """The layers whose surest risk has a level."""
@@ -158,6 +158,7 @@ class Audit:
             "beyond": self.beyond,
             "notes": self.notes,
             "layers": [each.record() for each in self.layers],
+            "sensitivity": [each.record() for each in self.effects],
         }
 
 
@@ -167,9 +168,7 @@ def _break(layers: Sequence[AuditedLayer]) -> str:
 
 
 def _named(layers: Sequence[AuditedLayer]) -> str:
-    names = [each.facts.layer.name for each in layers]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return listed([each.facts.layer.name for each in layers])
 
 
 def format_named(name: str) -> Format:
@@ -198,12 +197,12 @@ def audit_of(
     layers: Sequence[AuditedLayer],
     beyond: dict[str, float] | None = None,
     notes: Sequence[str] = (),
+    effects: Sequence[Effect] = (),
 ) -> Audit:
     """Put an audit together; layers that no data reached are told."""
     silent = [each.facts.layer.name for each in layers if not each.facts.calls and not each.problem]
     told = list(notes)
     if silent:
-        more = f" and {len(silent) - NAMED} more" if len(silent) > NAMED else ""
-        told.append(f"No data reached {', '.join(silent[:NAMED])}{more}: nothing is known there.")
+        told.append(f"No data reached {listed(silent)}: nothing is known there.")
     told += [f"{each.facts.layer.name} could not be audited: {each.problem}." for each in layers if each.problem]
-    return Audit(model, fmt.name, list(layers), dict(beyond or {}), told)
+    return Audit(model, fmt.name, list(layers), dict(beyond or {}), told, list(effects))

@@ -11,23 +11,50 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import AttributeProto, helper, numpy_helper
 
-__all__ = ["OnnxGraph"]
+__all__ = ["OnnxGraph", "subgraphs", "taken_by"]
 
 # Operators that change a tensor's shape or format, and no value but by rounding.
 SHAPES = ("Identity", "Cast", "CastLike", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Expand")
 
 
+def subgraphs(node: Any) -> list[Any]:
+    """The graphs within an operator: the branches of If, the bodies of Loop and Scan."""
+    found = []
+    for each in node.attribute:
+        if each.type == AttributeProto.GRAPH:
+            found.append(each.g)
+        elif each.type == AttributeProto.GRAPHS:
+            found += list(each.graphs)
+    return found
+
+
+def taken_by(node: Any) -> list[str]:
+    """The tensors that an operator takes, those that the graphs within it take from outside among them."""
+    found = [name for name in node.input if name]
+    for graph in subgraphs(node):
+        made = {each.name for each in (*graph.input, *graph.initializer)}
+        made |= {name for inner in graph.node for name in inner.output}
+        inner = [name for each in graph.node for name in taken_by(each)] + [each.name for each in graph.output]
+        found += [name for name in inner if name not in made]
+    return found
+
+
 class OnnxGraph:
-    """The operators of a graph's first level, in their order.
+    """The operators of a graph, without those within its operators, in their order.
+
+    Parameters
+    ----------
+    graph : onnx's own. around : the one that it is within, which has constants for it.
 
     Attributes
     ----------
     nodes : onnx's own. named : by index, a name for each: its own, or `type_index`.
     """
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: Any, around: OnnxGraph | None = None) -> None:
+        self._around = around
         self.nodes = list(graph.node)
         self.maker: dict[str, int] = {}
         self.takers: dict[str, list[int]] = defaultdict(list)
@@ -69,7 +96,7 @@ class OnnxGraph:
             return np.asarray(numpy_helper.to_array(self._initial[tensor]))
         node = self.make(tensor)
         if node is None:
-            return None
+            return None if self._around is None else self._around.constant(tensor)
         if node.op_type == "Constant":
             for each in node.attribute:
                 if each.name == "value":

@@ -7,10 +7,12 @@ alone is RMS norm.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .norm_layers import Formula, NormLayer
 from .onnx_graph import SHAPES, OnnxGraph
@@ -48,7 +50,8 @@ class OnnxNorm:
     ----------
     layer : what it is. inputs : the tensors whose sum it normalises. output : what it makes.
     variance : the tensor of its variance, of a norm in pieces; else empty.
-    weight, bias : constants, or None. problem : why it can't be looked at; empty where it can.
+    weight, bias : constants, or None. added : a constant that joins the sum of the inputs, or None.
+    problem : why it can't be looked at; empty where it can.
     """
 
     layer: NormLayer
@@ -57,12 +60,20 @@ class OnnxNorm:
     variance: str = ""
     weight: Any = None
     bias: Any = None
+    added: Any = None
     problem: str = ""
 
     @property
     def tensors(self) -> tuple[str, ...]:
         """What an audit looks at."""
         return tuple(dict.fromkeys(name for name in (*self.inputs, self.output, self.variance) if name))
+
+    def input_of(self, values: Mapping[str, Any]) -> NDArray[Any]:
+        """What it normalises, from tensors by name."""
+        x = np.asarray(values[self.inputs[0]])
+        for other in self.inputs[1:]:
+            x = x + np.asarray(values[other])
+        return x if self.added is None else x + self.added
 
 
 def norms_of(graph: OnnxGraph) -> list[OnnxNorm]:
@@ -79,7 +90,7 @@ def _fused(graph: OnnxGraph, at: int, node: Any) -> OnnxNorm:
     kind, problem = KIND[node.op_type], ""
     epsilon = float(graph.attribute(node, "epsilon", 1e-9 if node.op_type.startswith("Mean") else 1e-5))
     axes: tuple[int, ...] = (-1,)
-    groups = 0
+    groups, last = 0, False
     mean = variance = None
     formula = Formula.FUSED
     if node.op_type in ("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"):
@@ -92,21 +103,27 @@ def _fused(graph: OnnxGraph, at: int, node: Any) -> OnnxNorm:
         axes = tuple(int(a) for a in graph.attribute(node, "axes", [0, 2, 3]))
     elif kind == "group":
         groups = int(graph.attribute(node, "num_groups", graph.attribute(node, "groups", 0)))
-        if graph.attribute(node, "channels_last", 0):
-            problem = "its input is channels-last, which the audit does not take apart into groups"
+        last = node.op_type == "GroupNorm" and bool(graph.attribute(node, "channels_last", 1))
     elif kind == "batch" and not graph.attribute(node, "training_mode", 0):
         formula = Formula.RUNNING
         kept = [graph.constant(name) for name in node.input[3:5]]
         mean, variance = (None if each is None else each.astype(np.float64).reshape(-1) for each in kept)
-    constants = [graph.constant(name) if name else None for name in node.input[1:3]]
-    weight, bias = (*constants, None, None)[:2] if node.op_type not in SKIP else (None, None)
-    layer = NormLayer(graph.name(at), kind, formula, epsilon, axes, groups, mean, variance, nodes=(graph.name(at),))
+    skips = node.op_type in SKIP
+    constants = [graph.constant(name) if name else None for name in node.input[2 if skips else 1 :]]
+    # The simplified norm has a weight and no bias; what follows is added to the input.
+    weight, bias, added = (*constants, None, None, None)[:3]
+    if kind == "rms":
+        bias, added = None, bias
+    layer = NormLayer(
+        graph.name(at), kind, formula, epsilon, axes, groups, last, mean, variance, nodes=(graph.name(at),)
+    )
     return OnnxNorm(
         layer,
-        tuple(node.input[: 2 if node.op_type in SKIP else 1]),
+        tuple(node.input[: 2 if skips else 1]),
         node.output[0],
         weight=weight,
         bias=bias,
+        added=added if skips else None,
         problem=problem,
     )
 

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from .._io.progress import Progress
 from .audit import Audit, audit_of, audited, format_named
 from .format_risks import overflow
+from .kernel_error import output_error
 from .layer_facts import LayerFacts
-from .norm_layers import KINDS, Formula, NormLayer
+from .norm_layers import KINDS, Formula, NormLayer, listed
+from .sensitivity import Effect, check_mode, effects, not_replaced
+from .torch_replay import TorchReplay
+from .torch_tensors import array_of, floats_of
 
 __all__ = ["TorchAudit", "audit"]
 
@@ -43,7 +47,10 @@ class TorchAudit:
         self._modules = {name: module for name, (module, _) in chosen.items()}
         self._problems: dict[str, str] = {}
         self._highest: dict[str, float] = {}
+        self._runtime: dict[str, float] = {}
         self._first = ""
+        self._effects: list[Effect] = []
+        self._left: list[str] = []
         self._hooks: list[Any] = []
 
     def __enter__(self) -> TorchAudit:
@@ -64,20 +71,36 @@ class TorchAudit:
         facts = self._facts[name]
 
         def hook(module: Any, given: Any, named: Any, answer: Any) -> None:
-            tensor = next((each for each in (*given, *named.values()) if self._floats(each)), None)
+            tensor = next(floats_of((*given, *named.values()), self._torch), None)
             if tensor is None or name in self._problems:
                 self._problems.setdefault(name, "it was not given a tensor of floats")
                 return
             try:
-                facts.update(_array(tensor, self._torch))
+                facts.update(array_of(tensor, self._torch))
             except ValueError as problem:
                 self._problems[name] = str(problem)
                 return
             if self._floats(answer):
-                facts.answered(_array(answer, self._torch))
+                y = array_of(answer, self._torch)
+                facts.answered(y)
                 self._see(name, answer)
+                self._score(name, array_of(tensor, self._torch), y)
 
         return hook
+
+    def _score(self, name: str, x: NDArray[Any], y: NDArray[Any]) -> None:
+        """Compare the first output of torch's own classes with the exact one."""
+        module = self._modules[name]
+        if name in self._runtime or not type(module).__module__.startswith("torch."):
+            return
+        weight, bias = (
+            array_of(each, self._torch) if isinstance(each, self._torch.Tensor) else None
+            for each in (getattr(module, "weight", None), getattr(module, "bias", None))
+        )
+        narrow = module.weight.dtype if weight is not None else self._torch.float32
+        self._runtime[name] = (
+            math.nan if narrow is self._torch.bfloat16 else output_error(self._facts[name].layer, x, y, weight, bias)
+        )
 
     def _other(self, name: str) -> Any:
         def hook(module: Any, given: Any, answer: Any) -> None:
@@ -101,7 +124,14 @@ class TorchAudit:
         """The audit of everything that ran so far."""
         fmt, limit = self.format, overflow(self.format)
         layers = [
-            audited(self._with_maker(name, limit), fmt, problem=self._problems.get(name, "")) for name in self._facts
+            audited(
+                self._with_maker(name, limit),
+                fmt,
+                self._runtime.get(name, math.nan),
+                "output",
+                self._problems.get(name, ""),
+            )
+            for name in self._facts
         ]
         beyond = {name: top for name, top in self._highest.items() if top >= limit and name not in self._facts}
         notes = []
@@ -110,9 +140,20 @@ class TorchAudit:
         least = min((facts.calls for facts in self._facts.values() if facts.calls), default=0)
         often = [name for name, facts in self._facts.items() if facts.calls > least]
         if often:
-            more = f" and {len(often) - 4} more" if len(often) > 4 else ""
-            notes.append(f"Called more often than others, all calls joined: {', '.join(often[:4])}{more}.")
-        return audit_of(type(self.model).__name__, fmt, layers, beyond, notes)
+            notes.append(f"Called more often than others, all calls joined: {listed(often)}.")
+        notes += not_replaced(self._left)
+        return audit_of(type(self.model).__name__, fmt, layers, beyond, notes, self._effects)
+
+    def replace_norms(self, inputs: Sequence[Any], mode: str, progress: Progress | None = None) -> None:
+        """Measure what replacing the norms does to the model's output for some inputs."""
+        layers = {
+            name: (module, self._facts[name].layer)
+            for name, module in self._modules.items()
+            if self._facts[name].calls and name not in self._problems
+        }
+        replay = TorchReplay(self.model, inputs, layers)
+        self._left = replay.left
+        self._effects = effects(replay.names, replay.run, self.format, mode, progress) if replay.names else []
 
     def _with_maker(self, name: str, limit: float) -> LayerFacts:
         """A layer's facts. Where its input is beyond the format, what makes it must stay wide, too: that is in the
@@ -123,7 +164,14 @@ class TorchAudit:
         return replace(facts, layer=replace(facts.layer, nodes=(around,)))
 
 
-def audit(model: Any, *inputs: Any, format: str = "float16", kinds: Mapping[str, str] | None = None) -> Any:
+def audit(
+    model: Any,
+    *inputs: Any,
+    format: str = "float16",
+    kinds: Mapping[str, str] | None = None,
+    sensitivity: str | None = None,
+    progress: Progress | None = None,
+) -> Any:
     """Audit the norm layers of a torch model: which are at risk in float16 or bfloat16, on your data.
 
     Parameters
@@ -135,6 +183,8 @@ def audit(model: Any, *inputs: Any, format: str = "float16", kinds: Mapping[str,
     kinds : which norm a module of your own is: from the name of its class, or of the module, to ``batch``, ``layer``,
         ``group``, ``instance``, ``rms``, or to an empty string where it is none. Classes whose name ends in RMSNorm or
         LayerNorm are taken for what they say.
+    sensitivity : ``all`` or ``each``: also what replacing the norms does to the outputs, all norms together, or also
+        each alone. It needs inputs. progress : receives the runs of that.
 
     Returns
     -------
@@ -147,33 +197,31 @@ def audit(model: Any, *inputs: Any, format: str = "float16", kinds: Mapping[str,
     TypeError
         The model is no torch.nn.Module.
     ValueError
-        The format or a kind is unknown.
+        The format, a kind or the sensitivity is unknown, or the sensitivity is asked for without inputs.
 
     Notes
     -----
     Several batches: ``with varstudy.torch.audit(model) as seen:`` run the model on each; then ``seen.result`` is the
     audit, and ``seen.result.keep()`` has the names of the modules to keep in float32.
     """
+    check_mode(sensitivity)
     looking = TorchAudit(model, format, kinds)
     if not inputs:
+        if sensitivity is not None:
+            raise ValueError("sensitivity runs the model again and again: give its inputs, too")
         return looking
     torch: Any = importlib.import_module("torch")
     kept = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
     try:
         with torch.no_grad(), looking:
             model(*inputs)
+        if sensitivity is not None:
+            looking.replace_norms(inputs, sensitivity, progress)
     finally:
         with torch.no_grad():
             for name, buffer in model.named_buffers():
                 buffer.copy_(kept[name])
     return looking.result
-
-
-def _array(tensor: Any, torch: Any) -> NDArray[Any]:
-    """A tensor's values, exact: bfloat16 as float32."""
-    values = tensor.detach().cpu()
-    wide = values if values.dtype in (torch.float16, torch.float32, torch.float64) else values.float()
-    return np.asarray(wide.numpy())
 
 
 def _chosen(model: Any, kinds: Mapping[str, str], torch: Any) -> dict[str, tuple[Any, NormLayer]]:
@@ -239,7 +287,7 @@ def _layer(name: str, module: Any, kind: str, torch: Any) -> NormLayer:
         float(epsilon),
         tuple(range(-count, 0)),
         int(getattr(module, "num_groups", 0)) if kind == "group" else 0,
-        mean,
-        variance,
+        mean=mean,
+        variance=variance,
         nodes=(name,),
     )

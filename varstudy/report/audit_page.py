@@ -8,6 +8,7 @@ from typing import Any
 from .. import __version__
 from ..networks.audit import Audit, AuditedLayer
 from ..networks.format_risks import Level
+from ..networks.sensitivity import Effect, Outcome
 from .rendering import asset, environment, policy
 from .words import number
 
@@ -53,6 +54,10 @@ def render(found: Audit, strict: bool = False) -> str:
                 if risk.level is level
             ],
             lines=[_line(each, found.format) for each in found.layers],
+            effects=[
+                (each.layer or "all", each.way, _outcome(each), f"{each.not_finite:,} of {each.values:,}")
+                for each in found.effects
+            ],
             keep=found.keep(strict),
             beyond=[(name, number(value)) for name, value in found.beyond.items()],
         )
@@ -85,6 +90,13 @@ def _line(each: AuditedLayer, to: str) -> dict[str, Any]:
         "advice": each.problem or (lost.verdict.answer if lost and lost.verdict else _ABSENT),
         "level": each.level.value if each.level else "none",
     }
+
+
+def _outcome(each: Effect) -> str:
+    """The error, or in words that there is none, or that nothing is left."""
+    if each.outcome is Outcome.NOT_FINITE:
+        return "NaN or infinite"
+    return _figure(each.error) + (", finite and wrong" if each.outcome is Outcome.WRONG else "")
 
 
 def _figure(value: float) -> str:

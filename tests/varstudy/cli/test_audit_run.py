@@ -74,8 +74,21 @@ def test_an_onnx_file_from_the_command_line(tmp_path: Path) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "m.onnx")
     np.savez(tmp_path / "b.npz", x=np.random.default_rng(0).normal(0, 1, (5, 8)).astype(np.float32))
-    done = call(tmp_path / "m.onnx", "--data", tmp_path / "b.npz", "--data", tmp_path / "b.npz")
+    words = ("--data", tmp_path / "b.npz", "--sensitivity", "each", "--html", tmp_path / "audit.html")
+    done = call(tmp_path / "m.onnx", "--data", tmp_path / "b.npz", *words)
+    assert "error of the output" in done.stdout
+    assert "What reaches the output" in (tmp_path / "audit.html").read_text()
+    found = json.loads(call(tmp_path / "m.onnx", *words[:4], "--json").stdout)
+    assert [len(found[key]) for key in ("layers", "sensitivity")] == [1, 18]
     assert done.stdout.startswith("None of 1 layer is at risk in float16 on this data.")
     assert "is no file" in refused(tmp_path / "n.onnx", "--data", tmp_path / "b.npz")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    np.save(folder / "x.npy", np.ones((5, 8), np.float32))
+    found = json.loads(call(tmp_path / "m.onnx", "--data", folder, "--samples", 2, "--json").stdout)
+    assert found["layers"][0]["rows"] == 5
+    np.save(folder / "z.npy", np.ones((4, 8), np.float32))
+    assert "their first axes differ: x has 5, z has 4" in refused(tmp_path / "m.onnx", "--data", folder, "--samples", 2)
+    assert "'z' is no input" in refused(tmp_path / "m.onnx", "--data", folder)
     np.save(tmp_path / "b.npy", np.zeros(3))
     assert "is no .npz file" in refused(tmp_path / "m.onnx", "--data", tmp_path / "b.npy")

@@ -14,7 +14,12 @@ from onnx.reference import ReferenceEvaluator  # noqa: E402
 
 from varstudy.networks.format_risks import Level  # noqa: E402
 from varstudy.networks.norm_layers import Formula  # noqa: E402
+from varstudy.networks.onnx_graph import OnnxGraph  # noqa: E402
 from varstudy.networks.onnx_models import audit_onnx  # noqa: E402
+from varstudy.networks.onnx_norms import norms_of  # noqa: E402
+from varstudy.networks.onnx_replay import OnnxReplay  # noqa: E402
+from varstudy.networks.replaced_norms import EXACT  # noqa: E402
+from varstudy.networks.sensitivity import Outcome  # noqa: E402
 
 C = 32
 
@@ -176,6 +181,165 @@ def test_more_tensors_than_fit_take_more_runs(tmp_path, monkeypatch):
     whole = audit_onnx(path, [{"x": data()}]).record()
     monkeypatch.setattr("varstudy.networks.onnx_models.TENSORS", 8 * 16 * C * 5)
     assert audit_onnx(path, [{"x": data()}]).record() == whole
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_replaced_norm_is_the_norm_and_a_naive_one_is_not(tmp_path, style):
+    net = Net()
+    net.scale(3.0, "first")
+    for k in range(3):
+        net.norm(style, f"norm{k}")
+        net.last = net.add("Add", net.last, "x", name=f"skip{k}")
+    x = data() + np.float32(100 if style != "rms" else 0)
+    path = net.save(tmp_path / "m.onnx")
+    found = audit_onnx(path, [{"x": x}], sensitivity="each")
+    by = {(each.layer, each.way): each for each in found.effects}
+    assert len(by) == 9 * 4
+    names = [each.facts.layer.name for each in found.layers]
+    assert list(dict.fromkeys(each.layer for each in found.effects)) == ["", *names]
+    # The graph adds x, about 100, to each norm's output: storing the norms rounds values of about 1.
+    assert by["", "stored in float16, exact statistics"].error < 1e-3 if style == "rms" else 0.1
+    assert by["", "pairwise in float32"].error < 0.1
+    if style == "rms":
+        assert all(each.outcome is Outcome.ERROR for each in found.effects)
+    else:
+        # 32 squares of 300^2 are beyond float16, one alone too.
+        assert by["", "naive in float16"].outcome is Outcome.NOT_FINITE
+        assert by[names[0], "naive in float16"].not_finite > 0
+    plain = ReferenceEvaluator(str(path)).run(None, {"x": x})[0]
+    graph = OnnxGraph(onnx.load(path).graph)
+    replay = OnnxReplay(onnx.load(path), graph, norms_of(graph), ["y"])
+    assert len(replay.parts) == 4
+    (again,) = replay.run({"x": x}, dict.fromkeys(range(3), EXACT))
+    assert np.abs(again - plain).max() <= 1e-5 * np.abs(plain).max()
+
+
+def test_a_norm_whose_output_is_something_else_is_not_replaced(tmp_path):
+    """x / sqrt(variance + epsilon) alone, from which the mean is taken elsewhere, as Keras exports it."""
+    net = Net()
+    net.norm("two-pass", "norm")
+    net.nodes[-1].input[0] = "x"
+    found = audit_onnx(net.save(tmp_path / "m.onnx"), [{"x": data()}], sensitivity="all")
+    assert found.effects == []
+    assert any(note.startswith("Not replaced") and note.endswith("norm.") for note in found.notes)
+
+
+def branching():
+    """An If with a norm in each branch, and a norm after it."""
+
+    def branch(name):
+        mean = helper.make_node("ReduceMean", ["x"], [f"{name}.m"], name=f"{name}/Mean", axes=[-1], keepdims=1)
+        centre = helper.make_node("Sub", ["x", f"{name}.m"], [f"{name}.d"], name=f"{name}/Sub")
+        square = helper.make_node("Mul", [f"{name}.d", f"{name}.d"], [f"{name}.q"], name=f"{name}/Mul")
+        var = helper.make_node("ReduceMean", [f"{name}.q"], [f"{name}.v"], name=f"{name}/Mean2", axes=[-1], keepdims=1)
+        add = helper.make_node("Add", [f"{name}.v", "e"], [f"{name}.a"], name=f"{name}/Add")
+        root = helper.make_node("Sqrt", [f"{name}.a"], [f"{name}.r"], name=f"{name}/Sqrt")
+        last = helper.make_node("Div", [f"{name}.d", f"{name}.r"], [f"{name}.y"], name=f"{name}/Div")
+        answer = [helper.make_tensor_value_info(f"{name}.y", TensorProto.FLOAT, None)]
+        return helper.make_graph([mean, centre, square, var, add, root, last], name, [], answer)
+
+    return helper.make_node(
+        "If", ["flag"], ["chosen"], name="choice", then_branch=branch("one"), else_branch=branch("two")
+    )
+
+
+def test_norms_within_branches_are_named_as_not_audited(tmp_path):
+    net = Net()
+    net.constant("e", 1e-5)
+    net.constants["flag"] = np.array(True)
+    net.nodes.append(branching())
+    net.last = "chosen"
+    net.norm("two-pass", "after")
+    found = audit_onnx(net.save(tmp_path / "m.onnx"), [{"x": data()}], sensitivity="all")
+    assert [each.facts.layer.name for each in found.layers] == ["after"]
+    assert "Not audited, as they are within If choice: two, one." in found.notes
+    assert len(found.effects) == 9
+    assert all(each.not_finite == 0 for each in found.effects)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_group_norm_and_its_weights(tmp_path, groups):
+    weight, bias = (np.random.default_rng(k).normal(1, 1, 8).astype(np.float32) for k in (1, 2))
+    node = helper.make_node("GroupNormalization", ["x", "w", "b"], ["y"], name="norm", num_groups=groups)
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 8, 5]) for name in "xy"]
+    constants = [numpy_helper.from_array(array, name) for array, name in ((weight, "w"), (bias, "b"))]
+    graph = helper.make_graph([node], "net", value[:1], value[1:], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "m.onnx")
+    x = np.random.default_rng(0).normal(0, 1, (3, 8, 5)).astype(np.float32)
+    found = audit_onnx(tmp_path / "m.onnx", [{"x": x}], sensitivity="all")
+    (layer,) = found.layers
+    assert (layer.facts.rows, layer.facts.values) == (3 * groups, {40 // groups})
+    assert 0 < layer.runtime < 1e-5
+    assert found.effects[0].error < 1e-3
+
+
+def test_a_skip_norm_has_its_weights_and_its_sum(tmp_path):
+    g = np.random.default_rng(0)
+    constants = {name: g.normal(1, 1, C).astype(np.float32) for name in "wba"}
+    node = helper.make_node(
+        "SkipLayerNormalization", ["x", "s", "w", "b", "a"], ["y"], name="norm", domain="com.microsoft", epsilon=1e-3
+    )
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2, C]) for name in "xsy"]
+    initial = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph([node], "net", value[:2], value[2:], initial)
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "m.onnx")
+    feed = {name: g.normal(0, 1, (3, 2, C)).astype(np.float32) for name in "xs"}
+    found = audit_onnx(tmp_path / "m.onnx", [feed], sensitivity="all")
+    assert found.layers[0].facts.largest == float(np.abs(feed["x"] + feed["s"] + constants["a"]).max())
+    assert 0 < found.layers[0].runtime < 1e-5
+    assert found.effects[0].error < 1e-3
+
+
+def test_a_float16_model_that_overflows_already_is_said_where(tmp_path):
+    net = Net()
+    net.scale(300.0, "big")
+    net.last = net.add("Mul", "big", "big", name="squared")
+    net.norm("two-pass", "norm")
+    path = net.save(tmp_path / "m.onnx")
+    float16 = pytest.importorskip("onnxconverter_common.float16")
+    onnx.save(float16.convert_float_to_float16(onnx.load(path)), path)
+    found = audit_onnx(path, [{"x": data().astype(np.float16)}])
+    assert any("first out of squared, before any conversion" in note for note in found.notes)
+    assert found.layers[0].facts.nonfinite > 0
+
+
+def test_nan_in_the_data_is_said(tmp_path):
+    net = Net()
+    net.norm("fused", "norm")
+    x = data()
+    x[3, 5] = np.nan
+    assert "Input 'x' holds NaN or infinities." in audit_onnx(net.save(tmp_path / "m.onnx"), [{"x": x}]).notes
+
+
+def test_external_weights_that_are_missing_are_said(tmp_path):
+    net = Net()
+    net.norm("fused", "norm")
+    net.constant("norm.w", np.ones(C))
+    path = net.save(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert audit_onnx(path, [{"x": data()}]).keep() == []
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises((OSError, ValueError), match=r"weights\.bin"):
+        audit_onnx(path, [{"x": data()}])
+
+
+def test_batches_are_taken_one_after_the_other_and_none_is_refused(tmp_path):
+    net = Net()
+    net.norm("two-pass", "norm")
+    path = net.save(tmp_path / "m.onnx")
+    held = []
+
+    def batches():
+        for k in range(4):
+            held.append(k)
+            yield {"x": data(k)}
+
+    found = audit_onnx(path, batches())
+    assert (held, found.layers[0].facts.rows) == ([0, 1, 2, 3], 64)
+    with pytest.raises(ValueError, match="no batch"):
+        audit_onnx(path, [])
 
 
 @pytest.mark.parametrize(

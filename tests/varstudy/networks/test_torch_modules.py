@@ -11,6 +11,7 @@ torch: object = pytest.importorskip("torch")
 import varstudy.torch  # noqa: E402
 from varstudy.networks.format_risks import Level  # noqa: E402
 from varstudy.networks.norm_layers import Formula  # noqa: E402
+from varstudy.networks.sensitivity import Outcome  # noqa: E402
 
 
 class HalfNorm(torch.nn.Module):  # type: ignore[name-defined]
@@ -133,3 +134,59 @@ def test_a_model_that_fails_leaves_no_hook_behind():
     assert not model[0]._forward_hooks
     with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
         varstudy.torch.audit("model", inputs())
+
+
+class OwnRMSNorm(torch.nn.Module):  # type: ignore[name-defined]
+    """As Gemma has it: the weight is what 1 is added to."""
+
+    def __init__(self, n, lost=0.0):
+        super().__init__()
+        self.weight, self.eps, self.lost = torch.nn.Parameter(torch.linspace(-1, 1, n)), 1e-6, lost
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * (1 + self.weight) + self.lost
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_replaced_norms_reach_the_output(dtype):
+    kind = getattr(torch, dtype)
+    model = torch.nn.Sequential(torch.nn.LayerNorm(64), torch.nn.Linear(64, 64), OwnRMSNorm(64)).to(kind)
+    x = (300 + inputs()).to(kind)
+    found = varstudy.torch.audit(model, x, sensitivity="each")
+    by = {(each.layer, each.way): each for each in found.effects}
+    assert len(by) == 27
+    assert not any("Not replaced" in note for note in found.notes)
+    assert by["2", "stored in float16, exact statistics"].error < 2**-9 if dtype == "float32" else 2**-6
+    # 300^2 is beyond float16; a running sum of 64 values of 300 rounds to 16 in bfloat16.
+    assert by["0", "naive in float16"].outcome is Outcome.NOT_FINITE
+    assert by["2", "naive in float16"].outcome is Outcome.ERROR
+    assert by["", "naive in float16"].outcome is Outcome.NOT_FINITE
+    assert not model[0]._forward_hooks
+
+
+def test_what_is_no_norm_by_its_weights_is_not_replaced():
+    model = torch.nn.Sequential(torch.nn.LayerNorm(64), OwnRMSNorm(64, lost=0.5))
+    found = varstudy.torch.audit(model, inputs(), sensitivity="all")
+    assert len(found.effects) == 9
+    assert any(note.startswith("Not replaced") and note.endswith(": 1.") for note in found.notes)
+    with pytest.raises(ValueError, match="give its inputs"):
+        varstudy.torch.audit(model, sensitivity="all")
+    with pytest.raises(ValueError, match="'all' or 'each'"):
+        varstudy.torch.audit(model, inputs(), sensitivity="some")
+
+
+def test_dropout_is_the_same_in_every_run_and_running_statistics_stay():
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(64), torch.nn.Dropout(0.5), torch.nn.Linear(64, 8)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = varstudy.torch.audit(model, inputs(), sensitivity="all")
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert found.effects[0].error < 1e-3
+
+
+def test_channels_last_memory_has_the_same_rows():
+    model = torch.nn.Sequential(torch.nn.GroupNorm(2, 4), torch.nn.BatchNorm2d(4).train())
+    x = torch.randn(2, 4, 5, 3)
+    plain, last = (varstudy.torch.audit(model, each) for each in (x, x.to(memory_format=torch.channels_last)))
+    for one, other in zip(plain.layers, last.layers, strict=True):
+        assert (one.facts.rows, one.facts.squares) == (other.facts.rows, pytest.approx(other.facts.squares, rel=1e-6))
+        assert 0 < other.runtime < 1e-5

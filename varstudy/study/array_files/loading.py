@@ -102,11 +102,12 @@ def load(
 
 
 def load_all(path: str | Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str, Array]:
-    """Every array of an .npz file by its name, as it is stored: nothing is converted.
+    """Every array of an .npz file, or of a folder of .npy files, by its name, as it is stored: nothing is converted.
 
     Parameters
     ----------
-    path : the file; nothing of it is ever unpickled. max_unpacked : bytes that a compressed array may unpack to.
+    path : the file or the folder, whose large files are mapped into memory; nothing is ever unpickled.
+    max_unpacked : bytes that a compressed array may unpack to.
 
     Raises
     ------
@@ -115,6 +116,11 @@ def load_all(path: str | Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str,
     """
     file = Path(path)
     shown = printable(file)
+    if file.is_dir():
+        found = {each.stem: _stored(each) for each in sorted(file.glob("*.npy"))}
+        if not found:
+            raise FileProblem(f"{shown} is a folder without .npy files: save each array there, with numpy.save")
+        return found
     if _kind(file) != "npz":
         raise FileProblem(f"{shown} is no .npz file: save the arrays by name, with numpy.savez(path, name=array)")
     with npz_archive(file) as archive:
@@ -125,6 +131,17 @@ def load_all(path: str | Path, *, max_unpacked: int = MAX_UNPACKED) -> dict[str,
             name: npz_array(archive, entry, f"{shown}:{printable(name)}", max_unpacked)
             for name, entry in members.items()
         }
+
+
+def _stored(file: Path) -> Array:
+    """The array of a .npy file."""
+    what = printable(file)
+    if _kind(file) != "npy":
+        raise FileProblem(f"{what} is no .npy file: save it again with numpy.save")
+    with _opened(file) as stream:
+        header = npy_header(stream, what)
+        check_size(header, file.stat().st_size - header.offset, what)
+        return _data(file, stream, header, what, MEMORY_MAP_FROM)
 
 
 def _data(file: Path, stream: IO[bytes], header: ArrayHeader, what: str, memory_map_from: int) -> Array:

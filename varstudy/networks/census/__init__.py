@@ -1,0 +1,1 @@
+"""Nine networks whose weights come with Python packages: their audits, whose figures are committed."""
