@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "varstudy.bench": {"varkernels", "varstudy._io", "varstudy.study"},
     "varstudy.vectors": {"varkernels", "varstudy._io", "varstudy.study", "varstudy.survey"},
     "varstudy.testing": {"varkernels", "varstudy.vectors"},
-    "varstudy.networks": {"varkernels", "varstudy._io", "varstudy.study"},
+    "varstudy.networks": {"varkernels", "varstudy._io", "varstudy.study", "varstudy.survey"},
     "varstudy.torch": {"varstudy.networks"},
     "varstudy.report": {"varkernels", "varstudy", "varstudy._io", "varstudy.study", "varstudy.survey",
                         "varstudy.networks", "varstudy.bench"},
@@ -44,6 +44,8 @@ ANY = ""
 NARROW = {
     # One executes the committed PTX; the other makes machine code of the committed IR, as varptx does of its own.
     ("varkernels", "varptx"): (("varkernels.cuda.devices", "varkernels.shipped"), (ANY,)),
+    # The census of networks runs in an environment of the survey's kind.
+    ("varstudy.networks", "varstudy.survey"): (("varstudy.networks.census",), ("varstudy.survey.environments",)),
     # The survey scores other people's software on the study's cases, and reads files of weights.
     ("varstudy.survey", "varstudy.study"): (
         (ANY,),
