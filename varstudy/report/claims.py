@@ -27,6 +27,7 @@ from .model.facts import Facts, decimal_digits
 from .model.measured_layers import answer
 from .model.summary import ORDINARY, museum_tally
 from .rendering import sentence
+from .sections import networks
 from .sections.pencil import examples
 from .words import clean, count
 
@@ -64,7 +65,7 @@ class Sources:
     Attributes
     ----------
     choices : the recommendations. rows : findings of frameworks. league : the content of the league that is shown.
-    answers : the content of elements.json.
+    answers : the content of elements.json. census : of census.json.
     """
 
     facts: Facts
@@ -72,6 +73,7 @@ class Sources:
     rows: Sequence[FindingRow] = ()
     league: Mapping[str, Any] | None = None
     answers: Mapping[str, Any] | None = None
+    census: Mapping[str, Any] | None = None
 
 
 def _pencil(key: str) -> Found:
@@ -105,6 +107,13 @@ def overflows(sources: Sources) -> Found:
         "of": int(rows["case"].nunique()),
     }
     return value, "Activations as inside a network and photographs, stored in float16", "output"
+
+
+def in_networks(sources: Sources) -> Found:
+    """Norm layers of the census with a sum of squares beyond float16, and those with a condition number above 10."""
+    if sources.census is None:
+        return None
+    return networks.claimed_of(sources.census), networks.population(sources.census), "wrong"
 
 
 def stalls(_: Sources) -> Found:
@@ -269,7 +278,8 @@ def advice(sources: Sources) -> Found:
 
 
 QUERIES: tuple[Callable[[Sources], Found], ...] = (
-    negative, overflows, vanishes, stalls, conventions, gradients, advice, layout, package, raw_images, order, reports,
+    negative, overflows, in_networks, vanishes, stalls, conventions, gradients, advice, layout, package, raw_images,
+    order, reports,
 )  # fmt: skip
 
 

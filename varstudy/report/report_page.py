@@ -27,7 +27,7 @@ from .figures import bessel, growth, kappa, norms, output, pareto, precision, ra
 from .model.facts import Facts, decimal_digits
 from .model.summary import FEW_MAPS, recommendations
 from .rendering import asset, environment, policy, sentence
-from .sections import contraction, cuda, gpu_speed, layer_answers, museum, nist, other_layers
+from .sections import contraction, cuda, gpu_speed, layer_answers, museum, networks, nist, other_layers
 from .sections.explorer_parts import explorer
 from .sections.first_failures import failures
 from .sections.first_heat import family_heat
@@ -97,7 +97,7 @@ _FIRST: dict[str, Callable[[Material], Any]] = {
     "device": lambda m: clean(m.facts.device),
     "devices": lambda m: m.facts.frame["device"].nunique(),
     "claims": lambda m: claimed(
-        Sources(m.facts, m.choices, findings(m.fresh), shown(m.league), layer_answers.content())
+        Sources(m.facts, m.choices, findings(m.fresh), shown(m.league), layer_answers.content(), networks.content())
     ),
     "choices": lambda m: m.choices,
     "pencil": lambda _: examples(),
@@ -121,6 +121,7 @@ _FIRST: dict[str, Callable[[Material], Any]] = {
 # What the other pages show besides.
 _DETAILS: dict[str, Callable[[Material], Any]] = {
     "other_layers": lambda _: other_layers.chapter(),
+    "networks": lambda _: networks.chapter(),
     "differences": lambda _: listing([code(name) for name, found in algorithms().items() if found.difference]),
     "tie": lambda _: f"{TIE:g}",
     "quotient": lambda _: QUOTIENT,
