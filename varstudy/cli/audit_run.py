@@ -184,7 +184,8 @@ def _show_effects(found: Audit) -> None:
 def _effect(each: Effect) -> str:
     if each.outcome is Outcome.NOT_FINITE:
         return wrong("NaN or infinite", True)
-    return wrong(_figure(each.error), each.outcome is Outcome.WRONG)
+    lost = each.outcome is Outcome.WRONG
+    return wrong(_figure(each.error) + (", finite and wrong" if lost else ""), lost)
 
 
 def _line(each: AuditedLayer, to: str) -> list[str]:
