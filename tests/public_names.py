@@ -14,7 +14,6 @@ PACKAGES = (
     "varstudy.testing",
     "varstudy.torch",
     "varstudy.networks.audit",
-    "varstudy.networks.sensitivity",
     "varstudy.survey.callables",
     "varstudy.study.verdict",
     "varstudy.study.comparison",
