@@ -369,11 +369,17 @@ def test_files_that_are_no_models_are_said(tmp_path):
         audit_onnx(tmp_path / "none.onnx", [{"x": data()}])
 
 
-def test_an_operator_that_nobody_knows_is_said(tmp_path):
-    node = helper.make_node("Mystery", ["x"], ["y"], domain="nobody")
+@pytest.mark.parametrize(
+    ("operator", "domain", "says"),
+    [("Mystery", "nobody", "Mystery"), ("GroupNorm", "com.microsoft", "implementation for GroupNorm")],
+)
+def test_an_operator_that_the_runtime_lacks_is_said(tmp_path, operator, domain, says):
+    node = helper.make_node(operator, ["x", "x", "x"][: 1 if domain == "nobody" else 3], ["y"], domain=domain)
+    if domain != "nobody":
+        node.attribute.extend([helper.make_attribute("groups", 2), helper.make_attribute("activation", 0)])
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", C]) for name in "xy"]
     graph = helper.make_graph([node], "net", value[:1], value[1:])
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("nobody", 1)]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(domain, 1)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "m.onnx")
-    with pytest.raises(ValueError, match="ONNX Runtime cannot load"):
+    with pytest.raises(ValueError, match=f"ONNX Runtime cannot load .*{says}"):
         audit_onnx(tmp_path / "m.onnx", [{"x": data()}])
