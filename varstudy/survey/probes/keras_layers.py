@@ -1,6 +1,6 @@
 """What Keras 3 and tf_keras have in common: the names and arguments of their layers, and how a layer is called."""
 
-from layer_contract import AdapterLayer, arguments_of, check_dtype, given, vector
+from layer_contract import AdapterLayer, Unsupported, arguments_of, check_dtype, given, vector
 
 VARIANTS = {
     "layer": {
@@ -44,6 +44,52 @@ def built(layers, kind, variant, channels, dtype, epsilon, momentum, groups, spa
     net = getattr(layers, NAMES[kind])(**options)
     net.build(shape)
     return net, last
+
+
+def for_elements(layers, policy, kind, x, asked):
+    """A layer for `elements.py`, its parameters by the names of gradients, and whether the channels come last.
+
+    Parameters
+    ----------
+    layers : the module that has them. policy : makes a policy of dtypes by its name.
+    """
+    last = asked["memory"] == "channels-last"
+    if not hasattr(layers, NAMES[kind]):
+        raise Unsupported("It has no %s." % NAMES[kind])
+    if not asked["training"] and kind != "batch":
+        raise Unsupported("Only batch norm has another output in evaluation.")
+    if kind == "instance" and not last:
+        raise Unsupported("A group norm of one channel a group is asked for in channels-last alone.")
+    options = {"epsilon": asked["epsilon"], "dtype": asked["dtype"]}
+    if asked["parameters"] == "float32":  # what Keras calls mixed
+        options["dtype"] = policy("float32" if asked["dtype"] == "float32" else "mixed_" + asked["dtype"])
+    if x.ndim == 4 or kind == "batch":
+        options["axis"] = -1 if last or x.ndim == 2 else 1
+    if kind in ("group", "instance"):
+        options["groups"] = asked["groups"] if kind == "group" else -1
+    absent = asked["weight"] is None
+    if absent and kind == "rms":
+        raise Unsupported("RMSNormalization always has a scale.")
+    if absent:
+        options.update(center=False, scale=False)
+    layer = getattr(layers, NAMES[kind])(**options)
+    layer.build((x.shape[0], *x.shape[2:], x.shape[1]) if last else x.shape)
+    parameters = {}
+    if not absent:
+        parameters["dweight"] = layer.scale if kind == "rms" else layer.gamma
+        if kind != "rms":
+            parameters["dbias"] = layer.beta
+        for name, variable in parameters.items():
+            variable.assign(asked["weight" if name == "dweight" else "bias"].astype("float32"))
+    if not asked["training"]:
+        layer.moving_mean.assign(asked["mean"].astype("float32"))
+        layer.moving_variance.assign(asked["variance"].astype("float32"))
+    return layer, parameters, last
+
+
+def called(layer, kind, x, asked):
+    """A layer of `for_elements` on a tensor."""
+    return layer(x, training=asked["training"]) if kind == "batch" else layer(x)
 
 
 class Layer(AdapterLayer):

@@ -84,7 +84,8 @@ def element(framework: Framework, row: ElementRow) -> list[str]:
 
 
 def _found(given: Mapping[str, Any], row: ElementRow) -> Any:
-    names = (f"{row.kind}/{row.memory}", f"{row.kind}/{row.parameters}", row.kind, row.memory, "")
+    own = (f"{row.framework}/{row.kind}", row.framework)  # of frameworks that share a folder
+    names = (*own, f"{row.kind}/{row.memory}", f"{row.kind}/{row.parameters}", row.kind, row.memory, "")
     return next((given[name] for name in names if name in given), None)
 
 

@@ -20,7 +20,7 @@ from .convention_script import contradiction
 from .elements_script import BEYOND_STORING, element
 from .finding import Finding, NoScript, address
 from .function_script import calling, wrong_cases
-from .layer_script import answering, asked, dividing, law_of
+from .layer_script import answering, asked, dividing, law_of, merging
 from .league_script import laid_out
 from .system_script import system_findings
 from .upstream import states
@@ -114,8 +114,7 @@ def _layer_body(rows: Sequence[FindingRow], row: FindingRow, against: bool) -> l
     if against:
         return contradiction(rows, row)
     if row.kind == SYNC:
-        raise NoScript("no short script runs several ranks: "
-                       f"'python -m varstudy frameworks {row.framework} --kind sync' asks again")  # fmt: skip
+        return merging(row.framework, row.variant)
     if row.property == "gradient":
         raise NoScript(f"no short script asks for a gradient: 'python -m varstudy frameworks {row.framework}' does")
     dtype = row.property.partition(".")[0] if row.property.startswith(("float16.", "bfloat16.")) else "float32"

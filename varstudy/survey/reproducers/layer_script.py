@@ -17,7 +17,7 @@ from .exact_values import divisor
 from .finding import NoScript
 from .recipes import Recipe, recipe
 
-__all__ = ["Known", "answering", "asked", "dividing", "imports", "keeping", "law_of", "literal"]
+__all__ = ["Known", "answering", "asked", "dividing", "imports", "keeping", "law_of", "literal", "merging"]
 
 Table = NDArray[np.float64]
 # How a table is rounded to bfloat16: to nearest, ties to even.
@@ -144,6 +144,27 @@ def keeping(framework: str, kind: str, variant: str, table: Table, made: Sequenc
         *back,
         f'print({how.version}, "outputs:", y)',
         'assert numpy.isfinite(y).all() and (y.max(1) == y.min(1)).all(), "constants have outputs that are none"',
+    ]
+
+
+def merging(framework: str, variant: str) -> list[str]:
+    """A script that asserts that what merges the batches of ranks answers at all, on one process.
+
+    Raises
+    ------
+    NoScript
+        It takes several.
+    """
+    how = recipe(find(framework))
+    lines = how.sync.get(variant.partition(",")[0])
+    if lines is None:
+        raise NoScript("no short script runs several ranks: "
+                       f"'python -m varstudy frameworks {framework} --kind sync' asks again")  # fmt: skip
+    return [
+        *imports(framework, how),
+        *lines,
+        f'print({how.version}, "outputs:", y)',
+        'assert numpy.isfinite(y).all(), "an output is not finite"',
     ]
 
 

@@ -34,8 +34,10 @@ class Recipe:
     momentum : the value that is handed over where the framework has no default.
     answers : how outputs and gradients are asked for. ``layers`` has expressions, ``y`` lines from ``x`` to ``y``,
         ``gradients`` lines from ``x`` and ``dy`` to ``dx``, ``dweight`` and ``dbias``; each by kind and memory, by kind
-        and format of the parameters, by kind, by memory, or for all others under the empty name. ``last``: whether
+        and format of the parameters, by kind, by memory, or for all others under the empty name; those of one framework of
+        a folder that has several by its name and kind, or by its name. ``last``: whether
         channels-last values are handed over as (N, H, W, C). ``seed``: of values that show it, where those of 2 do not.
+    sync : the lines to an array ``y`` of what merges ranks, by how names of variants of sync begin, up to a comma.
     systems : for each of `varstudy.survey.systems` the lines from ``x`` to the output ``y``, by its name.
     """
 
@@ -51,6 +53,7 @@ class Recipe:
     kept: str = ""
     momentum: float | None = None
     answers: Mapping[str, Any] = field(default_factory=dict)
+    sync: Mapping[str, Sequence[str]] = field(default_factory=dict)
     systems: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def calls(

@@ -35,53 +35,12 @@ def given(y, last=False):
 
 
 def prepared(kind, x, asked):
-    """A layer, its parameters by the names of gradients, and whether the channels come last."""
-    last = asked["memory"] == "channels-last"
-    if not asked["training"] and kind != "batch":
-        raise Unsupported("Only batch norm has another output in evaluation.")
-    if kind == "instance" and not last:
-        raise Unsupported("A group norm of one channel a group is asked for in channels-last alone.")
-    options = {"epsilon": asked["epsilon"], "dtype": asked["dtype"]}
-    if asked["parameters"] == "float32":
-        options["dtype"] = keras.DTypePolicy(policy(asked["dtype"]))
-    if x.ndim == 4 or kind == "batch":
-        options["axis"] = -1 if last or x.ndim == 2 else 1
-    if kind == "group":
-        options["groups"] = asked["groups"]
-    if kind == "instance":
-        options["groups"] = -1
-    absent = asked["weight"] is None
-    if absent and kind == "rms":
-        raise Unsupported("RMSNormalization always has a scale.")
-    if absent:
-        options.update(center=False, scale=False)
-    layer = getattr(keras.layers, keras_layers.NAMES[kind])(**options)
-    layer.build((x.shape[0], *x.shape[2:], x.shape[1]) if last else x.shape)
-    parameters = {}
-    if not absent:
-        parameters["dweight"] = layer.scale if kind == "rms" else layer.gamma
-        if kind != "rms":
-            parameters["dbias"] = layer.beta
-        for name, variable in parameters.items():
-            variable.assign(asked["weight" if name == "dweight" else "bias"].astype("float32"))
-    if not asked["training"]:
-        layer.moving_mean.assign(asked["mean"].astype("float32"))
-        layer.moving_variance.assign(asked["variance"].astype("float32"))
-    return layer, parameters, last
-
-
-def policy(dtype):
-    """Parameters in float32: what Keras calls mixed."""
-    return "float32" if dtype == "float32" else "mixed_" + dtype
-
-
-def called(layer, kind, x, asked):
-    return layer(x, training=asked["training"]) if kind == "batch" else layer(x)
+    return keras_layers.for_elements(keras.layers, keras.DTypePolicy, kind, x, asked)
 
 
 def forward(kind, x, asked):
     layer, _, last = prepared(kind, x, asked)
-    return {"y": given(called(layer, kind, tensor(x, asked, last), asked), last)}
+    return {"y": given(keras_layers.called(layer, kind, tensor(x, asked, last), asked), last)}
 
 
 def backward(kind, x, dy, asked):
@@ -92,11 +51,11 @@ def backward(kind, x, dy, asked):
         tensorflow = importlib.import_module(BACKEND)
         with tensorflow.GradientTape() as tape:
             tape.watch(x)
-            y = called(layer, kind, x, asked)
+            y = keras_layers.called(layer, kind, x, asked)
         dx, *moved = tape.gradient(y, [x, *(v.value for v in values)], output_gradients=dy)
     elif BACKEND == "torch":
         x = x.detach().requires_grad_(True)
-        called(layer, kind, x, asked).backward(dy)
+        keras_layers.called(layer, kind, x, asked).backward(dy)
         dx, moved = x.grad, [v.value.grad for v in values]
     elif BACKEND == "jax":
         import jax
