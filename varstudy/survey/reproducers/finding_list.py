@@ -16,6 +16,7 @@ from ..frameworks.catalogue import FRAMEWORKS
 from ..league import layers, league_record
 from ..league.league_record import OURS, LeagueRow
 from ..libraries.catalogue import FUNCTIONS
+from ..probes.questions import MANY
 from .convention_script import contradiction
 from .elements_script import BEYOND_STORING, element
 from .finding import Finding, NoScript, address
@@ -84,7 +85,8 @@ def _measured() -> Iterator[Finding]:
         if not (against or row.status == FindingStatus.FAILED or _alarming(row)):
             continue
         value = shown(row.plain()) if row.value else ""
-        seen = f"{value or row.status} with {row.version.split(', ')[0]} on {row.date}"
+        size = f"; {MANY:,} values a group" if row.property.startswith(_ERRORS) and value else ""
+        seen = f"{value or row.status}{size} with {row.version.split(', ')[0]} on {row.date}"
         if against and fact is not None:
             seen = f"measured {value}, documented {shown(fact.value)} ({row.version.split(', ')[0]}, {row.date})"
         yield _finding(
