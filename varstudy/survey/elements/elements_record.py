@@ -99,7 +99,8 @@ class ElementFact(Cells):
     ----------
     framework, title : its names. status : ``measured`` or ``not measured``; reason says why.
     version : of it and what it builds on. python : of its interpreter. date : in UTC. machine : the CPU's model.
-    repeated : ``same scores``, or in how many arrays a second run differs; ``run once``.
+    repeated : ``same scores``, or in how many arrays a second run differs; ``run once``; and on how many inputs,
+        where not on all.
     """
 
     framework: str

@@ -31,6 +31,10 @@ BEYOND_STORING = 4
 SHOWN = 8
 SEED = 2
 _X = '({offset:g} + values.randint(-7, 8, {shape}) / 4).astype("float32")'
+_LAST = {
+    "y": "x = x.transpose(0, 2, 3, 1)",
+    "gradients": "x, dy = (each.transpose(0, 2, 3, 1) for each in (x, dy))",
+}
 _DY = '(values.randint(-8, 11, {shape}) / 16).astype("float32")'
 
 
@@ -73,7 +77,7 @@ def element(framework: Framework, row: ElementRow) -> list[str]:
         f"x = {_X.format(offset=offset, shape=shape)}",
         *([f"dy = {_DY.format(shape=shape)}"] if what == "gradients" else []),
         f"exact = numpy.array({literal(exact)})  # of the first {SHOWN}, from integers",
-        *(f"{each} = {each}.transpose(0, 2, 3, 1)" for each in (("x",) if what == "y" else ("x", "dy")) if last),
+        *([_LAST[what]] if last else []),
         filled(how.make, {"layer": filled(layer, words)}),
         *(filled(line, words) for line in lines),
         f"found = {found}",

@@ -34,9 +34,9 @@ class Recipe:
     momentum : the value that is handed over where the framework has no default.
     answers : how outputs and gradients are asked for. ``layers`` has expressions, ``y`` lines from ``x`` to ``y``,
         ``gradients`` lines from ``x`` and ``dy`` to ``dx``, ``dweight`` and ``dbias``; each by kind and memory, by kind
-        and format of the parameters, by kind, by memory, or for all others under the empty name; those of one framework of
-        a folder that has several by its name and kind, or by its name. ``last``: whether
-        channels-last values are handed over as (N, H, W, C). ``seed``: of values that show it, where those of 2 do not.
+        and format of the parameters, by kind, by memory, or for all others under the empty name; first by a framework's
+        name and kind or its name, for folders that have several. ``last``: whether channels-last values are handed
+        over as (N, H, W, C). ``seed``: of values that show it, where those of 2 do not.
     sync : the lines to an array ``y`` of what merges ranks, by how names of variants of sync begin, up to a comma.
     systems : for each of `varstudy.survey.systems` the lines from ``x`` to the output ``y``, by its name.
     """

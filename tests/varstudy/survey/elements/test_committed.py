@@ -112,3 +112,44 @@ def test_paddle_group_norm_loses_its_digits_at_mean_1000_and_half_precision_is_r
         assert row.error > 0.1
     for storage in ("float16", "bfloat16"):
         assert {row.outcome for row in some(framework="paddle", kind="layer", storage=storage)} == {"refused"}
+
+
+@pytest.mark.parametrize("framework", ["haiku", "equinox"])
+def test_batch_norm_s_gradients_of_bfloat16_in_haiku_and_equinox_are_wrong_for_65536_rows(framework: str) -> None:
+    name = "bfloat16 images 65536 ordinary"
+    for array, error in (("dweight", 0.12), ("dbias", 0.43)):
+        for row in some(framework=framework, kind="batch", array=array, input=name, parameters="same"):
+            if elements.scored(row):
+                assert (row.size, row.status) == (65536, "wrong")
+                assert row.error == pytest.approx(error, abs=0.01)
+        for row in some(framework=framework, kind="layer", array=array, input="bfloat16 tables 65536 ordinary"):
+            assert row.error < 0.02
+
+
+def test_haiku_squares_float16_values_beyond_its_largest_number() -> None:
+    """At 300 deviations squares are beyond 65504: batch norm answers NaN, RMS norm answers 0."""
+    for row in some(framework="haiku", kind="batch", array="y", input="float16 images offset 300", mode="training"):
+        assert row.status == "wrong"
+        assert row.not_finite == row.elements
+    for row in some(framework="haiku", kind="rms", array="y", input="float16 tables offset 300"):
+        assert (row.status, row.error, row.computed) == ("wrong", 1.0, 0.0)
+
+
+def test_group_norms_by_a_difference_of_squares_have_no_digit_at_mean_1000() -> None:
+    for framework in ("flax-linen", "flax-nnx"):
+        for row in some(framework=framework, kind="group", array="y", input="float32 images offset 1000"):
+            assert row.status in ("", "wrong")
+            assert not row.status or row.error > 100
+    for row in some(framework="equinox", kind="group", array="y", input="float32 images offset 1000"):
+        assert row.status != "wrong"
+
+
+def test_a_framework_that_was_not_asked_for_everything_says_for_how_much() -> None:
+    asked = {name: {row.input for row in ROWS if row.framework == name} for name in FRAMEWORKS}
+    for fact in elements.facts(CONTENT):
+        whole = f"on {{}} of {len(inputs())} inputs"
+        if "inputs" in fact.repeated:
+            assert any(fact.repeated.endswith(whole.format(k)) for k in range(1, len(inputs())))
+        else:
+            assert fact.repeated in ("same scores", "run once")
+        assert asked[fact.framework]

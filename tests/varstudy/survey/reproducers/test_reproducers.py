@@ -119,8 +119,15 @@ def test_scripts_are_short_and_are_programs() -> None:
         compile(script, each.address, "exec")
 
 
-def test_every_wrong_output_and_gradient_has_a_script() -> None:
-    assert [each.address for each in beyond() if script_of(each) is None] == []
+def test_every_wrong_output_and_gradient_in_training_has_a_script() -> None:
+    without = [each.address for each in beyond() if script_of(each) is None]
+    assert all(name.endswith(".evaluation") for name in without), without
+
+
+def test_what_refuses_ranks_on_a_cpu_has_a_script_of_one_process() -> None:
+    for name in findings():
+        if name.startswith(("torch/sync/", "paddle/sync/")):
+            assert "SyncBatchNorm" in findings()[name].script() or "batch_norm_" in findings()[name].script()
 
 
 def test_what_no_short_script_shows_says_why_in_a_sentence() -> None:
