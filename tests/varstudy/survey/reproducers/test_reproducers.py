@@ -24,7 +24,7 @@ from varstudy.survey.reproducers.upstream import Standing, UpstreamState, commit
 
 # Frameworks of the small set, what must be importable, and what of theirs may raise instead of failing the assertion.
 SMALL = {
-    "torch/": ("torch", ()),
+    "torch/": ("torch", ("torch/sync/",)),
     "torch.": ("torch", ()),
     "onnxruntime/": ("onnxruntime", ("bfloat16", "size.even")),
     "onnx-reference/": ("onnx", ("opset-9",)),
