@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
+from varkernels.formats import FORMATS
+
 from ..._io.unchanged import once
 from ...study.score import WRONG_ERROR, Status
 from .. import elements
@@ -153,7 +155,9 @@ def _elements() -> Iterator[Finding]:
 def _off(row: elements.ElementRow) -> bool:
     """Whether an array has no correct digit, or outputs in a half format lost more than storing them costs."""
     half = row.array == "y" and row.storage in ("float16", "bfloat16")
-    return row.status == Status.WRONG or (half and row.error > BEYOND_STORING * row.stored)
+    # of one that is answered wider than it was asked, no more than its input's format holds can be asked
+    least = float(FORMATS[row.storage].unit_roundoff) if half and row.answers_in != row.storage else 0.0
+    return row.status == Status.WRONG or (half and row.error > BEYOND_STORING * max(row.stored, least))
 
 
 def _layers() -> Iterator[Finding]:
