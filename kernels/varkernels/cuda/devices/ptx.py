@@ -18,15 +18,19 @@ __all__ = ["Executor"]
 
 
 class Executor:
-    """Executes plans; kernels are loaded when they are first launched, and kept."""
+    """Executes plans; kernels are loaded when they are first launched, and kept.
 
-    def __init__(self) -> None:
+    reverse : whether blocks, warps and threads run from the last to the first, which must not change any bit.
+    """
+
+    def __init__(self, *, reverse: bool = False) -> None:
         try:
             import varptx  # noqa: PLC0415
         except ImportError as problem:
             raise DeviceError(f"the PTX executor varptx cannot be loaded ({problem}): reinstall varstudy") from None
         self._varptx: Any = varptx
         self._kernels: dict[str, Any] = {}
+        self._reverse = reverse
         self._cache = cache_folder() / "ptx" if writable() else None
 
     @staticmethod
@@ -54,6 +58,10 @@ class Executor:
         for launch in plan.launches:
             arguments = [places[arg] if isinstance(arg, str) else arg for arg in launch.arguments]
             self._kernel(launch.kernel.name).launch(
-                memory, grid=(launch.grid, 1, 1), block=(launch.block, 1, 1), args=arguments
+                memory,
+                grid=(launch.grid, 1, 1),
+                block=(launch.block, 1, 1),
+                args=arguments,
+                reverse=self._reverse,
             )
         return buffers["answers"].reshape(-1, 2)
