@@ -13,7 +13,7 @@ from .formulas.errorfree import fma
 from .inlining import announce
 from .smallfloat import fma_overload, narrow
 
-__all__ = ["learn", "merge", "read", "start", "update"]
+__all__ = ["formula_of", "learn", "merge", "read", "start", "update"]
 
 _VERBS: dict[type, Formula] = {}
 
@@ -39,6 +39,11 @@ def learn(formula: Formula) -> None:
         )
     if isinstance(formula.centre, Formula):
         learn(formula.centre)
+
+
+def formula_of(state: Any) -> Formula:
+    """The formula of a state's Numba type."""
+    return _VERBS[state.instance_class]
 
 
 def _verb(state: Any, name: str) -> Callable[..., Any] | None:

@@ -18,6 +18,7 @@ COSTS = {
     "west": (1, 6, 1, 2),  # x - mean; d / n; mean + r; M2 + (n - 1) d r
     "chan": (1, 6, 1, 2),
     "chan_weighted": (1, 6, 1, 2),
+    "fast": (1, 4, 0, 2),  # of 16 values 63, and 9 to merge them, two of all these quotients: rounded
     "chan_reciprocal": (1, 7, 1, 2),  # a product and a quotient where chan has a quotient
     "kahan_two_pass": (2, 10, 0, 3),  # 4 | x - c; d d; 4
     "neumaier_two_pass": (2, 16, 0, 3),  # 6 + 1 | x - c; d d; 6 + 1

@@ -42,6 +42,7 @@ STUDIED = (
     "chan/grid4",
     "chan_reciprocal/grid4",
     "chan_weighted/grid4",
+    "fast/tile",
 )
 QUICK = ("naive/grid4", "two_pass/grid4", "chan/grid4")
 

@@ -10,7 +10,7 @@ __all__ = ["FINISH", "LIMIT", "SWEEP"]
 
 LIMIT = 2**31 - 1
 
-# The kinds thread, sweep and held.
+# The kinds thread, sweep, tile and held.
 SWEEP = (
     "data",  # address of value 0 of row 0
     "rows",  # rows in a block of the view
@@ -22,7 +22,8 @@ SWEEP = (
     "row_stride",
     "stride",
     "vectors",  # 1: where a row starts on 16 bytes, all its whole steps lie on 16 bytes and within a segment
-    "parts",  # how many blocks (threads, for the kind thread) share a row
+    "parts",  # how many teams (threads, for the kind thread) share a row
+    "team",  # threads that share a part, a power of two: the block where they are more than a warp
     "centres",  # address: (total, 2) numbers, the rows' centres, high and low; not read without a centre
     "states",  # address: (total, parts, fields) numbers; written if parts > 1
     "counts",  # address: (total, parts) int32; written if parts > 1

@@ -6,19 +6,26 @@
 ``block``    one block a row, one lane a thread; ``block4``: four lanes a thread, fed by 16-byte loads
 ``grid``     several blocks a row, whose states a second kernel merges; ``grid4``: four lanes a thread
 ``held``     two-pass, the row read once and held in shared memory; the bits of ``block4``, which takes longer rows
+``exact``    integers only: the digits of the exact sums, which the host rounds once; the same for any order
+``tile``     64 bytes of values a thread as one sample; from a few threads a row, several rows a warp, to several blocks
 ============ =========================================================================================================
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
+from ..exact.algorithm import EXACT
 from ..formats import FLOAT32, FLOAT64, FORMATS, Format
 from ..formulas import EVERY, Formula
+from ..formulas.naive import NAIVE
 from ..matching import nearest
 
-__all__ = ["ORDERS", "Algorithm", "Kernel", "accumulator_of", "algorithms", "get", "held_most", "kernels", "step_width"]
+__all__ = [
+    "ORDERS", "Algorithm", "Kernel", "accumulator_of", "algorithms", "at_once", "get", "held_most", "kernels",
+    "step_width", "tile_of_columns",
+]  # fmt: skip
 
 # What the CUDA kernels compute; some of these only the field's CUDA code does, and not the CPU's algorithms.
 _FORMULAS: dict[str, Formula] = {name: formula for name, formula in EVERY.items() if formula.cuda}
@@ -31,8 +38,22 @@ _ORDER_WORDS = {
     "grid": "several blocks a row",
     "grid4": "several blocks a row, four lanes a thread",
     "held": "a block a row, the row held in shared memory",
+    "exact": "blocks that share a row, in any order",
+    "tile": "teams of threads, 64 bytes of values at a time",
 }
 ORDERS = tuple(_ORDER_WORDS)
+_OWN_KINDS = ("thread", "held", "tile", "exact")
+# What the kernel of exact sums adds up in integers, where nothing is rounded.
+EXACT_SUMS = replace(
+    NAIVE,
+    name="exact",
+    title="exact",
+    summary="Exact sums of x and x^2 in integers; mean and M2 are each rounded once, whatever the order.",
+    source="Neal 2015, arXiv:1505.05571",
+    difference=False,
+    bound=EXACT.bound,
+    cuda=("exact",),
+)
 
 WARPS = 8  # in a block, at most
 HELD_BYTES = 32768  # shared memory that a held row may fill: what every device gives a block, less the exchange
@@ -43,9 +64,23 @@ def accumulator_of(storage: Format) -> Format:
     return FLOAT64 if storage is FLOAT64 else FLOAT32
 
 
-def step_width(lanes: int, storage: Format) -> int:
-    """How many values a thread takes at a time: 16 bytes of them, or 32 of float64, for four lanes."""
-    return 1 if lanes == 1 else 8 if storage.dtype.itemsize == 2 else 4
+def step_width(kind: str, lanes: int, storage: Format) -> int:
+    """How many values a step has that lie side by side: 16 bytes of them, or 32 of float64; or one, for one lane."""
+    single = kind == "thread" or (kind == "sweep" and lanes == 1)
+    return 1 if single else 8 if storage.dtype.itemsize == 2 else 4
+
+
+def at_once(kind: str, lanes: int, storage: Format) -> int:
+    """How many steps a thread reads before it takes the first: 64 bytes where a step is more than one value."""
+    width, size = step_width(kind, lanes, storage), storage.dtype.itemsize
+    if kind == "held" and size == 2:
+        return 2  # 32 values more would leave room for one block on a multiprocessor
+    return 4 if width == 1 else 64 // (width * size)
+
+
+def tile_of_columns(storage: Format) -> int:
+    """How many values a thread takes as one sample where each is loaded by itself."""
+    return 8 if storage is FLOAT64 else 16
 
 
 def held_most(accumulator: Format) -> int:
@@ -60,7 +95,7 @@ class Kernel:
     Attributes
     ----------
     formula : the formula whose verbs it runs; a two-pass formula's first sweep is a kernel of its own.
-    kind : ``thread``, ``sweep`` (blocks), ``held`` or ``finish`` (merges the parts of a row).
+    kind : ``thread``, ``sweep`` (blocks), ``tile``, ``held``, ``exact`` or ``finish`` (merges the parts of a row).
     lanes : states a thread, 1 or 4.
     storage : the values' format; None for ``finish``, which reads states only.
     accumulator : the format of every operation, float32 or float64.
@@ -125,12 +160,12 @@ class Algorithm:
     @property
     def kind(self) -> str:
         """The kind of the kernels that read the values."""
-        return {"thread": "thread", "columns": "thread", "held": "held"}.get(self.order, "sweep")
+        return {"columns": "thread"}.get(self.order, self.order if self.order in _OWN_KINDS else "sweep")
 
     @property
     def merges(self) -> bool:
         """Whether a row may have several parts, which a kernel of the kind ``finish`` merges."""
-        return self.order in ("columns", "grid", "grid4")
+        return self.order in ("columns", "grid", "grid4", "tile")
 
 
 def _checked(formula: Formula) -> Formula:
@@ -143,6 +178,8 @@ def _checked(formula: Formula) -> Formula:
             raise ValueError(f"formula {formula.name!r}: the order {order} merges states, and it has no merge")
         if order == "held" and formula.sweeps != 2:
             raise ValueError(f"formula {formula.name!r}: the order held is of formulas with two sweeps")
+        if order == "tile" and formula.tile is None:
+            raise ValueError(f"formula {formula.name!r}: the order tile is of formulas with the verb tile")
     return formula
 
 
@@ -158,6 +195,8 @@ def _table() -> dict[str, Algorithm]:
                 table[name] = Algorithm(name, formula, order, lanes, title, formula.summary)
     base = table["two_pass/grid4"]
     summary = f"{base.summary} Runs of at most 16 values a lane, then a tree: the device's pairwise sum."
+    words = _ORDER_WORDS["exact"]
+    table["exact"] = Algorithm("exact", EXACT_SUMS, "exact", 1, f"exact, {words}", EXACT_SUMS.summary)
     table["pairwise"] = Algorithm("pairwise", base.formula, base.order, base.lanes, "pairwise, " + base.title, summary)
     return table
 

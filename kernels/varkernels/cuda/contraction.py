@@ -20,7 +20,9 @@ from typing import Any
 from ..formulas import Formula, like
 from ..formulas.errorfree import fma
 
-__all__ = ["contracted", "explicit"]
+__all__ = ["contracted", "explicit", "straight_tile"]
+
+TILES = (4, 8, 16, 32)  # values that the verb `tile` may be given
 
 
 class Count:
@@ -60,6 +62,12 @@ class Number:
     def __mul__(self, other: Number) -> Number:
         return Number(0, "*", (self, other))
 
+    def fma(self, b: Number, c: Number) -> Number:
+        return Number(0, "fma", (self, b, c))
+
+    def __neg__(self) -> Number:
+        return Number(0, "neg", (self,))
+
     def __truediv__(self, other: Number) -> Number:
         return Number(0, "/", (self, other))
 
@@ -73,10 +81,11 @@ class Number:
 
 
 class _Writer:
-    """The text of expressions, each computed once."""
+    """The text of expressions, each computed once; contracted or as they are."""
 
-    def __init__(self, exemplar: str) -> None:
+    def __init__(self, exemplar: str, *, contract: bool = True) -> None:
         self.exemplar = exemplar
+        self.contract = contract
         self.lines: list[str] = []
         self.explicit = False
         self.known: dict[Any, str] = {}
@@ -93,7 +102,13 @@ class _Writer:
     def _text(self, number: Number) -> str:
         if number.operation == "like":
             return f"like({self.exemplar}, {_whole(number.value)})"
+        if number.operation == "fma":
+            return f"fma({', '.join(map(self.name, number.operands))})"
+        if number.operation == "neg":
+            return f"-{self.name(number.operands[0])}"
         a, b = number.operands
+        if not self.contract:
+            return f"{self.name(a)} {number.operation} {self.name(b)}"
         if number.operation == "+" and "*" in (a.operation, b.operation):
             self.explicit |= a.operation == b.operation
             product, other = (a, b) if a.operation == "*" else (b, a)
@@ -136,16 +151,34 @@ def _calls(formula: Formula) -> dict[str, tuple[Callable[..., Any], str, tuple[A
     return {name: call for name, call in calls.items() if call[0] is not None}
 
 
-def _written(function: Callable[..., Any], arguments: str, symbols: tuple[Any, ...]) -> tuple[_Writer, str]:
-    """A verb's contracted text: its lines, and what it returns, without brackets."""
-    writer = _Writer(f"{arguments.partition(',')[0]}[0]")
+def _tile_call(formula: Formula, count: int) -> tuple[Callable[..., Any], str, tuple[Any, ...]]:
+    """The verb `tile` of so many values, as `_calls` has the others."""
+    assert formula.tile is not None
+    values = tuple(Number(0, "name", name=f"values[{j}]") for j in range(count))
+    return formula.tile, "state, values", (_symbols(formula.state, "state"), values)
+
+
+def _written(
+    function: Callable[..., Any], arguments: str, symbols: tuple[Any, ...], *, contract: bool = True
+) -> tuple[_Writer, str]:
+    """A verb's text, contracted or as it is: its lines, and what it returns, without brackets."""
+    writer = _Writer(f"{arguments.partition(',')[0]}[0]", contract=contract)
     return writer, ", ".join([writer.name(number) for number in function(*symbols)])
 
 
 @cache
 def explicit(formula: Formula) -> bool:
     """Whether a verb adds two products, or subtracts one: what is contracted cannot be left to NVVM."""
-    return any(_written(*call)[0].explicit for call in _calls(formula).values())
+    calls = [*_calls(formula).values(), *([_tile_call(formula, TILES[0])] if formula.tile else [])]
+    return any(_written(*call)[0].explicit for call in calls)
+
+
+@cache
+def straight_tile(formula: Formula, count: int) -> Callable[..., Any]:
+    """The verb `tile` of so many values without its loops, which a compiler of kernels would not unroll."""
+    call = _tile_call(formula, count)
+    writer, result = _written(*call, contract=False)
+    return _compiled(writer.lines, call[1], f"State({result})", {"State": formula.state})
 
 
 def _compiled(lines: list[str], arguments: str, result: str, names: dict[str, Any]) -> Callable[..., Any]:
@@ -167,7 +200,13 @@ def contracted(formula: Formula) -> Formula:
         writer, result = _written(*call)
         result = f"({result})" if name == "read" else f"State({result})"
         verbs[name] = _compiled(writer.lines, call[1], result, {"State": state})
+    tiles: dict[int, Callable[..., Any]] = {}
+    for count in TILES if formula.tile else ():
+        call = _tile_call(formula, count)
+        writer, result = _written(*call)
+        tiles[count] = _compiled(writer.lines, call[1], f"State({result})", {"State": state})
     return Formula(
+        tile=(lambda state, values: tiles[len(values)](state, values)) if tiles else None,
         name=formula.name,
         title=f"{formula.title}, contracted",
         summary=formula.summary,

@@ -14,7 +14,7 @@ from numba import cuda as _cuda
 from numba import extending, types
 from numba.extending import overload
 
-__all__ = ["fetcher", "moved", "pick_state", "put_state", "quotient", "storer", "vector_fetcher"]
+__all__ = ["moved", "pick", "pick_state", "put", "put_state", "quotient", "reader"]
 
 intrinsic: Any = extending.intrinsic
 cuda: Any = _cuda
@@ -23,13 +23,15 @@ shuffle_down: Any = getattr(cuda, "shfl_down_sync", None)  # the simulator has n
 GLOBAL = 1  # NVVM's address space of global memory
 WARP = 0xFFFFFFFF
 
-# A storage format's element in memory, and its width in bytes; the counts of partial states too.
+# A storage format's element in memory, and its width in bytes; and the bits of values by themselves.
 ELEMENTS: dict[str, Any] = {
     "float16": (ir.HalfType(), 2),
     "bfloat16": (ir.IntType(16), 2),
     "float32": (ir.FloatType(), 4),
     "float64": (ir.DoubleType(), 8),
-    "int32": (ir.IntType(32), 4),
+    "bits16": (ir.IntType(16), 2),
+    "bits32": (ir.IntType(32), 4),
+    "bits64": (ir.IntType(64), 8),
 }
 
 
@@ -44,75 +46,181 @@ def _value(builder: Any, element: Any, storage: str, wanted: Any) -> Any:
         element = builder.bitcast(bits, ir.FloatType())
     if element.type == wanted:
         return element
-    return builder.sext(element, wanted) if storage == "int32" else builder.fpext(element, wanted)
+    if storage.startswith("bits"):
+        return builder.zext(element, wanted)
+    return builder.fpext(element, wanted)
 
 
-@cache
-def fetcher(storage: str, number: Any) -> Any:
-    """The function (address, index) -> the stored number of that index, in the Numba type `number`."""
+def _moved_on(builder: Any, cursor: tuple[Any, Any], by: tuple[Any, Any], length: Any, wrap: Any) -> tuple[Any, Any]:
+    """A cursor, an address and its position in the segment, moved on by (bytes, positions): less than a segment, or
+    whole segments, which are in the bytes, and the rest."""
+    offset = builder.add(cursor[1], by[1])
+    beyond = builder.icmp_unsigned(">=", offset, length)  # the sum of two numbers below 2^31
+    return (
+        builder.add(cursor[0], builder.select(beyond, builder.add(by[0], wrap), by[0])),
+        builder.select(beyond, builder.sub(offset, length), offset),
+    )
+
+
+def _scalar(builder: Any, address: Any, storage: str, wanted: Any) -> Any:
     element, size = ELEMENTS[storage]
-
-    @intrinsic
-    def fetch(typingctx, address, index):  # type: ignore[no-untyped-def]
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            loaded = builder.load(builder.gep(_pointer(builder, args[0], element), [args[1]]))
-            loaded.align = size
-            return _value(builder, loaded, storage, context.get_value_type(number))
-
-        return number(types.int64, types.int64), codegen
-
-    return fetch
+    loaded = builder.load(_pointer(builder, address, element))
+    loaded.align = size
+    return _value(builder, loaded, storage, wanted)
 
 
-@cache
-def vector_fetcher(storage: str, number: Any, width: int) -> Any:
-    """The function (address) -> `width` numbers, a tuple, by 16-byte loads from an address that they divide."""
+def _vector(builder: Any, address: Any, storage: str, width: int, wanted: Any) -> list[Any]:
+    """`width` values by loads of 16 bytes from an address that 16 divides."""
     element, size = ELEMENTS[storage]
     word = ir.IntType(32)
     # NVPTX would split a vector of eight 16-bit elements; four words of 32 bits it loads at once.
     packed = size == 2
     each = 4 if packed else 16 // size
-    vector = ir.VectorType(word if packed else element, each)
+    base = _pointer(builder, address, ir.VectorType(word if packed else element, each))
+    items: list[Any] = []
+    for part in range(width * size // 16):
+        loaded = builder.load(builder.gep(base, [ir.Constant(ir.IntType(64), part)]))
+        loaded.align = 16
+        for j in range(each):
+            item = builder.extract_element(loaded, ir.Constant(word, j))
+            if packed:
+                halves = (item, builder.lshr(item, ir.Constant(word, 16)))
+                items += [builder.bitcast(builder.trunc(h, ir.IntType(16)), element) for h in halves]
+            else:
+                items.append(item)
+    return [_value(builder, item, storage, wanted) for item in items]
 
-    @intrinsic
-    def fetch_vector(typingctx, address):  # type: ignore[no-untyped-def]
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            base = _pointer(builder, args[0], vector)
-            items: list[Any] = []
-            for part in range(width * size // 16):
-                loaded = builder.load(builder.gep(base, [ir.Constant(ir.IntType(64), part)]))
-                loaded.align = 16
-                for j in range(each):
-                    item = builder.extract_element(loaded, ir.Constant(word, j))
-                    if packed:
-                        halves = (item, builder.lshr(item, ir.Constant(word, 16)))
-                        items += [builder.bitcast(builder.trunc(h, ir.IntType(16)), element) for h in halves]
-                    else:
-                        items.append(item)
-            values = [_value(builder, item, storage, context.get_value_type(number)) for item in items]
-            return context.make_tuple(builder, signature.return_type, values)
 
-        return types.UniTuple(number, width)(types.int64), codegen
-
-    return fetch_vector
+def _together(builder: Any, values: list[Any]) -> list[Any]:
+    """The same numbers, none of which is there before all of them are: an assembly of no instruction, which keeps the
+    compiler from loading each just before its use."""
+    kind = values[0].type
+    letter = {ir.FloatType(): "f", ir.DoubleType(): "d", ir.IntType(64): "l"}[kind]
+    constraints = ",".join([f"={letter}" for _ in values] + [str(j) for j in range(len(values))])
+    struct = ir.LiteralStructType([kind for _ in values])
+    nothing = ir.InlineAsm(ir.FunctionType(struct, [kind for _ in values]), "", constraints, side_effect=True)
+    found = builder.call(nothing, values)
+    return [builder.extract_value(found, j) for j in range(len(values))]
 
 
 @cache
-def storer(storage: str, number: Any) -> Any:
-    """The function (address, index, value) that stores a value of the Numba type `number`."""
-    element, size = ELEMENTS[storage]
+def reader(storage: str, number: Any, width: int, steps: int) -> Any:
+    """The function that reads steps of a row: all loads first, so that all of them are in flight at once.
+
+    It is (by_vectors, address, offset, step_bytes, step_on, next_bytes, length, wrap) -> (values, address, offset).
+
+    A step is `width` values, side by side by 16-byte loads where `by_vectors` (not 0), else one by one. `address` and
+    `offset` are where the first step begins, in memory and in its segment of `length` positions, and then where the
+    step after the last one does. A step begins step_bytes and step_on positions after the one before, a value
+    next_bytes after the one before; at a segment's end `wrap` bytes lead to the next one.
+    """
 
     @intrinsic
-    def store(typingctx, address, index, value):  # type: ignore[no-untyped-def]
+    def read_steps(typingctx, by_vectors, address, offset, step_bytes, step_on, next_bytes, length, wrap):  # type: ignore[no-untyped-def]
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            value = builder.trunc(args[2], element) if storage == "int32" else args[2]
-            stored = builder.store(value, builder.gep(_pointer(builder, args[0], element), [args[1]]))
-            stored.align = size
-            return context.get_dummy_value()
+            vectors, address, offset, step_bytes, step_on, next_bytes, length, wrap = args
+            wanted = context.get_value_type(number)
+            word, long = ir.IntType(32), ir.IntType(64)
 
-        return types.void(types.int64, types.int64, number), codegen
+            def straight() -> list[Any]:
+                """Where each step begins, and what follows the last, if no segment ends before."""
+                found = [(address, offset)]
+                for _ in range(steps):
+                    found.append((builder.add(found[-1][0], step_bytes), builder.add(found[-1][1], step_on)))
+                return found
 
-    return store
+            def turning() -> list[Any]:
+                """The same, wherever segments end."""
+                found = [(address, offset)]
+                for _ in range(steps):
+                    found.append(_moved_on(builder, found[-1], (step_bytes, step_on), length, wrap))
+                return found
+
+            def one_by_one(starts: list[Any]) -> list[Any]:
+                found = []
+                for begin in starts[:-1]:
+                    cursor = begin
+                    for j in range(width):
+                        if j > 0:
+                            cursor = _moved_on(builder, cursor, (next_bytes, ir.Constant(word, 1)), length, wrap)
+                        found.append(_scalar(builder, cursor[0], storage, wanted))
+                return found
+
+            def side_by_side(starts: list[Any]) -> list[Any]:
+                return [x for at, _ in starts[:-1] for x in _vector(builder, at, storage, width, wanted)]
+
+            def either(condition: Any, first: Any, second: Any) -> list[Any]:
+                """Values and the cursor after them, one way or the other."""
+                found = []
+                with builder.if_else(condition) as ways:
+                    for way, made in zip(ways, (first, second), strict=True):
+                        with way:
+                            found.append((made(), builder.block))
+                results = []
+                for pair in zip(*(each for each, _ in found), strict=True):
+                    both = builder.phi(pair[0].type)
+                    for value, (_, block) in zip(pair, found, strict=True):
+                        both.add_incoming(value, block)
+                    results.append(both)
+                return results
+
+            def read(starts: Any, how: Any) -> Any:
+                def made() -> list[Any]:
+                    each = starts()
+                    return [*how(each), *each[-1]]
+
+                return made
+
+            singly = read(turning, one_by_one)
+            if steps == 1:
+                far = None
+            else:  # in 64 bits, for it may go beyond 32
+                on = builder.mul(builder.zext(step_on, long), ir.Constant(long, steps))
+                far = builder.icmp_unsigned(
+                    "<", builder.add(builder.zext(offset, long), on), builder.zext(length, long)
+                )
+            if width == 1:
+                found = singly() if far is None else either(far, read(straight, one_by_one), singly)
+            else:
+                turned = read(turning, side_by_side)
+                aligned = turned if far is None else lambda: either(far, read(straight, side_by_side), turned)
+                found = either(builder.icmp_signed("!=", vectors, vectors.type(0)), aligned, singly)
+            *values, address, offset = found
+            if width == 1 and steps > 1:
+                values = _together(builder, values)
+            packed = context.make_tuple(builder, types.UniTuple(number, width * steps), values)
+            return context.make_tuple(builder, signature.return_type, [packed, address, offset])
+
+        found = types.Tuple([types.UniTuple(number, width * steps), types.int64, types.int32])
+        wide, short = types.int64, types.int32
+        return found(wide, wide, short, wide, short, wide, short, wide), codegen
+
+    return read_steps
+
+
+# Numbers and counts of the accumulator, at an address ---------------------------------------------------------------
+
+
+@intrinsic
+def pick(typingctx, like, address, index):  # type: ignore[no-untyped-def]
+    """The number of `like`'s type at that index from an address on."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = context.get_value_type(like)
+        return builder.load(builder.gep(_pointer(builder, args[1], element), [args[2]]))
+
+    return like(like, types.int64, types.int64), codegen
+
+
+@intrinsic
+def put(typingctx, value, address, index):  # type: ignore[no-untyped-def]
+    """Store a number at that index from an address on."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[0], builder.gep(_pointer(builder, args[1], args[0].type), [args[2]]))
+        return context.get_dummy_value()
+
+    return types.void(value, types.int64, types.int64), codegen
 
 
 @intrinsic
@@ -135,18 +243,45 @@ def moved(state: Any, offset: int) -> Any:
     raise RuntimeError("moved() runs within CUDA kernels only")
 
 
-def put_state(store: Any, place: Any, index: int, state: Any) -> None:
-    """Store a state's fields from place + index on, by store(place, index, value)."""
+def put_state(place: Any, index: int, state: Any) -> None:
+    """Store a state's fields from that index on: in an array, or from an address on."""
     raise RuntimeError("put_state() runs within CUDA kernels only")
 
 
-def pick_state(fetch: Any, place: Any, index: int, empty: Any) -> Any:
-    """The state that put_state left."""
+def pick_state(empty: Any, place: Any, index: int) -> Any:
+    """The state of `empty`'s type that put_state left."""
     raise RuntimeError("pick_state() runs within CUDA kernels only")
 
 
 def _fields(state: Any, whats: dict[int, Callable[..., Any]]) -> Callable[..., Any] | None:
     return whats.get(len(state)) if isinstance(state, types.BaseNamedTuple) else None
+
+
+def get(like: Any, place: Any, index: int) -> Any:
+    """A number of `like`'s type in an array, or from an address on."""
+    raise RuntimeError("get() runs within CUDA kernels only")
+
+
+def lay(value: Any, place: Any, index: int) -> None:
+    """Store a number in an array, or from an address on."""
+    raise RuntimeError("lay() runs within CUDA kernels only")
+
+
+@overload(get)
+def _get(like, place, index):  # type: ignore[no-untyped-def]
+    if isinstance(place, types.Array):
+        return lambda like, place, index: place[index]
+    return lambda like, place, index: pick(like, place, index)  # noqa: PLW0108 - a function, for Numba
+
+
+@overload(lay)
+def _lay(value, place, index):  # type: ignore[no-untyped-def]
+    def element(value, place, index):  # type: ignore[no-untyped-def]
+        place[index] = value
+
+    if isinstance(place, types.Array):
+        return element
+    return lambda value, place, index: put(value, place, index)  # noqa: PLW0108
 
 
 @overload(moved)
@@ -170,33 +305,33 @@ def _moved(state, offset):  # type: ignore[no-untyped-def]
 
 
 @overload(put_state)
-def _put_state(store, place, index, state):  # type: ignore[no-untyped-def]
-    def one(store, place, index, state):  # type: ignore[no-untyped-def]
-        store(place, index, state[0])
+def _put_state(place, index, state):  # type: ignore[no-untyped-def]
+    def one(place, index, state):  # type: ignore[no-untyped-def]
+        lay(state[0], place, index)
 
-    def two(store, place, index, state):  # type: ignore[no-untyped-def]
-        store(place, index, state[0])
-        store(place, index + 1, state[1])
+    def two(place, index, state):  # type: ignore[no-untyped-def]
+        lay(state[0], place, index)
+        lay(state[1], place, index + 1)
 
-    def three(store, place, index, state):  # type: ignore[no-untyped-def]
-        store(place, index, state[0])
-        store(place, index + 1, state[1])
-        store(place, index + 2, state[2])
+    def three(place, index, state):  # type: ignore[no-untyped-def]
+        lay(state[0], place, index)
+        lay(state[1], place, index + 1)
+        lay(state[2], place, index + 2)
 
     return _fields(state, {1: one, 2: two, 3: three})
 
 
 @overload(pick_state)
-def _pick_state(fetch, place, index, empty):  # type: ignore[no-untyped-def]
+def _pick_state(empty, place, index):  # type: ignore[no-untyped-def]
     make: Any = getattr(empty, "instance_class", None)
 
-    def one(fetch, place, index, empty):  # type: ignore[no-untyped-def]
-        return make(fetch(place, index))
+    def one(empty, place, index):  # type: ignore[no-untyped-def]
+        return make(get(empty[0], place, index))
 
-    def two(fetch, place, index, empty):  # type: ignore[no-untyped-def]
-        return make(fetch(place, index), fetch(place, index + 1))
+    def two(empty, place, index):  # type: ignore[no-untyped-def]
+        return make(get(empty[0], place, index), get(empty[1], place, index + 1))
 
-    def three(fetch, place, index, empty):  # type: ignore[no-untyped-def]
-        return make(fetch(place, index), fetch(place, index + 1), fetch(place, index + 2))
+    def three(empty, place, index):  # type: ignore[no-untyped-def]
+        return make(get(empty[0], place, index), get(empty[1], place, index + 1), get(empty[2], place, index + 2))
 
     return _fields(empty, {1: one, 2: two, 3: three})

@@ -1,7 +1,8 @@
 """How a thread's lanes take values, and how they become one state.
 
 A thread has one or four lanes, each a state. A step brings `width` values: 1, 4, or 8 of 16 bits, so that four and
-eight are 16 or 32 contiguous bytes. Value j of a step goes to lane j mod 4. All functions here are inlined.
+eight are 16 or 32 contiguous bytes. With four lanes, value j of a step goes to lane j mod 4. A formula with the verb
+`tile` has one lane, which takes all values that are read together as one sample. All functions here are inlined.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from numba import types
 from numba.extending import overload
 
 from ..inlining import inline
-from ..verbs import merge, update
+from ..verbs import formula_of, merge, update
+from .contraction import straight_tile
 
 __all__ = ["fold", "int32", "join", "one_more", "take"]
 
@@ -31,7 +33,7 @@ def join(a, na, b, nb):  # type: ignore[no-untyped-def]
 
 
 def take(lanes: Any, n: Any, values: Any) -> Any:
-    """The lanes after a step's values; each held n before. Within kernels only, as the two below."""
+    """The lanes after the values of a step or of several; each held n before. Within kernels only, as those below."""
     raise RuntimeError("take() runs within compiled kernels only")
 
 
@@ -43,6 +45,16 @@ def one_more(lanes: Any, n: Any, j: Any, x: Any) -> Any:
 def fold(lanes: Any, n: Any, more: Any) -> Any:
     """One state of all lanes, the upper half merged into the lower; each holds n values, the first `more` one more."""
     raise RuntimeError("fold() runs within compiled kernels only")
+
+
+def tile(state: Any, values: Any) -> Any:
+    """The state of a sample of that many values."""
+    raise RuntimeError("tile() runs within compiled kernels only")
+
+
+@overload(tile)
+def _tile(state, values):  # type: ignore[no-untyped-def]
+    return straight_tile(formula_of(state), len(values))
 
 
 @overload(take)
@@ -59,10 +71,23 @@ def _take(lanes, n, values):  # type: ignore[no-untyped-def]
             update(lanes[3], m, values[3]),
         )
 
-    def eight(lanes, n, values):  # type: ignore[no-untyped-def]
+    def first(lanes, n, values):  # type: ignore[no-untyped-def]
+        return take(take(lanes, n, values[:1]), n + 1, values[1:])
+
+    def first_four(lanes, n, values):  # type: ignore[no-untyped-def]
         return take(take(lanes, n, values[:4]), n + 1, values[4:])
 
-    return {1: one, 4: four, 8: eight}.get(len(values)) if isinstance(values, types.BaseTuple) else None
+    def tiled(lanes, n, values):  # type: ignore[no-untyped-def]
+        return (join(lanes[0], int32(n), tile(lanes[0], values), int32(len(values))),)
+
+    if not (isinstance(lanes, types.UniTuple) and isinstance(values, types.BaseTuple)):
+        return None
+    formula = formula_of(lanes.dtype)
+    if formula.tile is not None and len(values) > 1:
+        return tiled
+    if len(values) == len(lanes):
+        return {1: one, 4: four}.get(len(lanes))
+    return {1: first, 4: first_four}.get(len(lanes))
 
 
 @overload(one_more)
@@ -72,13 +97,13 @@ def _one_more(lanes, n, j, x):  # type: ignore[no-untyped-def]
 
     def four(lanes, n, j, x):  # type: ignore[no-untyped-def]
         # Chosen by comparison: an index known only at run time would put the lanes into memory.
-        before = lanes[0] if j == 0 else lanes[1] if j == 1 else lanes[2]
+        before = lanes[0] if j == 0 else lanes[1] if j == 1 else lanes[2] if j == 2 else lanes[3]
         after = update(before, int32(n + 1), x)
         return (
             after if j == 0 else lanes[0],
             after if j == 1 else lanes[1],
             after if j == 2 else lanes[2],
-            lanes[3],
+            after if j == 3 else lanes[3],
         )
 
     return {1: one, 4: four}.get(len(lanes)) if isinstance(lanes, types.BaseTuple) else None

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ..formats import Format
 from .abi import LIMIT
-from .catalogue import WARPS, Algorithm, Kernel, get, held_most, step_width
+from .catalogue import WARPS, Algorithm, Kernel, at_once, get, held_most, step_width, tile_of_columns
+from .exact_digits import layout_of
 
 __all__ = ["Geometry", "Launch", "Plan", "Sharing", "geometry_of", "plan", "shape_of_sum", "sharing"]
 
@@ -24,7 +25,8 @@ WARP = 32
 
 STEPS = 8  # steps a thread takes before a row gets another block
 RUN = 32  # values a thread takes before a row gets another thread in the order columns
-MOST_PARTS = {"grid": 1024, "columns": 4096}
+MOST_PARTS = {"grid": 1024, "tile": 1024, "exact": 1024, "columns": 4096}
+LEAST_BLOCK = 128  # threads in a block of several teams
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Sharing:
     """How the values of a row are shared out: value k in step k // width, step q to thread q mod (parts threads).
 
     order : one of `catalogue.ORDERS`. lanes, width : states a thread, and values a step. threads : in a part; 1 for
-    the orders thread and columns. parts : of a row.
+    the orders thread and columns. parts : of a row. tile, few : values that a formula with the verb `tile` takes as one
+    sample, and those of the samples for what fills no tile. merging : threads that merge a row's parts.
     """
 
     order: str
@@ -40,6 +43,13 @@ class Sharing:
     width: int
     threads: int
     parts: int
+    tile: int
+    few: int
+    merging: int
+
+    def samples(self, values: int) -> int:
+        """How many samples a thread makes of that many values, single values included."""
+        return values // self.tile + values % self.tile // self.few + values % self.few
 
 
 def _up(a: int, b: int) -> int:
@@ -48,17 +58,33 @@ def _up(a: int, b: int) -> int:
 
 def sharing(algorithm: Algorithm, values: int, storage: Format) -> Sharing:
     """How an algorithm shares out a row of that many values (at least 1)."""
-    width = step_width(algorithm.lanes, storage)
+    width = step_width(algorithm.kind, algorithm.lanes, storage)
+    ahead = at_once(algorithm.kind, algorithm.lanes, storage)
     order = algorithm.order.rstrip("4")
-    if order == "thread":
-        return Sharing(algorithm.order, 1, 1, 1, 1)
-    if order == "columns":
-        return Sharing(algorithm.order, 1, 1, 1, min(_up(values, RUN), MOST_PARTS["columns"]))
-    steps = _up(values, width)
     most = WARPS * WARP
-    threads = min(max(1 << (steps - 1).bit_length(), WARP), most)
-    parts = min(_up(steps, most * STEPS), MOST_PARTS["grid"]) if order == "grid" else 1
-    return Sharing(algorithm.order, algorithm.lanes, width, threads, parts)
+    if algorithm.kind == "thread":
+        parts = 1 if order == "thread" else min(_up(values, RUN), MOST_PARTS["columns"])
+        return Sharing(algorithm.order, 1, 1, 1, parts, tile_of_columns(storage), 4, most)
+    steps = _up(values, width)
+    parts = min(_up(steps, most * STEPS), MOST_PARTS[order]) if order in MOST_PARTS else 1
+    if order == "tile":
+        return Sharing(algorithm.order, 1, width, _team(steps, ahead, parts), parts, width * ahead, width, most)
+    threads = min(max(_power(steps if order != "exact" else _up(steps, ahead)), WARP), most)
+    return Sharing(algorithm.order, algorithm.lanes, width, threads, parts, width * ahead, width, WARP)
+
+
+def _power(count: int) -> int:
+    """The smallest power of two that is not less."""
+    return 1 << (count - 1).bit_length()
+
+
+def _team(steps: int, ahead: int, parts: int) -> int:
+    """Threads of the order tile: a tile each up to a warp, which takes four tiles a thread before there are more."""
+    if parts > 1:
+        return WARPS * WARP
+    if steps <= 4 * ahead * WARP:
+        return min(_power(_up(steps, ahead)), WARP)
+    return min(_power(_up(steps, 4 * ahead)), WARPS * WARP)
 
 
 def shape_of_sum(name: str, values: int, storage: Format) -> tuple[int, int]:
@@ -80,12 +106,21 @@ def shape_of_sum(name: str, values: int, storage: Format) -> tuple[int, int]:
     ValueError
         The algorithm is unknown; the sentence suggests near names.
     """
-    share = sharing(get(name), max(values, 1), storage)
-    steps = _up(max(values, 1), share.width)
-    run = _up(steps, share.parts * share.threads) * (share.width // share.lanes)
+    algorithm, values = get(name), max(values, 1)
+    if algorithm.order == "exact":  # nothing is rounded
+        return 1, 0
+    share = sharing(algorithm, values, storage)
+    steps = _up(values, share.width)
+    turns = _up(steps, share.parts * share.threads)
+    run = turns * (share.width // share.lanes)
     merges = share.lanes.bit_length() - 1 + share.threads.bit_length() - 1
+    if algorithm.formula.tile is not None:
+        # A thread has that many turns, or one less; the values after the last whole step are in the last of them.
+        most = turns * share.width
+        run = min(values, share.tile)
+        merges += max(map(share.samples, range(max(most - 2 * share.width, 0), most + 1)))
     if share.parts > 1:
-        merges += _up(share.parts, WARP) - 1 + min(share.parts - 1, WARP - 1).bit_length()
+        merges += _up(share.parts, share.merging) - 1 + min(share.parts - 1, share.merging - 1).bit_length()
     return run, merges
 
 
@@ -149,7 +184,7 @@ class Plan:
 
     launches : their arguments name ``data`` (the values) and the buffers.
     buffers : dtype and number of elements of each buffer; the answers of the last launch are in ``answers``, (rows, 2)
-        of the accumulator's dtype, mean and M2.
+        of the accumulator's dtype, mean and M2; or the digits of exact sums, int64 (rows, parts, digits).
     share : how the rows are shared out.
     """
 
@@ -195,15 +230,20 @@ def plan(
         )
     kind = algorithm.kind
     thread = kind == "thread"
-    block = THREAD_BLOCK if thread else share.threads
+    alone = kind in ("held", "exact") or share.threads > WARP  # a team is a block
+    block = THREAD_BLOCK if thread else share.threads if alone else LEAST_BLOCK
     jobs = g.total * share.parts
-    grid = min(_up(jobs, block) if thread else jobs, most_blocks)
+    grid = min(_up(jobs, block // share.threads), most_blocks)
     fixed = (
         "data", g.rows, g.total, g.length, g.values, g.block_stride, g.segment_stride, g.row_stride, g.stride,
-        int(g.vectors(share.width)), share.parts,
+        int(g.vectors(share.width)), share.parts, share.threads,
     )  # fmt: skip
     buffers: dict[str, tuple[np.dtype[Any], int]] = {}
     launches: list[Launch] = []
+    if kind == "exact":
+        buffers["answers"] = (np.dtype(np.int64), jobs * layout_of(storage).count)
+        kernel = Kernel(algorithm.formula, kind, share.lanes, storage, accumulator, contracted)
+        return Plan((Launch(kernel, grid, block, (*fixed, 0, 0, 0, "answers")),), buffers, share)
     for formula in algorithm.sweeps:
         last = formula is algorithm.formula
         answers = "answers" if last else "centres"
@@ -220,5 +260,5 @@ def plan(
         if share.parts > 1:
             finish = Kernel(formula, "finish", 1, None, accumulator, contracted)
             merging = (g.total, share.parts, states, counts, answers)
-            launches.append(Launch(finish, min(g.total, most_blocks), WARP, merging))
+            launches.append(Launch(finish, min(g.total, most_blocks), share.merging, merging))
     return Plan(tuple(launches), buffers, share)

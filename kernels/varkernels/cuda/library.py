@@ -39,6 +39,8 @@ _COMMON = (
     "cuda/build/compiling.py",
     "cuda/catalogue.py",
     "cuda/contraction.py",
+    "cuda/exact_digits.py",
+    "cuda/exact_sums.py",
     "cuda/intrinsics.py",
     "cuda/lanes.py",
     "cuda/schedules.py",
@@ -75,7 +77,7 @@ def source_hash(formula: Any) -> str:
     texts = {name: _source(name) for name in _COMMON}
     while formula is not None and not isinstance(formula, str):
         texts[formula.state.__name__] = " ".join(formula.state._fields)
-        for verb in (formula.update, formula.read, formula.merge, formula.start):
+        for verb in (formula.update, formula.read, formula.merge, formula.start, formula.tile):
             if verb is not None:
                 functions_of(verb, texts)
         formula = formula.centre

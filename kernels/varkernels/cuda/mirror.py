@@ -16,6 +16,8 @@ from numba import vectorize
 from numpy.typing import ArrayLike, NDArray
 
 from .. import verbs  # noqa: F401 - where Numba learns the fma
+from ..exact.algorithm import ExactMoments
+from ..exact.table import exact_table
 from ..formats import Format
 from ..formulas import Formula
 from ..formulas.errorfree import fma
@@ -76,9 +78,46 @@ def _halve(formula: Formula, state: Any, counts: Counts) -> tuple[Any, Counts]:
     return _part(state, counts, 0)
 
 
+def _team(formula: Formula, state: Any, counts: Counts) -> tuple[Any, Counts]:
+    """The states of the last axis, a team's threads, merged into one: within warps, then the warps."""
+    lanes = min(counts.shape[-1], WARP)
+    warps = (*counts.shape[:-1], counts.shape[-1] // lanes, lanes)
+    split = type(state)(*[field.reshape(*field.shape[:-1], *warps[-2:]) for field in state])
+    return _halve(formula, *_halve(formula, split, counts.reshape(warps)))
+
+
 def _reshape(state: Any, counts: Counts, *shape: int) -> tuple[Any, Counts]:
     """The states, (rows, states), and their counts in another shape (rows, ...)."""
     return type(state)(*[field.reshape(-1, *shape) for field in state]), counts.reshape(1, *shape)
+
+
+def _tiled(formula: Formula, state: Any, taken: Any, held: Counts, share: Sharing) -> tuple[Any, Counts]:
+    """The states after a thread's values, (rows, threads, values), of which `held` are there: tiles first, then
+    samples of a few, then single values."""
+    rows = taken.shape[0]
+    counts = np.zeros_like(held)
+
+    def sample(begin: Counts, size: int) -> Any:
+        places = np.minimum(begin[:, np.newaxis] + np.arange(size), taken.shape[2] - 1)
+        found = np.take_along_axis(taken, np.broadcast_to(places, (rows, *places.shape)), axis=2).view(Numbers)
+        return tuple(found[:, :, j] for j in range(size))
+
+    def joined(state: Any, counts: Counts, size: int, times: Counts) -> tuple[Any, Counts]:
+        assert formula.tile is not None
+        for turn in range(int(times.max(initial=0))):
+            there = turn < times
+            tile = formula.tile(state, sample(counts, size))
+            after, more = _join(formula, state, counts, tile, np.where(there, size, 0))
+            state, counts = _pick(there, after, state), more
+        return state, counts
+
+    state, counts = joined(state, counts, share.tile, held // share.tile)
+    state, counts = joined(state, counts, share.few, (held - counts) // share.few)
+    while (there := counts < held).any():
+        (x,) = sample(counts, 1)
+        counts = counts + there
+        state = _pick(there, formula.update(state, np.maximum(counts, 1), x), state)
+    return state, counts
 
 
 def _replay(values: NDArray[Any], formula: Formula, empty: Any, centres: NDArray[Any], share: Sharing) -> Any:
@@ -90,23 +129,26 @@ def _replay(values: NDArray[Any], formula: Formula, empty: Any, centres: NDArray
     shape = (turns, parts * threads, side, lanes)
     padded = np.zeros((rows, int(np.prod(shape))), values.dtype)
     padded[:, :n] = values
-    taken = padded.reshape(rows, *shape).transpose(1, 3, 0, 2, 4).reshape(turns * side, rows, -1).view(Numbers)
-    there = (np.arange(padded.shape[1]) < n).reshape(shape).transpose(0, 2, 1, 3).reshape(turns * side, -1)
+    there = (np.arange(padded.shape[1]) < n).reshape(shape)
     state = empty if formula.start is None else formula.start(empty, *[centre[:, np.newaxis] for centre in centres.T])
-    state = type(state)(*[np.broadcast_to(field, taken.shape[1:]).view(Numbers) for field in state])
-    counts = np.zeros(there.shape[1], np.int64)
-    for x, holds in zip(taken, there, strict=True):
-        counts = counts + holds
-        after = formula.update(state, np.maximum(counts, 1), x)
-        state = after if holds.all() else _pick(holds, after, state)
+    state = type(state)(*[np.broadcast_to(field, (rows, shape[1] * lanes)).view(Numbers) for field in state])
+    if formula.tile is not None:
+        taken = padded.reshape(rows, *shape).transpose(0, 2, 1, 3, 4).reshape(rows, shape[1], -1)
+        state, counts = _tiled(formula, state, taken, there.sum(axis=(0, 2, 3)), share)
+    else:
+        taken = padded.reshape(rows, *shape).transpose(1, 3, 0, 2, 4).reshape(turns * side, rows, -1).view(Numbers)
+        counts = np.zeros(shape[1] * lanes, np.int64)
+        for x, holds in zip(taken, there.transpose(0, 2, 1, 3).reshape(turns * side, -1), strict=True):
+            counts = counts + holds
+            after = formula.update(state, np.maximum(counts, 1), x)
+            state = after if holds.all() else _pick(holds, after, state)
     state, counts = _halve(formula, *_reshape(state, counts, parts, threads, lanes))
-    if threads > 1:
-        state, counts = _halve(formula, *_reshape(state, counts, parts, threads // WARP, WARP))
-    state, counts = _halve(formula, state, counts)
-    # One warp merges the parts: each of its lanes takes every 32nd, one after the other.
-    merged, held = _part(state, counts, slice(WARP))
-    for first in range(WARP, parts, WARP):
-        some, many = _part(state, counts, slice(first, first + WARP))
+    state, counts = _team(formula, *_reshape(state, counts, parts, threads))
+    # A team merges the parts: each of its threads takes every `merging`-th, one after the other.
+    merging = share.merging
+    merged, held = _part(state, counts, slice(merging))
+    for first in range(merging, parts, merging):
+        some, many = _part(state, counts, slice(first, first + merging))
         width = many.shape[-1]
         joined, both = _join(formula, *_part(merged, held, slice(width)), some, many)
         rest = _part(merged, held, slice(width, None))
@@ -114,7 +156,7 @@ def _replay(values: NDArray[Any], formula: Formula, empty: Any, centres: NDArray
         held = np.concatenate([both, rest[1]], axis=-1)
     spare = (1 << (held.shape[-1] - 1).bit_length()) - held.shape[-1]
     merged = type(merged)(*[np.pad(field, [(0, 0), (0, spare)]).view(Numbers) for field in merged])
-    state, counts = _halve(formula, merged, np.pad(held, [(0, 0), (0, spare)]))
+    state, counts = _team(formula, merged, np.pad(held, [(0, 0), (0, spare)]))
     return np.stack([np.broadcast_to(number, rows) for number in formula.read(state, n)], axis=1)
 
 
@@ -137,6 +179,8 @@ def moments(view: ArrayLike, name: str, accumulator: object = None, *, contracte
     blocks, segments, rows, length = array.shape
     total, n = blocks * rows, segments * length
     answers = np.full((total, 2), np.nan, fmt.dtype)
+    if total > 0 and n > 0 and algorithm.order == "exact":
+        return ExactMoments.of(exact_table(array), fmt)
     if total > 0 and n > 0:
         share = plan(geometry_of(array), algorithm, storage, fmt, contracted).share
         formula = contract(algorithm.formula) if contracted else algorithm.formula

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..exact.algorithm import ExactMoments
 from ..formats import Format, format_of
 from ..row_moments import Moments
 from .catalogue import Algorithm, get
 from .detecting import lies_on_gpu
 from .devices.gpu import Gpu
+from .exact_finish import table_of
 from .inputs import checked
 from .launch_plan import MOST_BLOCKS, Geometry, Plan, geometry_of, plan
 from .tensors.describing import described
@@ -108,6 +110,9 @@ def moments(
     made = _plan(geometry_of(array), algorithm, storage, fmt, bool(contracted), most_blocks)
     where = _device(device) if isinstance(device, str) else device
     answers = where.run(made, array)
+    if algorithm.order == "exact":
+        digits = answers.reshape(total, made.share.parts, -1)
+        return ExactMoments.of(table_of(digits, count, storage), fmt)
     return Moments(count, answers[:, 0].copy(), answers[:, 1].copy(), fmt)
 
 

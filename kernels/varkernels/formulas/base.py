@@ -11,7 +11,7 @@ import numpy as np
 
 from ..formats import BFLOAT16, format_of
 from .bounding import Bound, Setting
-from .cost import Cost, cost_of_verbs
+from .cost import Cost, cost_of_tiles, cost_of_verbs
 
 __all__ = ["ORDERS", "Formula", "like"]
 
@@ -31,6 +31,7 @@ class Formula:
     source : author, year, DOI or section.
     state : the NamedTuple of scalars that the verbs carry.
     update, read, merge, start : the verbs; `merge` and `start` may be None.
+    tile : the verb that makes a state of a tuple of 4 to 32 values, a power of two, at once; None: there is none.
     centre : what the state starts round: None (nothing), "first" (the row's first value), "given" (the
         caller's argument) or a Formula whose `read` gives it: a first sweep in the same order. Such a formula
         reads a pair (high, low) whose sum is the centre, and is no algorithm by itself.
@@ -50,6 +51,7 @@ class Formula:
     read: Callable[..., Any]
     merge: Callable[..., Any] | None = None
     start: Callable[..., Any] | None = None
+    tile: Callable[..., Any] | None = None
     centre: str | Formula | None = None
     difference: bool = False
     bound: Callable[[Setting], Bound] | None = None
@@ -99,7 +101,7 @@ class Formula:
     @cached_property
     def cost(self) -> Cost:
         """What it costs a value, over all sweeps, counted by running its verbs."""
-        own = cost_of_verbs(self.update, self.state)
+        own = cost_of_tiles(self.tile, self.merge, self.state) if self.tile else cost_of_verbs(self.update, self.state)
         if not isinstance(self.centre, Formula):
             return own
         first = self.centre.cost

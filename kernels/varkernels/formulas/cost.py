@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Cost", "cost_of_verbs"]
+__all__ = ["Cost", "cost_of_tiles", "cost_of_verbs"]
+
+TILE = 16  # values, for the cost of one
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,19 @@ def cost_of_verbs(update: Callable[..., Any], state: type) -> Cost:
     fields = len(state._fields)  # type: ignore[attr-defined]
     update(state(*(number() for _ in range(fields))), 1000, number())
     return Cost(1, number.operations, number.divisions, fields)  # type: ignore[attr-defined]
+
+
+def cost_of_tiles(tile: Callable[..., Any], merge: Callable[..., Any] | None, state: type) -> Cost:
+    """The cost of one sweep by tiles of 16 values, a value's share of a tile and its merge, rounded to whole numbers.
+
+    Parameters
+    ----------
+    tile, merge, state : as a `Formula` has them.
+    """
+    number = type("number", (Counting,), {})
+    fields = len(state._fields)  # type: ignore[attr-defined]
+    before = state(*(number() for _ in range(fields)))
+    after = tile(before, tuple(number() for _ in range(TILE)))
+    if merge is not None:
+        merge(before, 1000, after, TILE)
+    return Cost(1, round(number.operations / TILE), round(number.divisions / TILE), fields)  # type: ignore[attr-defined]

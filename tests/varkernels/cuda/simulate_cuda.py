@@ -17,6 +17,7 @@ from varkernels.cuda.inputs import extent
 from varkernels.cuda.launch_plan import Plan
 
 NUMBERS = {"float32": ctypes.c_float, "float64": ctypes.c_double, "int32": ctypes.c_int32}
+Cursor = tuple[int, int]
 
 
 def formula_of(state: Any) -> Any:
@@ -24,29 +25,57 @@ def formula_of(state: Any) -> Any:
     return next(kernel.formula for kernel in kernels if kernel.formula.state is type(state))
 
 
-def fetcher(storage: str, number: Any) -> Any:
-    kind = NUMBERS[storage]
-    made: Any = int if storage == "int32" else np.dtype(storage).type
-    return lambda address, index: made(kind.from_address(int(address) + ctypes.sizeof(kind) * int(index)).value)
+def pick(like: Any, address: int, index: int) -> Any:
+    if isinstance(like, int):  # a count
+        return int(ctypes.c_int32.from_address(int(address) + 4 * int(index)).value)
+    kind = NUMBERS[like.dtype.name]
+    return like.dtype.type(kind.from_address(int(address) + ctypes.sizeof(kind) * int(index)).value)
 
 
-def storer(storage: str, number: Any) -> Any:
-    kind = NUMBERS[storage]
-
-    def store(address: int, index: int, value: Any) -> None:
-        kind.from_address(int(address) + ctypes.sizeof(kind) * int(index)).value = value.item()
-
-    return store
+def put(value: Any, address: int, index: int) -> None:
+    kind = NUMBERS[value.dtype.name]
+    kind.from_address(int(address) + ctypes.sizeof(kind) * int(index)).value = value.item()
 
 
-def vector_fetcher(storage: str, number: Any, width: int) -> Any:
-    fetch = fetcher(storage, number)
+def reader(storage: str, number: Any, width: int, steps: int) -> Any:
+    size, like = np.dtype(storage).itemsize, np.dtype(storage).type(0)
 
-    def fetch_vector(address: int) -> Any:
-        assert address % 16 == 0, "a vector load that is not aligned"
-        return tuple(fetch(address, j) for j in range(width))
+    def moved_on(cursor: Cursor, by: Cursor, length: int, wrap: int) -> Cursor:
+        address, offset = cursor[0] + by[0], cursor[1] + by[1]
+        return (address + wrap, offset - length) if offset >= length else (address, offset)
 
-    return fetch_vector
+    def read_steps(
+        by_vectors: int,
+        address: int,
+        offset: int,
+        step_bytes: int,
+        step_on: int,
+        next_bytes: int,
+        length: int,
+        wrap: int,
+    ) -> Any:
+        values = []
+        at = (int(address), int(offset))
+        for _ in range(steps):
+            if by_vectors and width > 1:
+                assert at[0] % 16 == 0, "a vector load that is not aligned"
+                values += [pick(like, at[0] + size * j, 0) for j in range(width)]
+            else:
+                here = at
+                for j in range(width):
+                    here = here if j == 0 else moved_on(here, (int(next_bytes), 1), int(length), int(wrap))
+                    values.append(pick(like, here[0], 0))
+            at = moved_on(at, (int(step_bytes), int(step_on)), int(length), int(wrap))
+        return tuple(values), *at
+
+    return read_steps
+
+
+def begin(empty: Any, centres: int, row: int) -> Any:
+    formula = formula_of(empty)
+    if formula.start is None:
+        return empty
+    return formula.start(empty, pick(empty[0], centres, 2 * row), pick(empty[0], centres, 2 * row + 1))
 
 
 exchange: dict[int, Any] = {}
@@ -73,6 +102,9 @@ def update(state: Any, n: int, x: Any) -> Any:
 
 def take(states: Any, n: int, values: Any) -> Any:
     states = list(states)
+    formula = formula_of(states[0])
+    if formula.tile is not None and len(values) > 1:
+        return (lanes.join(states[0], n, formula.tile(states[0], values), len(values)),)
     for j, x in enumerate(values):
         lane = j % len(states)
         states[lane] = update(states[lane], n + 1 + j // len(states), x)
@@ -92,21 +124,38 @@ def fold(states: Any, n: int, more: int) -> Any:
     return lanes.join(low, counts[0] + counts[2], high, counts[1] + counts[3])
 
 
-def put_state(store: Any, place: Any, index: int, state: Any) -> None:
+def put_state(place: Any, index: int, state: Any) -> None:
     for field, value in enumerate(state):
-        store(place, index + field, value)
+        if isinstance(place, (int, np.integer)):
+            put(value, int(place), index + field)
+        else:
+            place[index + field] = value
+
+
+def pick_state(empty: Any, place: Any, index: int) -> Any:
+    if isinstance(place, (int, np.integer)):
+        return type(empty)(*[pick(field, int(place), index + f) for f, field in enumerate(empty)])
+    return type(empty)(*[place[index + f] for f in range(len(empty))])
+
+
+def keep(memory: Any, at: int, apart: int, values: Any) -> None:
+    for j, value in enumerate(values):
+        memory[at + j * apart] = value
 
 
 STAND_INS: dict[str, Any] = {
-    "fetcher": fetcher,
-    "storer": storer,
-    "vector_fetcher": vector_fetcher,
+    "int32": int,  # numpy's would overflow where the compiler's is widened
+    "pick": pick,
+    "put": put,
+    "reader": reader,
+    "begin": begin,
+    "keep": keep,
     "quotient": lambda a, b: int(a) // int(b),
     "moved": lambda state, offset: from_lane(state, lambda lane: down(lane, offset)),
     "shuffle_down": lambda mask, value, offset: from_lane(value, lambda lane: down(lane, offset)),
     "shuffle": lambda mask, value, source: from_lane(value, lambda lane: source),
     "put_state": put_state,
-    "pick_state": lambda get, place, index, empty: type(empty)(*[get(place, index + f) for f in range(len(empty))]),
+    "pick_state": pick_state,
     "take": take,
     "one_more": one_more,
     "fold": fold,
@@ -159,6 +208,8 @@ def main() -> None:
         ((1, 2, 135), "two_pass/held", 65535),
         ((3, 1, 90), "kahan_two_pass/block4", 65535),
         ((1, 1, 2100), "chan_weighted/grid4", 3),
+        ((2, 3, 45), "fast/tile", 2),
+        ((2, 3, 45), "fast/columns", 65535),
     ]:
         x = (rng.standard_normal(shape) + 2).astype(np.float32)
         with np.errstate(all="ignore"):  # lanes whose answers nobody reads

@@ -44,7 +44,8 @@ $L__BB0_12:
 def test_text_is_stable_and_final() -> None:
     assert body(PTX, "k") == (
         ".visible .entry k(\n.param .u64 p0\n)\n{\n.shared .align 4 .b8 shared0[64];\n.reg .f32 %f<3>;\n"
-        "ld.param.u64 %rd1, [p0];\nmov.u64 %rd2, shared0;\nL12:\nadd.rn.f32 %f1, %f2, %f2;\n@%p1 bra L12;\nret;\n}\n"
+        "ld.param.u64 %rd1, [p0];\nmov.u64 %rd2, shared0;\nL12:\n"
+        '.pragma "nounroll";\nadd.rn.f32 %f1, %f2, %f2;\n@%p1 bra L12;\nret;\n}\n'
     )
     assert head(PTX) == ".version 7.8\n.target sm_80\n.address_size 64\n"
     assert head(PTX, None) == ".version 9.0\n.target sm_80\n.address_size 64\n"
@@ -88,10 +89,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_which_formulas_are_contracted_here() -> None:
-    """Chan's with a weighted average adds two products; Kahan's subtracts one, which ptxas would fuse."""
+    """Chan's with a weighted average adds two products; Kahan's subtracts one, which ptxas would fuse;
+    a tile's chains begin with a sum of two squares."""
     assert {kernel.formula.name for kernel in kernels().values() if explicit(kernel.formula)} == {
         "chan_weighted",
         "kahan_two_pass",
+        "fast",
     }
     assert contracted(FORMULAS["two_pass"]).centre is contracted(FORMULAS["two_pass"].centre)  # type: ignore[arg-type]
 

@@ -1,5 +1,5 @@
 """The gates over the compiled kernels: how tools' output is read, that each gate fails on what it is for, and the
-occupancy, roofline, table and chapter that follow."""
+occupancy, loads in flight, table and chapter that follow."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from varkernels.cuda import library, toolkit
-from varkernels.cuda.audit import expansion, gates, ptx_facts, resources, roofline, sass
+from varkernels.cuda.audit import expansion, gates, latency, pace, ptx_facts, resources, sass, turns
 from varkernels.cuda.audit.resources import TARGETS, Row, Table
 from varkernels.cuda.audit.threads_held import LIMITS, occupancy
 from varkernels.cuda.errors import DeviceError
 from varstudy.report import rendering
 from varstudy.report.sections import cuda
+from varstudy.report.words import number
 
 HEAD = ".version 7.0\n.target sm_75\n.address_size 64\n"
 TARGET = "sm_80"
@@ -219,6 +220,46 @@ def test_sass_is_counted() -> None:
     assert first.loads == {128: 1, 32: 1, 16: 1, 64: 1}
     assert first.size == 20 * 16
     assert +found["second"].counts == {"FADD": 1}  # a sum with +0 turns -0 into +0: no copy
+
+
+FLOW = """	.section	.text.k,"ax",@progbits
+.text.k:
+        /*0000*/                   MOV R1, R2 ;
+.L_x_0:
+        /*0010*/                   IADD3 R3, R3, 0x1, RZ ;
+.L_x_1:
+        /*0020*/              @!P0 BRA `(.L_x_2) ;
+        /*0030*/                   LDG.E.128 R8, desc[UR4][R2.64] ;
+        /*0040*/                   LDG.E.128 R12, desc[UR4][R4.64] ;
+        /*0050*/                   FADD R20, R20, R9 ;
+        /*0060*/                   LDG.E.128 R16, desc[UR4][R6.64] ;
+        /*0070*/                   BRA `(.L_x_3) ;
+.L_x_2:
+        /*0080*/                   LDG.E R8, desc[UR4][R2.64] ;
+        /*0090*/                   FADD R20, R20, R8 ;
+.L_x_3:
+        /*00a0*/              @P1  BRA `(.L_x_1) ;
+        /*00b0*/              @P2  BRA `(.L_x_0) ;
+        /*00c0*/                   EXIT ;
+"""
+
+
+def test_a_turn_is_the_way_with_the_widest_loads() -> None:
+    """The branch, three loads of 16 bytes, the sum that uses the first after two, a jump and the branch back."""
+    assert turns.main_turn(sass.codes(FLOW)["k"].body, 16) == turns.Turn(7, 48, 32, 2)
+    assert turns.main_turn(sass.codes(LISTING)["first"].body, 16) is None
+
+
+def test_a_slow_loop_fails() -> None:
+    wanted = pace.pace_of(entry(kind="sweep", lanes=4, formula="naive", storage="float32"))
+    assert (wanted.itemsize, wanted.width, wanted.loads) == (4, 16, 4)
+    assert pace.pace_gates("k", wanted, turns.Turn(60, 64, 64, 4)) == []
+    (words,) = pace.pace_gates("k", wanted, turns.Turn(60, 64, 16, 1))
+    assert words == "k: its main loop has 1 loads in flight before it uses one; wanted are 4"
+    (words,) = pace.pace_gates("k", wanted, turns.Turn(160, 64, 64, 4))
+    assert words == "k: its main loop issues 10.0 instructions a value; wanted are at most 6.5"
+    (words,) = pace.pace_gates("k", wanted, None)
+    assert words == "k: its SASS has no loop that loads values; wanted is one"
 
 
 # The gates, each on a kernel that it is for ---------------------------------------------------------------------------
@@ -424,8 +465,11 @@ def test_the_committed_table_holds_what_the_gates_want() -> None:
         if kernel["storage"] is None:
             assert row.loop_values == 0
         else:
-            assert row.loop_values > 0
-            assert (row.ldg128 > 0) == (kernel["lanes"] == 4)
+            assert row.turn_values > 0 or kernel["kind"] == "exact"
+            assert (row.ldg128 > 0) == (kernel["lanes"] == 4 or kernel["kind"] in ("tile", "exact"))
+            if kernel["kind"] != "exact":
+                assert row.turn_loads >= (2 if kernel["kind"] == "held" and "16" in kernel["storage"] else 4)
+                assert row.turn_waiting * occupancy(target, 256, row.registers, row.shared).warps * 32 >= 8 * 1024
         assert 0 < occupancy(target, 256, row.registers, row.shared).share <= 1
 
 
@@ -435,7 +479,7 @@ def test_the_committed_table_is_what_the_tools_make() -> None:
     assert gates.main(["--check"]) == 0
 
 
-# Occupancy and roofline -----------------------------------------------------------------------------------------------
+# Occupancy and loads in flight ----------------------------------------------------------------------------------------
 
 
 def test_occupancy_of_the_best_practices_guide() -> None:
@@ -526,21 +570,11 @@ def test_occupancy_is_that_of_nvidias_header(tmp_path: Path) -> None:
     assert [occupancy(*one).blocks for one in asked] == [int(word) for word in done.stdout.split()]
 
 
-def test_roofline_by_hand() -> None:
-    a100, h100, h200 = roofline.CARDS
-    values = 32 * 64 * 56 * 56
-    assert values == 6_422_528
-    # 25,690,112 bytes at 2,039 GB/s, 3,350 GB/s and 4,800 GB/s.
-    for card, microseconds in ((a100, 12.599), (h100, 7.6687), (h200, 5.3521)):
-        found = roofline.time(card, values, 4, 9, "float32")
-        assert found.seconds * 1e6 == pytest.approx(microseconds, rel=1e-4)
-        assert not found.arithmetic
-    # 20 instructions of float64 a value, at 4.85e12 a second.
-    found = roofline.time(a100, values, 2, 20, "float64")
-    assert found.seconds * 1e6 == pytest.approx(26.485, rel=1e-4)
-    assert found.arithmetic
-    with pytest.raises(ValueError, match="float16"):
-        roofline.time(a100, values, 2, 1, "float16")
+def test_waits_by_hand() -> None:
+    a100, h100, h200 = latency.CARDS
+    # 16 KiB on each of 108, 132 and 132 multiprocessors, at 2,039 GB/s, 3,350 GB/s and 4,800 GB/s.
+    for card, nanoseconds in ((a100, 867.82), (h100, 645.58), (h200, 450.56)):
+        assert latency.covered(card, 16 * 1024) * 1e9 == pytest.approx(nanoseconds, rel=1e-4)
 
 
 # The chapter ----------------------------------------------------------------------------------------------------------
@@ -586,7 +620,8 @@ def test_the_chapter_shows_a_line_for_each_kernel() -> None:
         kernel("mean", "sweep", "float32"), kernel("two_pass", "sweep", "float32"),
         kernel("two_pass", "held", "float32"), kernel("chan", "finish", None), kernel("chan", "sweep", "float16"),
     ]  # fmt: skip
-    work = {"loop_values": 4, "loop_add": 4, "loop_issued": 4, "registers": 40}
+    work = {"loop_values": 4, "loop_add": 4, "registers": 40}
+    work |= {"turn_values": 16, "turn_issued": 40, "turn_loads": 4, "turn_waiting": 64}
     rows = [
         some_row(one["name"], target, **({} if one["storage"] is None else work))
         for one in kernels
@@ -597,12 +632,14 @@ def test_the_chapter_shows_a_line_for_each_kernel() -> None:
     tags.feed(shown)
     assert tags.open == []
     assert shown.count('<tr><th scope="row">') == len(kernels)
-    assert set(tags.rows) <= {2 + 7 + 2 + 6, 7 + 2 + 6}
+    assert set(tags.rows) <= {2 + 7 + 2 + 1 + 3, 7 + 2 + 3}
     assert "not measured" in shown
     assert "40 · 75%" in shown
-    # two_pass reads its values twice, unless the row is held.
-    assert re.search(r"4 lanes</th>.*?<td>8</td><td><abbr title=\"2 sums\">2</abbr></td><td>25.2</td>", shown)
-    assert re.search(r"row held</th>.*?<td>4</td><td><abbr title=\"1 sums\">1</abbr></td><td>12.6</td>", shown)
+    # two_pass reads its values twice, unless the row is held. 1,536 threads of 64 bytes are 96 KiB, on 132
+    # multiprocessors at 4.8 TB/s 2.7 microseconds.
+    flight = "".join(f"<td>{number(value)}</td>" for value in (96, 5206.9, 3873.5, 2703.4))
+    assert re.search(rf"4 lanes</th>.*?<td>8</td><td><abbr title=\"2 sums\">5</abbr></td>{flight}", shown)
+    assert re.search(rf"row held</th>.*?<td>4</td><td><abbr title=\"1 sums\">2.5</abbr></td>{flight}", shown)
 
 
 def test_the_chapter_says_why_it_is_empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

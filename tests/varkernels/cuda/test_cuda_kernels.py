@@ -114,7 +114,10 @@ def test_within_the_depth_of_its_sum(name: str, contracted: bool) -> None:
         assert abs(Fraction(float(got.m2[r])) - m2) <= 4 * unit * m2
 
 
-@pytest.mark.parametrize("name", ["chan/grid4", "two_pass/block4", "two_pass/held", "naive/columns", "chan/block"])
+@pytest.mark.parametrize(
+    "name",
+    ["chan/grid4", "two_pass/block4", "two_pass/held", "naive/columns", "chan/block", "fast/tile", "fast/columns"],
+)
 @pytest.mark.parametrize("storage", FORMATS)
 def test_alignment_and_strides_change_no_bit(name: str, storage: str) -> None:
     fmt = FORMATS[storage]
@@ -153,7 +156,14 @@ def test_norms_of_both_layouts(norm: str, storage: str) -> None:
     first = view(x, norm, groups=groups)
     last = view(np.ascontiguousarray(x.transpose(0, 2, 3, 1)), norm, layout="NHWC", groups=groups)
     as_first = view(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2), norm, groups=groups)
-    for name in ("chan/grid4", "chan/thread", "corrected_two_pass/block4", "two_pass/held", "naive/columns"):
+    for name in (
+        "chan/grid4",
+        "chan/thread",
+        "corrected_two_pass/block4",
+        "two_pass/held",
+        "naive/columns",
+        "fast/tile",
+    ):
         got, other = moments(first, name), moments(last, name)
         assert_same(moments(as_first, name), got)
         if norm in ("batch", "instance"):  # the same values in the same order
@@ -164,8 +174,12 @@ def test_norms_of_both_layouts(norm: str, storage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["chan/block4", "chan/grid", "naive/thread", "two_pass/columns", "kahan_two_pass/block4", "two_pass/held"]
-)
+    "name",
+    [
+        "chan/block4", "chan/grid", "naive/thread", "two_pass/columns", "kahan_two_pass/block4", "two_pass/held",
+        "fast/tile", "fast/columns",
+    ],
+)  # fmt: skip
 def test_fewer_blocks_than_rows(name: str) -> None:
     x = np.random.default_rng(13).standard_normal((2, 301, 45)).astype(np.float32)
     want = moments(x, name)
@@ -175,7 +189,7 @@ def test_fewer_blocks_than_rows(name: str) -> None:
 
 def test_rows_do_not_depend_on_each_other() -> None:
     x = np.random.default_rng(17).standard_normal((1, 70, 3000)).astype(np.float32)
-    for name in ("chan/grid4", "naive/columns", "two_pass/held"):
+    for name in ("chan/grid4", "naive/columns", "two_pass/held", "fast/tile"):
         together = moments(x, name)
         for r in (0, 33, 69):
             assert same(moments(x[:, r : r + 1], name).m2, together.m2[r : r + 1])
@@ -227,8 +241,12 @@ def test_longest_run_and_merges() -> None:
     assert shape_of_sum("chan/block4", 1000, f32) == (1, 10)
     assert shape_of_sum("chan/block4", 1000, f16) == (2, 9)
     assert shape_of_sum("chan/columns", 320, f32) == (32, 4)
+    assert shape_of_sum("chan/columns", 2**20, f32) == (256, 15 + 8)  # 4096 parts, merged by 256 threads
     assert shape_of_sum("chan/grid4", 100_352, f32) == (8, 14)
     assert shape_of_sum("chan/grid4", 0, f32) == (1, 7)
+    # A tile of 64 bytes.
+    assert shape_of_sum("fast/tile", 512, f32)[0] == 16
+    assert shape_of_sum("fast/tile", 512, f16)[0] == 32
     for name in algorithms():
         assert shape_of_sum(name, 1, f32)[0] == 1
 

@@ -34,6 +34,8 @@ def different(names: Sequence[str], storages: Sequence[str], shapes: Sequence[tu
         for shape in shapes:
             x = (rng.standard_normal(shape) + 3).astype(fmt.dtype)
             for name in names:
+                if name == "exact":  # sums of integers: see test_cuda_exact
+                    continue
                 if get(name).order == "held" and shape[0] * shape[2] > held_most(accumulator_of(fmt)):
                     continue
                 for contracted in (True, False):

@@ -28,7 +28,7 @@ def opcodes(text: str) -> list[str]:
 def test_every_kernel_is_there_once_and_nothing_else() -> None:
     names = [entry["name"] for entry in library.manifest()["kernels"]]
     assert sorted(names) == sorted(KERNELS)
-    assert len(KERNELS) == 188
+    assert len(KERNELS) == 216
     files = {entry["file"] for entry in library.manifest()["kernels"]}
     assert files == {path.name for path in library.FOLDER.glob("*.ptx")}
 
@@ -88,10 +88,14 @@ def test_no_unwanted_instruction(name: str) -> None:
     kernel, text = KERNELS[name], library.text(name)
     found = opcodes(text)
     assert ".f64" not in text or kernel.accumulator.name == "float64"
-    for word in ("approx", "ftz", "full", "call", "local", "atom", "red", "param.space"):
+    atomic = () if kernel.kind == "exact" else ("atom", "red")  # its sums of integers, in shared memory
+    for word in ("approx", "ftz", "full", "call", "local", *atomic, "param.space"):
         assert not any(word in opcode.split(".") for opcode in found), word
     if kernel.accumulator.name == "float64":  # float32 values are read and widened, nothing else
         assert not re.search(r"\b(?:add|sub|mul|div|fma|rcp)\.rn\.f32", text)
+    if kernel.kind == "exact":
+        assert not any(opcode.endswith((".f16", ".f32", ".f64")) for opcode in found)
+        return
     divides = {"div.rn.f32", "div.rn.f64", "rcp.rn.f32", "rcp.rn.f64"} & set(found)
     assert divides or kernel.formula.name in ("two_pass", "kahan_two_pass")
     # A sum or product without .rn would be ptxas's to contract.
@@ -122,15 +126,27 @@ def test_contraction_is_the_only_difference_between_builds(kernel: catalogue.Ker
         "kahan_two_pass",
     }
     sums = ("naive", "two_pass", "corrected_two_pass", "kahan_two_pass")
+    sums_of_products.add("fast")
     additive = kernel.kind == "finish" and kernel.formula.name in sums
     assert (fused["fma"] > 0) == (kernel.formula.name in sums_of_products and not additive)
 
 
-@pytest.mark.parametrize("kernel", [k for k in TWINS if k.lanes == 4], ids=lambda kernel: kernel.entry)
-def test_four_lanes_load_16_bytes(kernel: catalogue.Kernel) -> None:
+def test_exact_kernels_are_one_text() -> None:
+    for kernel in TWINS:
+        assert (library.text(kernel.name) == separate(kernel)) or kernel.kind != "exact"
+
+
+@pytest.mark.parametrize(
+    "kernel", [k for k in TWINS if k.lanes == 4 or k.kind == "tile"], ids=lambda kernel: kernel.entry
+)
+def test_vectors_load_16_bytes(kernel: catalogue.Kernel) -> None:
+    """A step's loads, and twice those of the steps that are read together: within a segment, and across its end."""
     assert kernel.storage is not None
-    wanted = {2: "ld.global.v4.u32", 4: "ld.global.v4.f32", 8: "ld.global.v2.f64"}[kernel.storage.dtype.itemsize]
-    assert opcodes(library.text(kernel.name)).count(wanted) == (2 if wanted.endswith("f64") else 1)
+    size = kernel.storage.dtype.itemsize
+    wanted = {2: "ld.global.v4.u32", 4: "ld.global.v4.f32", 8: "ld.global.v2.f64"}[size]
+    step = 2 if size == 8 else 1
+    together = step * catalogue.at_once(kernel.kind, kernel.lanes, kernel.storage)
+    assert opcodes(library.text(kernel.name)).count(wanted) == step + 2 * together
 
 
 @pytest.mark.parametrize("name", ["no_such_kernel", "welford_sweep4_float32_float32_contracted"])

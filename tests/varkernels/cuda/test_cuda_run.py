@@ -90,7 +90,8 @@ def test_every_plan_has_its_kernels() -> None:
                     assert launch.block in (32, 64, 128, 256)
                     named = {arg for arg in launch.arguments if isinstance(arg, str)}
                     assert named <= {"data", *made.buffers}
-                assert made.buffers["answers"] == (accumulator.dtype, 2 * shape[0] * shape[2])
+                answers = (accumulator.dtype, 2 * shape[0] * shape[2])
+                assert algorithm.order == "exact" or made.buffers["answers"] == answers
     assert launched == {name for name, kernel in known.items() if not kernel.contracted}  # and none for nothing
 
 

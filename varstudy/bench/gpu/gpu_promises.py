@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from varkernels.cuda import algorithms
+from varkernels.formats import FORMATS
 
 from ..targets import Target, noise
 from .gpu_record import GpuRow, by_map
@@ -15,6 +16,8 @@ __all__ = ["COPY_SHARE", "contenders", "fastest", "judged"]
 
 # Of the copy's rate, and of PyTorch's best.
 COPY_SHARE, TORCH_RATIO = 0.90, 1.0
+# Of the L2 cache's size: what a copy writes of a smaller map is still in it when its time ends.
+LARGE = 4
 
 
 def contenders(rows: Iterable[GpuRow]) -> list[GpuRow]:
@@ -35,7 +38,7 @@ def fastest(rows: Iterable[GpuRow]) -> GpuRow | None:
     return min(contenders(rows), key=lambda row: row.seconds, default=None)
 
 
-def judged(rows: Sequence[GpuRow], torch: str) -> list[Target]:
+def judged(rows: Sequence[GpuRow], torch: str, cache: int = 0) -> list[Target]:
     """For every feature map the fastest kernel's share of the copy's rate, and its speed next to PyTorch's best.
 
     Both of the norm in which it is smallest.
@@ -43,8 +46,10 @@ def judged(rows: Sequence[GpuRow], torch: str) -> list[Target]:
     Parameters
     ----------
     torch : why PyTorch is not measured; empty where it is.
+    cache : bytes of the L2 cache; maps of up to four times as many are not judged.
     """
     found = []
+    rows = [row for row in rows if _bytes(row) > LARGE * cache]
     for (shape, layout, storage), part in by_map(rows).items():
         norms = {norm: [row for row in part if row.norm == norm] for norm in dict.fromkeys(row.norm for row in part)}
         best = [row for row in map(fastest, norms.values()) if row is not None]
@@ -57,6 +62,10 @@ def judged(rows: Sequence[GpuRow], torch: str) -> list[Target]:
             target = Target(f"fastest kernel / {name}, {shape} {layout}", storage, wanted, False, math.nan)
             found.append(_measured(target, best, away, ratio, absent))
     return found
+
+
+def _bytes(row: GpuRow) -> int:
+    return math.prod(row.shape) * FORMATS[row.storage].dtype.itemsize
 
 
 def _measured(target: Target, best: list[GpuRow], away: list[str], ratio: str, why: str) -> Target:

@@ -68,6 +68,7 @@ def measure(
     before = dict(machine.clocks())
     maps = parts(plan.maps)
     count = len(plan.shapes) * len(plan.storages) * len(plan.layouts) * len(plan.norms)
+    facts = machine.facts()
     checks, rows = Checks(), list[GpuRow]()
     progress.start(len(maps) + count, 0)
     try:
@@ -90,9 +91,9 @@ def measure(
             "rules": _rules(machine),
         },
         "provenance": {**provenance.collect(argv), "ptx": _ptx()},
-        "device": {**machine.facts(), "clocks_before": before, "clocks_after": dict(machine.clocks())},
+        "device": {**facts, "clocks_before": before, "clocks_after": dict(machine.clocks())},
         "checks": checks.record(),
-        "targets": [each.record() for each in judged(rows, absent)],
+        "targets": [each.record() for each in judged(rows, absent, int(facts.get("l2_cache_bytes", 0)))],
         "rows": [row.record() for row in rows],
     }
 

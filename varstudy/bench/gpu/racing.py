@@ -33,6 +33,8 @@ LAYOUTS = ("NCHW", "NHWC")
 STORAGES = ("float32", "float16", "bfloat16", "float64")
 # Seconds: a contender that takes longer joins a few rounds only.
 SLOW = 0.02
+# Rows for each multiprocessor from which on a thread a row can keep the device busy.
+ROWS_EACH = 4
 TILE = 1 << 20
 MEAN = 1000
 
@@ -122,6 +124,10 @@ class _Race:
             for row in self.rows:
                 row.status, row.reason = _failure(resident)
             return self.rows
+        idle = rows4.shape[0] * rows4.shape[2] < ROWS_EACH * int(self._machine.facts().get("multiprocessors", 0))
+        for each, row in ours:
+            if idle and each.order == "thread":
+                row.status, row.reason = "not applicable", "a thread a row, and too few rows to keep the device busy"
         runners: list[tuple[Runner, GpuRow]] = []
         with ExitStack() as stack:
 
@@ -135,6 +141,8 @@ class _Race:
 
             enter(copy, lambda: stack.enter_context(resident.copy()))
             for each, row in ours:
+                if row.status == "not applicable":
+                    continue
                 enter(
                     row,
                     lambda each=each: stack.enter_context(  # type: ignore[misc]

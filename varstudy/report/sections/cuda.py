@@ -1,4 +1,4 @@
-"""The CUDA kernels: what each takes on every target, and the least time it can take. Computed, not measured.
+"""The CUDA kernels: what each takes on every target, and what its loop issues and waits for. Computed, not measured.
 
 It reads the committed table next to the PTX; no NVIDIA tool is needed.
 """
@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from math import prod
 from typing import Any
 
 from varkernels import FORMATS
 from varkernels.cuda import catalogue, launch_plan, library
-from varkernels.cuda.audit import resources, roofline
+from varkernels.cuda.audit import latency, resources
 from varkernels.cuda.audit.resources import TARGETS, Row, Table
 from varkernels.cuda.audit.threads_held import occupancy
 from varkernels.cuda.errors import DeviceError
@@ -31,6 +30,8 @@ _KINDS = {
     "sweep1": "blocks, 1 lane",
     "sweep4": "blocks, 4 lanes",
     "held": "block, row held",
+    "tile": "tiles",
+    "exact": "integers",
     "finish": "merges parts",
 }
 
@@ -60,7 +61,7 @@ class Kernels:
     Attributes
     ----------
     known, kernels : how many kernels have a row for every target, and how many there are. threads : in a block of
-        several warps, of a thread a row, and of a merge. held : values of the longest row that is held in shared
+        several warps, and of a thread a row. held : values of the longest row that is held in shared
         memory, with a float32 and with a float64 accumulator. tables : float32 in float32 first.
     """
 
@@ -74,8 +75,7 @@ class Kernels:
     held: tuple[int, ...] = ()
     tables: tuple[KernelTable, ...] = ()
     targets: tuple[str, ...] = tuple(TARGETS)
-    cards: tuple[str, ...] = tuple(card.name for card in roofline.CARDS)
-    shapes: tuple[str, ...] = tuple("×".join(map(str, shape)) for shape in roofline.SHAPES)
+    cards: tuple[str, ...] = tuple(card.name for card in latency.CARDS)
 
 
 def _kernels(manifest: Iterable[Mapping[str, Any]], table: Table) -> list[_Text]:
@@ -96,9 +96,7 @@ def _kernels(manifest: Iterable[Mapping[str, Any]], table: Table) -> list[_Text]
 
 def _threads(kind: str) -> int:
     """How many threads a block of that kind has, at most."""
-    return {"thread": launch_plan.THREAD_BLOCK, "finish": launch_plan.WARP}.get(
-        kind, catalogue.WARPS * launch_plan.WARP
-    )
+    return launch_plan.THREAD_BLOCK if kind == "thread" else catalogue.WARPS * launch_plan.WARP
 
 
 def _centre(name: str) -> str | None:
@@ -137,30 +135,30 @@ def _parts(rows: Iterable[Row]) -> str:
     return ", ".join(f"{number(value)} {word}" for word, value in found.items() if value) or "none"
 
 
-def _work(sweeps: list[_Text] | None) -> tuple[int, str, str, list[tuple[str, bool]]] | None:
-    """What a value costs: bytes, instructions and their parts, and the least time on each card for each shape.
+def _in_flight(kernel: _Text, row: Row) -> float:
+    """Bytes from memory that the threads of a multiprocessor wait for at once."""
+    return 32 * occupancy(row.target, _threads(kernel.kind), row.registers, row.shared).warps * row.turn_waiting
 
-    A time is microseconds as text, and whether arithmetic decides it. None where a sweep or its row is not known.
+
+def _work(sweeps: list[_Text] | None) -> tuple[int, str, str, str, list[str]] | None:
+    """What a value costs: bytes, all instructions of a turn, and the floating-point ones in PTX by name; then KiB in
+    flight on a multiprocessor of the first target of compute capability 9, and nanoseconds that these cover on each
+    card. Of several sweeps the least counts. None where a sweep or its row is not known.
     """
-    rows = {
-        target: [s.rows[target] for s in sweeps or () if target in s.rows and s.rows[target].loop_values]
-        for target in TARGETS
-    }
-    if not sweeps or any(len(rows[card.target]) != len(sweeps) for card in roofline.CARDS):
+    targets = {card.target for card in latency.CARDS}
+    if not sweeps or not all(t in s.rows and s.rows[t].turn_values for s in sweeps for t in targets):
         return None
+    shown = latency.CARDS[-1].target
     size = FORMATS[str(sweeps[0].storage)].dtype.itemsize
-    shown = rows[roofline.CARDS[0].target]
-    times = []
-    for shape in roofline.SHAPES:
-        for card in roofline.CARDS:
-            each = [
-                roofline.time(card, prod(shape), size, row.loop_issued / row.loop_values, sweeps[0].accumulator)
-                for row in rows[card.target]
-            ]
-            seconds = sum(time.seconds for time in each)
-            times.append((number(1e6 * seconds), any(time.arithmetic for time in each)))
-    issued = sum(row.loop_issued / row.loop_values for row in shown)
-    return size * len(sweeps), number(issued), _parts(shown), times
+    flights = {target: min(_in_flight(s, s.rows[target]) for s in sweeps) for target in targets}
+    issued = sum(s.rows[shown].turn_issued / s.rows[shown].turn_values for s in sweeps)
+    return (
+        size * len(sweeps),
+        number(issued),
+        _parts(s.rows[shown] for s in sweeps if s.rows[shown].loop_values),
+        number(flights[shown] / 1024),
+        [number(1e9 * latency.covered(card, flights[card.target])) for card in latency.CARDS],
+    )
 
 
 def _table(title: str, kernels: list[_Text], every: Mapping[Any, _Text]) -> KernelTable:
@@ -220,9 +218,9 @@ def section(manifest: Iterable[Mapping[str, Any]] | None = None, table: Table | 
         known=len(known),
         kernels=len(kernels),
         ptxas=clean(made.ptxas),
-        threads=tuple(map(_threads, ("sweep1", "thread", "finish"))),
+        threads=tuple(map(_threads, ("sweep1", "thread"))),
         spills=_spills(known),
-        bandwidths=", ".join(f"{card.name} {card.bandwidth / 1e12:g} TB/s" for card in roofline.CARDS),
+        bandwidths=", ".join(f"{card.name} {card.bandwidth / 1e12:g} TB/s" for card in latency.CARDS),
         held=tuple(catalogue.held_most(FORMATS[name]) for name in ("float32", "float64")),
         tables=tuple(
             _table(

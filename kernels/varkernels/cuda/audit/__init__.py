@@ -1,1 +1,1 @@
-"""What ptxas makes of the committed PTX: gates, resources, occupancy, roofline."""
+"""What ptxas makes of the committed PTX: gates, resources, occupancy, loads in flight."""

@@ -11,7 +11,8 @@ The gates, each a sentence where it does not hold:
 - nothing approximate and nothing that flushes subnormals, in PTX or SASS;
 - no float64 instruction in a kernel that accumulates in float32, in PTX or SASS, its divisions' insides included;
 - no arithmetic of 16 bits beyond the PTX's own;
-- 16-byte loads where four lanes are fed by vectors, in PTX and SASS;
+- 16-byte loads where a thread takes vectors, in PTX and SASS;
+- `pace.LOADS` loads before the first is used, and at most `pace.MOST` instructions a value;
 - every sum and product of the PTX has its rounding (``.rn``): bare ones any driver may fuse;
 - **the arithmetic of the SASS is that of the PTX**: FADD, FMUL, FFMA, DADD, DMUL and DFMA are as many as the PTX has
   sums, products and fused ones of that width. A product fused with its sum is one FFMA more, an FMUL and an FADD fewer.
@@ -47,12 +48,13 @@ from pathlib import Path
 from typing import Any
 
 from ...atomic import write_whole
-from ...formats import FORMATS
 from .. import library, toolkit
 from ..errors import DeviceError
 from . import expansion, ptx_facts, sass
+from .pace import Pace, pace_gates, pace_of, takes_vectors
 from .ptx_facts import ARITHMETIC, Loop
 from .resources import PATH, TARGETS, Row, render, row_names
+from .turns import Turn, main_turn
 
 __all__ = ["Examined", "Wanted", "examine", "main", "ptx_gates", "sass_gates", "wanted"]
 
@@ -65,7 +67,7 @@ class Wanted:
     ----------
     vectors : whether 16-byte loads feed its lanes.
     arithmetic, expanded, bare, unwanted : see `ptx_facts`.
-    wide : its loads of 16 bytes.
+    wide : its loads of 16 bytes. pace : what is wanted of its main loop.
     loop : its main loop, None for a kernel that merges states.
     """
 
@@ -77,6 +79,7 @@ class Wanted:
     bare: Counter[str]
     unwanted: Counter[str]
     wide: int
+    pace: Pace
     loop: Loop | None
 
 
@@ -91,12 +94,12 @@ def wanted(name: str, entry: Mapping[str, Any], text: str) -> Wanted:
     """
     everything = ptx_facts.instructions(text)
     body = ptx_facts.live(everything)
-    storage = entry["storage"]
+    pace = pace_of(entry)
     return Wanted(
-        name, entry["accumulator"], storage is not None and entry["lanes"] == 4, ptx_facts.arithmetic(body),
+        name, entry["accumulator"], takes_vectors(entry), ptx_facts.arithmetic(body),
         ptx_facts.expanded(body), ptx_facts.bare(everything), ptx_facts.unwanted(everything, entry["accumulator"]),
-        ptx_facts.vector_loads(body),
-        ptx_facts.main_loop(body, FORMATS[storage].dtype.itemsize) if storage is not None else None,
+        ptx_facts.vector_loads(body), pace,
+        ptx_facts.main_loop(body, pace.itemsize) if pace.itemsize else None,
     )  # fmt: skip
 
 
@@ -151,6 +154,7 @@ def sass_gates(
         found.append(
             f"{at}: its SASS has no load of 128 bits (it has {_loads(code)}); wanted is one for its four lanes"
         )
+    found += pace_gates(at, want.pace, main_turn(code.body, want.pace.width))
     full = _full(want, cost)
     found += _fused(at, want, full, counted.counts)
     if counted.counts["FTZ"] != full["FTZ"]:
@@ -203,11 +207,13 @@ def _row(want: Wanted, target: str, usage: sass.Usage, code: sass.Code, cost: di
     loop = want.loop or Loop(0, Counter(), Counter())
     work = {verb: loop.arithmetic["F" + verb] + loop.arithmetic["D" + verb] for verb in ("ADD", "MUL", "FMA")}
     has, loads = code.counts, code.loads
+    turn = (main_turn(code.body, want.pace.width) if want.pace.itemsize else None) or Turn(0, 0, 0, 0)
     return Row(
         want.name, target, usage.registers, usage.shared, usage.stack, usage.spill_stores, usage.spill_loads,
         usage.barriers, has["FADD"], has["FMUL"], has["FFMA"], has["DADD"], has["DMUL"], has["DFMA"],
         loads[16], loads[32], loads[64], loads[128], code.size, loop.values, work["ADD"], work["MUL"], work["FMA"],
         sum(loop.expanded.values()), expansion.issued(loop.arithmetic, loop.expanded, cost),
+        turn.loaded // want.pace.itemsize if want.pace.itemsize else 0, turn.instructions, turn.loads, turn.waiting,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "ARITHMETIC", "EXPANDED", "Instruction", "Loop", "arithmetic", "bare", "expanded", "instructions", "live",
-    "main_loop", "retarget", "unwanted", "vector_loads",
+    "main_loop", "natural_loops", "retarget", "unwanted", "vector_loads",
 ]  # fmt: skip
 
 # Classes of floating-point instructions, under their names in SASS.
@@ -187,8 +187,11 @@ def _blocks(body: list[Instruction]) -> tuple[list[list[Instruction]], list[list
     return blocks, on
 
 
-def _loops(on: list[list[int]]) -> list[set[int]]:
-    """The natural loops of a flow graph that begins at block 0, small ones first."""
+def natural_loops(on: list[list[int]]) -> dict[int, set[int]]:
+    """The natural loops of a flow graph that begins at block 0: the blocks of each by its first.
+
+    on : where each block may go on.
+    """
     into: list[list[int]] = [[] for _ in on]
     for place, follows in enumerate(on):
         for after in follows:
@@ -214,7 +217,7 @@ def _loops(on: list[list[int]]) -> list[set[int]]:
                     if one not in inside:
                         inside.add(one)
                         waiting += into[one]
-    return sorted(loops.values(), key=len)
+    return loops
 
 
 def main_loop(body: list[Instruction], itemsize: int) -> Loop | None:
@@ -231,7 +234,9 @@ def main_loop(body: list[Instruction], itemsize: int) -> Loop | None:
     if not body:
         return None
     blocks, on = _blocks(body)
-    loops = [[one for place in sorted(loop) for one in blocks[place]] for loop in _loops(on)]
+    loops = [
+        [one for place in sorted(loop) for one in blocks[place]] for loop in sorted(natural_loops(on).values(), key=len)
+    ]
     wide = [loop for loop in loops if vector_loads(loop)]
     first = next(iter(wide or [loop for loop in loops if _loads(loop, "global")]), None)
     if first is None:

@@ -39,6 +39,8 @@ class Row:
     loop_values : values that one turn of the main loop takes; 0 for a kernel that merges states.
     loop_add .. loop_div : that turn's sums, products, fused ones and divisions (reciprocals and roots too), in PTX.
     loop_issued : that turn's floating-point instructions in SASS, what divisions become included.
+    turn_values, turn_issued : values that a turn of the main loop in SASS takes, and all its instructions (`turns`).
+    turn_loads, turn_waiting : loads from global memory that a thread issues before it uses any, and their bytes.
     """
 
     kernel: str
@@ -66,6 +68,10 @@ class Row:
     loop_fma: int
     loop_div: int
     loop_issued: int
+    turn_values: int
+    turn_issued: int
+    turn_loads: int
+    turn_waiting: int
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-__all__ = ["Code", "Usage", "codes", "usages", "warnings"]
+__all__ = ["Code", "Instruction", "Usage", "codes", "usages", "warnings"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,16 @@ class Usage:
     barriers: int
 
 
+@dataclass(frozen=True)
+class Instruction:
+    """An instruction: opcode with all suffixes, the predicate that guards it, operands, the labels before it."""
+
+    op: str
+    guard: str
+    operands: str
+    labels: tuple[str, ...]
+
+
 @dataclass
 class Code:
     """A kernel's instructions.
@@ -34,11 +44,13 @@ class Code:
         16 bits, DOUBLE: what belongs to float64.
     loads : instructions that load from global memory, by their width in bits.
     size : bytes of all its instructions, called routines included, without the padding.
+    body : its own instructions, in order.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     loads: Counter[int] = field(default_factory=Counter)
     size: int = 0
+    body: list[Instruction] = field(default_factory=list)
 
 
 def usages(said: str) -> dict[str, Usage]:
@@ -74,8 +86,9 @@ def warnings(said: str) -> list[str]:
     return [line.strip() for line in said.splitlines() if re.search(r"\bwarning\b", line)]
 
 
-_INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]+\*/\s+(?:\{\s*)?(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)\s*([^;]*);")
+_INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]+\*/\s+(?:\{\s*)?((?:@!?U?P\w+\s+)?)([A-Z][A-Z0-9_.]*)\s*([^;]*);")
 _SECTION = re.compile(r"^\.text\.(\S+):\s*$")
+_LABEL = re.compile(r"^(\.L\w+):")
 _ROUTINE = re.compile(r"^\$\S+:\s*$")
 # The uniform datapath's instructions have a U before the name, those with an immediate of 32 bits end in 32I, and
 # FADD2, FMUL2, FFMA2 work on two numbers at once.
@@ -85,19 +98,24 @@ _FLOAT = re.compile(r"U?([FD])(ADD|MUL|FMA)(32I|2)?$")
 def codes(listing: str) -> dict[str, Code]:
     """Each kernel's instructions in a listing of ``nvdisasm -c``."""
     found: dict[str, Code] = {}
-    code, own = Code(), True
+    code, own, labels = Code(), True, list[str]()
     for line in listing.splitlines():
-        section = _SECTION.match(line)
+        section, named = _SECTION.match(line), _LABEL.match(line)
         if section:
-            code, own = found.setdefault(section[1], Code()), True
+            code, own, labels = found.setdefault(section[1], Code()), True, []
+        elif named:
+            labels.append(named[1])
         elif _ROUTINE.match(line):
             own = False  # from here on routines that the kernel calls, such as a division's rare cases
         else:
             instruction = _INSTRUCTION.match(line)
-            if instruction and instruction[1] != "NOP":
+            if instruction and instruction[2] != "NOP":
+                guard, op, operands = instruction.groups()
                 code.size += 16
                 if own:
-                    _count(code, instruction[1], instruction[2])
+                    _count(code, op, operands)
+                    code.body.append(Instruction(op, guard.strip(), operands, tuple(labels)))
+                    labels = []
     return found
 
 

@@ -43,8 +43,6 @@ def body(ptx: str, name: str) -> str:
     entries = re.findall(r"\.visible \.entry (\w+)\(", text)
     if len(entries) != 1:
         raise ValueError(f"kernel {name!r}: NVVM made {len(entries)} kernels of it instead of one")
-    # Loops keep their own pace here; ptxas may unroll them as it likes.
-    text = re.sub(r'^\s*\.pragma "nounroll";$', "", text, flags=re.MULTILINE)
     text = re.sub(rf"\b{re.escape(entries[0])}_param_(\d+)\b", r"p\1", text)
     text = text.replace(entries[0], name)
     text = re.sub(r"^\.visible \.shared", ".shared", text, flags=re.MULTILINE)
