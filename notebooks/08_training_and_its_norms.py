@@ -130,7 +130,7 @@ exact = varstudy.norm_backward(z[0], dy[0], "batch", epsilon=EPSILON).dx.high
 wrong = np.abs(norm.backward(dy)[0] - exact) > 0.1 * np.abs(exact)
 print(f"second batch norm, after training: median variance {np.median(norm.variance):.0f};"
       f" {wrong.mean():.0%} of the gradients in float32 are wrong by more than a tenth")
-assert np.median(norm.variance) > 20 and wrong.mean() > 0.5
+assert np.median(norm.variance) > 10 and wrong.mean() > 0.5
 
 # %% [markdown]
 # The size of the weights plays no part in front of a batch norm, and the variances grow in training. The share of

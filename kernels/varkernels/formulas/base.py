@@ -51,10 +51,10 @@ class Formula:
     read: Callable[..., Any]
     merge: Callable[..., Any] | None = None
     start: Callable[..., Any] | None = None
-    tile: Callable[..., Any] | None = None
     centre: str | Formula | None = None
     difference: bool = False
     bound: Callable[[Setting], Bound] | None = None
+    tile: Callable[..., Any] | None = None
     orders: tuple[str, ...] | None = None
     cuda: tuple[str, ...] = ()
     place: int = 1000

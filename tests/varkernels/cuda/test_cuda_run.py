@@ -146,14 +146,14 @@ def test_arguments_reach_the_driver() -> None:
     library = StandIn()
     found = moments(X, "corrected_two_pass/block4", device=gpu(library))
     assert [(each.entry, each.grid, each.block) for each in library.launched] == [
-        ("mean_sweep4_float32_float32", 3, 32),
-        ("corrected_two_pass_sweep4_float32_float32", 3, 32),
+        ("mean_sweep4_float32_float32", 1, 128),
+        ("corrected_two_pass_sweep4_float32_float32", 1, 128),
     ]
     first, second = (each.arguments for each in library.launched)
     assert first[1:5] == (3, 3, 5, 10)
-    assert first[6:11] == (15, 5, 1, 0, 1)
-    assert second[:11] == first[:11]
-    assert second[11] == first[14]
+    assert first[6:12] == (15, 5, 1, 0, 1, 32)
+    assert second[:12] == first[:12]
+    assert second[12] == first[15]
     assert library.live == {}
     assert library.contexts == []
     assert found.m2.tobytes() == mirror_module.moments(X, "corrected_two_pass/block4").m2.tobytes()

@@ -170,8 +170,8 @@ def test_launches(kind: str) -> None:
         assert {each.ordinal for each in driver.launched} == {1}
         sweep, finish, answers = (each.arguments for each in driver.launched)
         assert sweep[0] == x.place
-        assert sweep[1:11] == (2, 2, 40_000, 40_000, 0, 0, 40_000, 1, 1, 5)
-        assert finish == (2, 5, sweep[12], sweep[13], sweep[14])
+        assert sweep[1:12] == (2, 2, 40_000, 40_000, 0, 0, 40_000, 1, 1, 5, 256)
+        assert finish == (2, 5, sweep[13], sweep[14], sweep[15])
         divisor = int(np.float64(40_000 - 1).view(np.int64))
         assert answers == (finish[4], 2, 0, 2, divisor, 2, found.place, 2, 0, 4)
         assert driver.live[found.block.address][0] == 1

@@ -20,7 +20,11 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "vectors.md").read_text("
 MODULES = {"torch": "torch_kernels", "onnxruntime": "onnx_kernels", "flax": "flax_kernels"}
 
 
-@pytest.fixture(params=MODULES)
+# JAX compiles for each shape: two minutes and more.
+PARAMETERS = ["torch", "onnxruntime", pytest.param("flax", marks=pytest.mark.long)]
+
+
+@pytest.fixture(params=PARAMETERS)
 def kernels(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The module with a framework's kernels; torch on one thread, so that its sums have one order everywhere."""
     framework = pytest.importorskip(request.param)

@@ -25,7 +25,7 @@ from ..words import clean, code, count, number
 __all__ = ["ORDINARY_MEAN", "SHOWN", "LayerAnswers", "Worst", "chapter", "content", "made"]
 
 # Frameworks on the first page.
-SHOWN = 4
+SHOWN = 3
 # Means, in deviations, that the activations of networks have; larger ones are those of raw data.
 ORDINARY_MEAN = 10
 # The largest mean of draws that has a column of its own.
