@@ -21,13 +21,13 @@ def method_on_gpu(method: str) -> str | None:
     Raises
     ------
     ValueError
-        It is ``exact``, which has no CUDA kernel.
+        It is ``exact``, which is not computed for a user's array on a GPU yet.
     """
     if method is UNNAMED:
         return None
     if method == "exact":
         raise ValueError(
-            "method='exact' has no CUDA kernel, and x lies on a GPU: copy it to the computer's memory, or leave method "
+            "method='exact' is not computed for an array on a GPU: copy x to the computer's memory, or leave method "
             "out, which is chan in the kernels' accumulator"
         )
     return method

@@ -299,7 +299,7 @@ def test_what_is_not_taken_has_a_sentence() -> None:
             ({"weights": [1] * 6, "axis": 1}, r"weights are not taken with an array on a GPU"),
             ({"by": list("ababab"), "axis": 1}, r"by is not taken with an array on a GPU"),
             ({"nan_policy": "omit"}, r"nan_policy is 'propagate' for an array on a GPU"),
-            ({"method": "".join(["exa", "ct"])}, r"method='exact' has no CUDA kernel, and x lies on a GPU: copy it"),
+            ({"method": "exact"}, r"method='exact' is not computed for an array on a GPU: copy x"),
             ({"method": "chan/gird4"}, r"CUDA algorithm 'chan/gird4' is unknown: did you mean chan/grid4"),
             ({"axis": 2}, r"axis 2 is out of bounds"),
         ):
@@ -311,6 +311,8 @@ def test_what_is_not_taken_has_a_sentence() -> None:
             varkernels.moments(made.put(values((1, 4, 6), "float32")), varkernels.get("chan/running"))
         with pytest.raises(ValueError, match=r"view has shape \(4, 6\): it must be"):
             varkernels.moments(x)
+        with pytest.raises(ValueError, match="exact is not computed for an array on a GPU: copy it"):
+            varkernels.cuda.moments(made.put(values((1, 4, 6), "float32")), "exact", device="cuda")
         with pytest.raises(ValueError, match=r"accumulator=float64: the device accumulates float32 values in float32"):
             varkernels.moments(made.put(values((1, 4, 6), "float32")), accumulator="float64")
 

@@ -1,6 +1,6 @@
 """Which of the committed kernels answers for an array on a GPU, where its user names none: the one place that says so.
 
-A kernel of exact sums takes the place of these, once there is one.
+The kernels of exact sums will take the place of these, once their digits are rounded on the GPU.
 """
 
 from __future__ import annotations

@@ -151,6 +151,11 @@ class DeviceMoments:
         for each in self._cuts:
             geometry = geometry_of(each.view)  # type: ignore[arg-type]
             algorithm = get(by_default(geometry) if method is None else method)
+            if algorithm.order == "exact":  # its answers are digits, which the computer rounds
+                raise ValueError(
+                    f"{algorithm.name} is not computed for an array on a GPU: copy it to the computer's memory, "
+                    "or name another algorithm"
+                )
             plans.append(_plan(geometry, algorithm, storage, self.accumulator, contracted))
             self.algorithm = algorithm.name
         gpu = Gpu.get(self._place.ordinal)
